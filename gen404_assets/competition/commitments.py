@@ -1,0 +1,138 @@
+"""What miners wrote on the chain, read as submissions: any bytes are read, none ever raises."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gen404_assets.competition.hotkeys import confusable, is_hotkey
+from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.submissions import Submission, Submissions
+
+FIELDS = ("repo", "commit", "cdn_url")
+
+_LONGEST = 4096
+_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_MEMBER = re.compile(rf"\s*({_QUOTED})\s*:\s*({_QUOTED}|[^\s,{{}}\[\]'\"]+)\s*(?:,\s*|$)", re.DOTALL)
+_REPO = re.compile(r"(?=[^/]{1,39}/)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_URL_CHARACTERS = re.compile(r"[!-~]{1,2048}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The submissions of a round, and why the other hotkeys have none."""
+
+    submissions: Submissions
+    refused: Mapping[str, str]
+
+
+def parse_commitment(text: str) -> dict[str, object]:
+    """The fields that a commitment's text holds; empty for whatever is no JSON object. Never raises."""
+    if len(text) > _LONGEST:
+        return {}
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = _python_style(text)
+    if not isinstance(document, dict):
+        return {}
+    return {field: document[field] for field in FIELDS if field in document}
+
+
+def read_submissions(
+    commitments: Mapping[str, Iterable[tuple[int, str]]], schedule: Schedule, round_name: str
+) -> Reading:
+    """Hotkey -> (block, text) pairs as the chain keeps them, to submissions in order of reveal, then hotkey."""
+    found: list[tuple[int, str, Submission]] = []
+    refused: dict[str, str] = {}
+    for hotkey in sorted(commitments):
+        latest = _latest(commitments[hotkey], schedule)
+        if not latest:
+            continue
+        reason = "the hotkey is not a valid ss58 address" if not is_hotkey(hotkey) else _fault(latest)
+        if reason:
+            refused[hotkey] = reason
+            continue
+        block = latest["commit"][0]
+        values = {field: str(value) for field, (_, value) in latest.items()}
+        values["cdn_url"] = values["cdn_url"].rstrip("/")
+        found.append((block, hotkey, Submission(**values, revealed_at_block=block, round=round_name)))
+    found.sort(key=lambda entry: entry[:2])
+    for hotkey, earlier in confusable(hotkey for _, hotkey, _ in found).items():
+        refused[hotkey] = f"its first ten characters are those of {earlier}, which revealed before it"
+    return Reading(
+        Submissions({hotkey: submission for _, hotkey, submission in found if hotkey not in refused}), refused
+    )
+
+
+def _latest(commitments: Iterable[tuple[int, str]], schedule: Schedule) -> dict[str, tuple[int, object]]:
+    """Field -> (block, value) of the value revealed last inside the window."""
+    latest: dict[str, tuple[int, object]] = {}
+    window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
+    for block, text in sorted((entry for entry in commitments if entry[0] in window), key=lambda entry: entry[0]):
+        for field, value in parse_commitment(text).items():
+            latest[field] = (block, value)
+    return latest
+
+
+def _fault(latest: Mapping[str, tuple[int, object]]) -> str | None:
+    missing = [field for field in FIELDS if field not in latest]
+    if missing:
+        return f"no {', '.join(missing)} revealed"
+    checks = {"repo": is_repo, "commit": is_commit, "cdn_url": is_cdn_url}
+    bad = [field for field, check in checks.items() if not check(latest[field][1])]
+    return f"not a valid {', '.join(bad)}" if bad else None
+
+
+def is_repo(value: object) -> bool:
+    """`owner/name` as GitHub allows it."""
+    return isinstance(value, str) and bool(_REPO.fullmatch(value)) and not value.lower().endswith(".git")
+
+
+def is_commit(value: object) -> bool:
+    """40 hex digits, in lower case as git writes them."""
+    return isinstance(value, str) and bool(_COMMIT.fullmatch(value))
+
+
+def is_cdn_url(value: object) -> bool:
+    """An http(s) URL with a host and without credentials, query or fragment."""
+    if not isinstance(value, str) or not _URL_CHARACTERS.fullmatch(value):
+        return False
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        return False
+    plain = not (url.username or url.password or url.query or url.fragment) and "@" not in url.netloc
+    return url.scheme in {"http", "https"} and bool(url.hostname) and port != 0 and plain
+
+
+def _python_style(text: str) -> dict[str, object]:
+    """A flat Python-style dict of plain values, `{'repo': 'a/b'}`, read without Python's own parser."""
+    inner = text.strip()
+    if not (inner.startswith("{") and inner.endswith("}")):
+        return {}
+    inner, at, found = inner[1:-1].strip(), 0, {}
+    while at < len(inner):
+        member = _MEMBER.match(inner, at)
+        if member is None:
+            return {}
+        key, value = (_unquote(part) for part in member.groups())
+        if isinstance(key, str):
+            found[key] = value
+        at = member.end()
+    return found
+
+
+def _unquote(quoted: str) -> object:
+    if quoted[0] not in "\"'":
+        return None
+    body = quoted[1:-1]
+    if quoted[0] == "'":
+        body = re.sub(r"""\\'|(?<!\\)\"""", lambda match: "'" if len(match[0]) == 2 else '\\"', body)
+    try:
+        return json.loads(f'"{body}"', strict=False)
+    except ValueError:
+        return None

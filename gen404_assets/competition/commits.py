@@ -1,0 +1,17 @@
+"""The words in which the platform commits, by which its commits are told from a person's."""
+
+import re
+
+_OURS = re.compile(
+    r"(Update .+ for round \d+(, miner \S+)?"
+    r"|Match report: \S+ vs \S+"
+    r"|Round \d+: (open|miner_generation|downloading|duels|finalizing|finished)"
+    r"|Round \d+ winner: \S+"
+    r"|Seed, prompts and submissions for round \d+)"
+)
+
+
+def by_person(message: str) -> bool:
+    """Whether a person wrote the commit: a line of its message is none of the platform's."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return not lines or any(not _OURS.fullmatch(line) for line in lines)

@@ -1,0 +1,172 @@
+"""The stage machine: given the repository's files and the chain's block, what is due, and what waits for what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.builds import BuildStatus
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.round import STATE, Files, Round, is_closed, is_in, read_file
+from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.state import Stage, State
+from gen404_assets.competition.timeline import Verdicts
+
+ATTEMPTS = 3
+"""How often a prompt is generated at most (`interfaces.md`, Pods)."""
+
+
+class Lane(StrEnum):
+    """Work of one lane is done by one run at a time; different lanes run beside each other."""
+
+    COLLECTION = "collection"
+    GENERATION = "generation"
+    JUDGING = "judging"
+    FINALIZING = "finalizing"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An asset of the round that can be made now; `of` names the hotkeys or pairs it is about, the next first."""
+
+    asset: str
+    lane: Lane
+    of: Sequence[object] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What keeps the stage where it is: `until` a block, or None where a person or our work decides."""
+
+    on: str
+    until: int | None = None
+
+
+@dataclass(slots=True)
+class Due:
+    """What is due in a round. `to` is the stage that the work, once done, leads to; None while it leads nowhere yet."""
+
+    round: int
+    stage: Stage
+    to: Stage | None = None
+    work: list[Work] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+
+    def assets(self, lane: Lane) -> list[str]:
+        """The names of what is due in `lane`."""
+        return [work.asset for work in self.work if work.lane is lane]
+
+
+def due(files: Files, block: int) -> Due:
+    """What is due at the finalised `block`. Raises MalformedFile if the files it takes to know can't be read."""
+    state = read_file(files, STATE, State)
+    if state is None:
+        raise MalformedFile(STATE, 1, "the file is missing")
+    found = Due(state.current_round, state.stage)
+    current = Round(files, state.current_round)
+    match state.stage:
+        case Stage.OPEN:
+            _open(found, _schedule(current), block)
+        case Stage.MINER_GENERATION:
+            _miner_generation(found, current, block)
+        case Stage.DOWNLOADING:
+            _downloading(found, current)
+        case Stage.DUELS:
+            _duels(found, current)
+        case Stage.FINALIZING:
+            found.to = Stage.OPEN
+            found.work = [Work(asset, Lane.FINALIZING) for asset in ("schedule", "leader", "state")]
+        case Stage.PAUSED:
+            found.waits.append(Wait(f"a person to resume {state.interrupted_stage or 'the round'}"))
+        case Stage.FINISHED:
+            found.waits.append(Wait("nothing: the competition is over"))
+    return found
+
+
+def _schedule(current: Round) -> Schedule:
+    return current.need(current.path("schedule.json"), current.schedule)
+
+
+def _open(found: Due, schedule: Schedule, block: int) -> None:
+    if block < schedule.latest_reveal_block:
+        found.waits.append(Wait("miners to reveal", schedule.latest_reveal_block))
+        return
+    found.to = Stage.MINER_GENERATION
+    found.work = [Work(asset, Lane.COLLECTION) for asset in ("submissions", "seed", "prompts", "state")]
+
+
+def _miner_generation(found: Due, current: Round, block: int) -> None:
+    deadline = _schedule(current).generation_deadline_block
+    if block < deadline:
+        found.waits.append(Wait("miners to generate", deadline))
+    else:
+        found.to = Stage.DOWNLOADING
+        found.work.append(Work("state", Lane.COLLECTION))
+    _regenerate(found, current)
+
+
+def _downloading(found: Due, current: Round) -> None:
+    submissions = current.need(current.path("submissions.json"), current.submissions)
+    missing = [hotkey for hotkey in submissions.names if not is_in(current.submitted(hotkey), current.stems)]
+    found.to = None if missing else Stage.DUELS
+    found.work.append(Work("renders", Lane.COLLECTION, missing))
+    if not missing:
+        found.work.append(Work("state", Lane.COLLECTION))
+    _regenerate(found, current)
+
+
+def _duels(found: Due, current: Round) -> None:
+    _regenerate(found, current)
+    given = verdicts(current.audits, current.source_audits)
+    if not is_closed(current.baseline, current.stems, ATTEMPTS):
+        found.waits.append(Wait("the leader's baseline"))
+        return
+    timeline, margins = current.timeline, current.matrix.margins
+    pairs = timeline.matches_due(margins, given)
+    if pairs:
+        found.work += [Work(asset, Lane.JUDGING, pairs) for asset in ("duels", "matches_matrix")]
+    wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]
+    unasked = [hotkey for hotkey in wanted if current.requests.of(hotkey) is None]
+    if unasked:
+        found.work.append(Work("audit_requests", Lane.JUDGING, unasked))
+    if timeline.winner(margins, given) is not None:
+        found.to = Stage.FINALIZING
+        found.work += [Work("winner", Lane.JUDGING), Work("state", Lane.JUDGING)]
+        return
+    _audits(found, current, wanted, given)
+
+
+def _regenerate(found: Due, current: Round) -> None:
+    """The generation lane's work of every stage from MINER_GENERATION on: builds and baseline."""
+    submissions = current.submissions.names if current.submissions is not None else []
+    builds = current.builds
+    open_builds = [
+        hotkey for hotkey in submissions if builds is None or hotkey not in builds or not builds[hotkey].status.ended
+    ]
+    if open_builds:
+        found.work.append(Work("builds", Lane.GENERATION, open_builds))
+    if not is_closed(current.baseline, current.stems, ATTEMPTS):
+        found.work.append(Work("baseline", Lane.GENERATION, [LEADER]))
+
+
+def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) -> None:
+    """What the generation lane owes the line's defenders, and whom the line waits for."""
+    judged = set(current.audits.names)
+    ready: list[str] = []
+    for request in current.requests.root:
+        hotkey = request.hotkey
+        if hotkey not in wanted or hotkey in given.rejected:
+            continue
+        audit = current.audits.get(hotkey)
+        if hotkey not in judged or (audit and audit.outcome == "pending"):
+            build = current.builds.get(hotkey) if current.builds is not None else None
+            if build is not None and build.status.ended:
+                ready.append(hotkey)
+            else:
+                status = build.status if build else BuildStatus.PENDING
+                found.waits.append(Wait(f"the build of {hotkey} ({status})"))
+        elif hotkey not in current.source_audits.verdicts():
+            found.waits.append(Wait(f"a person's source audit of {hotkey}"))
+    if ready:
+        found.work += [Work(asset, Lane.GENERATION, ready) for asset in ("regenerated", "audits")]

@@ -1,0 +1,146 @@
+"""`duels_*.json`: a match, duel by duel; what the rules decide without the judge, and what its answers mean."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gen404_assets.competition.files import ObjectFile, Record
+from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.prompts import stem
+from gen404_assets.competition.settings import Rules
+
+DRAW_WITHIN = 1.0
+NO_OUTPUT_MARGIN = 100.0
+NOT_JUDGED = "Internal error"
+"""The text that recorded draws carry which no judge decided."""
+
+
+class Outcome(StrEnum):
+    """Who won a duel. `skipped` occurs in recorded reports only and counts for nobody."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    DRAW = "draw"
+    SKIPPED = "skipped"
+
+
+class Duel(Record):
+    """One prompt of a match. The pictures and 3D files are named by URL; `issues` is the judge's text."""
+
+    name: str
+    prompt: str
+    left_glb: str | None = None
+    left_ply: str | None = None
+    left_png: str | None
+    right_glb: str | None = None
+    right_ply: str | None = None
+    right_png: str | None
+    winner: Outcome
+    issues: str
+
+
+class MatchReport(ObjectFile):
+    """A match on every prompt of the round, its duels ordered by name; a positive score is the right side's."""
+
+    left: str
+    right: str
+    score: int
+    margin: float = Field(allow_inf_nan=False)
+    duels: list[Duel]
+
+    @property
+    def file_name(self) -> str:
+        return report_name(self.left)
+
+
+class Answer(BaseModel):
+    """The judge's answer about a first and a second picture: penalties from 0 (perfect) to 10 (wrong object)."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    penalty_1: int = Field(ge=0, le=10)
+    penalty_2: int = Field(ge=0, le=10)
+    issues: str
+
+
+def report_name(left: str) -> str:
+    """The report's file name in the challenger's folder."""
+    return f"duels_{short(left)}.json"
+
+
+def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
+    """The outcome of two answers, the second given with the sides swapped.
+
+    `rules.md`, Duels: a side's penalty is its mean; a difference of at most 1 is a draw.
+    """
+    left = (first.penalty_1 + swapped.penalty_2) / 2
+    right = (first.penalty_2 + swapped.penalty_1) / 2
+    if abs(left - right) <= DRAW_WITHIN:
+        return Outcome.DRAW
+    return Outcome.LEFT if left < right else Outcome.RIGHT
+
+
+def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozenset[str]:
+    """The stems that lose for their time: over `max_generation_time`, past the first forgiven ones in prompt order."""
+    slow = [
+        name
+        for name in map(stem, prompts)
+        if (output := outputs.get(name)) and output.generation_time > rules.max_generation_time
+    ]
+    return frozenset(slow[int(len(prompts) * rules.overtime_tolerance_ratio) :])
+
+
+def forced_outcome(
+    name: str, left: Output | None, right: Output | None, late: tuple[frozenset[str], frozenset[str]]
+) -> tuple[Outcome, str] | None:
+    """The outcome and its text where no judge is needed; None where one is. `late`: each side's overtime."""
+    shown = (bool(left and left.png), bool(right and right.png))
+    if shown == (False, False):
+        return Outcome.DRAW, f"No previews for {name}"
+    if not shown[0]:
+        return Outcome.RIGHT, f"No preview for {name} from left"
+    if not shown[1]:
+        return Outcome.LEFT, f"No preview for {name} from right"
+    over = (name in late[0], name in late[1])
+    if over == (True, True):
+        return Outcome.DRAW, f"Both generations of {name} took too long"
+    if over[0]:
+        return Outcome.RIGHT, f"Generation of {name} from left took too long"
+    if over[1]:
+        return Outcome.LEFT, f"Generation of {name} from right took too long"
+    return None
+
+
+def make_duel(
+    prompt: str, left: Output | None, right: Output | None, decided: tuple[Outcome, str], output_format: str
+) -> Duel:
+    """A duel's record, its keys in the format's order."""
+    outcome, issues = decided
+    sides: dict[str, str | None] = {}
+    for side, output in (("left", left), ("right", right)):
+        sides[f"{side}_{output_format}"] = output.model if output else None
+        sides[f"{side}_png"] = output.png if output else None
+    return Duel(name=stem(prompt), prompt=prompt, **sides, winner=outcome, issues=issues)
+
+
+def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> MatchReport:
+    """The report of a match over `prompts` prompts; margin = score / prompts."""
+    score = match_score([duel.winner for duel in duels])
+    ordered = sorted(duels, key=lambda duel: duel.name)
+    return MatchReport(left=left, right=right, score=score, margin=score / prompts, duels=ordered)
+
+
+def match_score(outcomes: Sequence[Outcome]) -> int:
+    """Wins of the right side minus wins of the left."""
+    return sum((outcome is Outcome.RIGHT) - (outcome is Outcome.LEFT) for outcome in outcomes)
+
+
+def margin_without_report(left: Mapping[str, Output] | None, right: Mapping[str, Output] | None) -> float | None:
+    """The margin of a match in which a side has no output at all (None or empty); None if both have some."""
+    if left and right:
+        return None
+    if not left and not right:
+        return 0.0
+    return NO_OUTPUT_MARGIN if not left else -NO_OUTPUT_MARGIN

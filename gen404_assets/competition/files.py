@@ -1,0 +1,209 @@
+"""How state files turn into typed models and back: byte for byte, unknown keys kept, errors with a place."""
+
+import json
+import re
+from collections.abc import Iterator
+from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, and stable since 2008
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+
+Location: TypeAlias = tuple[str | int, ...]
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
+
+
+class MalformedFile(ValueError):
+    """A state file that breaks its format; nothing is read past it."""
+
+    def __init__(self, path: str, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason}")
+        self.path, self.line, self.reason = path, line, reason
+
+
+class Record(BaseModel):
+    """A JSON object inside a state file. Keys it doesn't know are kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+class StateFile(BaseModel):
+    """A JSON state file. Subclasses are `ObjectFile` or `MapFile`/`ListFile`, one a format."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    one_line: ClassVar[bool] = False
+
+    @classmethod
+    def parse(cls, raw: bytes, path: str) -> Self:
+        """Read `raw`; `path` is for the error. Raises MalformedFile."""
+        text = decode_text(raw, path)
+        try:
+            document = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+        except json.JSONDecodeError as error:
+            raise MalformedFile(path, error.lineno, error.msg) from error
+        except _DuplicateKey as error:
+            line = text.count("\n", 0, _repeated(text, 0)) + 1
+            raise MalformedFile(path, line, f"key {error.key!r} occurs twice") from error
+        except (ValueError, RecursionError) as error:  # NaN, numbers of thousands of digits, endless nesting
+            raise MalformedFile(path, 1, str(error)) from error
+        try:
+            return cls.model_validate_json(json.dumps(cls.unwrap(document)) if cls._wraps(document) else raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            location = first["loc"]
+            line = text.count("\n", 0, _place(text, location)) + 1
+            where = ".".join(map(str, location))
+            raise MalformedFile(path, line, f"{where}: {first['msg']}" if where else first["msg"]) from error
+
+    @classmethod
+    def unwrap(cls, document: Any) -> Any:
+        """What older files wrap in another object."""
+        return document
+
+    @classmethod
+    def _wraps(cls, document: Any) -> bool:
+        return cls.unwrap(document) is not document
+
+    def to_bytes(self, replacing: bytes | None = None) -> bytes:
+        """The file's bytes. With `replacing`, the bytes it stands in for: those very bytes if they say the same;
+        otherwise their order of keys, indentation and final newline are kept, so that a diff shows the change alone."""
+        content = self.model_dump(mode="json", exclude_unset=True)
+        if replacing is None:
+            return json.dumps(content).encode() if self.one_line else pydantic_core.to_json(content, indent=2)
+        if type(self).parse(replacing, "the file replaced") == self:
+            return replacing
+        original = self.unwrap(json.loads(replacing))
+        indent = re.match(rb"[\[{]\r?\n( *)", replacing)
+        followed = _in_order_of(content, original)
+        written = pydantic_core.to_json(followed, indent=len(indent[1])) if indent else json.dumps(followed).encode()
+        return written + b"\n" if replacing.endswith(b"\n") else written
+
+
+class ObjectFile(StateFile):
+    """A state file that is a JSON object with the keys of its class, and others, which are kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+
+class MapFile(StateFile, RootModel[dict[str, R]], Generic[R]):
+    """A state file that maps hotkeys (or prompt stems) to records, in an order that means something."""
+
+    def __getitem__(self, key: str) -> R:
+        return self.root[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.root
+
+    def __len__(self) -> int:
+        return len(self.root)
+
+    @property
+    def names(self) -> list[str]:
+        """The hotkeys (or stems) in the file's order."""
+        return list(self.root)
+
+    def get(self, key: str) -> R | None:
+        return self.root.get(key)
+
+    def items(self) -> list[tuple[str, R]]:
+        return list(self.root.items())
+
+
+class ListFile(StateFile, RootModel[list[R]], Generic[R]):
+    """A state file that is an array of records."""
+
+    def __len__(self) -> int:
+        return len(self.root)
+
+
+def decode_text(raw: bytes, path: str) -> str:
+    """UTF-8 text of a state file. Raises MalformedFile with the line of the first bad byte."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedFile(path, raw.count(b"\n", 0, error.start) + 1, "not UTF-8") from error
+
+
+class _DuplicateKey(Exception):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKey(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _skip(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
+    """(key or index, its position, its value's position) of the JSON object or array that begins at `at`."""
+    opening, at = text[at], _skip(text, at + 1)
+    index = 0
+    while text[at] not in "]}":
+        key: str | int = index
+        start = at
+        if opening == "{":
+            key, at = scanstring(text, at + 1)
+            at = _skip(text, _skip(text, at) + 1)
+        yield key, start, at
+        _, at = _DECODER.raw_decode(text, at)
+        at = _skip(text, at)
+        at = _skip(text, at + 1) if text[at] == "," else at
+        index += 1
+
+
+def _place(text: str, location: Location) -> int:
+    """Where in a valid JSON text the value at `location` begins; its nearest container where it is missing."""
+    at = _skip(text, 0)
+    for step in location:
+        if text[at] not in "[{":
+            break
+        within = next((value for key, _, value in _members(text, at) if key == step), None)
+        if within is None:
+            break
+        at = within
+    return at
+
+
+def _repeated(text: str, at: int) -> int:
+    """Where the first key stands that its object already has; -1 if none does."""
+    at = _skip(text, at)
+    if text[at] not in "[{":
+        return -1
+    seen: set[str | int] = set()
+    for key, start, value in _members(text, at):
+        if key in seen:
+            return start
+        seen.add(key)
+        inner = _repeated(text, value)
+        if inner >= 0:
+            return inner
+    return -1
+
+
+def _in_order_of(content: Any, original: Any) -> Any:
+    """`content` with the key order, and where equal the very numbers, of `original`."""
+    if isinstance(content, dict) and isinstance(original, dict):
+        known = {key: _in_order_of(content[key], original[key]) for key in original if key in content}
+        return known | {key: value for key, value in content.items() if key not in original}
+    if isinstance(content, list) and isinstance(original, list):
+        paired = [_in_order_of(new, old) for new, old in zip(content, original, strict=False)]
+        return paired + content[len(original) :]
+    return original if content == original and not isinstance(content, bool) else content

@@ -1,0 +1,62 @@
+"""Hotkeys: what a valid ss58 address is, and which of them the ten-character names of the format confuse."""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+LEADER = "leader"
+"""The name under which the defending leader plays; never a hotkey."""
+
+SHORT = 10
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BITTENSOR_FORMAT = 42
+
+
+def is_hotkey(address: str) -> bool:
+    """Whether `address` is an ss58 address of Bittensor's format (42) with a right checksum.
+
+    Source: Substrate's ss58 registry: base58 of format byte, 32-byte key, and the first two bytes of
+    BLAKE2b-512("SS58PRE" + format + key).
+    """
+    if not 46 <= len(address) <= 48:
+        return False
+    number = 0
+    for character in address:
+        digit = _ALPHABET.find(character)
+        if digit < 0:
+            return False
+        number = number * 58 + digit
+    if number.bit_length() > 8 * 35:
+        return False
+    raw = number.to_bytes(35, "big")
+    return raw[0] == _BITTENSOR_FORMAT and raw[33:] == _checksum(raw[:33])
+
+
+def to_hotkey(public_key: bytes) -> str:
+    """The ss58 address of a 32-byte public key."""
+    payload = bytes([_BITTENSOR_FORMAT]) + public_key
+    number = int.from_bytes(payload + _checksum(payload), "big")
+    address = ""
+    while number:
+        number, digit = divmod(number, 58)
+        address = _ALPHABET[digit] + address
+    return address
+
+
+def short(hotkey: str) -> str:
+    """The first ten characters, by which match reports, images and pods are named."""
+    return hotkey[:SHORT]
+
+
+def confusable(hotkeys: Iterable[str]) -> dict[str, str]:
+    """Hotkey -> the earlier one from which its ten-character name can't be told (images and pods: in lower case)."""
+    first: dict[str, str] = {}
+    confused = {}
+    for hotkey in hotkeys:
+        earlier = first.setdefault(short(hotkey).lower(), hotkey)
+        if earlier != hotkey:
+            confused[hotkey] = earlier
+    return confused
+
+
+def _checksum(payload: bytes) -> bytes:
+    return blake2b(b"SS58PRE" + payload).digest()[:2]

@@ -1,0 +1,70 @@
+"""`prompts.txt`: the pool of prompt pictures, a round's share of it, and the plain names (stems) they go by."""
+
+import random
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from gen404_assets.competition.config import Config
+from gen404_assets.competition.files import decode_text
+from gen404_assets.competition.settings import Rules
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+
+
+def stem(url: str) -> str:
+    """The file name of a prompt's URL without the extension."""
+    name = url.rsplit("/", 1)[-1]
+    if "?" in name or "#" in url:
+        name = PurePosixPath(urlsplit(url).path).name
+    return name.rsplit(".", 1)[0] if "." in name.lstrip(".") else name
+
+
+def parse_prompts(raw: bytes, path: str) -> list[str]:
+    """The URLs of a prompt list, one a line. Raises MalformedFile where it isn't text."""
+    return [line for line in map(str.strip, decode_text(raw, path).split("\n")) if line]
+
+
+def prompts_bytes(prompts: Sequence[str]) -> bytes:
+    """A prompt list as a file."""
+    return "\n".join(prompts).encode()
+
+
+def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The pool without the lines that can't be used, and those with the reason: stems are unique and plain."""
+    kept: list[str] = []
+    skipped: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for url in pool:
+        name = stem(url)
+        if not _PLAIN.fullmatch(name):
+            skipped.append((url, f"the stem {name!r} is not plain"))
+        elif name in seen:
+            skipped.append((url, f"the stem {name!r} occurs above"))
+        else:
+            seen.add(name)
+            kept.append(url)
+    return kept, skipped
+
+
+def select_prompts(
+    seed: int, pool: Sequence[str], previous: Sequence[str] | None, config: Config, rules: Rules
+) -> list[str]:
+    """A round's prompts: a share of the `previous` round's (None for round 0), then new ones from the pool.
+
+    `rules.md`, OPEN: one generator for both draws, in that order; a list shorter than its sample is taken whole
+    without drawing. A new prompt whose stem the round has already is left out.
+    """
+    rng = random.Random(seed)  # noqa: S311 -- the draw must be repeatable by anyone
+    carried = _sample(rng, previous, config.carryover_prompts) if previous is not None else []
+    lines = usable(pool)[0] if rules.unique_prompts else list(pool)
+    drawn = _sample(rng, lines, max(0, config.prompts_per_round - len(carried)))
+    if not rules.unique_prompts:
+        return carried + drawn
+    known = {stem(url) for url in carried}
+    return carried + [url for url in drawn if stem(url) not in known]
+
+
+def _sample(rng: random.Random, urls: Sequence[str], size: int) -> list[str]:
+    return list(urls) if len(urls) < size else rng.sample(urls, size)

@@ -1,0 +1,195 @@
+"""A round as its files tell it: where each file stands in the repository, and a typed, lazy view of all of them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+from gen404_assets.competition.audits import AuditRequests, GenerationAudits, SourceAudits
+from gen404_assets.competition.builds import Builds
+from gen404_assets.competition.config import Config
+from gen404_assets.competition.duels import MatchReport, report_name
+from gen404_assets.competition.files import MalformedFile, StateFile
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.leader import Leader, Transition
+from gen404_assets.competition.matches import Matrix, Pair
+from gen404_assets.competition.outputs import Outputs
+from gen404_assets.competition.prompts import parse_prompts, stem
+from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.seed import Seed
+from gen404_assets.competition.state import State
+from gen404_assets.competition.submissions import Submissions
+from gen404_assets.competition.timeline import Timeline
+from gen404_assets.competition.winner import Winner
+
+STATE, CONFIG, LEADERS, POOL = "state.json", "config.json", "leader.json", "prompts.txt"
+
+F = TypeVar("F", bound=StateFile)
+_IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
+
+
+class Files(Protocol):
+    """Files at one commit of the competition's repository."""
+
+    def read(self, path: str) -> bytes | None:
+        """The file's content, or None where there is none."""
+
+
+def round_of(path: str) -> int | None:
+    """The round that a path belongs to."""
+    match = _IN_ROUND.fullmatch(path)
+    return int(match[1]) if match else None
+
+
+def rounds_in(paths: Iterable[str]) -> list[int]:
+    """The rounds that have files, in order."""
+    return sorted({number for path in paths if (number := round_of(path)) is not None})
+
+
+def round_path(number: int, name: str) -> str:
+    """A round's file."""
+    return f"rounds/{number}/{name}"
+
+
+def miner_path(number: int, hotkey: str, name: str) -> str:
+    """A file of one miner (or `leader`) in a round."""
+    return f"rounds/{number}/{hotkey}/{name}"
+
+
+def report_path(number: int, pair: Pair) -> str:
+    """A match's report: in the challenger's folder, named after the defender."""
+    return miner_path(number, pair[1], report_name(pair[0]))
+
+
+def read_file(files: Files, path: str, kind: type[F]) -> F | None:
+    """A typed state file, or None where there is none. Raises MalformedFile."""
+    raw = files.read(path)
+    return None if raw is None else kind.parse(raw, path)
+
+
+class Round:
+    """Round `number` at one commit; each file is read when asked for, once. Properties raise MalformedFile."""
+
+    def __init__(self, files: Files, number: int) -> None:
+        self.files, self.number = files, number
+
+    def path(self, name: str) -> str:
+        return round_path(self.number, name)
+
+    def need(self, path: str, found: F | None) -> F:
+        """`found`, which the rules can't go on without. Raises MalformedFile where it is missing."""
+        if found is None:
+            raise MalformedFile(path, 1, "the file is missing")
+        return found
+
+    @cached_property
+    def config(self) -> Config:
+        return self.need(CONFIG, read_file(self.files, CONFIG, Config))
+
+    @cached_property
+    def leaders(self) -> Leader:
+        return self.need(LEADERS, read_file(self.files, LEADERS, Leader))
+
+    @cached_property
+    def state(self) -> State | None:
+        return read_file(self.files, STATE, State)
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        return read_file(self.files, self.path("schedule.json"), Schedule)
+
+    @cached_property
+    def defending(self) -> Transition | None:
+        """The leader that defends in this round: the one in effect at the block the round starts."""
+        return self.leaders.at(self.schedule.latest_reveal_block) if self.schedule else None
+
+    @cached_property
+    def seed(self) -> Seed | None:
+        return read_file(self.files, self.path("seed.json"), Seed)
+
+    @cached_property
+    def prompts(self) -> Sequence[str] | None:
+        raw = self.files.read(self.path("prompts.txt"))
+        return None if raw is None else parse_prompts(raw, self.path("prompts.txt"))
+
+    @cached_property
+    def stems(self) -> list[str]:
+        return [stem(url) for url in self.prompts or ()]
+
+    @cached_property
+    def submissions(self) -> Submissions | None:
+        return read_file(self.files, self.path("submissions.json"), Submissions)
+
+    @cached_property
+    def builds(self) -> Builds | None:
+        return read_file(self.files, self.path("builds.json"), Builds)
+
+    @cached_property
+    def baseline(self) -> Outputs | None:
+        return self.generated(LEADER)
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        raw = self.files.read(self.path("matches_matrix.csv"))
+        return Matrix() if raw is None else Matrix.parse(raw, self.path("matches_matrix.csv"))
+
+    @cached_property
+    def requests(self) -> AuditRequests:
+        return read_file(self.files, self.path("require_audit.json"), AuditRequests) or AuditRequests([])
+
+    @cached_property
+    def audits(self) -> GenerationAudits:
+        found = read_file(self.files, self.path("generation_audits.json"), GenerationAudits)
+        return found if found is not None else GenerationAudits({})
+
+    @cached_property
+    def source_audits(self) -> SourceAudits:
+        return read_file(self.files, self.path("source_audit.json"), SourceAudits) or SourceAudits([])
+
+    @cached_property
+    def winner(self) -> Winner | None:
+        return read_file(self.files, self.path("winner.json"), Winner)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        order = self.submissions.names if self.submissions is not None else []
+        return Timeline(order, self.config.win_margin)
+
+    def submitted(self, hotkey: str) -> Outputs | None:
+        """What was downloaded from a miner, or None."""
+        return self._outputs(miner_path(self.number, hotkey, "submitted.json"))
+
+    def generated(self, hotkey: str) -> Outputs | None:
+        """What was regenerated with a miner's (or the leader's) image, or None."""
+        return self._outputs(miner_path(self.number, hotkey, "generated.json"))
+
+    def played(self, hotkey: str) -> Outputs | None:
+        """What a hotkey plays with: the leader with its regenerated baseline, everyone else with the submitted."""
+        return self.baseline if hotkey == LEADER else self.submitted(hotkey)
+
+    def report(self, pair: Pair) -> MatchReport | None:
+        return read_file(self.files, report_path(self.number, pair), MatchReport)
+
+    def _outputs(self, path: str) -> Outputs | None:
+        if path not in self._parsed:
+            self._parsed[path] = read_file(self.files, path, Outputs)
+        return self._parsed[path]
+
+    @cached_property
+    def _parsed(self) -> dict[str, Outputs | None]:
+        return {}
+
+
+def is_in(outputs: Outputs | None, stems: Sequence[str]) -> bool:
+    """Whether every prompt has its entry, complete or not."""
+    return outputs is not None and all(name in outputs for name in stems)
+
+
+def is_closed(outputs: Outputs | None, stems: Sequence[str], attempts: int) -> bool:
+    """Whether a regeneration is over: every prompt complete, or given up after its last attempt."""
+    if outputs is None:
+        return False
+    found: Mapping[str, bool] = {
+        name: output.complete or output.attempts >= attempts for name, output in outputs.items()
+    }
+    return all(found.get(name, False) for name in stems)

@@ -1,0 +1,98 @@
+"""The numbers of the rules that an operator may set by environment, and the named versions rules have had."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BLOCK_SECONDS = 12
+
+
+class BadSetting(ValueError):
+    """A setting from the environment that can't be used; the message names it and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Each field but the last two is read from the environment variable of its name in capitals (`rules.md`)."""
+
+    max_generation_time: float = 180.0
+    overtime_tolerance_ratio: float = 0.05
+    max_mismatched_margin: float = 0.05
+    generation_timeout: float = 180.0
+    acceptable_distance: float = 0.1
+    generation_median_limit: float = 90.0
+    generation_median_trim_count: int = 6
+    max_mismatched_prompts: int = 6
+    max_mismatched_critical_prompts: int = 1
+    build_timeout: float = 3 * 3600.0
+    docker_image_format: str = "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}"
+    pause_on_stage_end: bool = False
+    weight_digits: int | None = 10
+    unique_prompts: bool = True
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Rules":
+        """The rules with what `environment` sets. Raises BadSetting."""
+        given: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            name = field.name.upper()
+            if name in environment and field.name not in {"weight_digits", "unique_prompts"}:
+                given[field.name] = _read(name, environment[name], type(field.default))
+        rules = cls(**given)
+        if not {"{hotkey10}", "{tag}"} <= set(_fields(rules.docker_image_format)):
+            raise BadSetting("DOCKER_IMAGE_FORMAT must hold {hotkey10} and {tag} and no other field")
+        return rules
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVersion:
+    """A way in which a rule once read: the fields of `Rules` that differ."""
+
+    rule: str
+    name: str
+    change: Mapping[str, Any]
+
+    def of(self, rules: Rules) -> Rules:
+        return dataclasses.replace(rules, **self.change)
+
+
+VERSIONS: Mapping[str, tuple[RuleVersion, ...]] = {
+    "overtime": (
+        RuleVersion("overtime", "5%", {"overtime_tolerance_ratio": 0.05}),
+        RuleVersion("overtime", "10%", {"overtime_tolerance_ratio": 0.10}),
+    ),
+    "weights": (
+        RuleVersion("weights", "rounded", {"weight_digits": 10}),
+        RuleVersion("weights", "unrounded", {"weight_digits": None}),
+    ),
+    "prompts": (
+        RuleVersion("prompts", "unique", {"unique_prompts": True}),
+        RuleVersion("prompts", "as drawn", {"unique_prompts": False}),
+    ),
+}
+"""Rule -> its versions, the present one first."""
+
+
+def _read(name: str, text: str, kind: type) -> Any:
+    if kind is str:
+        return text
+    if kind is bool:
+        if text.lower() in {"true", "1", "false", "0"}:
+            return text.lower() in {"true", "1"}
+        raise BadSetting(f"{name} must be true or false, not {text!r}")
+    try:
+        number = kind(text)
+    except ValueError as error:
+        raise BadSetting(f"{name} must be a number ({kind.__name__}), not {text!r}") from error
+    if not 0 <= number < float("inf"):
+        raise BadSetting(f"{name} must be finite and not negative, not {text!r}")
+    return number
+
+
+def _fields(image_format: str) -> list[str]:
+    try:
+        image_format.format(hotkey10="", tag="")
+    except (KeyError, IndexError, ValueError, AttributeError):
+        return []
+    return [field for field in ("{hotkey10}", "{tag}") if field in image_format]

@@ -1,0 +1,17 @@
+"""`submissions.json`: who takes part in a round, in order of reveal."""
+
+from gen404_assets.competition.files import MapFile, Record
+
+
+class Submission(Record):
+    """A miner's published code and where its results will be. `revealed_at_block` is that of the commit."""
+
+    repo: str
+    commit: str
+    cdn_url: str
+    revealed_at_block: int
+    round: str
+
+
+class Submissions(MapFile[Submission]):
+    """hotkey -> submission; the order is the order of play."""
