@@ -1,10 +1,376 @@
 """The public git repository that holds all state: pinned reads, history, and publishing by fast-forward only."""
 
+import base64
+import fcntl
+import hashlib
+import os
 import secrets
+import shutil
+import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
-from resources.git_history import LOG_CHANGES, NO_COMMIT, Change, Commit, decode_path, parse_log
-from resources.git_mirror import Mirror, RepositoryError
+from git.cmd import Git
+
+from resources.git_history import LOG, LOG_CHANGES, NO_COMMIT, Change, Commit, decode_path, parse_log
+
+__all__ = ["NO_COMMIT", "Change", "Commit", "PublishFailed", "Repository", "RepositoryError", "Snapshot"]
+
+_TRIES = 10
+_REMOTE = "gen404"
+_LOST_RACE = ("fetch first", "non-fast-forward", "cannot lock ref", "failed to lock", "failed to update ref")
+_FETCH = (
+    # Blobs stay on the server until wanted; one that cannot do that sends them all. Only fetches are told so:
+    # a reading command that does not know of it cannot start to fetch blob by blob.
+    *("-c", f"remote.{_REMOTE}.promisor=true", "-c", f"remote.{_REMOTE}.partialCloneFilter=blob:none"),
+    *("-c", "gc.autoDetach=false", "-c", "gc.autoPackLimit=200"),
+    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
+)
+_BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0")
+_PUSH = ("push", "--quiet", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+
+
+class RepositoryError(Exception):
+    """Git or the remote failed; the message names the action and never a token."""
+
+
+class PublishFailed(RepositoryError):
+    """Nothing was published; the message says why."""
+
+
+class Snapshot:
+    """The repository's files and history at one pinned commit."""
+
+    def __init__(self, mirror: "_Mirror", commit: Commit) -> None:
+        self.commit = commit
+        self._mirror = mirror
+
+    @cached_property
+    def blobs(self) -> Mapping[str, str]:
+        """Blob sha by path, of all files."""
+        if self.commit == NO_COMMIT:
+            return {}
+        listing = decode_path(self._mirror.git("ls-tree", "-r", "-z", "--full-tree", self.commit.sha))
+        entries = (entry.partition("\t") for entry in listing.split("\0")[:-1])
+        return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content, None where there is no such file; `read_many` is the way to read more than a few."""
+        return self.read_many([path]).get(path)
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Content by path, in one batch; paths that are no files are left out."""
+        wanted = {path: self.blobs[path] for path in paths if path in self.blobs}
+        contents = self._mirror.read(set(wanted.values()))
+        return {path: contents[blob] for path, blob in wanted.items()}
+
+    def read_blob(self, blob: str) -> bytes:
+        """Content by blob sha: any version of a file that the history shows."""
+        return self.read_blobs([blob])[blob]
+
+    def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        """Content by blob sha, in one batch; RepositoryError for one that the remote does not have."""
+        return self._mirror.read(set(blobs))
+
+    @property
+    def commits(self) -> Sequence[Commit]:
+        """The commits along first parents, oldest first."""
+        return self._log[0]
+
+    @property
+    def history(self) -> Sequence[Change]:
+        """All changes along first parents, oldest first; a merge shows as its difference to the first parent."""
+        return self._log[1]
+
+    @cached_property
+    def _log(self) -> tuple[list[Commit], list[Change]]:
+        return ([], []) if self.commit == NO_COMMIT else parse_log(self._mirror.git(*LOG_CHANGES, self.commit.sha))
+
+
+class Repository:
+    """One branch of a remote repository, through `mirror`, a bare repository of our own for that url alone.
+
+    `url` is whatever git fetches from, a bundle file too; `token` is for https; `timeout`, in seconds, bounds
+    each git command. Threads and processes may share a mirror. Infrastructure's failures are RepositoryErrors.
+    """
+
+    def __init__(
+        self, url: str, branch: str = "main", *, mirror: Path, token: str | None = None, timeout: float = 300
+    ) -> None:
+        if "://" in url and urlsplit(url).password:
+            raise ValueError("the repository's url holds a password: it belongs in the token")
+        self._mirror = _Mirror(url, f"refs/heads/{branch}", mirror, token, timeout)
+
+    def refresh(self) -> str:
+        """Bring the mirror up to date with the remote branch; the head's sha, NO_COMMIT's where there is none."""
+        return self._mirror.refresh()
+
+    def snapshot(self, commit: str | None = None) -> Snapshot:
+        """The repository at `commit`, or at the mirror's last known head; what the mirror lacks is fetched."""
+        sha = commit or self._mirror.head()
+        try:
+            found = self._mirror.commit(sha)
+        except RepositoryError:
+            head = self.refresh()
+            if commit is None and head == NO_COMMIT.sha:
+                return Snapshot(self._mirror, NO_COMMIT)
+            found = self._mirror.commit(commit or head)
+        return Snapshot(self._mirror, found)
+
+    def publish(self, message: str, derive: Callable[[Snapshot], Mapping[str, bytes | None]]) -> Commit:
+        """Publish, as one commit on the remote's head, the files that `derive` gives for it; None deletes a file.
+
+        Returns the commit once the remote has it, or the head's own when nothing changes. When somebody else
+        published meanwhile, `derive` is called again, on the new head: let it depend on its snapshot alone.
+        Raises PublishFailed when nothing was published, ValueError for an improper path, and RepositoryError
+        when the remote cannot be asked whether it took the commit.
+        """
+        refusal = ""
+        for attempt in range(_TRIES):
+            time.sleep(secrets.SystemRandom().uniform(0, min(0.05 * 2**attempt, 1)) if attempt else 0)
+            self.refresh()
+            base = self.snapshot()
+            changes = _changes(base.blobs, derive(base))
+            if not changes:
+                return base.commit
+            sha, refusal = self._mirror.push(base.commit, message, changes)
+            if not refusal:
+                return self._mirror.commit(sha)
+            try:
+                head = self.refresh()
+            except RepositoryError as error:
+                raise RepositoryError(f"whether {sha} was published is unknown: {refusal}; {error}") from error
+            if self._mirror.contains(head, sha):
+                return self._mirror.commit(sha)
+            if head == base.commit.sha and not any(sign in refusal for sign in _LOST_RACE):
+                raise PublishFailed(refusal)
+        raise PublishFailed(f"others published meanwhile, {_TRIES} times over: {refusal}")
+
+
+class _Mirror:
+    """The bare repository on this machine, and the git commands that run in it."""
+
+    def __init__(self, url: str, ref: str, path: Path, token: str | None, timeout: float) -> None:
+        self._path = path.resolve()
+        self._ref = ref
+        self._token = token
+        self._timeout = timeout
+        self._config = {f"remote.{_REMOTE}.url": url, "protocol.version": "2"}
+        if "://" not in url and Path(url).exists():
+            # These run in the other repository, which git lets nobody but its owner use unless told otherwise.
+            other = "git -c safe.directory='*' -c uploadpack.allowFilter=true"
+            self._config |= {
+                f"remote.{_REMOTE}.url": str(Path(url).resolve()),
+                f"remote.{_REMOTE}.uploadPack": f"{other} upload-pack",
+                f"remote.{_REMOTE}.receivePack": f"{other} receive-pack",
+            }
+        self._secret = base64.b64encode(f"x-access-token:{token}".encode()).decode() if token else ""
+        if token and url.startswith("https://"):
+            header = f"http.https://{urlsplit(url).netloc}/.extraHeader"
+            self._config[header] = f"Authorization: Basic {self._secret}"
+
+    def refresh(self) -> str:
+        with self._lock("refresh"):
+            try:
+                self._network(*_FETCH, _REMOTE, f"+{self._ref}:{self._ref}")
+            except RepositoryError as error:
+                if "couldn't find remote ref" not in str(error):
+                    raise
+                self.git("update-ref", "-d", self._ref)
+            return self.head()
+
+    def head(self) -> str:
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", self._ref).decode().strip()
+        except RepositoryError:
+            return NO_COMMIT.sha
+
+    def commit(self, sha: str) -> Commit:
+        return parse_log(self.git(*LOG, "-1", "--end-of-options", f"{sha}^{{commit}}"))[0][0]
+
+    def contains(self, head: str, sha: str) -> bool:
+        try:
+            self.git("merge-base", "--is-ancestor", sha, head)
+        except RepositoryError:  # also when the mirror lacks the commit, which it would have if the branch had it
+            return False
+        return True
+
+    def read(self, blobs: Collection[str]) -> dict[str, bytes]:
+        """Content by blob sha. What the mirror lacks is fetched, all in one go."""
+        found = self._cat(blobs)
+        missing = [blob for blob in blobs if blob not in found]
+        if missing:
+            with self._lock("refresh"):
+                noop = ("-c", "fetch.negotiationAlgorithm=noop")
+                self._network(*noop, *_FETCH, "--no-auto-maintenance", "--stdin", _REMOTE, data=_lines(missing))
+            found |= self._cat(missing)
+        if len(found) < len(blobs):
+            raise RepositoryError("read blobs: the remote does not have them all")
+        return found
+
+    def _cat(self, blobs: Collection[str]) -> dict[str, bytes]:
+        output = self.git("cat-file", "--batch", "--buffer", data=_lines(blobs)) if blobs else b""
+        found: dict[str, bytes] = {}
+        position = 0
+        for blob in blobs:
+            start = output.index(b"\n", position) + 1
+            header = output[position:start].split()
+            position = start
+            if len(header) == 3:  # else "... missing"
+                position += int(header[2]) + 1
+                found[blob] = output[start : position - 1]
+        return found
+
+    def push(self, base: Commit, message: str, changes: Mapping[str, bytes | None]) -> tuple[str, str]:
+        """Build a commit and push it, by fast-forward; its sha, and why it seems not to have been accepted.
+
+        This is done in a throwaway repository that borrows the mirror's objects, so that nothing can be left over.
+        """
+        with self._lock("publish"):
+            for left in self._path.glob("outgoing-*"):  # by a killed process
+                shutil.rmtree(left, ignore_errors=True)
+            with TemporaryDirectory(prefix="outgoing-", dir=self._path, ignore_cleanup_errors=True) as name:
+                outgoing = Path(name)
+                self.git("init", "--quiet", "--bare", "--template=", directory=outgoing)
+                (outgoing / "objects/info/alternates").write_text("../../objects\n")
+                stream = b"".join(_import_stream(self._ref, base, message, changes))
+                sha = self.git(*_BUILD, data=stream, directory=outgoing).decode().strip()
+                try:
+                    self._network(*_PUSH, _REMOTE, f"{self._ref}:{self._ref}", directory=outgoing)
+                except RepositoryError as error:
+                    return sha, str(error)
+                with self._lock("refresh"):
+                    self._adopt(outgoing / "objects/pack", sha)
+                return sha, ""
+
+    def _adopt(self, packs: Path, head: str) -> None:
+        """Take over what the remote has just accepted, so that it need not be fetched."""
+        for pack in packs.glob("*.pack"):
+            pack.with_suffix(".promisor").touch()  # as git marks what the remote is known to have
+            for suffix in (".promisor", ".pack", ".idx"):  # with its index, git sees the pack
+                part = pack.with_suffix(suffix)
+                part.replace(self._path / "objects/pack" / part.name)
+        self.git("update-ref", self._ref, head)
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        """Exclude threads and processes from "publish", or from "refresh": writing anything into the mirror."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        with (self._path / f"{name}.flock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if name == "refresh":
+                self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        """Remove what a killed git left, for nobody alive owns it now, and see that the mirror exists."""
+        packs = self._path / "objects/pack"
+        complete = {index.stem for index in packs.glob("pack-*.idx")}
+        left = [part for part in packs.glob("*") if part.stem not in complete or part.suffix == ".keep"]
+        for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock"):
+            left += self._path.glob(pattern)
+        for file in left:
+            file.unlink(missing_ok=True)
+        if not (self._path / "objects/info").is_dir():  # the last thing that init creates
+            self.git("init", "--quiet", "--bare", "--template=")
+
+    def git(self, *arguments: str, data: bytes = b"", directory: Path | None = None) -> bytes:
+        """Run a command that needs nothing but the mirror, whatever git's configuration on this machine."""
+        nobodys = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        return self._run(arguments, {}, nobodys, data, directory)
+
+    def _network(self, *arguments: str, data: bytes = b"", directory: Path | None = None) -> bytes:
+        never_ask = {
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": os.environ.get("GIT_ASKPASS", ""),
+            "SSH_ASKPASS_REQUIRE": "never",
+        }
+        return self._run(arguments, self._config, never_ask, data, directory)
+
+    def _run(
+        self,
+        arguments: tuple[str, ...],
+        config: Mapping[str, str],
+        environment: Mapping[str, str],
+        data: bytes,
+        directory: Path | None,
+    ) -> bytes:
+        config = {"safe.directory": "*", "core.hooksPath": os.devnull} | dict(config)
+        first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+        settings = {"GIT_DIR": str(directory or self._path), "GIT_CONFIG_COUNT": str(first + len(config))}
+        for number, (key, value) in enumerate(config.items(), first):
+            settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        process = Git(self._path).execute(
+            ["git", *arguments],
+            istream=subprocess.PIPE,
+            as_process=True,
+            env={**environment, **settings},
+            start_new_session=True,  # of its own, to be ended with all its helpers
+        )
+        action = "git " + next(word for word in arguments if word != "-c" and "=" not in word)
+        try:
+            output, errors = process.communicate(data, timeout=self._timeout)
+        except subprocess.TimeoutExpired:
+            raise RepositoryError(f"{action}: no end after {self._timeout:g} s") from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+        if process.returncode:
+            reason = errors.decode(errors="replace").strip()
+            for secret in filter(None, (self._token, self._secret)):
+                reason = reason.replace(secret, "***")
+            raise RepositoryError(f"{action}: {reason or f'exit status {process.returncode}'}")
+        return bytes(output)
+
+
+def _changes(blobs: Mapping[str, str], files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+    """Those of the files that differ from the repository's; ValueError for a path that git or we cannot have."""
+    for path in files:
+        parts = path.lower().split("/")
+        if {"", ".", "..", ".git"} & set(parts) or "\0" in path or "\n" in path:
+            raise ValueError(f"{path!r} is not a proper path in the repository")
+    changes = {path: data for path, data in files.items() if _blob_sha(data) != blobs.get(path)}
+    after = (blobs.keys() | changes.keys()) - {path for path, data in changes.items() if data is None}
+    folders: set[str] = set()
+    for path in after if changes else ():
+        folder = path
+        while (folder := folder.rpartition("/")[0]) and folder not in folders:
+            folders.add(folder)
+    if clash := sorted(folders & after):
+        raise ValueError(f"{clash[0]!r} cannot be both a file and a folder")
+    return changes
+
+
+def _blob_sha(data: bytes | None) -> str | None:
+    if data is None:
+        return None
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _lines(names: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in names).encode()
+
+
+def _import_stream(ref: str, base: Commit, message: str, changes: Mapping[str, bytes | None]) -> Iterator[bytes]:
+    """What git fast-import reads to make one commit on `base` and print its sha."""
+    name = os.environ.get("GIT_AUTHOR_NAME") or "404-gen"
+    email = os.environ.get("GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
+    text = message.strip().encode() + b"\n"
+    yield f"feature done\ncommit {ref}\nmark :1\n".encode()
+    yield f"committer {name} <{email}> {int(time.time())} +0000\ndata {len(text)}\n".encode() + text
+    if base != NO_COMMIT:
+        yield f"from {base.sha}\n".encode()
+    for path, data in sorted(changes.items(), key=lambda change: change[1] is not None):  # deletions first
+        quoted = path.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "surrogateescape")
+        if data is None:
+            yield b'D "%s"\n' % quoted
+        else:
+            yield b'M 100644 inline "%s"\ndata %d\n%s\n' % (quoted, len(data), data)
+    yield b"get-mark :1\ndone\n"

@@ -123,7 +123,7 @@ def _duels(found: Due, current: Round) -> None:
         found.waits.append(Wait("the leader's baseline"))
         return
     timeline, margins = current.timeline, current.matrix.margins
-    pairs = timeline.matches_due(margins, given)
+    pairs = list(timeline.matches_due(margins, given))
     if pairs:
         found.work += [Work(asset, Lane.JUDGING, pairs) for asset in ("duels", "matches_matrix")]
     wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]

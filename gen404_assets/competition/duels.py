@@ -1,7 +1,8 @@
 """`duels_*.json`: a match, duel by duel; what the rules decide without the judge, and what its answers mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -113,16 +114,20 @@ def forced_outcome(
     return None
 
 
-def make_duel(
+def duel_entry(
     prompt: str, left: Output | None, right: Output | None, decided: tuple[Outcome, str], output_format: str
-) -> Duel:
-    """A duel's record, its keys in the format's order."""
-    outcome, issues = decided
-    sides: dict[str, str | None] = {}
-    for side, output in (("left", left), ("right", right)):
-        sides[f"{side}_{output_format}"] = output.model if output else None
-        sides[f"{side}_png"] = output.png if output else None
-    return Duel(name=stem(prompt), prompt=prompt, **sides, winner=outcome, issues=issues)
+) -> dict[str, Any]:
+    """A `Duel`'s keys and values, in the format's order."""
+    return {
+        "name": stem(prompt),
+        "prompt": prompt,
+        f"left_{output_format}": left.model if left else None,
+        "left_png": left.png if left else None,
+        f"right_{output_format}": right.model if right else None,
+        "right_png": right.png if right else None,
+        "winner": decided[0],
+        "issues": decided[1],
+    }
 
 
 def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> MatchReport:
@@ -137,10 +142,10 @@ def match_score(outcomes: Sequence[Outcome]) -> int:
     return sum((outcome is Outcome.RIGHT) - (outcome is Outcome.LEFT) for outcome in outcomes)
 
 
-def margin_without_report(left: Mapping[str, Output] | None, right: Mapping[str, Output] | None) -> float | None:
-    """The margin of a match in which a side has no output at all (None or empty); None if both have some."""
+def margin_without_report(left: bool, right: bool) -> float | None:
+    """The margin of a match in which a side has no output at all (false); None if both have some."""
     if left and right:
         return None
-    if not left and not right:
+    if left == right:
         return 0.0
-    return NO_OUTPUT_MARGIN if not left else -NO_OUTPUT_MARGIN
+    return -NO_OUTPUT_MARGIN if left else NO_OUTPUT_MARGIN

@@ -3,8 +3,6 @@
 import random
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import decode_text
@@ -15,10 +13,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 def stem(url: str) -> str:
     """The file name of a prompt's URL without the extension."""
-    name = url.rsplit("/", 1)[-1]
-    if "?" in name or "#" in url:
-        name = PurePosixPath(urlsplit(url).path).name
-    return name.rsplit(".", 1)[0] if "." in name.lstrip(".") else name
+    name = url[url.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[:dot] if dot > 0 else name
 
 
 def parse_prompts(raw: bytes, path: str) -> list[str]:
@@ -33,11 +30,13 @@ def prompts_bytes(prompts: Sequence[str]) -> bytes:
 
 def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """The pool without the lines that can't be used, and those with the reason: stems are unique and plain."""
+    names = [stem(url) for url in pool]
+    if len(set(names)) == len(names) and all(map(_PLAIN.fullmatch, names)):
+        return list(pool), []
     kept: list[str] = []
     skipped: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for url in pool:
-        name = stem(url)
+    for url, name in zip(pool, names, strict=True):
         if not _PLAIN.fullmatch(name):
             skipped.append((url, f"the stem {name!r} is not plain"))
         elif name in seen:
@@ -51,15 +50,14 @@ def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
 def select_prompts(
     seed: int, pool: Sequence[str], previous: Sequence[str] | None, config: Config, rules: Rules
 ) -> list[str]:
-    """A round's prompts: a share of the `previous` round's (None for round 0), then new ones from the pool.
+    """A round's prompts: a share of the `previous` round's (None for round 0), then new ones from the (usable) pool.
 
     `rules.md`, OPEN: one generator for both draws, in that order; a list shorter than its sample is taken whole
     without drawing. A new prompt whose stem the round has already is left out.
     """
     rng = random.Random(seed)  # noqa: S311 -- the draw must be repeatable by anyone
     carried = _sample(rng, previous, config.carryover_prompts) if previous is not None else []
-    lines = usable(pool)[0] if rules.unique_prompts else list(pool)
-    drawn = _sample(rng, lines, max(0, config.prompts_per_round - len(carried)))
+    drawn = _sample(rng, pool, max(0, config.prompts_per_round - len(carried)))
     if not rules.unique_prompts:
         return carried + drawn
     known = {stem(url) for url in carried}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from gen404_assets.competition.audits import AuditRequests, GenerationAudits, SourceAudits
 from gen404_assets.competition.builds import Builds
@@ -56,6 +56,11 @@ def miner_path(number: int, hotkey: str, name: str) -> str:
     return f"rounds/{number}/{hotkey}/{name}"
 
 
+def outputs_path(number: int, hotkey: str) -> str:
+    """What a hotkey plays with: the leader with what was regenerated, everyone else with what was submitted."""
+    return miner_path(number, hotkey, "generated.json" if hotkey == LEADER else "submitted.json")
+
+
 def report_path(number: int, pair: Pair) -> str:
     """A match's report: in the challenger's folder, named after the defender."""
     return miner_path(number, pair[1], report_name(pair[0]))
@@ -72,6 +77,7 @@ class Round:
 
     def __init__(self, files: Files, number: int) -> None:
         self.files, self.number = files, number
+        self._parsed: dict[str, StateFile | None] = {}
 
     def path(self, name: str) -> str:
         return round_path(self.number, name)
@@ -157,27 +163,23 @@ class Round:
 
     def submitted(self, hotkey: str) -> Outputs | None:
         """What was downloaded from a miner, or None."""
-        return self._outputs(miner_path(self.number, hotkey, "submitted.json"))
+        return self._once(miner_path(self.number, hotkey, "submitted.json"), Outputs)
 
     def generated(self, hotkey: str) -> Outputs | None:
         """What was regenerated with a miner's (or the leader's) image, or None."""
-        return self._outputs(miner_path(self.number, hotkey, "generated.json"))
+        return self._once(miner_path(self.number, hotkey, "generated.json"), Outputs)
 
     def played(self, hotkey: str) -> Outputs | None:
-        """What a hotkey plays with: the leader with its regenerated baseline, everyone else with the submitted."""
-        return self.baseline if hotkey == LEADER else self.submitted(hotkey)
+        """What a hotkey plays with (`outputs_path`)."""
+        return self._once(outputs_path(self.number, hotkey), Outputs)
 
     def report(self, pair: Pair) -> MatchReport | None:
-        return read_file(self.files, report_path(self.number, pair), MatchReport)
+        return self._once(report_path(self.number, pair), MatchReport)
 
-    def _outputs(self, path: str) -> Outputs | None:
+    def _once(self, path: str, kind: type[F]) -> F | None:
         if path not in self._parsed:
-            self._parsed[path] = read_file(self.files, path, Outputs)
-        return self._parsed[path]
-
-    @cached_property
-    def _parsed(self) -> dict[str, Outputs | None]:
-        return {}
+            self._parsed[path] = read_file(self.files, path, kind)
+        return cast("F | None", self._parsed[path])
 
 
 def is_in(outputs: Outputs | None, stems: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ All of it is a pure function of the order of submissions, the margins played and
 (`rules.md`, Timeline); a rejection draws the line again, and never changes a played match.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -71,18 +71,20 @@ class Timeline:
                 defenders.append(challenger)
         return Line(defenders, None)
 
-    def matches_due(self, margins: Margins, verdicts: Verdicts) -> list[Pair]:
+    def matches_due(self, margins: Margins, verdicts: Verdicts) -> Iterator[Pair]:
         """What may be played now, the next first: qualification, then the main line, then, while audits run, the
-        missing pairs by left, then right. Empty: nothing more, or the round is decided."""
+        missing pairs by left, then right. None: the round is decided, or waits for verdicts alone.
+        """
         waiting = self.to_qualify(margins, verdicts)
         if waiting:
-            return waiting
+            yield from waiting
+            return
         line = self.line(margins, verdicts)
         if line.next:
-            return [line.next]
-        if set(line.defenders) <= set(verdicts.approved):
-            return []
-        return [pair for pair in combinations(self.qualified(margins, verdicts), 2) if pair not in margins]
+            yield line.next
+        elif not set(line.defenders) <= set(verdicts.approved):
+            pairs = combinations(self.qualified(margins, verdicts), 2)
+            yield from (pair for pair in pairs if pair not in margins)
 
     def audits_due(self, margins: Margins, verdicts: Verdicts) -> list[tuple[str, Pair]]:
         """Who is to be audited, with the match that led to it: the first to qualify, as soon as all before it have

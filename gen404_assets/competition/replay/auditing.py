@@ -1,0 +1,188 @@
+"""Replay of the audits: who had to be audited on which critical prompts, and every verdict to the last digit."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from gen404_assets.competition.audits import (
+    NO_IMAGE,
+    NO_POD,
+    AuditOutcome,
+    AuditRequest,
+    AuditRequests,
+    GenerationAudit,
+    GenerationAudits,
+    critical_prompts,
+    judge_audit,
+    reject_unmeasured,
+)
+from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.replay.compare import compare, text
+from gen404_assets.competition.replay.history import History, Version
+from gen404_assets.competition.replay.judging import arrivals, rows_played
+from gen404_assets.competition.replay.result import Difference, FileReplay, compared
+from gen404_assets.competition.round import round_path
+from gen404_assets.competition.settings import Rules
+
+
+def replay_requests(history: History, number: int, rules: Rules) -> FileReplay | None:
+    """The audit requests, from the line as the matches drew it while the verdicts came in."""
+    path = round_path(number, "require_audit.json")
+    raw = history.read(path)
+    current = history.round(number)
+    called, owed = _called(history, number)
+    if raw is None:
+        missing = [Difference(hotkey, "no file", "a request") for hotkey in called if hotkey in owed]
+        return compared("audit_requests", path, missing) if missing else None
+    asked = [request.hotkey for request in current.requests.root]
+    differences = []
+    derived: list[AuditRequest] = []
+    for request in current.requests.root:
+        pair = called.get(request.hotkey)
+        wanted = critical(history, number, pair, rules) if pair else None
+        if wanted is None:
+            origin = _request_in_history(history, number, request, rules)
+            differences.append(Difference(request.hotkey, "a request", "no request", origin))
+        derived.append(request if wanted is None else request.model_copy(update={"critical_prompts": wanted}))
+    found, notes = compare(raw, AuditRequests(derived))
+    differences += found
+    differences += [Difference(hotkey, "nothing", "a request") for hotkey in called if hotkey in owed - set(asked)]
+    known = [hotkey for hotkey in called if hotkey in asked]
+    recorded = [hotkey for hotkey in asked if hotkey in called]
+    if known != recorded:
+        differences.append(Difference("the order", text([*map(short, recorded)]), text([*map(short, known)])))
+    return compared("audit_requests", path, differences, notes)
+
+
+def critical(history: History, number: int, pair: Pair, rules: Rules) -> list[str] | None:
+    """The critical prompts that the match asks for, as the head's files have it; None without report or seed."""
+    current = history.round(number)
+    report, seed = current.report(pair), current.seed
+    if report is None or seed is None:
+        return None
+    return critical_prompts(report, seed.seed, current.config.win_margin, rules)
+
+
+def _called(history: History, number: int) -> tuple[dict[str, Pair], set[str]]:
+    """Who could be called to an audit, with the match that led to it, in order; and who had to be in the end."""
+    timeline, found, known = history.round(number).timeline, arrivals(history, number), 0
+    called: dict[str, Pair] = {}
+    margins: dict[Pair, float] = {}
+    for row in rows_played(history, number):
+        margins[row.match.pair] = row.match.margin
+        while known + 1 < len(found) and found[known + 1].index < row.version.index:
+            known += 1
+            _call(called, timeline.audits_due(margins | {row.match.pair: float("-inf")}, found[known].verdicts))
+        _call(called, timeline.audits_due(margins, found[known].verdicts))
+    for arrival in found[known:]:
+        _call(called, timeline.audits_due(margins, arrival.verdicts))
+    return called, {hotkey for hotkey, _ in timeline.audits_due(margins, found[-1].verdicts)}
+
+
+def _call(called: dict[str, Pair], due: list[tuple[str, Pair]]) -> None:
+    for hotkey, pair in due:
+        called.setdefault(hotkey, pair)
+
+
+def _request_in_history(history: History, number: int, request: AuditRequest, rules: Rules) -> str:
+    """Where a request comes from that the head's matches don't call for: the match that did, and who took it away."""
+    path = round_path(number, "require_audit.json")
+    asked = history.written(path, partial(_entry, request.hotkey))
+    origin = f"asked for in {asked}" if asked else ""
+    matrix = round_path(number, "matches_matrix.csv")
+    given = arrivals(history, number)
+    for version in history.versions(matrix):
+        seen = history.round(number, version.index)
+        known = [arrival.verdicts for arrival in given if arrival.index <= version.index][-1]
+        pair = dict(seen.timeline.audits_due(seen.matrix.margins, known)).get(request.hotkey)
+        report = seen.report(pair) if pair else None
+        if pair is None or report is None or seen.seed is None:
+            continue
+        wanted = critical_prompts(report, seen.seed.seed, seen.config.win_margin, rules)
+        same = "these" if wanted == request.critical_prompts else "other"
+        return (
+            f"{origin} after {short(pair[0])},{short(pair[1])} ended {report.margin:+} in {version}, which calls for "
+            f"it with {same} critical prompts{_removal(history, number, pair, version)}"
+        )
+    return f"{origin}; no match of the history calls for it"
+
+
+def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
+    """By which commit, and whose, a match left the matrix."""
+    matrix = round_path(number, "matches_matrix.csv")
+    later = [version for version in history.versions(matrix) if version.index > played.index]
+    gone = next((v for v in later if pair not in history.round(number, v.index).matrix.margins), None)
+    if gone is None:
+        return ""
+    return f"; {'a person' if gone.by_person else 'the platform'} deleted the match in {gone}"
+
+
+def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | None:
+    """The audits' verdicts and numbers, from what was regenerated and how far it was from what was submitted."""
+    path = round_path(number, "generation_audits.json")
+    raw = history.read(path)
+    if raw is None:
+        return None
+    audits = history.round(number).audits
+    notes: list[str] = []
+    derived: dict[str, GenerationAudit] = {}
+    for hotkey, audit in audits.items():
+        written = history.written(path, partial(_entry, hotkey))
+        derived[hotkey], note = _verdict(history, number, (hotkey, audit), written, rules)
+        notes += note
+    found, layout = compare(raw, GenerationAudits(derived))
+    differences = []
+    for difference in found:
+        hotkey = difference.entry.split(".")[0]
+        version = history.written(path, partial(_entry, hotkey))
+        origin = f"{'typed by a person' if version.by_person else 'written'} in {version}" if version else ""
+        differences.append(Difference(difference.entry, difference.recorded, difference.derived, origin))
+    return compared("audits", path, differences, [*layout, *notes])
+
+
+def _verdict(
+    history: History, number: int, entry: tuple[str, GenerationAudit], written: Version | None, rules: Rules
+) -> tuple[GenerationAudit, list[str]]:
+    """The verdict that the evidence gives: as it was when the audit was written, or as the head has it."""
+    hotkey, recorded = entry
+    if recorded.outcome is AuditOutcome.PENDING:
+        return recorded, [f"{hotkey}: no verdict yet"]
+    if recorded.reason == NO_POD and not history.round(number).generated(hotkey):
+        return reject_unmeasured(hotkey, NO_POD), [f"{hotkey}: that no pod became healthy is as recorded"]
+    best = recorded.model_copy(update={"hotkey": hotkey})
+    found = list(_verdicts(history, number, hotkey, written, rules))
+    for verdict in found:
+        derived = best.model_copy(update=verdict.model_dump())
+        if derived == recorded:
+            return derived, []
+    if not found:
+        return best, [f"{hotkey}: nothing was regenerated that its verdict could be derived from"]
+    return best.model_copy(update=found[-1].model_dump()), []
+
+
+def _verdicts(
+    history: History, number: int, hotkey: str, written: Version | None, rules: Rules
+) -> Iterator[GenerationAudit]:
+    indexes = [len(history.commits)] if written is None else [written.index, len(history.commits)]
+    for index in indexes:
+        seen = history.round(number, index)
+        build = seen.builds.get(hotkey) if seen.builds is not None else None
+        if build is not None and build.status.ended and build.docker_image is None:
+            yield reject_unmeasured(hotkey, NO_IMAGE)
+        submitted, generated = seen.submitted(hotkey), seen.generated(hotkey)
+        request = seen.requests.of(hotkey)
+        if submitted is None or generated is None:
+            continue
+        verdict = judge_audit(hotkey, submitted, generated, request.critical_prompts if request else [], rules)
+        if verdict is not None:
+            yield verdict
+
+
+def _entry(hotkey: str, raw: bytes) -> Any:
+    """A hotkey's entry in a file of audits or requests, whatever its form."""
+    document = json.loads(raw)
+    if isinstance(document, dict):
+        return document.get(hotkey)
+    return next((entry for entry in document if entry.get("hotkey") == hotkey), None)
