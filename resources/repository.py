@@ -33,7 +33,7 @@ _FETCH = (
     *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
 )
 _BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0")
-_PUSH = ("push", "--quiet", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+_PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
 
 
 class RepositoryError(Exception):
@@ -146,7 +146,8 @@ class Repository:
                 head = self.refresh()
             except RepositoryError as error:
                 raise RepositoryError(f"whether {sha} was published is unknown: {refusal}; {error}") from error
-            if self._mirror.contains(head, sha):
+            # Two who derive the same in the same second make the same commit: only one of them has published it.
+            if "rejected]" not in refusal and self._mirror.contains(head, sha):
                 return self._mirror.commit(sha)
             if head == base.commit.sha and not any(sign in refusal for sign in _LOST_RACE):
                 raise PublishFailed(refusal)
@@ -178,7 +179,7 @@ class _Mirror:
     def refresh(self) -> str:
         with self._lock("refresh"):
             try:
-                self._network(*_FETCH, _REMOTE, f"+{self._ref}:{self._ref}")
+                self.git(*_FETCH, _REMOTE, f"+{self._ref}:{self._ref}", network=True)
             except RepositoryError as error:
                 if "couldn't find remote ref" not in str(error):
                     raise
@@ -207,8 +208,8 @@ class _Mirror:
         missing = [blob for blob in blobs if blob not in found]
         if missing:
             with self._lock("refresh"):
-                noop = ("-c", "fetch.negotiationAlgorithm=noop")
-                self._network(*noop, *_FETCH, "--no-auto-maintenance", "--stdin", _REMOTE, data=_lines(missing))
+                wanted = ("--no-auto-maintenance", "--stdin", _REMOTE)
+                self.git("-c", "fetch.negotiationAlgorithm=noop", *_FETCH, *wanted, data=_lines(missing), network=True)
             found |= self._cat(missing)
         if len(found) < len(blobs):
             raise RepositoryError("read blobs: the remote does not have them all")
@@ -232,7 +233,7 @@ class _Mirror:
 
         This is done in a throwaway repository that borrows the mirror's objects, so that nothing can be left over.
         """
-        with self._lock("publish"):
+        with self._lock("publish") as lock:
             for left in self._path.glob("outgoing-*"):  # by a killed process
                 shutil.rmtree(left, ignore_errors=True)
             with TemporaryDirectory(prefix="outgoing-", dir=self._path, ignore_cleanup_errors=True) as name:
@@ -240,11 +241,14 @@ class _Mirror:
                 self.git("init", "--quiet", "--bare", "--template=", directory=outgoing)
                 (outgoing / "objects/info/alternates").write_text("../../objects\n")
                 stream = b"".join(_import_stream(self._ref, base, message, changes))
-                sha = self.git(*_BUILD, data=stream, directory=outgoing).decode().strip()
+                sha = self.git(*_BUILD, data=stream, directory=outgoing, lock=lock).decode().strip()
                 try:
-                    self._network(*_PUSH, _REMOTE, f"{self._ref}:{self._ref}", directory=outgoing)
+                    target = f"{self._ref}:{self._ref}"
+                    answer = self.git(*_PUSH, _REMOTE, target, directory=outgoing, network=True)
                 except RepositoryError as error:
                     return sha, str(error)
+                if b"\n=" in answer:
+                    return sha, "[rejected] (fetch first): the very same commit, of somebody else"
                 with self._lock("refresh"):
                     self._adopt(outgoing / "objects/pack", sha)
                 return sha, ""
@@ -259,14 +263,14 @@ class _Mirror:
         self.git("update-ref", self._ref, head)
 
     @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def _lock(self, name: str) -> Iterator[int]:
         """Exclude threads and processes from "publish", or from "refresh": writing anything into the mirror."""
         self._path.mkdir(parents=True, exist_ok=True)
         with (self._path / f"{name}.flock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if name == "refresh":
                 self._sweep()
-            yield
+            yield handle.fileno()
 
     def _sweep(self) -> None:
         """Remove what a killed git left, for nobody alive owns it now, and see that the mirror exists."""
@@ -280,38 +284,17 @@ class _Mirror:
         if not (self._path / "objects/info").is_dir():  # the last thing that init creates
             self.git("init", "--quiet", "--bare", "--template=")
 
-    def git(self, *arguments: str, data: bytes = b"", directory: Path | None = None) -> bytes:
-        """Run a command that needs nothing but the mirror, whatever git's configuration on this machine."""
-        nobodys = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        return self._run(arguments, {}, nobodys, data, directory)
-
-    def _network(self, *arguments: str, data: bytes = b"", directory: Path | None = None) -> bytes:
-        never_ask = {
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ASKPASS": os.environ.get("GIT_ASKPASS", ""),
-            "SSH_ASKPASS_REQUIRE": "never",
-        }
-        return self._run(arguments, self._config, never_ask, data, directory)
-
-    def _run(
-        self,
-        arguments: tuple[str, ...],
-        config: Mapping[str, str],
-        environment: Mapping[str, str],
-        data: bytes,
-        directory: Path | None,
+    def git(
+        self, *arguments: str, data: bytes = b"", directory: Path | None = None, network: bool = False, lock: int = -1
     ) -> bytes:
-        config = {"safe.directory": "*", "core.hooksPath": os.devnull} | dict(config)
-        first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-        settings = {"GIT_DIR": str(directory or self._path), "GIT_CONFIG_COUNT": str(first + len(config))}
-        for number, (key, value) in enumerate(config.items(), first):
-            settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        """Run a command; its output. One that is given a lock holds it until it ends, even if we are killed."""
         process = Git(self._path).execute(
             ["git", *arguments],
             istream=subprocess.PIPE,
             as_process=True,
-            env={**environment, **settings},
+            env=self._environment(directory or self._path, network),
             start_new_session=True,  # of its own, to be ended with all its helpers
+            pass_fds=() if lock < 0 else (lock,),
         )
         action = "git " + next(word for word in arguments if word != "-c" and "=" not in word)
         try:
@@ -323,11 +306,27 @@ class _Mirror:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            reason = errors.decode(errors="replace").strip()
+            reason = (errors + output[:1000]).decode(errors="replace").strip()
             for secret in filter(None, (self._token, self._secret)):
                 reason = reason.replace(secret, "***")
             raise RepositoryError(f"{action}: {reason or f'exit status {process.returncode}'}")
         return bytes(output)
+
+    def _environment(self, directory: Path, network: bool) -> dict[str, str]:
+        config = {"safe.directory": "*", "core.hooksPath": os.devnull}
+        if network:
+            config |= self._config
+            environment = {
+                "GIT_TERMINAL_PROMPT": "0",
+                "GIT_ASKPASS": os.environ.get("GIT_ASKPASS", ""),
+                "SSH_ASKPASS_REQUIRE": "never",
+            }
+        else:  # whatever git's settings on this machine are, reading does not depend on them
+            environment = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+        for number, (key, value) in enumerate(config.items(), first):
+            environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return {**environment, "GIT_DIR": str(directory), "GIT_CONFIG_COUNT": str(first + len(config))}
 
 
 def _changes(blobs: Mapping[str, str], files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:

@@ -60,7 +60,7 @@ def replay_round(
 ) -> RoundReplay:
     """Derive the files of `assets` of a round again. `chosen`: rule -> version name; others are found by trying."""
     found = RoundReplay(number)
-    history.prefetch(_needed(history, number, assets))
+    prefetch(history, number, assets)
     for asset in assets:
         files = _derivations(history, number, asset)
         rule = _RULE_OF.get(asset)
@@ -71,6 +71,12 @@ def replay_round(
     for file in found.files:
         file.by_person = _by_person(history, number, file.path)
     return found
+
+
+def prefetch(history: History, number: int, assets: Sequence[str]) -> None:
+    """Read at once what is about to be read of a round, in place of what was read of another."""
+    if assets:
+        history.prefetch(_needed(history, number, assets))
 
 
 def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Version | None]:

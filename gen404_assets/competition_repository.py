@@ -1,0 +1,35 @@
+"""The competition's repository as the platform opens it: by the operator's settings, with a mirror of its own."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from gen404_assets.competition.replay.history import History
+from resources.repository import Repository, Snapshot
+
+
+def home(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the platform keeps what it can make again: `GEN404_HOME`, by default `.gen404` in the working directory."""
+    return Path(environment.get("GEN404_HOME", ".gen404")).absolute()
+
+
+def open_repository(url: str, branch: str) -> Repository:
+    """The repository at a git URL, path or bundle file. Nothing is read yet."""
+    local = Path(url).expanduser()
+    address = str(local.absolute()) if local.exists() else url
+    name = hashlib.sha256(f"{address} {branch}".encode()).hexdigest()[:16]
+    token = os.environ.get("GITHUB_TOKEN") or None
+    return Repository(address, branch, mirror=home() / "mirrors" / name, token=token)
+
+
+@lru_cache(maxsize=2)
+def history_at(repository: Repository, commit: str) -> History:
+    """The history up to a commit that the mirror has."""
+    return history_of(repository.snapshot(commit))
+
+
+def history_of(snapshot: Snapshot) -> History:
+    """The history up to a snapshot's commit."""
+    return History(snapshot.commits, snapshot.history, snapshot.read_blobs)

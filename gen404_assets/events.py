@@ -1,0 +1,92 @@
+"""What Dagster is told of an asset's recorded files: commit, data version, counts, and something to look at."""
+
+from typing import Any
+
+import dagster as dg
+
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.replay.finalizing import stage_changes
+from gen404_assets.competition.replay.history import History, cite
+from gen404_assets.competition.replay.recorded import data_version, recorded_files
+from gen404_assets.competition.replay.result import FileReplay, Finding
+from gen404_assets.competition.state import Stage
+from gen404_assets.views import VIEWS, stages
+
+CHECK = "as_the_rules_give"
+NO_FILE = "no file"
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+def recorded_version(history: History, number: int, asset: str) -> str | None:
+    """The data version of an asset as the repository has it; None while the round hasn't come so far.
+
+    A past round may lack a file for good (nobody had to be audited): that is its state too.
+    """
+    files = recorded_files(history, number, asset)
+    if files:
+        return data_version(files)
+    return NO_FILE if is_past(history, number) else None
+
+
+def recorded_metadata(history: History, number: int, asset: str) -> dict[str, Any]:
+    """The metadata of a materialisation: which commit left the files as they are, and the asset's own view."""
+    files = recorded_files(history, number, asset)
+    if not files:
+        return {"file": "none: the round was decided without it"}
+    newest = max(files.values(), key=lambda version: version.index)
+    metadata: dict[str, Any] = {
+        "commit": cite(newest.commit),
+        "committed at": dg.MetadataValue.timestamp(newest.commit.time),
+        "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
+    }
+    people = {str(version): None for path in files for version in history.by_person(path)}
+    if people:
+        metadata["people's commits"] = dg.MetadataValue.md("\n".join(f"- {commit}" for commit in people))
+    try:
+        if asset == "state":
+            return metadata | {"stages": stages(stage_changes(history, number))}
+        seen = history.round(number, newest.index if asset in {"leader", "defending_leader"} else None)
+        return metadata | VIEWS[asset](seen)
+    except MalformedFile as error:
+        return metadata | {"malformed": str(error)}
+
+
+def is_past(history: History, number: int) -> bool:
+    """Whether the round is behind the current one, or the competition is over."""
+    state = history.round(number).state
+    return state is not None and (number < state.current_round or state.stage is Stage.FINISHED)
+
+
+def check_result(found: list[FileReplay]) -> dg.AssetCheckResult:
+    """The replay of an asset's files as a check: failed if one differs, a warning if a person made it so."""
+    wrong = [file for file in found if file.finding in {Finding.DIFFERS, Finding.MALFORMED}]
+    rows = [
+        dg.TableRecord(
+            {
+                "file": file.path,
+                "entry": row.entry,
+                "recorded": row.recorded,
+                "derived": row.derived,
+                "origin": row.origin,
+            }
+        )
+        for file in wrong
+        for row in file.differences
+    ]
+    counts = {finding: sum(file.finding is finding for file in found) for finding in Finding}
+    metadata: dict[str, Any] = {str(finding): count for finding, count in counts.items() if count}
+    if rows:
+        metadata["differences"] = dg.MetadataValue.table(rows)
+    reasons = list(dict.fromkeys(file.reason for file in found if file.reason))
+    notes = [f"{file.path}: {note}" for file in found for note in file.notes]
+    people = list(dict.fromkeys(f"changed by a person in {commit}" for file in found for commit in file.by_person))
+    if remarks := [*reasons, *notes, *people]:
+        metadata["remarks"] = dg.MetadataValue.md("\n".join(f"- {remark}" for remark in remarks))
+    by_person = all(file.by_person for file in wrong)
+    return dg.AssetCheckResult(
+        check_name=CHECK,
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.WARN if by_person else dg.AssetCheckSeverity.ERROR,
+        description=", ".join(f"{count} {finding}" for finding, count in counts.items() if count),
+        metadata=metadata,
+    )

@@ -1,0 +1,38 @@
+"""What opens a round: the schedule, who takes part, the seed and the prompts."""
+
+from gen404_assets.round_asset import round_asset
+
+GROUP = "open"
+
+schedule = round_asset(
+    "schedule",
+    group=GROUP,
+    deps=["config"],
+    kinds={"json"},
+    description="The round's window of blocks: miners reveal from the first to the second, files are due at the third. "
+    "Made when the round before was finalised, from its schedule and the date.",
+)
+submissions = round_asset(
+    "submissions",
+    group=GROUP,
+    deps=["schedule", "commitments"],
+    kinds={"json"},
+    description="Who takes part, in order of reveal: the code and the CDN that each miner committed to on the chain "
+    "inside the window.",
+)
+seed = round_asset(
+    "seed",
+    group=GROUP,
+    deps=["schedule"],
+    kinds={"json"},
+    description="The random seed that every miner generates with, from the hash of the window's last block.",
+)
+prompts = round_asset(
+    "prompts",
+    group=GROUP,
+    deps=["seed", "prompt_pool", "config"],
+    kinds={"text"},
+    description="The round's prompt pictures: some of the round before, the rest drawn from the pool by the seed. "
+    "A carried-over share makes rounds comparable.",
+)
+ASSETS = [schedule, submissions, seed, prompts]

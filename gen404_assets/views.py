@@ -1,0 +1,218 @@
+"""What a person would rather look at than read, of each asset: counts, tables, and the margins as a heat map."""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.duels import Outcome
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.matches import Match
+from gen404_assets.competition.outputs import Outputs
+from gen404_assets.competition.prompts import stem
+from gen404_assets.competition.replay.history import Version
+from gen404_assets.competition.round import Round
+from gen404_assets.competition.state import State
+from gen404_assets.competition.timeline import Line
+from gen404_assets.heat_map import heat_map
+
+View = Callable[[Round], dict[str, Any]]
+Value = str | int | float | bool | None
+
+
+def table(rows: Sequence[Mapping[str, Value]]) -> dg.TableMetadataValue | str:
+    """Rows as the UI shows them; all have the keys of the first."""
+    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows], _schema(rows[0])) if rows else "none"
+
+
+def _schema(row: Mapping[str, Value]) -> dg.TableSchema:
+    kinds = {bool: "bool", int: "int", float: "float"}
+    return dg.TableSchema([dg.TableColumn(key, kinds.get(type(value), "string")) for key, value in row.items()])
+
+
+def schedule(current: Round) -> dict[str, Any]:
+    return dict(current.schedule.model_dump()) if current.schedule else {}
+
+
+def submissions(current: Round) -> dict[str, Any]:
+    entries = current.submissions.items() if current.submissions else []
+    rows: list[dict[str, Value]] = [
+        {
+            "hotkey": hotkey,
+            "block": entry.revealed_at_block,
+            "repo": entry.repo,
+            "commit": entry.commit[:7],
+            "cdn": entry.cdn_url,
+        }
+        for hotkey, entry in entries
+    ]
+    return {"submissions": len(rows), "in order of reveal": table(rows)}
+
+
+def seed(current: Round) -> dict[str, Any]:
+    return current.seed.model_dump(exclude_none=True) if current.seed else {}
+
+
+def prompts(current: Round) -> dict[str, Any]:
+    carried = current.config.carryover_prompts if current.number else 0
+    rows: list[dict[str, Value]] = [
+        {"stem": stem(url), "carried over": number < carried, "picture": url}
+        for number, url in enumerate(current.prompts or [])
+    ]
+    return {"prompts": len(rows), "the round's prompts": table(rows)}
+
+
+def builds(current: Round) -> dict[str, Any]:
+    entries = current.builds.items() if current.builds else []
+    rows: list[dict[str, Value]] = [
+        {"hotkey": hotkey, "status": str(build.status), "tag": build.tag, "image": build.docker_image}
+        for hotkey, build in entries
+    ]
+    return {"statuses": _counted(str(row["status"]) for row in rows), "builds": table(rows)}
+
+
+def baseline(current: Round) -> dict[str, Any]:
+    return _regeneration([LEADER], current)
+
+
+def regenerated(current: Round) -> dict[str, Any]:
+    return _regeneration([request.hotkey for request in current.requests.root], current)
+
+
+def _regeneration(hotkeys: Sequence[str], current: Round) -> dict[str, Any]:
+    rows: list[dict[str, Value]] = [
+        {"hotkey": hotkey, **_output_counts(found, len(current.stems))}
+        for hotkey in hotkeys
+        if (found := current.generated(hotkey)) is not None
+    ]
+    return {"regenerated": table(rows)}
+
+
+def _output_counts(outputs: Outputs, prompts: int) -> dict[str, Value]:
+    done = [output for _, output in outputs.items() if output.complete]
+    return {
+        "complete": len(done),
+        "of": prompts,
+        "longest, s": round(max((output.generation_time for output in done), default=0.0), 1),
+        "largest distance": round(max((output.distance or 0.0 for output in done), default=0.0), 4),
+        "MB": round(sum(output.size for output in done) / 1e6, 1),
+    }
+
+
+def renders(current: Round) -> dict[str, Any]:
+    rows: list[dict[str, Value]] = []
+    for hotkey in current.timeline.order:
+        found = current.submitted(hotkey)
+        done = [output for _, output in found.items() if output.complete] if found else []
+        size = round(sum(output.size for output in done) / 1e6, 1)
+        rows.append({"hotkey": hotkey, "complete": len(done), "of": len(current.stems), "MB": size})
+    return {"miners": len(rows), "complete": sum(row["complete"] == row["of"] for row in rows), "files": table(rows)}
+
+
+def duels(current: Round) -> dict[str, Any]:
+    rows: list[dict[str, Value]] = []
+    for match in current.matrix.matches:
+        report = current.report(match.pair)
+        if report is not None:
+            won = Counter(duel.winner for duel in report.duels)
+            rows.append(
+                {"left": short(match.left), "right": short(match.right)}
+                | {outcome.value: won[outcome] for outcome in (Outcome.LEFT, Outcome.DRAW, Outcome.RIGHT)}
+                | {"margin": report.margin}
+            )
+    return {"matches": len(rows), "duels": sum(map(_duels_in, rows)), "match by match": table(rows)}
+
+
+def _duels_in(row: Mapping[str, Value]) -> int:
+    return sum(int(row[outcome.value] or 0) for outcome in (Outcome.LEFT, Outcome.DRAW, Outcome.RIGHT))
+
+
+def matches_matrix(current: Round) -> dict[str, Any]:
+    margins, timeline = current.matrix.margins, current.timeline
+    given = verdicts(current.audits, current.source_audits)
+    line = timeline.line(margins, given)
+    qualified = timeline.qualified(margins, given)
+    # The leader met everyone: that row is the table's; the picture shows it for those who qualified at some time.
+    shown = {pair[1] for pair in margins if pair[0] != LEADER} | {pair[0] for pair in margins} | set(qualified)
+    among = {pair: margin for pair, margin in margins.items() if pair[1] in shown} or margins
+    picture = heat_map(among, [LEADER, *timeline.order], current.config.win_margin)
+    return {
+        "matches": len(margins),
+        "qualified": len(qualified),
+        "margins": dg.MetadataValue.md(_picture(picture, "margins: rows defend, columns challenge")),
+        "timeline": table([_timeline_row(match, line, current) for match in current.matrix.matches]),
+    }
+
+
+def _timeline_row(match: Match, line: Line, current: Round) -> dict[str, Value]:
+    enough = match.margin >= current.config.win_margin
+    if match.pair in line.led_by:
+        meaning = "takes the place"
+    elif match.left == LEADER:
+        meaning = "qualifies" if enough else "is out"
+    else:
+        meaning = "would take the place" if enough else "is held"
+    return {"left": short(match.left), "right": short(match.right), "margin": match.margin, "the challenger": meaning}
+
+
+def audit_requests(current: Round) -> dict[str, Any]:
+    rows: list[dict[str, Value]] = [
+        {"hotkey": request.hotkey, "critical prompts": len(request.critical_prompts)}
+        for request in current.requests.root
+    ]
+    return {"requests": table(rows)}
+
+
+def audits(current: Round) -> dict[str, Any]:
+    rows: list[dict[str, Value]] = [
+        {"hotkey": hotkey} | {key: value for key, value in audit.model_dump(mode="json").items() if key != "hotkey"}
+        for hotkey, audit in current.audits.items()
+    ]
+    return {"outcomes": _counted(str(row["outcome"]) for row in rows), "audits": table(rows)}
+
+
+def source_audits(current: Round) -> dict[str, Any]:
+    return {"verdicts": table([dict(audit.model_dump(mode="json")) for audit in current.source_audits.root])}
+
+
+def winner(current: Round) -> dict[str, Any]:
+    return dict(current.winner.model_dump()) if current.winner else {}
+
+
+def leader(current: Round) -> dict[str, Any]:
+    return {"transitions": table([dict(entry.model_dump()) for entry in current.leaders.root])}
+
+
+def stages(changes: Sequence[tuple[Version, State | None, State]]) -> dg.TableMetadataValue | str:
+    """The stages a round went through."""
+    rows: list[dict[str, Value]] = [
+        {
+            "at": f"{version.commit.time:%Y-%m-%d %H:%M:%S}",
+            "stage": f"{after.current_round} {after.stage}",
+            "by": "a person" if version.by_person else "the platform",
+            "commit": str(version),
+        }
+        for version, _, after in changes
+    ]
+    return table(rows)
+
+
+def _counted(values: Sequence[str] | Any) -> str:
+    return ", ".join(f"{count} {value}" for value, count in Counter(values).most_common()) or "none"
+
+
+def _picture(svg: str, title: str) -> str:
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+VIEWS: Mapping[str, View] = {
+    view.__name__: view
+    for view in (
+        *(schedule, submissions, seed, prompts, builds, baseline, renders, duels, matches_matrix),
+        *(audit_requests, regenerated, audits, source_audits, winner, leader),
+    )
+} | {"defending_leader": leader}
+"""Asset -> what its materialisation shows of the round."""
