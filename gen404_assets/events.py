@@ -1,5 +1,7 @@
 """What Dagster is told of an asset's recorded files: commit, data version, counts, and something to look at."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -9,8 +11,7 @@ from gen404_assets.competition.replay.finalizing import stage_changes
 from gen404_assets.competition.replay.history import History, cite
 from gen404_assets.competition.replay.recorded import data_version, recorded_files
 from gen404_assets.competition.replay.result import FileReplay, Finding
-from gen404_assets.competition.state import Stage
-from gen404_assets.views import VIEWS, stages
+from gen404_assets.views import VIEWS, stages, table
 
 CHECK = "as_the_rules_give"
 NO_FILE = "no file"
@@ -25,7 +26,7 @@ def recorded_version(history: History, number: int, asset: str) -> str | None:
     files = recorded_files(history, number, asset)
     if files:
         return data_version(files)
-    return NO_FILE if is_past(history, number) else None
+    return NO_FILE if history.is_past(number) else None
 
 
 def recorded_metadata(history: History, number: int, asset: str) -> dict[str, Any]:
@@ -51,32 +52,23 @@ def recorded_metadata(history: History, number: int, asset: str) -> dict[str, An
         return metadata | {"malformed": str(error)}
 
 
-def is_past(history: History, number: int) -> bool:
-    """Whether the round is behind the current one, or the competition is over."""
-    state = history.round(number).state
-    return state is not None and (number < state.current_round or state.stage is Stage.FINISHED)
+def differences(found: Sequence[FileReplay]) -> dg.TableMetadataValue | str:
+    """What differs, entry by entry."""
+    rows = [
+        {"file": file.path} | {key: str(value) for key, value in asdict(difference).items()}
+        for file in found
+        for difference in file.differences
+    ]
+    return table(rows)
 
 
-def check_result(found: list[FileReplay]) -> dg.AssetCheckResult:
+def check_result(found: Sequence[FileReplay]) -> dg.AssetCheckResult:
     """The replay of an asset's files as a check: failed if one differs, a warning if a person made it so."""
     wrong = [file for file in found if file.finding in {Finding.DIFFERS, Finding.MALFORMED}]
-    rows = [
-        dg.TableRecord(
-            {
-                "file": file.path,
-                "entry": row.entry,
-                "recorded": row.recorded,
-                "derived": row.derived,
-                "origin": row.origin,
-            }
-        )
-        for file in wrong
-        for row in file.differences
-    ]
     counts = {finding: sum(file.finding is finding for file in found) for finding in Finding}
     metadata: dict[str, Any] = {str(finding): count for finding, count in counts.items() if count}
-    if rows:
-        metadata["differences"] = dg.MetadataValue.table(rows)
+    if wrong:
+        metadata["differences"] = differences(found)
     reasons = list(dict.fromkeys(file.reason for file in found if file.reason))
     notes = [f"{file.path}: {note}" for file in found for note in file.notes]
     people = list(dict.fromkeys(f"changed by a person in {commit}" for file in found for commit in file.by_person))

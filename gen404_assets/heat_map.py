@@ -15,7 +15,7 @@ def heat_map(margins: Mapping[Pair, float], order: Sequence[str], win_margin: fl
     """An SVG: green where the challenger won, red where the defender did, framed where the margin was enough."""
     lefts = [hotkey for hotkey in order if any(pair[0] == hotkey for pair in margins)]
     rights = [hotkey for hotkey in order if any(pair[1] == hotkey for pair in margins)]
-    width = _LABEL_WIDTH + _CELL_WIDTH * len(rights)
+    width = 2 * _LABEL_WIDTH + _CELL_WIDTH * len(rights)
     height = _LABEL_HEIGHT + _CELL_HEIGHT * len(lefts)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="monospace" '
@@ -34,8 +34,9 @@ def heat_map(margins: Mapping[Pair, float], order: Sequence[str], win_margin: fl
 
 def _cell(column: int, row: int, margin: float, enough: bool) -> str:
     x, y = _LABEL_WIDTH + column * _CELL_WIDTH, _LABEL_HEIGHT + row * _CELL_HEIGHT
-    faded = round(255 - 165 * min(1.0, abs(margin) / _FULL_COLOUR))
-    colour = f"rgb({faded},235,{faded})" if margin > 0 else f"rgb(250,{faded},{faded})"
+    strength = min(1.0, abs(margin) / _FULL_COLOUR)
+    full, faded = round(255 - 35 * strength), round(255 - 165 * strength)
+    colour = f"rgb({faded},{full},{faded})" if margin > 0 else f"rgb({full},{faded},{faded})"
     frame = ' stroke="black" stroke-width="2"' if enough else ""
     box = (
         f'<rect x="{x + 1}" y="{y + 1}" width="{_CELL_WIDTH - 2}" height="{_CELL_HEIGHT - 2}" fill="{colour}"{frame}/>'

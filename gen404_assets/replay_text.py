@@ -36,8 +36,7 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
 
 
 def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
-    for reason in dict.fromkeys(file.reason for file in files if file.reason):
-        yield reason
+    yield from dict.fromkeys(file.reason for file in files if file.reason)
     yield from _some([f"{_place(file, files)}{difference}" for file in files for difference in file.differences], "! ")
     yield from _some(list(dict.fromkeys(f"{_place(file, files)}{note}" for file in files for note in file.notes)))
     yield from _some(

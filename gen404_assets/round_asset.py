@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
 
 from gen404_assets.competition.replay.rounds import ASSETS, replay_round
-from gen404_assets.events import CHECK, check_result, recorded_metadata, recorded_version
+from gen404_assets.events import CHECK, check_result, differences, recorded_metadata, recorded_version
 from gen404_assets.partitions import ROUNDS
 from gen404_assets.resource import CompetitionResource
 
@@ -44,12 +44,14 @@ def round_asset(
         replayed = replay_round(history, number, competition.rules(), assets=[name])
         for fit in replayed.versions:
             context.log.info(f"rule {fit.rule}: version {fit.fits} explains {fit.explains[fit.fits]} of {fit.files}")
+        checked = check_result(replayed.files)
         yield dg.MaterializeResult(
             asset_key=name,
             metadata=recorded_metadata(history, number, name)
-            | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions},
+            | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
+            | {"replay": checked.description, "differences": differences(replayed.files)},
             data_version=dg.DataVersion(version),
-            check_results=[check_result(replayed.files)],
+            check_results=[checked],
         )
 
     return replay

@@ -134,14 +134,16 @@ def matches_matrix(current: Round) -> dict[str, Any]:
     margins, timeline = current.matrix.margins, current.timeline
     given = verdicts(current.audits, current.source_audits)
     line = timeline.line(margins, given)
-    qualified = timeline.qualified(margins, given)
-    # The leader met everyone: that row is the table's; the picture shows it for those who qualified at some time.
-    shown = {pair[1] for pair in margins if pair[0] != LEADER} | {pair[0] for pair in margins} | set(qualified)
+    # The leader met everyone, which the table shows; the picture is of those who went on.
+    shown = {hotkey for pair in margins if pair[0] != LEADER for hotkey in pair}
     among = {pair: margin for pair, margin in margins.items() if pair[1] in shown} or margins
     picture = heat_map(among, [LEADER, *timeline.order], current.config.win_margin)
     return {
         "matches": len(margins),
-        "qualified": len(qualified),
+        "qualified": sum(
+            match.left == LEADER and match.margin >= timeline.win_margin for match in current.matrix.matches
+        ),
+        "rejected": len(given.rejected),
         "margins": dg.MetadataValue.md(_picture(picture, "margins: rows defend, columns challenge")),
         "timeline": table([_timeline_row(match, line, current) for match in current.matrix.matches]),
     }
@@ -168,7 +170,7 @@ def audit_requests(current: Round) -> dict[str, Any]:
 
 def audits(current: Round) -> dict[str, Any]:
     rows: list[dict[str, Value]] = [
-        {"hotkey": hotkey} | {key: value for key, value in audit.model_dump(mode="json").items() if key != "hotkey"}
+        {"hotkey": hotkey, "outcome": str(audit.outcome), "reason": audit.reason} | audit.model_dump(mode="json")
         for hotkey, audit in current.audits.items()
     ]
     return {"outcomes": _counted(str(row["outcome"]) for row in rows), "audits": table(rows)}

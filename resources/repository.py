@@ -287,7 +287,10 @@ class _Mirror:
     def git(
         self, *arguments: str, data: bytes = b"", directory: Path | None = None, network: bool = False, lock: int = -1
     ) -> bytes:
-        """Run a command; its output. One that is given a lock holds it until it ends, even if we are killed."""
+        """Run a command; its output. One given a lock holds it until it ends, even if we are killed.
+
+        None that uses the network is: a credential helper that it starts would stay, and the lock with it.
+        """
         process = Git(self._path).execute(
             ["git", *arguments],
             istream=subprocess.PIPE,

@@ -16,7 +16,7 @@ _LONGEST = 4096
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 _MEMBER = re.compile(rf"\s*({_QUOTED})\s*:\s*({_QUOTED}|[^\s,{{}}\[\]'\"]+)\s*(?:,\s*|$)", re.DOTALL)
 _REPO = re.compile(r"(?=[^/]{1,39}/)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(r"[0-9A-Fa-f]{40}")
 _URL_CHARACTERS = re.compile(r"[!-~]{1,2048}")
 
 
@@ -92,12 +92,12 @@ def is_repo(value: object) -> bool:
 
 
 def is_commit(value: object) -> bool:
-    """40 hex digits, in lower case as git writes them."""
+    """40 hex digits."""
     return isinstance(value, str) and bool(_COMMIT.fullmatch(value))
 
 
 def is_cdn_url(value: object) -> bool:
-    """An http(s) URL with a host and without credentials, query or fragment."""
+    """An http(s) URL with a host and without credentials."""
     if not isinstance(value, str) or not _URL_CHARACTERS.fullmatch(value):
         return False
     try:
@@ -105,8 +105,7 @@ def is_cdn_url(value: object) -> bool:
         port = url.port
     except ValueError:
         return False
-    plain = not (url.username or url.password or url.query or url.fragment) and "@" not in url.netloc
-    return url.scheme in {"http", "https"} and bool(url.hostname) and port != 0 and plain
+    return url.scheme in {"http", "https"} and bool(url.hostname) and port != 0 and "@" not in url.netloc
 
 
 def _python_style(text: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from gen404_assets.competition.audits import (
     reject_unmeasured,
 )
 from gen404_assets.competition.hotkeys import short
-from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.replay.compare import compare, text
 from gen404_assets.competition.replay.history import History, Version
 from gen404_assets.competition.replay.judging import arrivals, rows_played
@@ -33,6 +33,7 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
     raw = history.read(path)
     current = history.round(number)
     called, owed = _called(history, number)
+    owed = owed if history.is_past(number) else set()
     if raw is None:
         missing = [Difference(hotkey, "no file", "a request") for hotkey in called if hotkey in owed]
         return compared("audit_requests", path, missing) if missing else None
@@ -93,7 +94,7 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
     origin = f"asked for in {asked}" if asked else ""
     matrix = round_path(number, "matches_matrix.csv")
     given = arrivals(history, number)
-    for version in history.versions(matrix):
+    for version, _ in history.readable(matrix, partial(Matrix.parse, path=matrix)):
         seen = history.round(number, version.index)
         known = [arrival.verdicts for arrival in given if arrival.index <= version.index][-1]
         pair = dict(seen.timeline.audits_due(seen.matrix.margins, known)).get(request.hotkey)
@@ -113,7 +114,12 @@ def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
     """By which commit, and whose, a match left the matrix."""
     matrix = round_path(number, "matches_matrix.csv")
     later = [version for version in history.versions(matrix) if version.index > played.index]
-    gone = next((v for v in later if pair not in history.round(number, v.index).matrix.margins), None)
+    kept = {
+        version
+        for version, found in history.readable(matrix, partial(Matrix.parse, path=matrix))
+        if pair in found.margins
+    }
+    gone = next((version for version in later if version not in kept), None)
     if gone is None:
         return ""
     return f"; {'a person' if gone.by_person else 'the platform'} deleted the match in {gone}"
@@ -181,8 +187,12 @@ def _verdicts(
 
 
 def _entry(hotkey: str, raw: bytes) -> Any:
-    """A hotkey's entry in a file of audits or requests, whatever its form."""
-    document = json.loads(raw)
+    """A hotkey's entry in a file of audits or requests, whatever its form; None where that can't be read."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
     if isinstance(document, dict):
         return document.get(hotkey)
-    return next((entry for entry in document if entry.get("hotkey") == hotkey), None)
+    entries = document if isinstance(document, list) else []
+    return next((entry for entry in entries if isinstance(entry, dict) and entry.get("hotkey") == hotkey), None)

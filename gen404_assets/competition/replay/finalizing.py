@@ -1,6 +1,9 @@
 """Replay of a round's end: winner, leader, and every change of the state."""
 
+from functools import partial
+
 from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.leader import Leader, continue_leader
 from gen404_assets.competition.replay.compare import compare, text
 from gen404_assets.competition.replay.history import History, Version
@@ -38,23 +41,28 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
     before = Leader([entry for entry in entries if entry.effective_block < block])
     recorded = [entry for entry in entries if entry.effective_block == block]
     derived = continue_leader(before, winner, block, current.config, rules).root[len(before) :]
-    differences = []
-    if recorded != derived:
-        differences = [
-            Difference(f"from block {block}", *(text([e.model_dump() for e in side]) for side in (recorded, derived)))
-        ]
-    return compared("leader", LEADERS, differences)
+    if recorded == derived:
+        return compared("leader", LEADERS, [])
+    version = history.written(LEADERS, partial(_entries_at, block))
+    by = "typed by a person" if version and version.by_person else "written"
+    sides = [text([entry.model_dump() for entry in side]) for side in (recorded, derived)]
+    return compared("leader", LEADERS, [Difference(f"from block {block}", sides[0], sides[1], f"{by} in {version}")])
+
+
+def _entries_at(block: int, raw: bytes) -> object:
+    """The entries in effect from a block; None where the file can't be read."""
+    try:
+        entries = Leader.parse(raw, LEADERS).root
+    except MalformedFile:
+        return None
+    return [entry.model_dump() for entry in entries if entry.effective_block == block]
 
 
 def stage_changes(history: History, number: int) -> list[tuple[Version, State | None, State]]:
     """The changes of `state.json` that concern the round: the version, the state before, the state after."""
     found = []
     before: State | None = None
-    for version in history.versions(STATE):
-        raw = history.content(version)
-        if raw is None:
-            continue
-        after = State.parse(raw, STATE)
+    for version, after in history.readable(STATE, partial(State.parse, path=STATE)):
         rounds = {after.current_round} if before is None else {before.current_round, after.current_round}
         moved = before is None or (before.current_round, before.stage) != (after.current_round, after.stage)
         if number in rounds and moved:

@@ -3,13 +3,18 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gen404_assets.competition.commits import by_person
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import Files, Round
+from gen404_assets.competition.state import Stage
+
+T = TypeVar("T")
 
 
 class Commit(Protocol):
@@ -112,6 +117,19 @@ class History:
         if key not in self._rounds:
             self._rounds[key] = Round(self.at(key[1]), number)
         return self._rounds[key]
+
+    def is_past(self, number: int) -> bool:
+        """Whether a round is behind the current one, or the competition is over."""
+        state = self.round(number).state
+        return state is not None and (number < state.current_round or state.stage is Stage.FINISHED)
+
+    def readable(self, path: str, parse: Callable[[bytes], T]) -> Iterator[tuple[Version, T]]:
+        """A file's versions, parsed; those that were deletions, or could not be read at their time, are left out."""
+        for version in self.versions(path):
+            raw = self.content(version)
+            if raw is not None:
+                with suppress(MalformedFile):
+                    yield version, parse(raw)
 
     def written(self, path: str, entry: Callable[[bytes], object]) -> Version | None:
         """The version that brought what `entry` finds in the file's last version, and which all since have kept."""

@@ -1,7 +1,9 @@
 """Replay of the duels: every report, and the matrix with the order in which its matches had to be played."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import (
@@ -14,10 +16,11 @@ from gen404_assets.competition.duels import (
     margin_without_report,
     overtime,
 )
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.outputs import Outputs
-from gen404_assets.competition.replay.compare import compare, compare_lines, shorten
+from gen404_assets.competition.replay.compare import LAYOUT, compare, shorten
 from gen404_assets.competition.replay.history import History, Version
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
@@ -72,6 +75,8 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
         if not found[0]:
             break
     differences, notes = best if best else ([], [])
+    unplayed = set(current.stems) - {duel.name for duel in recorded.duels}
+    differences = [*differences, *(Difference(name, "no duel", "a duel") for name in sorted(unplayed))]
     unjudged = sum(duel.issues == NOT_JUDGED for duel in recorded.duels)
     if unjudged:
         notes = [*notes, _unjudged(recorded, unjudged, current)]
@@ -127,18 +132,19 @@ def arrivals(history: History, number: int) -> list[Arrival]:
     found = [Arrival(-1, Verdicts())]
     for index in indexes:
         seen = history.round(number, index)
-        found.append(Arrival(index, verdicts(seen.audits, seen.source_audits)))
+        with suppress(MalformedFile):  # what could not be read then told nobody anything
+            found.append(Arrival(index, verdicts(seen.audits, seen.source_audits)))
     return found
 
 
 def rows_played(history: History, number: int) -> list[Played]:
     """The rows of the matrix at the head, each with the commit that brought it (for good) and what stood before it."""
     path = round_path(number, "matches_matrix.csv")
-    contents = [(version, _matrix(history, version, path)) for version in history.versions(path)]
+    contents = list(history.readable(path, partial(Matrix.parse, path=path)))
     if not contents:
         return []
     found = []
-    for match in contents[-1][1].matches:
+    for match in history.round(number).matrix.matches:
         at = len(contents) - 1
         while at and match.pair in contents[at - 1][1].margins:
             at -= 1
@@ -158,11 +164,6 @@ def _row(matrix: Matrix, pair: Pair) -> Match:
     return next(match for match in matrix.matches if match.pair == pair)
 
 
-def _matrix(history: History, version: Version, path: str) -> Matrix:
-    raw = history.content(version)
-    return Matrix() if raw is None else Matrix.parse(raw, path)
-
-
 def replay_matrix(history: History, number: int) -> FileReplay | None:
     """The matrix: each margin from its report, each row where the rules put it, given the verdicts known by then."""
     path = round_path(number, "matches_matrix.csv")
@@ -170,16 +171,22 @@ def replay_matrix(history: History, number: int) -> FileReplay | None:
     if raw is None:
         return None
     current = history.round(number)
-    derived = Matrix([Match(*match.pair, _margin(current, match)) for match in current.matrix.matches])
-    differences = compare_lines(raw.decode().split("\n"), derived.to_bytes().decode().split("\n"))
+    derived = Matrix(tuple(Match(*match.pair, _margin(current, match)) for match in current.matrix.matches))
+    differences = [
+        Difference(_names(match.pair), str(match.margin), str(again.margin))
+        for match, again in zip(current.matrix.matches, derived.matches, strict=True)
+        if match != again
+    ]
     differences += shorten(list(_out_of_order(history, number)))
     rows = current.matrix.margins
-    differences += [
-        Difference(_names(pair), "no row", "a row: its report is there")
-        for pair in reports(history, number)
-        if pair not in rows
-    ]
-    return compared("matches_matrix", path, differences)
+    if history.is_past(number):
+        differences += [
+            Difference(_names(pair), "no row", "a row: its report is there")
+            for pair in reports(history, number)
+            if pair not in rows
+        ]
+    notes = [LAYOUT] if not differences and derived.to_bytes() != raw else []
+    return compared("matches_matrix", path, differences, notes)
 
 
 def _margin(current: Round, match: Match) -> float:

@@ -7,7 +7,7 @@ from json import dumps
 from gen404_assets.competition.builds import Builds, image_name, pending_builds
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
-from gen404_assets.competition.replay.compare import compare, compare_lines
+from gen404_assets.competition.replay.compare import LAYOUT, compare, compare_lines
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared, underivable
 from gen404_assets.competition.round import POOL, round_path
@@ -99,9 +99,9 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
     previous = history.round(number - 1).prompts or [] if number else None
     lines = _pool(pool, rules.unique_prompts)
     derived = select_prompts(current.seed.seed, lines, previous, current.config, rules)
-    if prompts_bytes(derived) == raw:
-        return compared("prompts", path, [])
-    return compared("prompts", path, compare_lines(recorded, derived))
+    differences = compare_lines(recorded, derived)
+    notes = [LAYOUT] if not differences and prompts_bytes(derived) != raw else []
+    return compared("prompts", path, differences, notes)
 
 
 def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
