@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 3000
 MADE_UP := .gen404/made-up.git
+export GEN404_HOME ?= $(CURDIR)/.gen404
 
 .PHONY: up test check bench
 up: $(VENV)/installed $(if $(REPO),,$(MADE_UP))

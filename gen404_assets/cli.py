@@ -62,7 +62,8 @@ def _replay(options: argparse.Namespace) -> int:
     known = rounds_in(history.paths)
     wanted = known if options.rounds is None else [number for number in options.rounds if number in known]
     if not wanted:
-        print(f"gen404: {options.repository} has no such round; it has {known or 'none'}", file=sys.stderr)
+        had = f"rounds {known[0]} to {known[-1]}" if known else "none"
+        print(f"gen404: {options.repository} has no such round on {options.branch}; it has {had}", file=sys.stderr)
         return FAILED
     found = [replay_round(history, number, rules, chosen=dict(options.rule)) for number in wanted]
     if options.json:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from gen404_assets.competition.replay.history import History
 from resources.repository import Repository, Snapshot
 
 
-def home(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the platform keeps what it can make again: `GEN404_HOME`, by default `.gen404` in the working directory."""
-    return Path(environment.get("GEN404_HOME", ".gen404")).absolute()
+def home() -> Path:
+    """Where the platform keeps what it can make again: `GEN404_HOME`, by default `.gen404` in the user's home."""
+    return Path(os.environ.get("GEN404_HOME") or Path.home() / ".gen404").absolute()
 
 
 def open_repository(url: str, branch: str) -> Repository:

@@ -36,7 +36,7 @@ def round_asset(
         context: dg.AssetExecutionContext, competition: CompetitionResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         number = int(context.partition_key)
-        history = competition.history(context.run_id)
+        history = competition.history(context.run.run_id)
         version = recorded_version(history, number, name)
         if version is None:
             context.log.info(f"round {number} has not come so far")

@@ -113,6 +113,8 @@ class Repository:
 
     def snapshot(self, commit: str | None = None) -> Snapshot:
         """The repository at `commit`, or at the mirror's last known head; what the mirror lacks is fetched."""
+        if commit == NO_COMMIT.sha:
+            return Snapshot(self._mirror, NO_COMMIT)
         sha = commit or self._mirror.head()
         try:
             found = self._mirror.commit(sha)

@@ -84,7 +84,8 @@ def _read(name: str, text: str, kind: type) -> Any:
     try:
         number = kind(text)
     except ValueError as error:
-        raise BadSetting(f"{name} must be a number ({kind.__name__}), not {text!r}") from error
+        whole = "whole " if kind is int else ""
+        raise BadSetting(f"{name} must be a {whole}number, not {text!r}") from error
     if not 0 <= number < float("inf"):
         raise BadSetting(f"{name} must be finite and not negative, not {text!r}")
     return number

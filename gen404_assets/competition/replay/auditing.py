@@ -17,13 +17,14 @@ from gen404_assets.competition.audits import (
     judge_audit,
     reject_unmeasured,
 )
+from gen404_assets.competition.duels import MatchReport
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.replay.compare import compare, text
 from gen404_assets.competition.replay.history import History, Version
 from gen404_assets.competition.replay.judging import arrivals, rows_played
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared
-from gen404_assets.competition.round import round_path
+from gen404_assets.competition.round import Round, round_path
 from gen404_assets.competition.settings import Rules
 
 
@@ -42,12 +43,12 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
     derived: list[AuditRequest] = []
     for request in current.requests.root:
         pair = called.get(request.hotkey)
-        wanted = critical(history, number, pair, rules) if pair else None
+        wanted = critical(current, pair, rules) if pair else None
         if wanted is None:
             origin = _request_in_history(history, number, request, rules)
             differences.append(Difference(request.hotkey, "a request", "no request", origin))
         derived.append(request if wanted is None else request.model_copy(update={"critical_prompts": wanted}))
-    found, notes = compare(raw, AuditRequests(derived))
+    found, notes = compare(raw, AuditRequests(derived).to_bytes())
     differences += found
     differences += [Difference(hotkey, "nothing", "a request") for hotkey in called if hotkey in owed - set(asked)]
     known = [hotkey for hotkey in called if hotkey in asked]
@@ -57,13 +58,13 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
     return compared("audit_requests", path, differences, notes)
 
 
-def critical(history: History, number: int, pair: Pair, rules: Rules) -> list[str] | None:
-    """The critical prompts that the match asks for, as the head's files have it; None without report or seed."""
-    current = history.round(number)
-    report, seed = current.report(pair), current.seed
-    if report is None or seed is None:
+def critical(seen: Round, pair: Pair, rules: Rules) -> list[str] | None:
+    """The critical prompts that a match asks for; None where the match or the seed isn't there."""
+    margin, seed = seen.matrix.margins.get(pair), seen.seed
+    if margin is None or seed is None:
         return None
-    return critical_prompts(report, seed.seed, current.config.win_margin, rules)
+    without_report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
+    return critical_prompts(seen.report(pair) or without_report, seed.seed, seen.config.win_margin, rules)
 
 
 def _called(history: History, number: int) -> tuple[dict[str, Pair], set[str]]:
@@ -72,11 +73,13 @@ def _called(history: History, number: int) -> tuple[dict[str, Pair], set[str]]:
     called: dict[str, Pair] = {}
     margins: dict[Pair, float] = {}
     for row in rows_played(history, number):
-        margins[row.match.pair] = row.match.margin
-        while known + 1 < len(found) and found[known + 1].index < row.version.index:
+        begun = known
+        while known + 1 < len(found) and found[known + 1].index <= row.version.index:
             known += 1
-            _call(called, timeline.audits_due(margins | {row.match.pair: float("-inf")}, found[known].verdicts))
-        _call(called, timeline.audits_due(margins, found[known].verdicts))
+            _call(called, timeline.audits_due(margins, found[known].verdicts))
+        margins[row.match.pair] = row.match.margin
+        for arrival in found[begun : known + 1]:
+            _call(called, timeline.audits_due(margins, arrival.verdicts))
     for arrival in found[known:]:
         _call(called, timeline.audits_due(margins, arrival.verdicts))
     return called, {hotkey for hotkey, _ in timeline.audits_due(margins, found[-1].verdicts)}
@@ -98,14 +101,13 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
         seen = history.round(number, version.index)
         known = [arrival.verdicts for arrival in given if arrival.index <= version.index][-1]
         pair = dict(seen.timeline.audits_due(seen.matrix.margins, known)).get(request.hotkey)
-        report = seen.report(pair) if pair else None
-        if pair is None or report is None or seen.seed is None:
+        wanted = critical(seen, pair, rules) if pair else None
+        if pair is None or wanted is None:
             continue
-        wanted = critical_prompts(report, seen.seed.seed, seen.config.win_margin, rules)
         same = "these" if wanted == request.critical_prompts else "other"
         return (
-            f"{origin} after {short(pair[0])},{short(pair[1])} ended {report.margin:+} in {version}, which calls for "
-            f"it with {same} critical prompts{_removal(history, number, pair, version)}"
+            f"{origin} after {short(pair[0])},{short(pair[1])} ended {seen.matrix.margins[pair]:+} in {version}, which "
+            f"calls for it with {same} critical prompts{_removal(history, number, pair, version)}"
         )
     return f"{origin}; no match of the history calls for it"
 
@@ -138,7 +140,7 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
         written = history.written(path, partial(_entry, hotkey))
         derived[hotkey], note = _verdict(history, number, (hotkey, audit), written, rules)
         notes += note
-    found, layout = compare(raw, GenerationAudits(derived))
+    found, layout = compare(raw, GenerationAudits(derived).to_bytes())
     differences = []
     for difference in found:
         hotkey = difference.entry.split(".")[0]

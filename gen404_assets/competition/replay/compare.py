@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gen404_assets.competition.files import StateFile
 from gen404_assets.competition.replay.result import Difference
 
 LAYOUT = "the same content in another layout"
@@ -12,11 +11,11 @@ _SHOWN = 20
 _LONGEST = 160
 
 
-def compare(recorded: bytes, derived: StateFile) -> tuple[list[Difference], list[str]]:
+def compare(recorded: bytes, derived: bytes) -> tuple[list[Difference], list[str]]:
     """(differences, notes) of a recorded JSON file and what was derived; order counts, layout is a note."""
-    if derived.to_bytes() == recorded:
+    if derived == recorded:
         return [], []
-    found = list(_differences(type(derived).unwrap(json.loads(recorded)), json.loads(derived.to_bytes()), ""))
+    found = list(_differences(json.loads(recorded), json.loads(derived), ""))
     return (shorten(found), []) if found else ([], [LAYOUT])
 
 

@@ -26,7 +26,7 @@ def replay_winner(history: History, number: int) -> FileReplay | None:
     defending = current.defending
     if hotkey is None or defending is None:
         return compared("winner", path, [Difference("winner_hotkey", text(current.winner), "not decided yet")])
-    return compared("winner", path, *compare(raw, crown(hotkey, current.builds, defending)))
+    return compared("winner", path, *compare(raw, crown(hotkey, current.builds, defending).to_bytes()))
 
 
 def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | None:

@@ -4,16 +4,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import pydantic_core
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import (
     NOT_JUDGED,
-    Duel,
     MatchReport,
     duel_entry,
     forced_outcome,
-    make_report,
     margin_without_report,
+    match_score,
     overtime,
 )
 from gen404_assets.competition.files import MalformedFile
@@ -92,28 +95,29 @@ def _evidence(history: History, number: int, pair: Pair, index: int) -> Iterator
         yield seen.played(pair[0]), seen.played(pair[1])
 
 
-def _derive(
-    recorded: MatchReport, current: Round, sides: tuple[Outputs | None, Outputs | None], rules: Rules
-) -> MatchReport:
+def _derive(recorded: MatchReport, current: Round, sides: tuple[Outputs | None, Outputs | None], rules: Rules) -> bytes:
+    """The report as the rules write it, from both sides' outputs and what the judge decided."""
     prompts = current.prompts or []
     left, right = (outputs if outputs is not None else Outputs({}) for outputs in sides)
     late = (overtime(left, prompts, rules), overtime(right, prompts, rules))
     judged = {duel.name: duel for duel in recorded.duels}
-    duels: list[Duel] = []
+    duels: list[dict[str, Any]] = []
     for name, prompt in zip(current.stems, prompts, strict=True):
         theirs = judged.get(name)
         if theirs is None:
             continue
         pair = left.get(name), right.get(name)
         forced = forced_outcome(name, *pair, late)
-        decided = (theirs.winner, theirs.issues)
+        decided = theirs.winner, theirs.issues
         if forced is not None and forced[0] is not theirs.winner:
             decided = forced
         entry = duel_entry(prompt, *pair, decided, current.config.output_format)
-        duels.append(theirs.model_copy(update=entry))
-    report = make_report(recorded.left, recorded.right, duels, max(1, len(prompts)))
-    update = {"score": report.score, "margin": report.margin, "duels": report.duels}
-    return recorded.model_copy(update=update)
+        duels.append(entry | (theirs.model_extra or {}))
+    duels.sort(key=itemgetter("name"))
+    score = match_score([duel["winner"] for duel in duels])
+    margin = score / max(1, len(prompts))
+    report = {"left": recorded.left, "right": recorded.right, "score": score, "margin": margin, "duels": duels}
+    return pydantic_core.to_json(report | (recorded.model_extra or {}), indent=2)
 
 
 def _unjudged(recorded: MatchReport, unjudged: int, current: Round) -> str:

@@ -28,7 +28,7 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
     if previous is None:
         return underivable("schedule", path, "a person wrote it before the competition")
     config = history.round(number, version.index).config
-    differences, notes = compare(raw, schedule_at(config, previous, recorded.latest_reveal_block))
+    differences, notes = compare(raw, schedule_at(config, previous, recorded.latest_reveal_block).to_bytes())
     began = next(iter(history.versions(round_path(number - 1, "submissions.json"))), None)
     if began is not None:
         now = version.commit.time
@@ -64,7 +64,7 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
         (hotkey for hotkey in recorded.names if hotkey in found), key=lambda hotkey: found[hotkey].revealed_at_block
     )
     derived = Submissions({hotkey: found[hotkey] for hotkey in order})
-    differences, notes = compare(raw, derived)
+    differences, notes = compare(raw, derived.to_bytes())
     notes += [f"{hotkey}: {reason}" for hotkey, reason in reading.refused.items()]
     outside = [hotkey for hotkey in recorded.names if hotkey not in found and hotkey not in reading.refused]
     notes += [f"{hotkey}: revealed outside the round's window" for hotkey in outside]
@@ -80,9 +80,8 @@ def replay_seed(history: History, number: int) -> FileReplay | None:
         return None
     if recorded.block is None or recorded.block_hash is None:
         return underivable("seed", path, "it was drawn at random")
-    return compared(
-        "seed", path, *compare(raw, draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number)))
-    )
+    derived = draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number))
+    return compared("seed", path, *compare(raw, derived.to_bytes()))
 
 
 def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | None:
@@ -129,7 +128,7 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
             for hotkey, build in pending_builds(submissions).items()
         }
     )
-    differences, notes = compare(raw, derived)
+    differences, notes = compare(raw, derived.to_bytes())
     return compared("builds", path, differences, [*notes, *note, "given each build's status, as recorded"])
 
 

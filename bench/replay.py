@@ -1,0 +1,99 @@
+"""How long a replay takes as a whole process, beside the least it could take.
+
+`python -m bench.replay [REPO] [--rounds N-M]`
+
+The baseline is a plain reader: a Python process that clones the repository as a replay does, and parses every JSON
+file of the same rounds, deriving nothing. Without REPO, made-up competitions of growing size show the growth.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gen404_assets.competition.config import Config
+from gen404_assets.competition.round import CONFIG
+from resources.repository import Repository
+from tests.made_up import make_competition
+
+RUNS = 3
+READER = """
+import json, subprocess, sys, tempfile
+repository, rounds = sys.argv[1], set(sys.argv[2].split(","))
+with tempfile.TemporaryDirectory() as folder:
+    subprocess.run(["git", "clone", "-q", "--bare", "-b", "main", repository, folder], check=True)
+    git = ["git", "-C", folder]
+    listed = subprocess.run([*git, "ls-tree", "-r", "main", "rounds/"], capture_output=True, text=True, check=True)
+    rows = [row.split() for row in listed.stdout.splitlines()]
+    wanted = [blob for _, _, blob, path in rows if path.split("/")[1] in rounds and path.endswith(".json")]
+    command, asked = [*git, "cat-file", "--batch"], "\\n".join(wanted).encode()
+    read = subprocess.run(command, input=asked, capture_output=True, check=True)
+    at = 0
+    while at < len(read.stdout):
+        end = read.stdout.index(b"\\n", at)
+        size = int(read.stdout[at:end].split()[2])
+        json.loads(read.stdout[end + 1 : end + 1 + size])
+        at = end + size + 2
+"""
+
+
+def main() -> None:
+    """Print a row a competition: rounds, duels, seconds whole, a round, and beside the plain reader."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repository", nargs="?")
+    parser.add_argument("--rounds", help="such as 0-6; default: all")
+    options = parser.parse_args()
+    print(
+        f"{'rounds':>7}{'duels':>9}{'replay, s':>11}{'a round, s':>12}{'ms/1000 duels':>15}{'reader, s':>11}{'ratio':>7}"
+    )
+    if options.repository:
+        _row(options.repository, ["--rounds", options.rounds] if options.rounds else [])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for rounds in (2, 4, 8):
+            made = make_competition(Path(folder) / f"{rounds}.git", rounds=rounds, miners=40, prompts=128)
+            _row(str(made), ["--rounds", f"0-{rounds - 1}"])
+
+
+def _row(repository: str, rounds: Sequence[str]) -> None:
+    replay = [sys.executable, "-m", "gen404_assets.cli", "replay", repository, *rounds]
+    found = json.loads(_run([*replay, "--json"])[1])["rounds"]
+    numbers = ",".join(str(replayed["round"]) for replayed in found)
+    reports = sum(file["asset"] == "duels" for replayed in found for file in replayed["files"])
+    duels = reports * _prompts(repository)
+    whole = min(_run(replay)[0] for _ in range(RUNS))
+    reader = min(_run([sys.executable, "-c", READER, repository, numbers])[0] for _ in range(RUNS))
+    cells = (
+        *(len(found), duels, f"{whole:.2f}", f"{whole / len(found):.3f}"),
+        *(f"{1e6 * whole / max(1, duels):.1f}", f"{reader:.2f}", f"{whole / reader:.1f}"),
+    )
+    print("".join(f"{cell:>15}" for cell in cells), flush=True)
+
+
+def _run(command: Sequence[str]) -> tuple[float, str]:
+    """Seconds and output of a process that starts without a mirror."""
+    with tempfile.TemporaryDirectory() as home:
+        began = time.perf_counter()
+        done = subprocess.run(
+            command, env=os.environ | {"GEN404_HOME": home}, capture_output=True, text=True, check=False
+        )
+        took = time.perf_counter() - began
+    if done.returncode > 1:
+        sys.exit(done.stderr)
+    return took, done.stdout
+
+
+def _prompts(repository: str) -> int:
+    """The prompts of a round, from the competition's config."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Repository(repository, mirror=Path(folder)).snapshot().read(CONFIG)
+    return Config.parse(raw or b"", CONFIG).prompts_per_round
+
+
+if __name__ == "__main__":
+    main()
