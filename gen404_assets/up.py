@@ -31,7 +31,8 @@ def up(url: str, branch: str, port: int) -> int:
     repository = open_repository(url, branch)
     imported = import_history(dg.DagsterInstance.get(), history_at(repository, repository.refresh()))
     print(f"imported {imported} files' states from {url}; the UI will be at http://127.0.0.1:{port}", flush=True)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)]
+    quiet = "ignore:Function `dev_command` is superseded"  # by `dg dev`, which wants a project of its own shape
+    command = [sys.executable, "-W", quiet, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)]
     os.execv(sys.executable, command)  # noqa: S606 -- our own interpreter, no shell
 
 

@@ -59,21 +59,21 @@ def test_the_first_round_starts_on_the_first_evaluation_date(now: str, start: st
 @given(
     duration=st.integers(1, 14),
     minutes=st.integers(0, 24 * 60 - 1),
-    opened=st.integers(61, 24 * 60),
+    early=st.integers(61, 14 * 24 * 60),
     seconds=st.integers(0, 59),
 )
-@example(duration=7, minutes=0, opened=300, seconds=7)
+@example(duration=7, minutes=0, early=6 * 24 * 60, seconds=7)
 def test_rounds_that_end_in_time_follow_each_other_at_the_duration(
-    duration: int, minutes: int, opened: int, seconds: int
+    duration: int, minutes: int, early: int, seconds: int
 ) -> None:
-    """At the same time of day, whatever it is; each round is finalised at least an hour before the next is due."""
+    """At the same time of day, whatever it is; a round is finalised `early` minutes, an hour or more, before the next is due."""
     clock = f"{minutes // 60:02}:{minutes % 60:02}"
     rules = config(round_duration_days=duration, round_start_time=clock, first_evaluation_date="2026-01-05")
     first_block, genesis = 50_000, rules.start_on(date(2026, 1, 1))
     now = genesis + timedelta(seconds=first_block * 12 + seconds)
     start = next_start(rules, None, now, first_block)
     latest = start_block(start, now, first_block)
-    later_block = latest + (duration * 24 * 60 - opened) * 5
+    later_block = latest + max(1, duration * 24 * 60 - early) * 5
     later = now + timedelta(seconds=(later_block - first_block) * 12)
     following = next_start(rules, schedule_at(rules, None, latest), later, later_block)
     assert following == start + timedelta(days=duration)
