@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from git.cmd import Git
 
+from resources.faults import InfrastructureFault
 from resources.git_history import LOG, LOG_CHANGES, NO_COMMIT, Change, Commit, decode_path, parse_log
 
 __all__ = ["NO_COMMIT", "Change", "Commit", "PublishFailed", "Repository", "RepositoryError", "Snapshot"]
@@ -36,7 +37,7 @@ _BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0
 _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
 
 
-class RepositoryError(Exception):
+class RepositoryError(InfrastructureFault):
     """Git or the remote failed; the message names the action and never a token."""
 
 
