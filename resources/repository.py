@@ -8,12 +8,13 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import sleep
 from urllib.parse import urlsplit
 
 from git.cmd import Git
@@ -126,23 +127,26 @@ class Repository:
             found = self._mirror.commit(commit or head)
         return Snapshot(self._mirror, found)
 
-    def publish(self, message: str, derive: Callable[[Snapshot], Mapping[str, bytes | None]]) -> Commit:
+    def publish(
+        self, message: str, derive: Callable[[Snapshot], Mapping[str, bytes | None]], *, time: datetime | None = None
+    ) -> Commit:
         """Publish, as one commit on the remote's head, the files that `derive` gives for it; None deletes a file.
 
         Returns the commit once the remote has it, or the head's own when nothing changes. When somebody else
         published meanwhile, `derive` is called again, on the new head: let it depend on its snapshot alone.
+        `time`, with its zone, dates the commit, to the second (None: by this machine's clock).
         Raises PublishFailed when nothing was published, ValueError for an improper path, and RepositoryError
         when the remote cannot be asked whether it took the commit.
         """
         refusal = ""
         for attempt in range(_TRIES):
-            time.sleep(secrets.SystemRandom().uniform(0, min(0.05 * 2**attempt, 1)) if attempt else 0)
+            sleep(secrets.SystemRandom().uniform(0, min(0.05 * 2**attempt, 1)) if attempt else 0)
             self.refresh()
             base = self.snapshot()
             changes = _changes(base.blobs, derive(base))
             if not changes:
                 return base.commit
-            sha, refusal = self._mirror.push(base.commit, message, changes)
+            sha, refusal = self._mirror.push(base.commit, message, changes, time or datetime.now(UTC))
             if not refusal:
                 return self._mirror.commit(sha)
             try:
@@ -231,7 +235,7 @@ class _Mirror:
                 found[blob] = output[start : position - 1]
         return found
 
-    def push(self, base: Commit, message: str, changes: Mapping[str, bytes | None]) -> tuple[str, str]:
+    def push(self, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime) -> tuple[str, str]:
         """Build a commit and push it, by fast-forward; its sha, and why it seems not to have been accepted.
 
         This is done in a throwaway repository that borrows the mirror's objects, so that nothing can be left over.
@@ -243,7 +247,7 @@ class _Mirror:
                 outgoing = Path(name)
                 self.git("init", "--quiet", "--bare", "--template=", directory=outgoing)
                 (outgoing / "objects/info/alternates").write_text("../../objects\n")
-                stream = b"".join(_import_stream(self._ref, base, message, changes))
+                stream = b"".join(_import_stream(self._ref, base, message, changes, time))
                 sha = self.git(*_BUILD, data=stream, directory=outgoing, lock=lock).decode().strip()
                 try:
                     target = f"{self._ref}:{self._ref}"
@@ -363,13 +367,15 @@ def _lines(names: Iterable[str]) -> bytes:
     return "".join(f"{name}\n" for name in names).encode()
 
 
-def _import_stream(ref: str, base: Commit, message: str, changes: Mapping[str, bytes | None]) -> Iterator[bytes]:
+def _import_stream(
+    ref: str, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime
+) -> Iterator[bytes]:
     """What git fast-import reads to make one commit on `base` and print its sha."""
     name = os.environ.get("GIT_AUTHOR_NAME") or "404-gen"
     email = os.environ.get("GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
     text = message.strip().encode() + b"\n"
     yield f"feature done\ncommit {ref}\nmark :1\n".encode()
-    yield f"committer {name} <{email}> {int(time.time())} +0000\ndata {len(text)}\n".encode() + text
+    yield f"committer {name} <{email}> {int(time.timestamp())} +0000\ndata {len(text)}\n".encode() + text
     if base != NO_COMMIT:
         yield f"from {base.sha}\n".encode()
     for path, data in sorted(changes.items(), key=lambda change: change[1] is not None):  # deletions first

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -295,6 +295,15 @@ def test_files_are_set_and_deleted_in_one_commit(
     assert snapshot.read_many(snapshot.blobs) == {"keep": b"k", "change/me": b"2", "new": b"\0\n\xff"}
     assert git("rev-parse", "main", at=remote) == second.sha
     assert leftovers(mirror) == []
+
+
+def test_a_commit_is_dated_as_told_or_by_this_machines_clock(repository: Repository) -> None:
+    zone = timezone(timedelta(hours=-5))
+    told = repository.publish("told", put({"a": b"1"}), time=datetime(2026, 2, 1, 3, 4, 5, 678_900, zone))
+    assert told.time == datetime(2026, 2, 1, 8, 4, 5, tzinfo=UTC)
+    assert repository.snapshot(told.sha).commit.time == told.time
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert before <= repository.publish("untold", put({"a": b"2"})).time <= datetime.now(UTC)
 
 
 def test_what_changes_nothing_makes_no_commit(repository: Repository, person: Person) -> None:
