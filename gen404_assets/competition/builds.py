@@ -45,6 +45,7 @@ class BuildRun:
     """A round's workflow run as GitHub last told it: whether it has ended, and its jobs, all of them.
 
     `jobs` maps a hotkey to the job's conclusion where it has one, else to its status (`queued`, `in_progress`).
+    A word that is no conclusion of GitHub's leaves a build as it was.
     """
 
     ended: bool
@@ -91,6 +92,10 @@ _TOLD = {
     "pending": BuildStatus.PENDING,
     "in_progress": BuildStatus.IN_PROGRESS,
     "success": BuildStatus.SUCCESS,
+    **dict.fromkeys(
+        ("failure", "cancelled", "skipped", "timed_out", "action_required", "neutral", "stale", "startup_failure"),
+        BuildStatus.FAILURE,
+    ),
 }
 
 
@@ -99,7 +104,7 @@ def _observe(hotkey: str, build: Build, run: BuildRun | None, waited: float, rul
         return build
     status: BuildStatus = build.status
     if run is not None and hotkey in run.jobs:
-        status = _TOLD.get(run.jobs[hotkey], BuildStatus.FAILURE)
+        status = _TOLD.get(run.jobs[hotkey], status)
     elif run is not None and run.ended:
         status = BuildStatus.NOT_FOUND
     if not status.ended and waited >= rules.build_timeout:
