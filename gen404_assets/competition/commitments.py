@@ -47,10 +47,12 @@ def read_submissions(
     """Hotkey -> (block, text) pairs as the chain keeps them, to submissions in order of reveal, then hotkey."""
     found: list[tuple[int, str, Submission]] = []
     refused: dict[str, str] = {}
+    window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
     for hotkey in sorted(commitments):
-        latest = _latest(commitments[hotkey], schedule)
-        if not latest:
+        inside = [entry for entry in commitments[hotkey] if entry[0] in window]
+        if not inside:
             continue
+        latest = _latest(inside)
         reason = "the hotkey is not a valid ss58 address" if not is_hotkey(hotkey) else _fault(latest)
         if reason:
             refused[hotkey] = reason
@@ -67,11 +69,10 @@ def read_submissions(
     )
 
 
-def _latest(commitments: Iterable[tuple[int, str]], schedule: Schedule) -> dict[str, tuple[int, object]]:
-    """Field -> (block, value) of the value revealed last inside the window."""
+def _latest(commitments: Iterable[tuple[int, str]]) -> dict[str, tuple[int, object]]:
+    """Field -> (block, value) of the value revealed last."""
     latest: dict[str, tuple[int, object]] = {}
-    window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
-    for block, text in sorted((entry for entry in commitments if entry[0] in window), key=lambda entry: entry[0]):
+    for block, text in sorted(commitments, key=lambda entry: entry[0]):
         for field, value in parse_commitment(text).items():
             latest[field] = (block, value)
     return latest

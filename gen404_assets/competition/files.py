@@ -1,6 +1,7 @@
 """How state files turn into typed models and back: byte for byte, unknown keys kept, errors with a place."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, and stable since 2008
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 Location: TypeAlias = tuple[str | int, ...]
 
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder()
 
@@ -37,37 +39,37 @@ class StateFile(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True)
     one_line: ClassVar[bool] = False
+    wrapper: ClassVar[str | None] = None
+    """The only key of an object in which older files wrap their content."""
 
     @classmethod
     def parse(cls, raw: bytes, path: str) -> Self:
         """Read `raw`; `path` is for the error. Raises MalformedFile."""
         text = decode_text(raw, path)
         try:
-            document = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+            document = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite)
         except json.JSONDecodeError as error:
             raise MalformedFile(path, error.lineno, error.msg) from error
         except _DuplicateKey as error:
-            line = text.count("\n", 0, _repeated(text, 0)) + 1
-            raise MalformedFile(path, line, f"key {error.key!r} occurs twice") from error
+            at, key = _repeated(text, 0) or (0, error.key)
+            raise MalformedFile(path, _line(text, at), f"key {key!r} occurs twice") from error
         except (ValueError, RecursionError) as error:  # NaN, numbers of thousands of digits, endless nesting
-            raise MalformedFile(path, 1, str(error)) from error
+            raise MalformedFile(path, *_unusable(text, str(error))) from error
+        wrapped = cls._wraps(document)
         try:
-            return cls.model_validate_json(json.dumps(cls.unwrap(document)) if cls._wraps(document) else raw)
+            return cls.model_validate_json(json.dumps(document[cls.wrapper]) if wrapped else raw)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
+            if first["type"] == "json_invalid":  # for pydantic alone: half a surrogate pair
+                raise MalformedFile(path, *_unusable(text, first["msg"])) from error
             location = first["loc"]
-            line = text.count("\n", 0, _place(text, location)) + 1
+            at = _place(text, (str(cls.wrapper), *location) if wrapped else location)
             where = ".".join(map(str, location))
-            raise MalformedFile(path, line, f"{where}: {first['msg']}" if where else first["msg"]) from error
-
-    @classmethod
-    def unwrap(cls, document: Any) -> Any:
-        """What older files wrap in another object."""
-        return document
+            raise MalformedFile(path, _line(text, at), f"{where}: {first['msg']}" if where else first["msg"]) from error
 
     @classmethod
     def _wraps(cls, document: Any) -> bool:
-        return cls.unwrap(document) is not document
+        return cls.wrapper is not None and isinstance(document, dict) and set(document) == {cls.wrapper}
 
     def to_bytes(self, replacing: bytes | None = None) -> bytes:
         """The file's bytes. With `replacing`, the bytes it stands in for: those very bytes if they say the same;
@@ -75,13 +77,23 @@ class StateFile(BaseModel):
         content = self.model_dump(mode="json", exclude_unset=True)
         if replacing is None:
             return json.dumps(content).encode() if self.one_line else pydantic_core.to_json(content, indent=2)
-        if type(self).parse(replacing, "the file replaced") == self:
+        if self.says_the_same(type(self).parse(replacing, "the file replaced")):
             return replacing
-        original = self.unwrap(json.loads(replacing))
+        original = json.loads(replacing)
+        if self._wraps(original):
+            content = {str(self.wrapper): content}
         indent = re.match(rb"[\[{]\r?\n( *)", replacing)
-        followed = _in_order_of(content, original)
+        followed = self._follow(content, original)
         written = pydantic_core.to_json(followed, indent=len(indent[1])) if indent else json.dumps(followed).encode()
         return written + b"\n" if replacing.endswith(b"\n") else written
+
+    def says_the_same(self, other: Self) -> bool:
+        """Whether both have the same content."""
+        return self == other
+
+    def _follow(self, content: Any, original: Any) -> Any:
+        """`content`, laid out as far as may be like the document it replaces."""
+        return _in_order_of(content, original)
 
 
 class ObjectFile(StateFile):
@@ -92,6 +104,12 @@ class ObjectFile(StateFile):
 
 class MapFile(StateFile, RootModel[dict[str, R]], Generic[R]):
     """A state file that maps hotkeys (or prompt stems) to records, in an order that means something."""
+
+    def says_the_same(self, other: Self) -> bool:
+        return self == other and self.names == other.names
+
+    def _follow(self, content: Any, original: Any) -> Any:
+        return {key: _in_order_of(value, original.get(key)) for key, value in content.items()}
 
     def __getitem__(self, key: str) -> R:
         return self.root[key]
@@ -147,6 +165,31 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large for a number")
+    return number
+
+
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _unusable(text: str, reason: str) -> tuple[int, str]:
+    """(line, reason) of the first value that is JSON to some readers alone; the first line where none is at fault."""
+    for token in _TOKEN.finditer(text):
+        try:
+            value = json.loads(token[0], parse_constant=_refuse, parse_float=_finite)
+            if isinstance(value, str):
+                value.encode()
+        except UnicodeEncodeError:
+            return _line(text, token.start()), f"{token[0]} is no text"
+        except ValueError as error:
+            return _line(text, token.start()), str(error)
+    return 1, reason
+
+
 def _skip(text: str, at: int) -> int:
     space = _SPACE.match(text, at)
     return space.end() if space else at
@@ -182,20 +225,19 @@ def _place(text: str, location: Location) -> int:
     return at
 
 
-def _repeated(text: str, at: int) -> int:
-    """Where the first key stands that its object already has; -1 if none does."""
+def _repeated(text: str, at: int) -> tuple[int, str | int] | None:
+    """The first key, with its place, that its object already has; None if none does."""
     at = _skip(text, at)
     if text[at] not in "[{":
-        return -1
+        return None
     seen: set[str | int] = set()
     for key, start, value in _members(text, at):
         if key in seen:
-            return start
+            return start, key
         seen.add(key)
-        inner = _repeated(text, value)
-        if inner >= 0:
+        if inner := _repeated(text, value):
             return inner
-    return -1
+    return None
 
 
 def _in_order_of(content: Any, original: Any) -> Any:
@@ -206,4 +248,5 @@ def _in_order_of(content: Any, original: Any) -> Any:
     if isinstance(content, list) and isinstance(original, list):
         paired = [_in_order_of(new, old) for new, old in zip(content, original, strict=False)]
         return paired + content[len(original) :]
-    return original if content == original and not isinstance(content, bool) else content
+    same = content == original and isinstance(content, bool) == isinstance(original, bool)
+    return original if same else content

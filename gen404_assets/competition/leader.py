@@ -1,7 +1,7 @@
 """`leader.json`: who leads from which block with which weight, and how a round's result continues it."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -30,11 +30,7 @@ class Transition(Record):
 class Leader(ListFile[Transition]):
     """The transitions, oldest first, their blocks strictly increasing."""
 
-    @classmethod
-    def unwrap(cls, document: Any) -> Any:
-        if isinstance(document, dict) and set(document) == {"transitions"}:
-            return document["transitions"]
-        return document
+    wrapper: ClassVar[str | None] = "transitions"
 
     @model_validator(mode="after")
     def _in_order(self) -> "Leader":

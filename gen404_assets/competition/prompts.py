@@ -8,6 +8,7 @@ from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import decode_text
 from gen404_assets.competition.settings import Rules
 
+_URL = re.compile(r"https?://[^/]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 
@@ -31,13 +32,15 @@ def prompts_bytes(prompts: Sequence[str]) -> bytes:
 def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """The pool without the lines that can't be used, and those with the reason: stems are unique and plain."""
     names = [stem(url) for url in pool]
-    if len(set(names)) == len(names) and all(map(_PLAIN.fullmatch, names)):
+    if len(set(names)) == len(names) and all(map(_PLAIN.fullmatch, names)) and all(map(_URL.match, pool)):
         return list(pool), []
     kept: list[str] = []
     skipped: list[tuple[str, str]] = []
     seen: set[str] = set()
     for url, name in zip(pool, names, strict=True):
-        if not _PLAIN.fullmatch(name):
+        if not _URL.match(url):
+            skipped.append((url, "it is no http(s) URL"))
+        elif not _PLAIN.fullmatch(name):
             skipped.append((url, f"the stem {name!r} is not plain"))
         elif name in seen:
             skipped.append((url, f"the stem {name!r} occurs above"))
@@ -53,15 +56,17 @@ def select_prompts(
     """A round's prompts: a share of the `previous` round's (None for round 0), then new ones from the (usable) pool.
 
     `rules.md`, OPEN: one generator for both draws, in that order; a list shorter than its sample is taken whole
-    without drawing. A new prompt whose stem the round has already is left out.
+    without drawing. A prompt whose stem the round has already is left out.
     """
     rng = random.Random(seed)  # noqa: S311 -- the draw must be repeatable by anyone
     carried = _sample(rng, previous, config.carryover_prompts) if previous is not None else []
     drawn = _sample(rng, pool, max(0, config.prompts_per_round - len(carried)))
     if not rules.unique_prompts:
         return carried + drawn
-    known = {stem(url) for url in carried}
-    return carried + [url for url in drawn if stem(url) not in known]
+    by_stem: dict[str, str] = {}
+    for url in carried + drawn:
+        by_stem.setdefault(stem(url), url)
+    return list(by_stem.values())
 
 
 def _sample(rng: random.Random, urls: Sequence[str], size: int) -> list[str]:

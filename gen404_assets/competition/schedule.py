@@ -31,7 +31,8 @@ def next_start(config: Config, previous: Schedule | None, now: datetime, now_blo
     """
     day = config.first_evaluation_date
     if previous is not None:
-        began = now - timedelta(seconds=(now_block - previous.latest_reveal_block) * BLOCK_SECONDS)
+        # A start block is reckoned in whole blocks, so that it lies up to one before the start.
+        began = now - timedelta(seconds=(now_block - previous.latest_reveal_block - 1) * BLOCK_SECONDS)
         day = max(day, began.date() + timedelta(days=config.round_duration_days))
     while config.start_on(day) - now < timedelta(hours=config.finalization_buffer_hours):
         day += timedelta(days=1)

@@ -1,8 +1,9 @@
 """The numbers of the rules that an operator may set by environment, and the named versions rules have had."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 BLOCK_SECONDS = 12
@@ -34,13 +35,8 @@ class Rules:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Rules":
         """The rules with what `environment` sets. Raises BadSetting."""
-        given: dict[str, Any] = {}
-        for field in dataclasses.fields(cls):
-            name = field.name.upper()
-            if name in environment and field.name not in {"weight_digits", "unique_prompts"}:
-                given[field.name] = _read(name, environment[name], type(field.default))
-        rules = cls(**given)
-        if not {"{hotkey10}", "{tag}"} <= set(_fields(rules.docker_image_format)):
+        rules = cls(**read_settings(cls, environment, leaving={"weight_digits", "unique_prompts"}))
+        if _fields(rules.docker_image_format) != {"{hotkey10}", "{tag}"}:
             raise BadSetting("DOCKER_IMAGE_FORMAT must hold {hotkey10} and {tag} and no other field")
         return rules
 
@@ -74,6 +70,15 @@ VERSIONS: Mapping[str, tuple[RuleVersion, ...]] = {
 """Rule -> its versions, the present one first."""
 
 
+def read_settings(fields: type, environment: Mapping[str, str], leaving: Collection[str] = ()) -> dict[str, Any]:
+    """What `environment` sets of a dataclass's fields, by their names in capitals. Raises BadSetting."""
+    return {
+        field.name: _read(field.name.upper(), environment[field.name.upper()], type(field.default))
+        for field in dataclasses.fields(fields)
+        if field.name.upper() in environment and field.name not in leaving
+    }
+
+
 def _read(name: str, text: str, kind: type) -> Any:
     if kind is str:
         return text
@@ -91,9 +96,14 @@ def _read(name: str, text: str, kind: type) -> Any:
     return number
 
 
-def _fields(image_format: str) -> list[str]:
+def _fields(image_format: str) -> set[str]:
+    """The fields of a format as they stand in it; empty where it is none."""
     try:
-        image_format.format(hotkey10="", tag="")
-    except (KeyError, IndexError, ValueError, AttributeError):
-        return []
-    return [field for field in ("{hotkey10}", "{tag}") if field in image_format]
+        parsed = [*Formatter().parse(image_format)]
+    except ValueError:
+        return set()
+    return {
+        f"{{{name}{'!' if conversion else ''}{conversion or ''}{':' if spec else ''}{spec}}}"
+        for _, name, spec, conversion in parsed
+        if name is not None
+    }

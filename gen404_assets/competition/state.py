@@ -48,8 +48,10 @@ def transition_fault(before: State | None, after: State, interrupted: Stage | No
     same_round = before.current_round == after.current_round
     if same_round and before.stage == after.stage:
         return None
+    next_round = before.stage is Stage.FINALIZING and after.current_round == before.current_round + 1
     if after.stage is Stage.PAUSED:
-        return None if same_round and before.stage is not Stage.FINISHED else "a pause belongs to a round under way"
+        under_way = before.stage is not Stage.FINISHED if same_round else next_round
+        return None if under_way else "a pause belongs to a round under way"
     stage = before.interrupted_stage or interrupted if before.stage is Stage.PAUSED else before.stage
     if stage is None:
         return None
@@ -61,10 +63,11 @@ def transition_fault(before: State | None, after: State, interrupted: Stage | No
 
 
 def advance(state: State, to: Stage, *, eta: str | None, pause: bool) -> State:
-    """`state` with the stage `to`, or held before it when `pause` (`PAUSE_ON_STAGE_END`) is set.
-
-    The pause remembers `to`, so that resuming goes there.
+    """`state` with the stage `to`, of the next round if that is OPEN, or held before it when `pause`
+    (`PAUSE_ON_STAGE_END`) is set. The pause remembers `to`, so that resuming goes there.
     """
+    if to is Stage.OPEN:
+        state = state.model_copy(update={"current_round": state.current_round + 1})
     if pause:
         return state.model_copy(update={"stage": Stage.PAUSED, "next_stage_eta": None, "interrupted_stage": to})
     return _without_pause(state.model_copy(update={"stage": to, "next_stage_eta": eta}))

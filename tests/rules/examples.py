@@ -95,7 +95,7 @@ _DUEL = {
     "right_glb": None,
     "right_png": None,
     "winner": "left",
-    "issues": "Zweite Lehne fehlt – schräg.",
+    "issues": "Zweite Lehne fehlt, schräg: ü",
 }
 
 DOCUMENTS: dict[type[StateFile], Any] = {
@@ -126,7 +126,7 @@ DOCUMENTS: dict[type[StateFile], Any] = {
     },
     AuditRequests: [{"hotkey": MINER, "critical_prompts": ["chair", "lamp"]}],
     GenerationAudits: {MINER: {"hotkey": MINER, "outcome": "passed", **_AUDIT}},
-    SourceAudits: [{"hotkey": MINER, "verdict": "failed", "reason": "a \"copy\" of the leader's code"}],
+    SourceAudits: [{"hotkey": MINER, "verdict": "failed", "reason": 'a "copy" of the leader\'s code'}],
     Winner: {"winner_hotkey": "leader", **_CODE, "docker_image": None},
     Outputs: {"chair": _OUTPUT, "lamp": _OUTPUT | {"png": "https://store.example/b.png", "distance": None}},
     PodStatsFile: {"pod-1": _POD},
@@ -145,7 +145,10 @@ def text_of(kind: type[StateFile], document: Any = None) -> bytes:
 FILES = [(kind, text_of(kind)) for kind in DOCUMENTS]
 
 json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     # what UTF-8 can say: no lone surrogates
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc ä", max_size=3), inner, max_size=3),

@@ -51,7 +51,9 @@ def test_a_close_wins_critical_prompts_are_those_won_in_report_order() -> None:
     assert critical_prompts(report("lrd", 0.09), 1, 0.05, RULES) == ["d01"]
 
 
-@pytest.mark.parametrize(("duels", "margin", "size"), [(40, 0.05, 2), (41, 0.05, 3), (10, 0.05, 1), (30, 0.3, 9), (8, 0, 1)])
+@pytest.mark.parametrize(
+    ("duels", "margin", "size"), [(40, 0.05, 2), (41, 0.05, 3), (10, 0.05, 1), (30, 0.3, 9), (8, 0, 1)]
+)
 def test_of_many_prompts_won_the_seed_draws_as_many_as_the_margin_needs(duels: int, margin: float, size: int) -> None:
     won = [f"d{number:02}" for number in range(1, duels)]
     found = critical_prompts(report("l" + "r" * (duels - 1), margin), 77, margin, RULES)
@@ -146,7 +148,10 @@ def test_a_prompt_that_was_not_regenerated_is_mismatched() -> None:
 
 
 def test_all_three_reasons_are_joined() -> None:
-    audit = judged(spoilt(0, 2, output(92.335, 0.5)) | spoilt(2, 38, output(92.344, 0.2)) | spoilt(20, 5, output(1, 0.2)), critical=2)
+    audit = judged(
+        spoilt(0, 2, output(92.335, 0.5)) | spoilt(2, 38, output(92.344, 0.2)) | spoilt(20, 5, output(1, 0.2)),
+        critical=2,
+    )
     assert audit is not None
     assert audit.outcome is AuditOutcome.REJECTED
     assert (audit.failed_prompts, audit.failed_critical, audit.generation_time) == (38, 2, 92.344)
@@ -203,7 +208,10 @@ def test_the_limits_are_settings() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["missing", "no png", "there"]), st.floats(0, 400), st.none() | st.floats(0, 2), st.booleans()
+            st.sampled_from(["missing", "no png", "there"]),
+            st.floats(0, 400),
+            st.none() | st.floats(0, 2),
+            st.booleans(),
         ),
         max_size=20,
     )

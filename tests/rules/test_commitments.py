@@ -49,7 +49,8 @@ def test_a_commitment_becomes_a_submission() -> None:
         str(VALID),
         repr(VALID | {"size": 5, "public": True, "note": None}),
         f"{{'repo': 'owner/model', \"commit\": '{COMMIT}', 'cdn_url': 'https://cdn.example/mine',}}",
-        f"  {{'note':'it\\'s \"mine\", {{x}}','repo':'owner/model','commit':'{COMMIT}',\n'cdn_url':'https://cdn.example/mine'}}  ",
+        f"  {{'note':'it\\'s \"mine\", {{x}}','repo':'owner/model','commit':'{COMMIT}',\n"
+        "'cdn_url':'https://cdn.example/mine'}  ",
         json.dumps({"other": {"deep": [1]}, **VALID}, indent=2),
     ],
 )
@@ -113,7 +114,15 @@ def test_a_submission_needs_all_three_fields(field: str) -> None:
 
 NO_REPOS: list[Any] = [
     *("", "model", "/model", "owner/", "owner/model/x", "a//b", "owner/.", "owner/..", "../etc", "owner/model.git"),
-    *("owner/mo del", "owner/model\n", "\nowner/model", "-owner/model", "owner-/model", "o.w/model", "owner/mod\u00e9l"),
+    *(
+        "owner/mo del",
+        "owner/model\n",
+        "\nowner/model",
+        "-owner/model",
+        "owner-/model",
+        "o.w/model",
+        "owner/mod\u00e9l",
+    ),
     *("https://github.com/owner/model", "owner/model;rm", "owner/$(id)", "owner\\model", "owner/\ud800"),
     *("o" * 40 + "/model", "owner/" + "m" * 101, 5, True, ["owner/model"], {"a": 1}),
 ]
@@ -130,7 +139,8 @@ def test_what_github_allows_in_a_repository_name_is_accepted(repo: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "commit", ["", COMMIT[:-1], COMMIT + "0", COMMIT[:-1] + "g", COMMIT + "\n", "main", "--" + COMMIT[2:], 1234567890, []]
+    "commit",
+    ["", COMMIT[:-1], COMMIT + "0", COMMIT[:-1] + "g", COMMIT + "\n", "main", "--" + COMMIT[2:], 1234567890, []],
 )
 def test_g22_a_commit_is_40_hex_digits(commit: Any) -> None:
     assert "commit" in reason_for(commit=commit)
@@ -141,10 +151,27 @@ def test_an_upper_case_commit_is_40_hex_digits_too() -> None:
 
 
 NO_URLS: list[Any] = [
-    *("", "cdn.example/x", "ftp://cdn.example", "file:///etc/passwd", "http://", "https:///x", "//cdn.example", "http:/x"),
+    *(
+        "",
+        "cdn.example/x",
+        "ftp://cdn.example",
+        "file:///etc/passwd",
+        "http://",
+        "https:///x",
+        "//cdn.example",
+        "http:/x",
+    ),
     *("https://user@cdn.example", "https://u:p@cdn.example", "https://@cdn.example", "https://cdn.example/a b"),
     *("https://cdn.example\n", "https://cdn.example:port", "https://cdn.example:0", "https://cdn.example:70000"),
-    *("http://[::1", "https://cdn.ex\u00e4mple", "https://\ud800", "javascript:alert(1)", "https://" + "a" * 3000, 5, [""]),
+    *(
+        "http://[::1",
+        "https://cdn.ex\u00e4mple",
+        "https://\ud800",
+        "javascript:alert(1)",
+        "https://" + "a" * 3000,
+        5,
+        [""],
+    ),
 ]
 
 
@@ -214,12 +241,16 @@ def test_g10_parsing_a_commitment_never_raises(text: str) -> None:
 def test_g10_parsing_a_spoilt_commitment_never_raises(text: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(text)))
-        piece = data.draw(st.sampled_from(["'", '"', "\\", "{", "}", ":", ",", "NaN", "\ud800", "\\u12", " "]) | any_text)
+        piece = data.draw(
+            st.sampled_from(["'", '"', "\\", "{", "}", ":", ",", "NaN", "\ud800", "\\u12", " "]) | any_text
+        )
         text = text[:at] + piece + text[at + data.draw(st.integers(0, 3)) :]
     assert set(parse_commitment(text)) <= set(VALID)
 
 
-texts = any_text | st.builds(lambda extra: json.dumps(VALID | extra), st.dictionaries(st.sampled_from([*VALID]), any_text))
+texts = any_text | st.builds(
+    lambda extra: json.dumps(VALID | extra), st.dictionaries(st.sampled_from([*VALID]), any_text)
+)
 entries = st.lists(st.tuples(st.integers(90, 210), texts | st.just(told())), max_size=4)
 
 

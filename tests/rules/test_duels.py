@@ -84,7 +84,7 @@ SIDES = {
 STRENGTH = {"late": 1, "late, forgiven": 2, "in time": 2, "preview alone": 2}
 
 
-@pytest.mark.parametrize(("left", "right"), product(SIDES, SIDES))
+@pytest.mark.parametrize(("left", "right"), [*product(SIDES, SIDES)])
 def test_a_side_without_preview_loses_then_a_late_one_and_the_judge_decides_between_two_in_time(
     left: str, right: str
 ) -> None:
@@ -124,7 +124,9 @@ def test_forgiveness_follows_the_order_of_prompts_not_of_names_or_files() -> Non
     assert overtime(slow(0, 1, 2, 3, 4), turned, RULES) == {"p00", "p01"}
 
 
-@pytest.mark.parametrize(("prompts", "forgiven"), [(0, 0), (1, 0), (19, 0), (20, 1), (39, 1), (40, 2), (59, 2), (60, 3)])
+@pytest.mark.parametrize(
+    ("prompts", "forgiven"), [(0, 0), (1, 0), (19, 0), (20, 1), (39, 1), (40, 2), (59, 2), (60, 3)]
+)
 def test_five_percent_rounded_down_are_forgiven(prompts: int, forgiven: int) -> None:
     assert len(overtime(slow(*range(60)), PROMPTS[:prompts], RULES)) == prompts - forgiven
 

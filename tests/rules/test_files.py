@@ -38,13 +38,23 @@ def test_a_file_is_written_as_it_was_read(kind: type[StateFile], raw: bytes) -> 
     assert read.to_bytes(replacing=raw) == raw
 
 
+def backwards(value: Any) -> Any:
+    """A document whose records have their keys backwards; the order of hotkeys and stems means something."""
+    if isinstance(value, list):
+        return [backwards(inner) for inner in value]
+    if isinstance(value, dict):
+        keys = list(value) if all(isinstance(inner, dict) for inner in value.values()) else reversed(value)
+        return {key: backwards(value[key]) for key in keys}
+    return value
+
+
 @every_file
-@pytest.mark.parametrize("layout", [{"indent": 4}, {"indent": 1}, {"separators": (",", ":")}, {"sort_keys": True}])
+@pytest.mark.parametrize("layout", [{"indent": 4}, {"indent": 1}, {"separators": (",", ":")}, {}])
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_a_file_laid_out_by_hand_stands_while_it_says_the_same(
     kind: type[StateFile], raw: bytes, layout: dict[str, Any], end: str
 ) -> None:
-    by_hand = (json.dumps(json.loads(raw), **layout) + end).encode()
+    by_hand = (json.dumps(backwards(json.loads(raw)), **layout) + end).encode()
     assert kind.parse(raw, "a file").to_bytes(replacing=by_hand) == by_hand
 
 
@@ -217,7 +227,21 @@ def test_g17_any_bytes_are_read_or_refused(kind: type[StateFile], raw: bytes) ->
     read_or_refused(kind, raw)
 
 
-FRAGMENTS = [b'"', b"{", b"]", b"NaN", b"-1", b"1e400", b"\xff", b"\n", b'"a":1,"a":1', b"null", b"\\ud800", b",", b"true"]
+FRAGMENTS = [
+    b'"',
+    b"{",
+    b"]",
+    b"NaN",
+    b"-1",
+    b"1e400",
+    b"\xff",
+    b"\n",
+    b'"a":1,"a":1',
+    b"null",
+    b"\\ud800",
+    b",",
+    b"true",
+]
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
@@ -237,7 +261,7 @@ def read_or_refused(kind: type[StateFile], raw: bytes) -> None:
     try:
         read = kind.parse(raw, "a file")
     except MalformedFile as error:
-        assert 1 <= error.line <= raw.count(b"\n") + 1  # noqa: PT017 -- either way is fine, each with its promise
+        assert 1 <= error.line <= raw.count(b"\n") + 1
     else:
         assert kind.parse(read.to_bytes(), "what was written") == read
         assert read.to_bytes(replacing=raw) == raw

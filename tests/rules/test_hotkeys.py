@@ -9,8 +9,12 @@ from tests.rules.examples import MINER, MINERS
 
 # Substrate's well-known development accounts, as `subkey inspect //Alice` shows them.
 KNOWN = {
-    "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY": "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d",
-    "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty": "8eaf04151687736326c9fea17e25fc5287613693c912909cb226aa4794f26a48",
+    "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY": (
+        "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d"
+    ),
+    "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty": (
+        "8eaf04151687736326c9fea17e25fc5287613693c912909cb226aa4794f26a48"
+    ),
 }
 
 

@@ -78,9 +78,7 @@ def test_weights_stay_between_floor_and_one_and_entries_keep_their_order(
     for number, won in enumerate(wins):
         commit = f"{number:040x}"
         winner = Winner(winner_hotkey=MINER, repo="o/n", commit=commit, docker_image="i") if won else DEFENDED
-        leader = continue_leader(
-            leader, winner, 200 + number, config(weight_floor=floor, weight_decay=decay), RULES
-        )
+        leader = continue_leader(leader, winner, 200 + number, config(weight_floor=floor, weight_decay=decay), RULES)
     assert all(floor <= entry.weight <= 1 for entry in leader.root)
     assert Leader.parse(leader.to_bytes(), "leader.json") == leader
 

@@ -52,7 +52,11 @@ def test_g17_a_prompt_list_that_is_no_text_is_refused_with_its_line() -> None:
     [
         *("https://pool.example/", "https://pool.example/.jpg", "https://pool.example/.hidden.jpg"),
         *("https://pool.example/a b.jpg", "https://pool.example/ch\u00e4ir.jpg", "https://pool.example/a%2f.jpg"),
-        *("https://pool.example/" + "x" * 300 + ".jpg", "https://pool.example/chair.png", "https://other.example/chair"),
+        *(
+            "https://pool.example/" + "x" * 300 + ".jpg",
+            "https://pool.example/chair.png",
+            "https://other.example/chair",
+        ),
         *("chair two", "armchair", "ftp://pool.example/x.jpg", "# a remark"),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_first_round_starts_on_the_first_evaluation_date(now: str, start: st
 def test_rounds_that_end_in_time_follow_each_other_at_the_duration(
     duration: int, minutes: int, early: int, seconds: int
 ) -> None:
-    """At the same time of day, whatever it is; a round is finalised `early` minutes, an hour or more, before the next is due."""
+    """At the same time of day; a round is finalised `early` minutes, an hour or more, before the next is due."""
     clock = f"{minutes // 60:02}:{minutes % 60:02}"
     rules = config(round_duration_days=duration, round_start_time=clock, first_evaluation_date="2026-01-05")
     first_block, genesis = 50_000, rules.start_on(date(2026, 1, 1))
