@@ -1,0 +1,308 @@
+"""The chain, read through the `bittensor` SDK: finalised blocks, and what miners revealed."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from resources.faults import InfrastructureFault
+from resources.settings import BadSetting
+
+if TYPE_CHECKING:
+    from bittensor import Client, Substrate
+
+DEADLINE = 60.0
+"""Seconds that a call may take in all, connecting included."""
+
+_CLOSING = 5.0
+_NETWORKS = ("finney", "test", "archive")
+_DISCARDED = "State discarded"
+_REVEALED = ("Commitments", "RevealedCommitments")
+_HEX = re.compile(r"0x((?:[0-9a-fA-F]{2})*)")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A finalised block; `time` is the chain's own, in UTC (`Timestamp.Now` at that block)."""
+
+    number: int
+    hash: str
+    time: datetime
+
+
+class Chain(Protocol):
+    """What the competition reads of the chain. Every call ends within its deadline, or is an InfrastructureFault."""
+
+    def finalized(self) -> Block:
+        """The last finalised block."""
+        ...
+
+    def block(self, number: int) -> Block:
+        """A finalised block by number; one that is not finalised yet is an InfrastructureFault."""
+        ...
+
+    def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
+        """Hotkey -> (block, text) of what is revealed as of finalised block `at`: the last ten of each hotkey.
+
+        Where the node has discarded that state, as of the last finalised block. Bytes that are no UTF-8 are
+        replaced; no miner's bytes make it fail.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the connection. A later call opens another."""
+        ...
+
+
+def open_chain(environment: Mapping[str, str]) -> Chain:
+    """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file:// URL) and `NETUID`.
+
+    Nothing is connected yet. Raises BadSetting.
+    """
+    network = environment.get("SUBTENSOR_NETWORK") or "finney"
+    netuid = environment.get("NETUID") or "17"
+    if not (netuid.isascii() and netuid.isdecimal() and int(netuid) < 1 << 16):
+        raise BadSetting("NETUID must be a subnet's number, 0 to 65535")
+    folder = local_folder(network)
+    if folder is not None:
+        from resources.local_network.substrate import LocalSubstrate  # noqa: PLC0415
+
+        return SubtensorChain("local", int(netuid), lambda: LocalSubstrate.of(folder))
+    if network not in _NETWORKS and not _is_endpoint(network):
+        raise BadSetting(
+            f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "
+            "or the file:// URL of a local chain's folder"
+        )
+    return SubtensorChain(network, int(netuid), lambda: _rpc(network))
+
+
+def local_folder(network: str) -> Path | None:
+    """The folder of a local chain's file:// URL, None for any other network. Raises BadSetting."""
+    if not network.startswith("file:"):
+        return None
+    url = urlsplit(network)
+    folder = Path(unquote(url.path))
+    if url.netloc not in {"", "localhost"} or not (folder / "chain.json").is_file():
+        raise BadSetting("SUBTENSOR_NETWORK must be the file:// URL of a folder that holds a local chain")
+    return folder
+
+
+def _is_endpoint(network: str) -> bool:
+    try:
+        url = urlsplit(network)
+        return url.scheme in {"ws", "wss"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
+def _rpc(network: str) -> "Substrate":
+    import bittensor  # noqa: PLC0415
+    from bittensor.settings import (  # noqa: PLC0415
+        default_archive_endpoints,
+        default_fallback_endpoints,
+        resolve_endpoint,
+    )
+
+    label, endpoint = resolve_endpoint(network)
+    return bittensor.RpcSubstrate(
+        endpoint,
+        fallback_endpoints=default_fallback_endpoints(label),
+        archive_endpoints=default_archive_endpoints(label),
+    )
+
+
+class SubtensorChain:
+    """The chain behind a substrate of the SDK; `substrate` makes one, for each connection anew.
+
+    Threads may share it. A connection that failed is thrown away, and the next call opens another: the SDK's own
+    hangs for good when a node closes it cleanly.
+    """
+
+    def __init__(
+        self, network: str, netuid: int, substrate: Callable[[], "Substrate"], *, deadline: float = DEADLINE
+    ) -> None:
+        self._network = network
+        self._netuid = netuid
+        self._substrate = substrate
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._connection: _Connection | None = None
+        self._last: Block | None = None
+
+    def finalized(self) -> Block:
+        async def read(client: "Client", substrate: "Substrate") -> Block:
+            number = await client.finalized_block()
+            last = self._last
+            if last is None or last.number != number:
+                self._last = last = await _block(client, substrate, number)
+            return last
+
+        return self._call("the last finalised block", read)
+
+    def block(self, number: int) -> Block:
+        async def read(client: "Client", substrate: "Substrate") -> Block:
+            await _require_finalized(client, number)
+            return await _block(client, substrate, number)
+
+        return self._call(f"block {number}", read)
+
+    def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
+        async def read(client: "Client", _: "Substrate") -> list[tuple[Any, Any]]:
+            from bittensor import ChainError  # noqa: PLC0415
+
+            last = await _require_finalized(client, at)
+            try:
+                return await client.query_map(_REVEALED, [self._netuid], block=at)
+            except ChainError as error:
+                if _DISCARDED not in str(error):
+                    raise
+            return await client.query_map(_REVEALED, [self._netuid], block=last)
+
+        rows = self._call(f"the commitments revealed by block {at}", read)
+        return {hotkey: read_reveals(value, at) for hotkey, value in rows if isinstance(hotkey, str)}
+
+    def close(self) -> None:
+        connection = self._connection
+        self._drop(connection)
+        if connection is not None:
+            connection.join()
+
+    def _call(self, what: str, read: "Callable[[Client, Substrate], Awaitable[_T]]") -> _T:
+        import bittensor  # noqa: PLC0415
+
+        with self._lock:
+            if self._connection is None:
+                self._connection = _Connection(self._network, self._substrate())
+            connection = self._connection
+            future = connection.start(read, self._deadline)
+        try:
+            return future.result(self._deadline + 1)  # past the loop's own deadline: the loop itself hangs
+        except (bittensor.BittensorError, OSError, ValueError, TypeError, LookupError, CancelledError) as error:
+            self._drop(connection)
+            reason = f"no answer within {self._deadline:g} s" if isinstance(error, TimeoutError) else str(error)
+            raise InfrastructureFault(f"chain: {what}: {self._without_secrets(reason)}") from None
+
+    def _drop(self, connection: "_Connection | None") -> None:
+        with self._lock:
+            if connection is None or connection is not self._connection:
+                return
+            self._connection = None
+        connection.close()
+
+    def _without_secrets(self, text: str) -> str:
+        """An endpoint's path, query and credentials may be an operator's key."""
+        if not _is_endpoint(self._network):
+            return text
+        url = urlsplit(self._network)
+        for secret in filter(None, (self._network, url.path.strip("/"), url.query, url.password, url.username)):
+            text = text.replace(secret, "***")
+        return text
+
+
+async def _require_finalized(client: "Client", number: int) -> int:
+    last = await client.finalized_block()
+    if number > last:
+        raise InfrastructureFault(f"chain: block {number} is not finalised yet, only {last} is")
+    return last
+
+
+async def _block(client: "Client", substrate: "Substrate", number: int) -> Block:
+    from bittensor import ChainError  # noqa: PLC0415
+
+    block_hash = await substrate.block_hash(number)
+    try:
+        return Block(number, block_hash, await client.timestamp(number))
+    except ChainError as error:
+        if _DISCARDED not in str(error):
+            raise
+    # The state is gone; the block itself holds the same time.
+    block = await client.block_info(number)
+    if block is None:
+        raise InfrastructureFault(f"chain: the node does not have block {number}")
+    return Block(number, block_hash, block.timestamp)
+
+
+def read_reveals(value: object, at: int) -> list[tuple[int, str]]:
+    """A hotkey's `RevealedCommitments`, (data, block) pairs, as (block, text) up to block `at`."""
+    entries = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
+    found = []
+    for entry in entries:
+        if not isinstance(entry, Sequence) or isinstance(entry, str | bytes) or len(entry) != 2:
+            continue
+        data, block = entry
+        if isinstance(block, int) and block <= at:
+            found.append((block, _text(data)))
+    return found
+
+
+def _text(data: object) -> str:
+    """The SDK shows bytes as text where they are UTF-8, else as 0x and hex digits."""
+    if isinstance(data, bytes | bytearray):
+        return bytes(data).decode(errors="replace")
+    text = str(data)
+    match = _HEX.fullmatch(text)
+    return bytes.fromhex(match[1]).decode(errors="replace") if match else text
+
+
+class _Connection:
+    """A client on an event loop in a thread of its own, to be thrown away after the first failure."""
+
+    def __init__(self, network: str, substrate: "Substrate") -> None:
+        from bittensor import Client  # noqa: PLC0415
+
+        self._substrate = substrate
+        self._client = Client(network if _is_endpoint(network) else "local", substrate=substrate)
+        self._loop = asyncio.new_event_loop()
+        self._connecting = asyncio.Lock()
+        self._connected = False
+        self._thread = threading.Thread(target=self._run, name="chain", daemon=True)
+        self._thread.start()
+
+    def start(self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float) -> "Future[_T]":
+        return asyncio.run_coroutine_threadsafe(self._within(read, deadline), self._loop)
+
+    def close(self) -> None:
+        """Begin to end: whatever is in flight is cancelled."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def join(self) -> None:
+        self._thread.join(_CLOSING)
+
+    async def _within(self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float) -> _T:
+        task = asyncio.ensure_future(self._read(read))
+        done, _ = await asyncio.wait({task}, timeout=deadline)
+        if not done:
+            task.cancel()  # and not waited for: it might not obey
+            raise TimeoutError
+        return task.result()
+
+    async def _read(self, read: "Callable[[Client, Substrate], Awaitable[_T]]") -> _T:
+        async with self._connecting:
+            if not self._connected:
+                # The client's own `connect` also scans every subnet's token symbol, and writes it to the home folder.
+                await self._substrate.connect()
+                self._connected = True
+        return await read(self._client, self._substrate)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+            self._loop.run_until_complete(self._end(asyncio.all_tasks(self._loop)))
+        finally:
+            self._loop.close()
+
+    async def _end(self, in_flight: set[asyncio.Task[Any]]) -> None:
+        for task in in_flight:
+            task.cancel()
+        if in_flight:
+            await asyncio.wait(in_flight, timeout=1)
+        with suppress(Exception):  # it has failed already, and nothing is asked of it any more
+            await asyncio.wait_for(self._substrate.close(), _CLOSING / 2)

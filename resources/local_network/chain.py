@@ -1,0 +1,260 @@
+"""The local chain: a folder with the genesis, the clock that its blocks come from, and the log of extrinsics.
+
+Processes share it through files. Blocks advance while somebody ticks (`keep_ticking`), and stand still otherwise. Where
+the real chain shows a commitment once its timelock opens, this one shows a plain one from the block it is included in.
+"""
+
+import asyncio
+import fcntl
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.chain import DEADLINE, local_folder
+from resources.faults import InfrastructureFault
+from resources.settings import BadSetting
+
+if TYPE_CHECKING:
+    from bittensor_core import Keypair  # type: ignore[import-untyped]
+
+BLOCK_SECONDS = 12
+"""What a block is on the chain's own clock, whatever it takes on the wall's."""
+
+FINALITY = 3
+"""Blocks by which the last finalised one trails the head."""
+
+_COAST = 3.0
+"""Seconds that blocks go on without a tick: a ticker that is killed has stopped by then."""
+
+_TICK = 0.5
+
+
+class BrokenChain(InfrastructureFault):
+    """A file of the local chain can't be read; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extrinsic:
+    """A signed call, as it was included in a block."""
+
+    block: int
+    signer: str
+    call: str
+    params: Mapping[str, Any]
+
+
+def create_local_chain(
+    folder: Path, *, block_time: float, genesis_time: datetime, genesis_number: int = 0
+) -> "LocalChain":
+    """A chain in `folder`, standing at its genesis block until it ticks; one that is there is left as it is.
+
+    `block_time` is in seconds of this machine's clock; `genesis_time`, aware, is the chain's own at its genesis.
+    """
+    if not 0.001 <= block_time < math.inf:
+        raise ValueError("block_time must be a number of seconds, 0.001 or more")
+    folder.mkdir(parents=True, exist_ok=True)
+    chain = LocalChain(folder)
+    with chain.lock(exclusive=True):
+        if not (folder / "chain.json").is_file():
+            chain.set_clock(float(genesis_number), None)
+            genesis = {
+                "number": genesis_number,
+                "time": genesis_time.astimezone(UTC).isoformat(),
+                "block_time": block_time,
+            }
+            _replace(folder / "chain.json", json.dumps(genesis, indent=2) + "\n")
+    return chain
+
+
+def keep_ticking(folder: Path, stop: threading.Event) -> None:
+    """Let blocks come, one each `block_time` seconds, until `stop` is set; they go on from where they were."""
+    chain = LocalChain(folder)
+    try:
+        while True:
+            with chain.lock(exclusive=True):
+                chain.set_clock(chain.now(), time.monotonic())
+            if stop.wait(_TICK):
+                break
+    finally:
+        with chain.lock(exclusive=True):
+            chain.set_clock(chain.now(), None)
+
+
+def advance(folder: Path, blocks: int) -> None:
+    """Put the chain forward, as if that many blocks had come."""
+    chain = LocalChain(folder)
+    with chain.lock(exclusive=True):
+        _, ticked_at = chain.clock()
+        chain.set_clock(chain.now() + blocks, None if ticked_at is None else time.monotonic())
+
+
+def local_keypair(name: str) -> "Keypair":
+    """The key pair of a local hotkey: derived from a name, so worth nothing; `ss58_address` is the hotkey."""
+    from bittensor_core import Keypair  # noqa: PLC0415
+
+    return Keypair.create_from_uri(f"//local//{name}")
+
+
+def commit(environment: Mapping[str, str], name: str, data: str | bytes) -> int:
+    """Commit `data` under the local hotkey of `name`, through the SDK's client; the block it is included in.
+
+    Raises InfrastructureFault when that has not happened within the deadline. Not for use inside an event loop.
+    """
+    import bittensor  # noqa: PLC0415
+
+    from resources.local_network.substrate import LocalSubstrate  # noqa: PLC0415
+
+    folder = local_folder(environment.get("SUBTENSOR_NETWORK", ""))
+    if folder is None:
+        raise BadSetting("SUBTENSOR_NETWORK must be a local chain's file:// URL")
+    raw = data.encode() if isinstance(data, str) else data
+    call = bittensor.calls.Commitments.set_commitment(
+        netuid=int(environment.get("NETUID") or "17"),
+        info={"fields": [{f"Raw{len(raw)}": f"0x{raw.hex()}"}]},
+    )
+
+    async def submit() -> bittensor.ExtrinsicResult:
+        client = bittensor.Client("local", substrate=LocalSubstrate.of(folder))
+        return await client.submit_call(call, local_keypair(name), wait_for_finalization=False)
+
+    try:
+        result = asyncio.run(asyncio.wait_for(submit(), DEADLINE)).raise_for_failure()
+    except (bittensor.BittensorError, OSError) as error:
+        raise InfrastructureFault(f"local chain: the commitment was not included: {error}") from error
+    return int(str(result.extrinsic_id).partition("-")[0])
+
+
+class LocalChain:
+    """The files of the local chain in `folder`. Threads and processes may share them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read_to = 0
+        self._extrinsics: list[Extrinsic] = []
+        self._reading = threading.Lock()
+
+    @cached_property
+    def _genesis(self) -> tuple[int, datetime, float, bytes]:
+        path = self._folder / "chain.json"
+        raw = path.read_bytes()
+        try:
+            genesis = json.loads(raw)
+            return (
+                int(genesis["number"]),
+                datetime.fromisoformat(genesis["time"]),
+                float(genesis["block_time"]),
+                blake2b(raw, digest_size=32).digest(),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise BrokenChain(f"{path}: {error!r}") from error
+
+    @property
+    def genesis_number(self) -> int:
+        return self._genesis[0]
+
+    @property
+    def block_time(self) -> float:
+        """Seconds of this machine's clock a block."""
+        return self._genesis[2]
+
+    def head(self) -> int:
+        """The number of the newest block. Never less than anybody was told before."""
+        return math.floor(self.now())
+
+    def finalized(self) -> int:
+        """The number of the last finalised block."""
+        return max(self.genesis_number, self.head() - FINALITY)
+
+    def time(self, number: int) -> datetime:
+        """A block's timestamp."""
+        return self._genesis[1] + timedelta(seconds=BLOCK_SECONDS) * (number - self.genesis_number)
+
+    def hash(self, number: int) -> str:
+        """A block's hash: of the genesis and the number."""
+        return "0x" + blake2b(number.to_bytes(8, "big"), key=self._genesis[3], digest_size=32).hexdigest()
+
+    def now(self) -> float:
+        """The height, with the share of the next block that has passed."""
+        while True:
+            # Read again after looking at the time: a tick in between would have this one overtake what it wrote.
+            blocks, ticked_at = clock = self.clock()
+            passed = 0.0 if ticked_at is None else time.monotonic() - ticked_at
+            if self.clock() == clock:
+                break
+        if not 0 <= passed <= _COAST:  # negative after a reboot, which starts that clock anew
+            passed = _COAST
+        return blocks + passed / self.block_time if passed else blocks
+
+    def clock(self) -> tuple[float, float | None]:
+        """Height at the last tick, and its time by `time.monotonic`, which all processes share; None: it stands."""
+        path = self._folder / "clock.json"
+        try:
+            blocks, ticked_at = json.loads(path.read_bytes())
+        except (ValueError, TypeError) as error:
+            raise BrokenChain(f"{path}: {error!r}") from error
+        return blocks, ticked_at
+
+    def set_clock(self, blocks: float, ticked_at: float | None) -> None:
+        """Under the exclusive lock."""
+        _replace(self._folder / "clock.json", json.dumps([blocks, ticked_at]))
+
+    def append(self, signer: str, call: str, params: Mapping[str, Any]) -> Extrinsic:
+        """Include a signed call in the next block."""
+        with self.lock(exclusive=True), (self._folder / "extrinsics.jsonl").open("ab+") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(0)
+            whole = log.read().rfind(b"\n") + 1
+            if whole < end:  # the last line of a process that was killed while writing it
+                log.truncate(whole)
+            extrinsic = Extrinsic(self.head() + 1, signer, call, params)
+            line = {"block": extrinsic.block, "signer": signer, "call": call, "params": params}
+            log.write(json.dumps(line).encode() + b"\n")
+            log.flush()
+            os.fsync(log.fileno())
+        return extrinsic
+
+    def extrinsics(self, at: int) -> list[Extrinsic]:
+        """All up to block `at`, oldest first. Of a block that has come, the answer never changes."""
+        path = self._folder / "extrinsics.jsonl"
+        # Whoever includes one later than this lock is taken finds a head of `at` or more.
+        with self._reading, self.lock(exclusive=False):
+            if path.is_file():
+                with path.open("rb") as log:
+                    log.seek(self._read_to)
+                    for line in log:
+                        if line.endswith(b"\n"):
+                            self._extrinsics.append(_parse(path, line))
+                            self._read_to += len(line)
+        return [extrinsic for extrinsic in self._extrinsics if extrinsic.block <= at]
+
+    @contextmanager
+    def lock(self, *, exclusive: bool) -> Iterator[None]:
+        with (self._folder / "lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            yield
+
+
+def _parse(path: Path, line: bytes) -> Extrinsic:
+    try:
+        return Extrinsic(**json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise BrokenChain(f"{path}: {error!r} in {line[:200]!r}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with part.open("w") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    part.replace(path)

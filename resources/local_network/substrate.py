@@ -1,0 +1,221 @@
+"""The local chain behind the SDK's seam: what its client asks of a node, answered from the files."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from resources.local_network.chain import Extrinsic, LocalChain
+
+if TYPE_CHECKING:
+    from bittensor import Balance, ExtrinsicResult, Substrate
+
+KEPT_REVEALS = 10
+LARGEST_COMMITMENT = 1024
+"""Bytes, as the chain allows for a timelocked one."""
+
+_PATIENCE = 60.0
+_COMMIT = "Commitments.set_commitment"
+_REGISTER = "SubtensorModule.burned_register"
+_SET_WEIGHTS = "SubtensorModule.set_mechanism_weights"
+_SAME_EVERYWHERE: Mapping[str, object] = {
+    # What `SetWeights` looks at before it signs: nothing hidden, nothing limited.
+    "SubtensorModule.CommitRevealWeightsEnabled": False,
+    "SubtensorModule.WeightsSetRateLimit": 0,
+    "SubtensorModule.LastUpdate": [],
+    "SubtensorModule.MinAllowedWeights": 0,
+    "SubtensorModule.MaxWeightsLimit": 65535,
+    "SubtensorModule.SubnetEpochConsensus": "Yuma",
+}
+
+
+class LocalSubstrate:
+    """One connection's view of a local chain. What the local network has no use for is missing, or a ChainError."""
+
+    def __init__(self, chain: LocalChain) -> None:
+        self.chain = chain
+        self.token_symbols: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, folder: Path) -> "Substrate":
+        return cast("Substrate", cls(LocalChain(folder)))
+
+    def balance(self, rao: int, netuid: int = 0) -> "Balance":
+        from bittensor import Balance  # noqa: PLC0415
+
+        return Balance(rao, netuid)
+
+    async def connect(self) -> None:
+        self.chain.clock()
+
+    async def close(self) -> None:
+        pass
+
+    async def block_hash(self, block: int | None = None) -> str:
+        head = self.chain.head()
+        number = head if block is None else block
+        if not self.chain.genesis_number <= number <= head:
+            _fail(f"no block at height {number}")
+        found = self.chain.hash(number)
+        self._numbers[found] = number
+        return found
+
+    async def block_number(self) -> int:
+        return self.chain.head()
+
+    async def finalized_block_number(self) -> int:
+        return self.chain.finalized()
+
+    async def block_time(self) -> float:
+        return self.chain.block_time
+
+    async def get_block(self, block_number: int | None = None, block_hash: str | None = None) -> dict[str, Any]:
+        number = self._number(block_hash or await self.block_hash(block_number))
+        now = {"name": "now", "value": self._timestamp(number)}
+        inherent = {"call_module": "Timestamp", "call_function": "set", "call_args": [now]}
+        header = {"number": number, "hash": self.chain.hash(number)}
+        return {"header": header, "extrinsics": [{"call": inherent}]}
+
+    async def query(
+        self,
+        module: str,
+        storage_function: str,
+        params: list[Any] | None = None,
+        block_hash: str | None = None,
+    ) -> Any:
+        name = f"{module}.{storage_function}"
+        number = self._number(block_hash or await self.block_hash())
+        if name == "Timestamp.Now":
+            return self._timestamp(number)
+        if name in _SAME_EVERYWHERE:
+            return _SAME_EVERYWHERE[name]
+        netuid, key = params or (None, None)
+        return self._map(name, netuid, number).get(key)
+
+    async def query_map(
+        self,
+        module: str,
+        storage_function: str,
+        params: list[Any] | None = None,
+        block_hash: str | None = None,
+    ) -> list[tuple[Any, Any]]:
+        number = self._number(block_hash or await self.block_hash())
+        (netuid,) = params or (None,)
+        return list(self._map(f"{module}.{storage_function}", netuid, number).items())
+
+    async def compose(self, call: tuple[str, str, dict[str, Any]]) -> tuple[str, str, dict[str, Any]]:
+        return call
+
+    async def estimate_fee(self, call: object, keypair: object) -> "Balance":  # noqa: ARG002 - nothing has a price
+        return self.balance(0)
+
+    async def submit(
+        self,
+        call: tuple[str, str, dict[str, Any]],
+        keypair: Any,
+        *,
+        wait_for_inclusion: bool = True,
+        wait_for_finalization: bool = True,
+        **_: object,
+    ) -> "ExtrinsicResult":
+        from bittensor import ChainError, ExtrinsicResult  # noqa: PLC0415
+
+        module, function, params = call
+        refusal = _refusal(f"{module}.{function}", params)
+        if refusal:
+            return ExtrinsicResult(success=False, message=refusal, error=ChainError(refusal))
+        included = self.chain.append(keypair.ss58_address, f"{module}.{function}", params)
+        if wait_for_finalization:
+            await self._wait(self.chain.finalized, included.block)
+        elif wait_for_inclusion:
+            await self._wait(self.chain.head, included.block)
+        return ExtrinsicResult(
+            success=True,
+            message="Success",
+            block_hash=self.chain.hash(included.block),
+            extrinsic_id=f"{included.block}-0001",
+            fee=self.balance(0),
+        )
+
+    async def _wait(self, height: Callable[[], int], block: int) -> None:
+        deadline = time.monotonic() + _PATIENCE + 5 * self.chain.block_time
+        while height() < block:
+            if time.monotonic() > deadline:
+                _fail(f"the local chain stands at block {height()}")
+            await asyncio.sleep(min(self.chain.block_time, 0.2))
+
+    def _number(self, block_hash: str) -> int:
+        number = self._numbers.get(block_hash)
+        return _fail(f"no block {block_hash}") if number is None else number
+
+    def _timestamp(self, number: int) -> int:
+        return round(self.chain.time(number).timestamp() * 1000)
+
+    def _map(self, name: str, netuid: object, number: int) -> Mapping[Any, Any]:
+        read = _MAPS.get(name)
+        if read is None:
+            _fail(f"the local chain keeps no {name}")
+        return read([entry for entry in self.chain.extrinsics(number) if entry.params["netuid"] == netuid])
+
+
+def _reveals(extrinsics: Sequence[Extrinsic]) -> dict[str, list[tuple[str, int]]]:
+    """Hotkey -> its last (data, block), bytes as the SDK shows them."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for entry in extrinsics:
+        if entry.call == _COMMIT:
+            found.setdefault(entry.signer, []).append((_shown(_data(entry.params)), entry.block))
+    return {hotkey: reveals[-KEPT_REVEALS:] for hotkey, reveals in found.items()}
+
+
+def _uids(extrinsics: Sequence[Extrinsic]) -> dict[str, int]:
+    """Hotkey -> uid, in order of registration; a first commitment registers too."""
+    uids: dict[str, int] = {}
+    for entry in extrinsics:
+        if entry.call in {_COMMIT, _REGISTER}:
+            uids.setdefault(entry.params.get("hotkey", entry.signer), len(uids))
+    return uids
+
+
+def _weights(extrinsics: Sequence[Extrinsic]) -> dict[int, list[tuple[int, int]]]:
+    """Validator's uid -> (uid, weight) as it set them last."""
+    uids = _uids(extrinsics)
+    set_by = {entry.signer: entry.params for entry in extrinsics if entry.call == _SET_WEIGHTS}
+    return {
+        uids[hotkey]: list(zip(params["dests"], params["weights"], strict=True)) for hotkey, params in set_by.items()
+    }
+
+
+_MAPS: Mapping[str, Callable[[Sequence[Extrinsic]], Mapping[Any, Any]]] = {
+    "Commitments.RevealedCommitments": _reveals,
+    "SubtensorModule.Uids": _uids,
+    "SubtensorModule.Weights": _weights,
+}
+
+
+def _refusal(call: str, params: Mapping[str, Any]) -> str:
+    if call not in {_COMMIT, _REGISTER, _SET_WEIGHTS}:
+        return f"the local chain takes no {call}"
+    if call == _COMMIT and len(_data(params)) > LARGEST_COMMITMENT:
+        return f"a commitment holds at most {LARGEST_COMMITMENT} bytes"
+    return ""
+
+
+def _data(commitment: Mapping[str, Any]) -> bytes:
+    """The bytes of `CommitmentInfo` {"fields": [{"Raw5": "0x..."}]}."""
+    fields = commitment["info"]["fields"]
+    return b"".join(bytes.fromhex(value.removeprefix("0x")) for field in fields for value in field.values())
+
+
+def _shown(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f"0x{data.hex()}"
+
+
+def _fail(message: str) -> NoReturn:
+    from bittensor import ChainError  # noqa: PLC0415
+
+    raise ChainError(message)
