@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -22,6 +22,7 @@ DEADLINE = 60.0
 """Seconds that a call may take in all, connecting included."""
 
 _CLOSING = 5.0
+_BLOCK_TIME = timedelta(seconds=12)
 _NETWORKS = ("finney", "test", "archive")
 _DISCARDED = "State discarded"
 _REVEALED = ("Commitments", "RevealedCommitments")
@@ -46,7 +47,11 @@ class Chain(Protocol):
         ...
 
     def block(self, number: int) -> Block:
-        """A finalised block by number; one that is not finalised yet is an InfrastructureFault."""
+        """A finalised block by number; one that is not finalised yet is an InfrastructureFault.
+
+        Where no node has its state any more, its time is reckoned back from the last finalised block, as `rules.md`
+        does, at 12 s a block.
+        """
         ...
 
     def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
@@ -223,11 +228,8 @@ async def _block(client: "Client", substrate: "Substrate", number: int) -> Block
     except ChainError as error:
         if _DISCARDED not in str(error):
             raise
-    # The state is gone; the block itself holds the same time.
-    block = await client.block_info(number)
-    if block is None:
-        raise InfrastructureFault(f"chain: the node does not have block {number}")
-    return Block(number, block_hash, block.timestamp)
+    last = await client.finalized_block()
+    return Block(number, block_hash, await client.timestamp(last) - _BLOCK_TIME * (last - number))
 
 
 def read_reveals(value: object, at: int) -> list[tuple[int, str]]:

@@ -71,13 +71,6 @@ class LocalSubstrate:
     async def block_time(self) -> float:
         return self.chain.block_time
 
-    async def get_block(self, block_number: int | None = None, block_hash: str | None = None) -> dict[str, Any]:
-        number = self._number(block_hash or await self.block_hash(block_number))
-        now = {"name": "now", "value": self._timestamp(number)}
-        inherent = {"call_module": "Timestamp", "call_function": "set", "call_args": [now]}
-        header = {"number": number, "hash": self.chain.hash(number)}
-        return {"header": header, "extrinsics": [{"call": inherent}]}
-
     async def query(
         self,
         module: str,
