@@ -3,7 +3,6 @@
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from resources.deadlines import within
 from resources.faults import InfrastructureFault
 from resources.settings import BadSetting
+from resources.whole_file import whole_file
 
 _TIMEOUT = 600.0
 _CHUNK = 1 << 20
@@ -76,11 +76,8 @@ class ObjectStore:
         _plain(key)
 
         def save(body: IO[bytes]) -> bool:
-            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=to.parent, ignore_cleanup_errors=True) as folder:
-                part = Path(folder) / "part"
-                with part.open("wb") as file:
-                    shutil.copyfileobj(body, file, _CHUNK)
-                part.replace(to)
+            with whole_file(to) as file:
+                shutil.copyfileobj(body, file, _CHUNK)
             return True
 
         return self._call(f"fetch {key}", lambda: self._read(key, save)) or False

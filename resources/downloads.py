@@ -1,0 +1,281 @@
+"""Downloads from the miners' CDNs: strangers' URLs, which may point anywhere, redirect anywhere, and never end."""
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import httpcore2
+import httpx2
+
+from resources.deadlines import within
+from resources.faults import InfrastructureFault, MinerFault
+from resources.settings import BadSetting
+from resources.whole_file import whole_file
+
+MAX_FILE_BYTES = 200 * 2**20
+_TIMEOUT = 180.0
+_IDLE = {"connect": 10.0, "read": 30.0, "write": 30.0, "pool": 10.0}
+_REDIRECTS = 3
+_ADDRESSES = 4
+_PRIVATE = [
+    ipaddress.ip_network(block)
+    for block in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+]
+_NOT_PUBLIC = [  # though Python has them global: Azure's way into its hosts, 6to4 with any IPv4 inside, documentation
+    ipaddress.ip_network(block) for block in ("168.63.129.16/32", "192.88.99.0/24", "2002::/16", "3fff::/20")
+]
+_UNICAST_V6 = ipaddress.ip_network("2000::/3")  # leaves out NAT64, which may lead to any IPv4, among others
+
+Resolve = Callable[[str], list[str]]
+
+
+class _Unreachable(Exception):
+    """Whose fault it is depends on whether the operator's own CDN is reached. The message is the reason."""
+
+
+class Downloads:
+    """Fetches files over http(s), each within `timeout` seconds and `limit` bytes; threads may share it.
+
+    A host is resolved once, by `resolve`, and connected to at just these addresses, which must all be public; with
+    `private`, loopback and private ones will do as well. Each of at most three redirects is checked the same way.
+
+    What goes wrong is the miner's fault, with a short reason. It is an InfrastructureFault when the disk fails, or
+    when a server can't be reached and neither can the `witness`, host and port of the operator's own CDN.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: int = MAX_FILE_BYTES,
+        timeout: float = _TIMEOUT,
+        private: bool = False,
+        witness: tuple[str, int] | None = None,
+        resolve: Resolve | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._limit = limit
+        self._timeout = timeout
+        self._private = private
+        self._witness = witness
+        self._resolve = resolve or _addresses
+        self._given_tls = tls
+
+    def download(self, url: str, to: Path) -> int:
+        """Save what `url` serves as the file `to`, whole or not at all; its size in bytes.
+
+        Raises MinerFault or InfrastructureFault.
+        """
+        deadline = time.monotonic() + self._timeout
+        size = 0
+        try:
+            with whole_file(to) as file, closing(self._body(url, deadline)) as body:
+                for chunk in body:
+                    size += len(chunk)
+                    if size > self._limit:
+                        raise MinerFault(f"larger than {self._limit} bytes")
+                    file.write(chunk)
+        except _Unreachable as error:
+            if not self._network_works():
+                raise InfrastructureFault(f"download: {error}; nor is CDN_URL reached from here") from None
+            raise MinerFault(str(error)) from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise InfrastructureFault(f"download: the file can't be written: {reason}") from error
+        return size
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._given_tls or httpx2.create_ssl_context(trust_env=False)
+
+    def _body(self, url: str, deadline: float) -> Generator[bytes, None, None]:
+        target = _parsed(url)
+        for _ in range(1 + _REDIRECTS):
+            with self._answer(target, deadline) as answer:
+                headers = {name.lower(): value for name, value in answer.headers}
+                if answer.status not in {301, 302, 303, 307, 308}:
+                    self._check(answer.status, headers)
+                    yield from answer.iter_stream()
+                    return
+                if b"location" not in headers:
+                    raise MinerFault("a redirect to nowhere")
+                target = _parsed(headers[b"location"].decode(errors="replace"), target)
+        raise MinerFault(f"more than {_REDIRECTS} redirects")
+
+    def _check(self, status: int, headers: Mapping[bytes, bytes]) -> None:
+        if status != 200:
+            raise MinerFault(f"HTTP status {status}")
+        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            raise MinerFault("content encoding other than identity")
+        length = headers.get(b"content-length", b"0")
+        if int(length) > self._limit:
+            raise MinerFault(f"larger than {self._limit} bytes")
+
+    @contextmanager
+    def _answer(self, url: httpx2.URL, deadline: float) -> Iterator[httpcore2.Response]:
+        wire = _Wire(self._pinned(url, deadline), deadline, budget=self._limit + self._limit // 16 + 2**20)
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path)
+        headers = [(b"Host", url.netloc), (b"Accept-Encoding", b"identity"), (b"Connection", b"close")]
+        try:
+            with (
+                httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=wire) as pool,
+                pool.stream("GET", target, headers=headers, extensions={"timeout": _IDLE}) as answer,
+            ):
+                yield answer
+        except httpcore2.TimeoutException as error:
+            late = time.monotonic() >= deadline
+            raise _Unreachable(f"no end after {self._timeout:g} s" if late else "no answer in time") from error
+        except httpcore2.NetworkError as error:
+            raise _Unreachable("the connection failed") from error
+        except httpcore2.ProtocolError as error:
+            raise MinerFault("cut short, or no proper HTTP") from error
+
+    def _pinned(self, url: httpx2.URL, deadline: float) -> list[str]:
+        """The addresses of the host, resolved once and found allowed, each of them."""
+        try:
+            left = min(_IDLE["read"], deadline - time.monotonic())
+            addresses = within(left, self._resolve, url.raw_host.decode())
+        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
+            raise _Unreachable("the host isn't found") from error
+        for address in addresses:
+            if not is_public(address) and not (self._private and _is_private(address)):
+                raise MinerFault("the host's address isn't a public one")
+        return addresses[:_ADDRESSES]
+
+    def _network_works(self) -> bool:
+        if self._witness is None:
+            return True
+        try:
+            within(_IDLE["connect"], socket.create_connection, self._witness, _IDLE["connect"]).close()
+        except OSError:
+            return False
+        return True
+
+
+class _Wire(httpcore2.NetworkBackend):
+    """Connections to the given addresses alone, whatever the host's name, within a deadline and `budget` bytes."""
+
+    def __init__(self, addresses: list[str], deadline: float, *, budget: int) -> None:
+        self._addresses = addresses
+        self._deadline = deadline
+        self._budget = budget
+
+    def connect_tcp(
+        self,
+        host: str,  # noqa: ARG002 - it was resolved before
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        failure: Exception = httpcore2.ConnectError("no address")
+        for address in self._addresses:
+            try:
+                stream = httpcore2.SyncBackend().connect_tcp(
+                    address, port, self.left(timeout), local_address, socket_options
+                )
+                return _Stream(stream, self)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    def left(self, timeout: float | None) -> float:
+        """The seconds that an operation with this timeout may take."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout("the deadline is over")
+        return left if timeout is None else min(timeout, left)
+
+    def spend(self, data: bytes) -> bytes:
+        self._budget -= len(data)
+        if self._budget < 0:
+            raise MinerFault("more bytes on the wire than a file may have")
+        return data
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A connection under the limits of its wire: they count for headers and padding, too."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, wire: _Wire) -> None:
+        self._stream = stream
+        self._wire = wire
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._wire.spend(self._stream.read(max_bytes, self._wire.left(timeout)))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._wire.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, self._wire.left(timeout)), self._wire)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+def open_downloads(environment: Mapping[str, str]) -> Downloads:
+    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as witness, `CDN_URL`.
+
+    Raises BadSetting, naming the setting.
+    """
+    limit = environment.get("MAX_FILE_BYTES") or str(MAX_FILE_BYTES)
+    if not (limit.isascii() and limit.isdigit() and int(limit) > 0):
+        raise BadSetting(f"MAX_FILE_BYTES must be a whole number of bytes, not {limit!r}")
+    private = (environment.get("ALLOW_PRIVATE_CDN") or "false").lower()
+    if private not in {"true", "1", "false", "0"}:
+        raise BadSetting(f"ALLOW_PRIVATE_CDN must be true or false, not {private!r}")
+    witness = None
+    if "CDN_URL" in environment:
+        try:
+            cdn = _parsed(environment["CDN_URL"])
+        except MinerFault as error:
+            raise BadSetting(f"CDN_URL must be an http(s) URL: {error}") from None
+        witness = (cdn.raw_host.decode(), cdn.port or {"http": 80, "https": 443}[cdn.scheme])
+    return Downloads(limit=int(limit), private=private in {"true", "1"}, witness=witness)
+
+
+def _parsed(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
+    try:
+        parsed = base.join(url) if base else httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        raise MinerFault("not a URL") from None
+    if parsed.scheme not in {"http", "https"}:
+        raise MinerFault("a URL that is neither http nor https")
+    if parsed.userinfo:
+        raise MinerFault("a URL with credentials")
+    if not parsed.host or (parsed.port is not None and not 0 < parsed.port < 2**16):
+        raise MinerFault("a URL without a proper host and port")
+    return parsed
+
+
+def _addresses(host: str) -> list[str]:
+    return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)))
+
+
+def is_public(address: str) -> bool:
+    """Whether anybody may reach it from anywhere: not this machine, its network or its provider's inside."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            return is_public(str(ip.ipv4_mapped))
+        if ip not in _UNICAST_V6 or ip.scope_id:
+            return False
+    special = ip.is_multicast or ip.is_reserved or any(ip in block for block in _NOT_PUBLIC)
+    return ip.is_global and not special
+
+
+def _is_private(address: str) -> bool:
+    """Whether it is loopback or of a private network: where a local network's miners are."""
+    ip = ipaddress.ip_address(address)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return any(ip in block for block in _PRIVATE)
