@@ -26,8 +26,9 @@ _PRIVATE = [
     ipaddress.ip_network(block)
     for block in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 ]
-_NOT_PUBLIC = [  # though Python has them global: Azure's way into its hosts, 6to4 with any IPv4 inside, documentation
-    ipaddress.ip_network(block) for block in ("168.63.129.16/32", "192.88.99.0/24", "2002::/16", "3fff::/20")
+_NOT_PUBLIC = [  # though Python has them global: clouds' ways into their hosts, 6to4 with any IPv4, documentation
+    ipaddress.ip_network(block)
+    for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
 ]
 _UNICAST_V6 = ipaddress.ip_network("2000::/3")  # leaves out NAT64, which may lead to any IPv4, among others
 
