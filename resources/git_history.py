@@ -1,24 +1,23 @@
 """What a git history consists of, commits and the changes they made, and how to get it from `git log`."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-LOG = ("log", "-z", "--format=%H%x00%an <%ae>%x00%ct%x00%B%x00")
-LOG_CHANGES = (
-    *(*LOG, "--reverse", "--raw", "--no-abbrev", "--root", "--no-renames"),
-    *("--first-parent", "--diff-merges=first-parent"),
-)
+LOG = ("log", "-z", "--format=%H%x00%P%x00%an <%ae>%x00%ct%x00%B%x00")
+LOG_CHANGES = (*LOG, "--raw", "--no-abbrev", "--root", "--no-renames", "--diff-merges=off")
 _LAST_SECOND = 253402300799  # of the year 9999; a commit may claim any time at all
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit; `time` is the committer's date in UTC, `author` reads "name <email>"."""
+    """One commit; `time` is the committer's date in UTC, `author` reads "name <email>", `parents` are shas."""
 
     sha: str
     author: str
     time: datetime
     message: str
+    parents: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -56,10 +55,63 @@ def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
             is_file = mode not in ("000000", "160000")  # neither deleted nor another repository's commit
             changes.append(Change(commits[-1], next(fields), blob if is_file else None))
         elif head:
-            author, seconds, message = next(fields), next(fields), next(fields)
+            parents, author, seconds, message = (next(fields) for _ in range(4))
             when = datetime.fromtimestamp(min(int(seconds or 0), _LAST_SECOND), UTC)
-            commits.append(Commit(head, _printable(author), when, _printable(message.strip())))
+            text = _printable(message.strip())
+            commits.append(Commit(head, _printable(author), when, text, tuple(parents.split())))
     return commits, changes
+
+
+def in_line(
+    head: str, commits: Sequence[Commit], changes: Sequence[Change], tree: Callable[[str], Mapping[str, str]]
+) -> tuple[list[Commit], list[Change]]:
+    """A history as one line that ends at `head`, each commit after its parents, and what each changed in the files.
+
+    What a merge brought in stands right before it; the merge itself changed what then still differs from its
+    `tree` (blob by path). So a pull by a person takes nobody's commits away.
+    """
+    line, joints = _line(head, {commit.sha: commit for commit in commits})
+    made: dict[str, list[Change]] = {}
+    for change in changes:
+        made.setdefault(change.commit.sha, []).append(change)
+    found: list[Change] = []
+    files: dict[str, str] = {}
+    for commit in line:
+        new = made.get(commit.sha, [])
+        if commit.sha in joints:
+            wanted = tree(commit.sha)
+            paths = sorted(path for path in files.keys() | wanted.keys() if files.get(path) != wanted.get(path))
+            new = [Change(commit, path, wanted.get(path)) for path in paths]
+        for change in new if joints else ():
+            if change.blob is None:
+                files.pop(change.path, None)
+            else:
+                files[change.path] = change.blob
+        found += new
+    return line, found
+
+
+def _line(head: str, known: Mapping[str, Commit]) -> tuple[list[Commit], set[str]]:
+    """The commits in line, and the merges among the first parents of the head, where all that came before is theirs."""
+    line: list[Commit] = []
+    joints: set[str] = set()
+    seen: set[str] = set()
+    waiting: list[tuple[str, bool]] = [(head, False)]
+    while waiting:
+        sha, ready = waiting.pop()
+        if ready:
+            line.append(known[sha])
+        elif sha not in seen:
+            seen.add(sha)
+            waiting.append((sha, True))
+            waiting += [(parent, False) for parent in reversed(known[sha].parents) if parent in known]
+    sha = head
+    while sha in known:
+        parents = known[sha].parents
+        if len(parents) > 1:
+            joints.add(sha)
+        sha = parents[0] if parents else ""
+    return line, joints
 
 
 def decode_path(raw: bytes) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from git.cmd import Git
 
 from resources.faults import InfrastructureFault
-from resources.git_history import LOG, LOG_CHANGES, NO_COMMIT, Change, Commit, decode_path, parse_log
+from resources.git_history import LOG, LOG_CHANGES, NO_COMMIT, Change, Commit, decode_path, in_line, parse_log
 
 __all__ = ["NO_COMMIT", "Change", "Commit", "PublishFailed", "Repository", "RepositoryError", "Snapshot"]
 
@@ -58,9 +58,7 @@ class Snapshot:
         """Blob sha by path, of all files."""
         if self.commit == NO_COMMIT:
             return {}
-        listing = decode_path(self._mirror.git("ls-tree", "-r", "-z", "--full-tree", self.commit.sha))
-        entries = (entry.partition("\t") for entry in listing.split("\0")[:-1])
-        return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
+        return self._mirror.tree(self.commit.sha)
 
     def read(self, path: str) -> bytes | None:
         """A file's content, None where there is no such file; `read_many` is the way to read more than a few."""
@@ -82,17 +80,20 @@ class Snapshot:
 
     @property
     def commits(self) -> Sequence[Commit]:
-        """The commits along first parents, oldest first."""
+        """All commits, each after its parents; what a merge brought in stands right before it."""
         return self._log[0]
 
     @property
     def history(self) -> Sequence[Change]:
-        """All changes along first parents, oldest first; a merge shows as its difference to the first parent."""
+        """All changes in the order of `commits`; a merge shows what it changed beyond what its parents brought."""
         return self._log[1]
 
     @cached_property
     def _log(self) -> tuple[list[Commit], list[Change]]:
-        return ([], []) if self.commit == NO_COMMIT else parse_log(self._mirror.git(*LOG_CHANGES, self.commit.sha))
+        if self.commit == NO_COMMIT:
+            return [], []
+        commits, changes = parse_log(self._mirror.git(*LOG_CHANGES, self.commit.sha))
+        return in_line(self.commit.sha, commits, changes, self._mirror.tree)
 
 
 class Repository:
@@ -201,6 +202,12 @@ class _Mirror:
 
     def commit(self, sha: str) -> Commit:
         return parse_log(self.git(*LOG, "-1", "--end-of-options", f"{sha}^{{commit}}"))[0][0]
+
+    def tree(self, sha: str) -> dict[str, str]:
+        """Blob sha by path, of all files at a commit."""
+        listing = decode_path(self.git("ls-tree", "-r", "-z", "--full-tree", sha))
+        entries = (entry.partition("\t") for entry in listing.split("\0")[:-1])
+        return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
 
     def contains(self, head: str, sha: str) -> bool:
         try:

@@ -153,17 +153,67 @@ def test_history_shows_merges_deletions_and_readditions(repository: Repository, 
     assert seen == [
         ("start", "start", True),
         ("own by hand", "own", True),
-        ("merged", "side", True),
-        ("merged", "start", True),
+        ("side, start by hand", "side", True),
+        ("side, start by hand", "start", True),
         (":moved", "own", False),
         (":moved", "renamed", True),
         ("own by hand", "own", True),
     ]
     assert [commit.subject for commit in snapshot.commits][-2:] == ["own by hand", ""]
-    assert snapshot.commits[2].message == "merged\n\nwith a body"
+    assert snapshot.commits[3].message == "merged\n\nwith a body"
     assert snapshot.commits[-1] == snapshot.commit
     versions = [change.blob for change in snapshot.history if change.path == "start" and change.blob]
     assert [snapshot.read_blob(blob) for blob in versions] == [b"0", b"side's"]
+
+
+def test_a_pull_takes_nobodys_commits_away_and_a_merge_has_changed_what_it_settled(
+    repository: Repository, person: Person
+) -> None:
+    work = person.work
+    for number in range(3):
+        repository.publish(f"ours {number}", put({f"ours {number}": b"o", "both": b"ours", "state": b"%d" % number}))
+    person.commit(theirs="t", both="theirs", state="0")
+    subprocess.run(["git", "-C", work, "pull", "-q", "--no-rebase", "origin", "main"], capture_output=True, check=False)
+    (work / "both").write_text("settled")
+    (work / "state").write_text("2")
+    git("add", "both", "state", at=work)
+    git("commit", "-qm", "pulled", at=work)
+    git("push", "-q", "origin", "main", at=work)
+    repository.refresh()
+    snapshot = repository.snapshot()
+    subjects = [commit.subject for commit in snapshot.commits]
+    assert subjects == ["start", "theirs, both, state by hand", "ours 0", "ours 1", "ours 2", "pulled"]
+    by_commit = {subject: {c.path for c in snapshot.history if c.commit.subject == subject} for subject in subjects}
+    assert by_commit["ours 2"] == {"ours 2", "state"}
+    assert by_commit["pulled"] == {"both"}
+    last = {change.path: change.blob for change in snapshot.history}
+    assert last == snapshot.blobs
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_however_people_merge_the_history_ends_with_the_files_at_the_head(
+    repository: Repository, remote: Path, seed: int
+) -> None:
+    rng = random.Random(seed)
+    stream = []
+    for mark in range(1, 60):
+        before = rng.sample(range(max(1, mark - 5), mark), min(mark - 1, rng.choice([1, 1, 2, 3]))) if mark > 1 else []
+        lines = [f"commit refs/heads/b{mark}\nmark :{mark}\ncommitter A <a@b> {mark} +0000\ndata 1\nx"]
+        lines += [f"{'merge' if at else 'from'} :{parent}" for at, parent in enumerate(before)]
+        for path in rng.sample("abcdef", rng.randint(0, 3)):
+            gone = rng.random() < 0.2
+            lines.append(f"D {path}" if gone else f"M 100644 inline {path}\ndata 2\n{mark:02}")
+        stream.append("\n".join(lines) + "\n")
+    git("fast-import", "--quiet", at=remote, data="".join(stream).encode())
+    git("update-ref", "refs/heads/main", "refs/heads/b59", at=remote)
+    repository.refresh()
+    snapshot = repository.snapshot()
+    shown = [commit.sha for commit in snapshot.commits]
+    assert sorted(shown) == sorted(git("rev-list", "main", at=remote).split())
+    for number, commit in enumerate(snapshot.commits):
+        assert set(commit.parents) <= set(shown[:number])
+    last = {change.path: change.blob for change in snapshot.history}
+    assert {path: blob for path, blob in last.items() if blob} == snapshot.blobs
 
 
 def test_commits_carry_the_committers_date_in_utc(
