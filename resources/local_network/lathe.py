@@ -242,16 +242,18 @@ def _coloured(shape: Turned, pixels: Floats) -> Turned:
     rows = _project(shape.front)[1]
     # What bulges further up hides what projects above its lower edge.
     visible = rows >= np.maximum.accumulate(rows[::-1])[::-1]
-    top_row = _project(shape.middle[0])[1]
     middle = pixels[:, SIDE // 2 - 2 : SIDE // 2 + 2].mean(axis=1) / 255
-
-    def seen(at: Floats) -> Floats:
-        return np.asarray(middle[np.clip(at.astype(int), 0, SIDE - 1)] ** _GAMMA)
-
-    colours = np.clip(seen(rows) / _shade(shape.front, shape.normals)[:, None], 0, 1)
-    known = np.flatnonzero(visible)
+    solid = middle.min(axis=1) < 1 - _WHITE / 255
+    whole = solid & np.roll(solid, 2) & np.roll(solid, -2)  # not mixed with the white beside it
+    at = np.clip(rows.astype(int), 0, SIDE - 1)
+    known = np.flatnonzero(visible & whole[at])
+    if not len(known):
+        raise ValueError("no object on white in the picture")
+    light = _shade(shape.front, shape.normals)[:, None]
+    colours = np.clip(middle[at] ** _GAMMA / light, 0, 1)
     nearest = known[np.abs(np.arange(len(rows))[:, None] - known).argmin(axis=1)]
-    top = np.clip(seen(np.asarray(top_row)) / _shade(shape.middle, _UPWARD), 0, 1)
+    end = int(_project(shape.middle)[1][0])
+    top = np.clip(middle[end] ** _GAMMA / _shade(shape.middle, _UPWARD), 0, 1) if whole[end] else colours[known[-1]]
     return replace(shape, colours=colours[nearest], top=top)
 
 
