@@ -1,0 +1,98 @@
+"""Pods: how many a regeneration may have, what one has done, and when it is bad (`interfaces.md`, Pods)."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import mean, median
+
+from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.outputs import Output, PodStats
+from gen404_assets.competition.settings import BadSetting, Rules, read_settings
+
+_FAILED, _SLOW_TIMES, _SLOW, _RETRIES = 8, 8, 120.0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class PodRules:
+    """Counts of pods, and seconds. Each is read from the environment variable of its name in capitals."""
+
+    initial_pod_count: int = 2
+    pods_per_miner: int = 4
+    max_pod_attempts: int = 6
+    pod_start_interval: float = 30.0
+    pod_warmup_timeout: float = 3600.0
+    pod_capacity_timeout: float = 86400.0
+    prompt_lock_timeout: float = 600.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "PodRules":
+        """The rules with what `environment` sets. Raises BadSetting."""
+        rules = cls(**read_settings(cls, environment))
+        for field_ in dataclasses.fields(cls):
+            if field_.type is int and getattr(rules, field_.name) < 1:
+                raise BadSetting(f"{field_.name.upper()} must be at least 1")
+        return rules
+
+
+def pod_prefix(number: int, hotkey: str) -> str:
+    """What the names of all pods of one image in a round begin with; an index follows."""
+    return f"miner-{number:02d}-{short(hotkey).lower()}-"
+
+
+@dataclass(slots=True)
+class PodAtWork:
+    """What one pod has done so far; `started` in seconds of the caller's clock. `ended`: why it is no more."""
+
+    name: str
+    started: float
+    healthy: bool = False
+    ended: str | None = None
+    replaced: bool = False
+    tried: set[str] = field(default_factory=set)
+    times: list[float] = field(default_factory=list)
+    fresh_times: list[float] = field(default_factory=list)
+    retry_deltas: list[float] = field(default_factory=list)
+    hard_failed: int = 0
+    hard_overtime: int = 0
+    bad: bool = False
+
+    def record(self, output: Output, before: Output | None, rules: Rules) -> None:
+        """Count one result; `before`: what other pods had made of the prompt, None if it was fresh."""
+        if not output.complete:
+            self.hard_failed += 1
+        else:
+            self.times.append(output.generation_time)
+            self.hard_overtime += output.generation_time > rules.generation_timeout
+            if before is None:
+                self.fresh_times.append(output.generation_time)
+            elif before.complete:
+                self.retry_deltas.append(output.generation_time - before.generation_time)
+        self.bad = self.bad or self.hard_failed + self.hard_overtime >= _FAILED or self._is_slow()
+
+    @property
+    def takes_retries(self) -> bool:
+        """Until at least three have been measured and, together, were no faster than the originals."""
+        return len(self.retry_deltas) < _RETRIES or sum(self.retry_deltas) < 0
+
+    def _is_slow(self) -> bool:
+        last = self.fresh_times[-_SLOW_TIMES:]
+        half = _SLOW_TIMES // 2
+        return len(last) == _SLOW_TIMES and median(last) > _SLOW and median(last[half:]) >= median(last[:half])
+
+    def stats(self) -> PodStats:
+        """The pod's entry of `pod_stats.json`."""
+        return PodStats(
+            pod_id=self.name,
+            processed=len(self.times) + self.hard_failed,
+            successful=len(self.times) - self.hard_overtime,
+            hard_failed=self.hard_failed,
+            hard_overtime=self.hard_overtime,
+            time_min=min(self.times, default=None),
+            time_max=max(self.times, default=None),
+            time_avg=mean(self.times) if self.times else None,
+            time_median=median(self.times) if self.times else None,
+            marked_bad=self.bad,
+            retry_cumulative_delta=sum(self.retry_deltas),
+            retry_delta_count=len(self.retry_deltas),
+            termination_reason=self.ended,
+        )

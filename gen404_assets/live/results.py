@@ -1,0 +1,155 @@
+"""What comes of a generated file: rendered, kept and measured, each step tried again while the infrastructure fails."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.pods import pod_prefix
+from gen404_assets.competition.prompts import stem as stem_of
+from gen404_assets.competition.regeneration import Prompts
+from gen404_assets.competition.round import miner_path
+from gen404_assets.live.journal import Journal
+from gen404_assets.live.threads import PATIENCE, steadily
+from resources.container import MAX_FILE_BYTES
+from resources.faults import InfrastructureFault, MinerFault
+from resources.object_store import ObjectConflict
+from resources.providers import Provider
+
+_TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose image is run, and on what. `hotkey` may be `leader`; `prompts` are URLs of pictures.
+
+    `submitted`: what an audit compares with, complete results alone; None: a baseline, of every prompt. `generated`:
+    what the repository has of it already.
+    """
+
+    round: int
+    hotkey: str
+    image: str
+    seed: int
+    prompts: Sequence[str]
+    output_format: str
+    submitted: Outputs | None = None
+    generated: Outputs | None = None
+
+    @property
+    def stems(self) -> list[str]:
+        """The prompts to be generated."""
+        stems = [stem_of(url) for url in self.prompts]
+        if self.submitted is None:
+            return stems
+        complete = set(self.submitted.complete())
+        return [stem for stem in stems if stem in complete]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a regeneration works with. Each call may raise InfrastructureFault, `render` MinerFault for a bad file too.
+
+    `picture` gives the bytes behind a prompt's URL, `put` (key, content, type) the URL of what it keeps or
+    ObjectConflict, `measure` the distance of two pictures by URL. `home` holds leases and journals; `say` tells the
+    operator what is going on. A file may have `limit` bytes; faults are borne for `patience` seconds.
+    """
+
+    providers: Sequence[Provider]
+    picture: Callable[[str], bytes]
+    render: Callable[[Path, str], bytes]
+    put: Callable[[str, Path | bytes, str], str]
+    measure: Callable[[str, str], float]
+    home: Path
+    say: Callable[[str], None] = lambda _: None
+    limit: int = MAX_FILE_BYTES
+    patience: float = PATIENCE
+
+
+class Results:
+    """The results of one subject, in the journal as soon as they are there. `folder` is for files in the making."""
+
+    def __init__(self, subject: Subject, means: Means, prompts: Prompts, folder: Path) -> None:
+        self._subject, self._means, self._prompts, self._folder = subject, means, prompts, folder
+        self._urls = {stem_of(url): url for url in subject.prompts}
+        identity = {"image": subject.image, "seed": subject.seed, "format": subject.output_format}
+        name = pod_prefix(subject.round, subject.hotkey).rstrip("-")
+        self.journal = Journal(means.home / "journals" / f"{name}.jsonl", identity, subject.generated)
+
+    async def recall(self) -> None:
+        """Take up what earlier runs have made, and measure what they left unmeasured."""
+        for number, (stem, output) in list(self.journal.results.items()):
+            kept = output
+            if self._prompts.audited and stem in self._prompts.attempts and output.complete and output.distance is None:
+                kept = await self._measured(stem, output)
+                self.journal.add(stem, kept, number)
+            self._prompts.recall(stem, kept)
+
+    async def fetch_picture(self, stem: str) -> None:
+        """Fetch a prompt's picture for `picture`."""
+        content = await steadily(self._fetched, self._urls[stem], say=self._means.say, patience=self._means.patience)
+        self._picture(stem).write_bytes(content)
+
+    def picture(self, stem: str) -> bytes:
+        """A prompt's picture that has been fetched."""
+        return self._picture(stem).read_bytes()
+
+    def failed(self, stem: str, reason: str) -> Output:
+        """The result of an attempt that made no file."""
+        output = self._prompts.output(reason=reason)
+        self.journal.add(stem, output)
+        return output
+
+    async def keep(self, stem: str, path: Path, seconds: float, size: int) -> Output:
+        """The result of a generated file: stored with its preview, and measured in an audit."""
+        means, preview, more = self._means, None, {}
+        try:
+            preview = await steadily(
+                means.render, path, self._subject.output_format, say=means.say, patience=means.patience
+            )
+        except MinerFault as fault:
+            more = {"reason": str(fault)}
+        model, png = await steadily(self._put, stem, path, preview, say=means.say, patience=means.patience)
+        distance = None if self._prompts.audited and png else 0.0
+        output = self._prompts.output(model, png, generation_time=seconds, size=size, distance=distance, **more)
+        number = self.journal.add(stem, output)
+        if distance is None:
+            output = await self._measured(stem, output)
+            self.journal.add(stem, output, number)
+        return output
+
+    def _put(self, stem: str, path: Path, preview: bytes | None) -> tuple[str, str | None]:
+        """Keep file and preview under the first names that don't hold other bytes."""
+        extension = self._subject.output_format
+        base = miner_path(self._subject.round, self._subject.hotkey, f"generated/{stem}")
+        number = self._prompts.attempts[stem] + 1
+        while True:
+            key = base if number == 1 else f"{base}-{number}"
+            try:
+                model = self._means.put(f"{key}.{extension}", path, _TYPES[extension])
+                return model, None if preview is None else self._means.put(f"{key}.png", preview, "image/png")
+            except ObjectConflict:
+                number += 1
+
+    async def _measured(self, stem: str, output: Output) -> Output:
+        submitted: Mapping[str, Output] = self._subject.submitted.root if self._subject.submitted else {}
+        means = self._means
+        pictures = (submitted[stem].png, output.png)
+        distance = await steadily(self._distance, *pictures, say=means.say, patience=means.patience)
+        return output.model_copy(update={"distance": distance})
+
+    def _distance(self, submitted: str, generated: str) -> float:
+        distance = self._means.measure(submitted, generated)
+        if not (math.isfinite(distance) and 0 <= distance <= 2):
+            raise InfrastructureFault(f"the distance of {generated} can't be {distance}")
+        return distance
+
+    def _fetched(self, url: str) -> bytes:
+        try:
+            return self._means.picture(url)
+        except MinerFault as fault:  # prompts are the operator's
+            raise InfrastructureFault(f"prompt {url}: {fault}") from fault
+
+    def _picture(self, stem: str) -> Path:
+        return self._folder / f"{stem}.picture"

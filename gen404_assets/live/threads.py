@@ -1,0 +1,55 @@
+"""Blocking calls from asyncio, each in a thread of its own that keeps nothing from ending."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from resources.faults import InfrastructureFault
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = 600.0
+_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `call` returns or raises. Cancelled, the call runs on in its daemon thread, and nobody hears of it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def tell(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # no error: it is the result
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = call(*args, **kwargs)
+        except BaseException as raised:  # noqa: BLE001 -- whatever it is, it's raised where the result is waited for
+            error = raised
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future
+
+
+async def steadily(call: Callable[..., T], *args: object, say: Callable[[str], None], patience: float = PATIENCE) -> T:
+    """What `call` returns, tried again while the infrastructure is at fault; its fault after `patience` seconds."""
+    loop = asyncio.get_running_loop()
+    began, pause = loop.time(), _PAUSE
+    while True:
+        try:
+            return await in_thread(call, *args)
+        except InfrastructureFault as fault:
+            if loop.time() - began >= patience:
+                raise
+            say(f"tried again in {pause:g} s: {fault}")
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

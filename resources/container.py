@@ -1,0 +1,121 @@
+"""The client of a miner's container: a stranger's server that turns a picture and a seed into a 3D file."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from resources.faults import InfrastructureFault, MinerFault
+
+MAX_FILE_BYTES = 200 * 2**20
+GENERATION_SECONDS = 180.0
+_HEALTH_SECONDS = 10.0
+_CHUNK = 1 << 18
+
+
+class Unanswered(MinerFault):
+    """The connection failed: the container's doing, unless its pod is gone."""
+
+
+class DoorRefused(InfrastructureFault):
+    """The provider's own door does not let us in to the container."""
+
+
+class Container:
+    """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with `aclose`.
+
+    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own door, and its refusal
+    is the infrastructure's fault; whatever else goes wrong is the miner's.
+    """
+
+    def __init__(self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES) -> None:
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        # Every wait is within a total deadline below; httpx's own count from byte to byte.
+        self._client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=None, trust_env=False)
+        self._door, self._limit = door, limit
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def healthy(self) -> bool:
+        """Whether the container says that it is ready. Raises DoorRefused."""
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS), self._client.stream("GET", "/health") as answer:
+                status = answer.status_code
+        except (httpx2.HTTPError, TimeoutError):
+            return False
+        self._check_door(status)
+        return status == 200
+
+    @asynccontextmanager
+    async def generate(
+        self, picture: bytes, seed: int, seconds: float = GENERATION_SECONDS
+    ) -> AsyncIterator["Generated"]:
+        """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
+
+        `seconds` are what a generation may take, and a download as long again. Slower than that, yet within both, is
+        still taken: the rules judge the time. Raises MinerFault or DoorRefused.
+        """
+        began = time.monotonic()
+        deadline = asyncio.get_running_loop().time() + 2 * seconds
+        request = self._client.build_request(
+            "POST",
+            "/generate",
+            files={"prompt_image_file": ("prompt", picture, "application/octet-stream")},
+            data={"seed": str(seed)},
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await self._client.send(request, stream=True)
+        except TimeoutError:
+            raise MinerFault(f"no answer within {2 * seconds:g} s") from None
+        except httpx2.HTTPError as error:
+            raise Unanswered(f"the container doesn't answer: {type(error).__name__}") from None
+        taken = time.monotonic() - began
+        try:
+            self._check_door(answer.status_code)
+            if answer.status_code != 200:
+                raise MinerFault(f"the container answers {answer.status_code}")
+            yield Generated(answer, taken, deadline, self._limit)
+        finally:
+            await answer.aclose()
+
+    def _check_door(self, status: int) -> None:
+        if self._door and status in {401, 403}:
+            raise DoorRefused(f"the provider's door answers {status}")
+
+
+class Generated:
+    """An answer whose body is still to come. `seconds`: from sending the request until the headers were in."""
+
+    def __init__(self, answer: httpx2.Response, seconds: float, deadline: float, limit: int) -> None:
+        self.seconds = seconds
+        self._answer, self._deadline, self._limit = answer, deadline, limit
+
+    async def save(self, to: Path) -> int:
+        """Stream the body to a file; its size in bytes. Raises MinerFault, or InfrastructureFault of the disk."""
+        encoding = self._answer.headers.get("Content-Encoding", "identity")
+        if encoding.strip().lower() != "identity":
+            raise MinerFault("content encoding other than identity")
+        size = 0
+        try:
+            with to.open("wb") as file:
+                async with asyncio.timeout_at(self._deadline):
+                    async for chunk in self._answer.aiter_raw(_CHUNK):
+                        size += len(chunk)
+                        if size > self._limit:
+                            raise MinerFault(f"larger than {self._limit} bytes")
+                        file.write(chunk)
+        except TimeoutError:
+            raise MinerFault("the download did not end in time") from None
+        except httpx2.HTTPError as error:
+            raise Unanswered(f"the download broke off: {type(error).__name__}") from None
+        except OSError as error:
+            raise InfrastructureFault(f"a generated file can't be written: {error.strerror}") from error
+        if not size:
+            raise MinerFault("an empty file")
+        return size
