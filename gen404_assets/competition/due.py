@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.audits import AuditOutcome, verdicts
 from gen404_assets.competition.builds import BuildStatus
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import STATE, Files, Round, is_closed, is_in, read_file
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.state import Stage, State
@@ -21,18 +22,20 @@ class Lane(StrEnum):
     """Work of one lane is done by one run at a time; different lanes run beside each other."""
 
     COLLECTION = "collection"
-    GENERATION = "generation"
+    BUILDS = "builds"
+    BASELINE = "baseline"
+    AUDITS = "audits"
     JUDGING = "judging"
     FINALIZING = "finalizing"
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An asset of the round that can be made now; `of` names the hotkeys or pairs it is about, the next first."""
+    """An asset of the round that can be made now; `of` names the hotkeys it is about, the next first."""
 
     asset: str
     lane: Lane
-    of: Sequence[object] = ()
+    of: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,16 @@ class Due:
     to: Stage | None = None
     work: list[Work] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
+    pairs: Sequence[Pair] = ()
+    """The matches that may be played now, the next first."""
 
     def assets(self, lane: Lane) -> list[str]:
         """The names of what is due in `lane`."""
         return [work.asset for work in self.work if work.lane is lane]
+
+    def of(self, asset: str) -> Sequence[str] | None:
+        """The hotkeys that an asset's work is about, the next first; None if it isn't due."""
+        return next((work.of for work in self.work if work.asset == asset), None)
 
 
 def due(files: Files, block: int) -> Due:
@@ -102,17 +111,15 @@ def _miner_generation(found: Due, current: Round, block: int) -> None:
         found.waits.append(Wait("miners to generate", deadline))
     else:
         found.to = Stage.DOWNLOADING
-        found.work.append(Work("state", Lane.COLLECTION))
+        found.work += [Work("renders", Lane.COLLECTION), Work("state", Lane.COLLECTION)]
     _regenerate(found, current)
 
 
 def _downloading(found: Due, current: Round) -> None:
     submissions = current.need(current.path("submissions.json"), current.submissions)
     missing = [hotkey for hotkey in submissions.names if not is_in(current.submitted(hotkey), current.stems)]
-    found.to = None if missing else Stage.DUELS
-    found.work.append(Work("renders", Lane.COLLECTION, missing))
-    if not missing:
-        found.work.append(Work("state", Lane.COLLECTION))
+    found.to = Stage.DUELS
+    found.work += [Work("renders", Lane.COLLECTION, missing), Work("state", Lane.COLLECTION)]
     _regenerate(found, current)
 
 
@@ -123,9 +130,9 @@ def _duels(found: Due, current: Round) -> None:
         found.waits.append(Wait("the leader's baseline"))
         return
     timeline, margins = current.timeline, current.matrix.margins
-    pairs = list(timeline.matches_due(margins, given))
-    if pairs:
-        found.work += [Work(asset, Lane.JUDGING, pairs) for asset in ("duels", "matches_matrix")]
+    found.pairs = list(timeline.matches_due(margins, given))
+    if found.pairs:
+        found.work += [Work(asset, Lane.JUDGING) for asset in ("duels", "matches_matrix")]
     wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]
     unasked = [hotkey for hotkey in wanted if current.requests.of(hotkey) is None]
     if unasked:
@@ -138,35 +145,34 @@ def _duels(found: Due, current: Round) -> None:
 
 
 def _regenerate(found: Due, current: Round) -> None:
-    """The generation lane's work of every stage from MINER_GENERATION on: builds and baseline."""
+    """The work of every stage from MINER_GENERATION on: builds and baseline."""
     submissions = current.submissions.names if current.submissions is not None else []
     builds = current.builds
     open_builds = [
         hotkey for hotkey in submissions if builds is None or hotkey not in builds or not builds[hotkey].status.ended
     ]
     if open_builds:
-        found.work.append(Work("builds", Lane.GENERATION, open_builds))
+        found.work.append(Work("builds", Lane.BUILDS, open_builds))
     if not is_closed(current.baseline, current.stems, ATTEMPTS):
-        found.work.append(Work("baseline", Lane.GENERATION, [LEADER]))
+        found.work.append(Work("baseline", Lane.BASELINE, [LEADER]))
 
 
 def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) -> None:
-    """What the generation lane owes the line's defenders, and whom the line waits for."""
-    judged = set(current.audits.names)
+    """What is owed to the line's defenders, and whom the line waits for."""
     ready: list[str] = []
     for request in current.requests.root:
         hotkey = request.hotkey
         if hotkey not in wanted or hotkey in given.rejected:
             continue
+        if hotkey not in current.source_audits.verdicts():
+            found.waits.append(Wait(f"a person's source audit of {hotkey}"))
         audit = current.audits.get(hotkey)
-        if hotkey not in judged or (audit and audit.outcome == "pending"):
+        if audit is None or audit.outcome is AuditOutcome.PENDING:
             build = current.builds.get(hotkey) if current.builds is not None else None
             if build is not None and build.status.ended:
                 ready.append(hotkey)
             else:
                 status = build.status if build else BuildStatus.PENDING
                 found.waits.append(Wait(f"the build of {hotkey} ({status})"))
-        elif hotkey not in current.source_audits.verdicts():
-            found.waits.append(Wait(f"a person's source audit of {hotkey}"))
     if ready:
-        found.work += [Work(asset, Lane.GENERATION, ready) for asset in ("regenerated", "audits")]
+        found.work += [Work(asset, Lane.AUDITS, ready) for asset in ("regenerated", "audits")]

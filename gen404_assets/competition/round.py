@@ -25,6 +25,7 @@ from gen404_assets.competition.winner import Winner
 STATE, CONFIG, LEADERS, POOL = "state.json", "config.json", "leader.json", "prompts.txt"
 
 F = TypeVar("F", bound=StateFile)
+T = TypeVar("T")
 _IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
 
 
@@ -33,6 +34,16 @@ class Files(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """The file's content, or None where there is none."""
+
+
+class Overlay(Files):
+    """Files with some of them written anew (None: deleted)."""
+
+    def __init__(self, files: Files, written: Mapping[str, bytes | None]) -> None:
+        self._files, self._written = files, written
+
+    def read(self, path: str) -> bytes | None:
+        return self._written[path] if path in self._written else self._files.read(path)
 
 
 def round_of(path: str) -> int | None:
@@ -82,7 +93,7 @@ class Round:
     def path(self, name: str) -> str:
         return round_path(self.number, name)
 
-    def need(self, path: str, found: F | None) -> F:
+    def need(self, path: str, found: T | None) -> T:
         """`found`, which the rules can't go on without. Raises MalformedFile where it is missing."""
         if found is None:
             raise MalformedFile(path, 1, "the file is missing")
