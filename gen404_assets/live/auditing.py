@@ -1,0 +1,158 @@
+"""The leader's baseline and the candidates' audits: images run again on GPUs, and the verdicts that follow."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from gen404_assets.competition.audits import (
+    NO_IMAGE,
+    NO_POD,
+    AuditOutcome,
+    GenerationAudit,
+    GenerationAudits,
+    judge_audit,
+    reject_unmeasured,
+)
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.outputs import Outputs, PodStatsFile
+from gen404_assets.competition.pods import PodRules
+from gen404_assets.competition.round import Round, miner_path
+from gen404_assets.competition.state import Stage
+from gen404_assets.competition_repository import home
+from gen404_assets.live.regenerating import Cancelled, Means, Regenerated, Subject, regenerate
+from gen404_assets.live.work import Overtaken, Work
+from resources.faults import InfrastructureFault
+
+_STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
+_LOOK = 2.0
+
+
+def make_baseline(work: Work) -> None:
+    """Regenerate all prompts with the leader's image; what its last attempt has not made is closed as such."""
+    due, current = work.due()
+    if due.of("baseline") is None:
+        return
+    leader = current.need("leader.json", current.defending)
+    found = _regenerate(work, current, LEADER, leader.docker, None)
+    work.publish(
+        [f"Update generated for round {work.number}, miner {LEADER}"],
+        _STAGES,
+        lambda now: _outputs_files(now, LEADER, found.outputs, found.pods),
+    )
+
+
+def audit_candidates(work: Work) -> None:
+    """Audit whoever is to be audited, several at a time, until nobody is.
+
+    An audit that can't be measured ends the work with an InfrastructureFault, once the others are done: it is neither
+    passed nor rejected.
+    """
+    faults: dict[str, InfrastructureFault] = {}
+    active: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(work.pace.max_concurrent_miners) as pool:
+        while True:
+            due, _ = work.due()
+            ready = [hotkey for hotkey in due.of("audits") or () if hotkey not in faults]
+            for hotkey in ready:
+                if hotkey not in active.values():
+                    active[pool.submit(_audit, work, hotkey)] = hotkey
+            if not active:
+                break
+            for future in wait(active, timeout=_LOOK).done:
+                hotkey = active.pop(future)
+                try:
+                    future.result()
+                except InfrastructureFault as fault:
+                    work.say(f"{hotkey} is neither passed nor rejected: {fault}")
+                    faults[hotkey] = fault
+    if faults:
+        raise InfrastructureFault("; ".join(f"{hotkey}: {fault}" for hotkey, fault in faults.items()))
+
+
+def _audit(work: Work, hotkey: str) -> None:
+    current = work.head()
+    build = current.builds[hotkey] if current.builds is not None else None
+    submitted = current.submitted(hotkey)
+    if build is None or build.docker_image is None or submitted is None:
+        _publish_verdict(work, hotkey, None, reject_unmeasured(hotkey, NO_IMAGE))
+        return
+    try:
+        found = _regenerate(work, current, hotkey, build.docker_image, submitted)
+    except Cancelled as reason:
+        work.say(str(reason))
+        return
+    request = current.requests.of(hotkey)
+    critical = request.critical_prompts if request else []
+    verdict = judge_audit(hotkey, submitted, found.outputs, critical, work.rules)
+    if not found.deployed:
+        verdict = reject_unmeasured(hotkey, NO_POD)
+    if verdict is None:
+        raise InfrastructureFault("some distances could not be measured")
+    _publish_verdict(work, hotkey, found, verdict)
+    work.say(f"{hotkey}: {verdict.outcome} {verdict.reason}")
+
+
+def _publish_verdict(work: Work, hotkey: str, found: Regenerated | None, verdict: GenerationAudit) -> None:
+    """The verdict, with what it follows from. One that a person has entered meanwhile stands."""
+
+    def derive(now: Round) -> Mapping[str, bytes | None]:
+        known = now.audits.get(hotkey)
+        files = _outputs_files(now, hotkey, found.outputs, found.pods) if found else {}
+        if known is not None and known.outcome is not AuditOutcome.PENDING:
+            return files
+        path = now.path("generation_audits.json")
+        audits = GenerationAudits({**now.audits.root, hotkey: verdict})
+        return {**files, path: audits.to_bytes(now.files.read(path))}
+
+    messages = [f"Update generated for round {work.number}, miner {short(hotkey)}"] if found else []
+    work.publish([*messages, f"Update generation audits for round {work.number}"], {Stage.DUELS}, derive)
+
+
+def _regenerate(work: Work, current: Round, hotkey: str, image: str | None, submitted: Outputs | None) -> Regenerated:
+    """Run an image on the round's prompts, publishing what there is now and then.
+
+    Raises Cancelled when it isn't wanted any more, InfrastructureFault when nothing can be said of it.
+    """
+    subject = Subject(
+        round=work.number,
+        hotkey=hotkey,
+        image=image or "",
+        seed=current.need(current.path("seed.json"), current.seed).seed,
+        prompts=current.prompts or [],
+        output_format=current.config.output_format,
+        submitted=submitted,
+        generated=current.generated(hotkey),
+    )
+    outside = work.outside
+    means = Means(
+        providers=outside.providers,
+        picture=outside.read,
+        render=outside.renderer.render,
+        put=outside.store.put,
+        measure=outside.distance.measure,
+        home=home(),
+        say=work.say,
+    )
+    message = f"Update generated for round {work.number}, miner {short(hotkey)}"
+
+    def publish(outputs: Outputs, pods: PodStatsFile) -> bool:
+        work.publish([message], _STAGES, lambda now: _outputs_files(now, hotkey, outputs, pods))
+        return True
+
+    def unwanted() -> bool:
+        try:
+            due, _ = work.due()
+        except Overtaken:
+            return True
+        return hotkey not in (due.of("baseline" if hotkey == LEADER else "audits") or ())
+
+    rules = (work.rules, PodRules.from_environment(outside.environment))
+    return regenerate(subject, means, rules, publish, unwanted)
+
+
+def _outputs_files(now: Round, hotkey: str, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
+    path = miner_path(now.number, hotkey, "generated.json")
+    stats = miner_path(now.number, hotkey, "pod_stats.json")
+    return {
+        path: outputs.to_bytes(now.files.read(path)),
+        stats: pods.to_bytes(now.files.read(stats)),
+    }

@@ -1,0 +1,118 @@
+"""Work on the round under way: it sees the repository's head, and publishes only while the round is where it was."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gen404_assets.competition.due import Due, due
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Files, Round, read_file, round_path
+from gen404_assets.competition.settings import BLOCK_SECONDS, Rules, read_settings
+from gen404_assets.competition.state import Stage, State, advance
+from gen404_assets.outside import Outside
+from resources.chain import Block
+from resources.faults import InfrastructureFault
+from resources.repository import Snapshot
+
+Derive = Callable[[Round], Mapping[str, bytes | None]]
+
+
+class Overtaken(Exception):
+    """The round went on, or was paused, without this work; what is due now is asked anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How hard the outside is worked; seconds. Each is read from the environment variable of its name in capitals."""
+
+    max_concurrent_downloads: int = 10
+    download_jitter_seconds: float = 300.0
+    download_tries: int = 2
+    publish_interval_seconds: float = 60.0
+    build_poll_seconds: float = 30.0
+    max_concurrent_duels: int = 8
+    max_concurrent_miners: int = 4
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Pace":
+        return cls(**read_settings(cls, environment))
+
+
+class RoundFiles(Files):
+    """A snapshot whose small files of one round, and shared ones, are read at once; the others when asked for."""
+
+    def __init__(self, snapshot: Snapshot, number: int) -> None:
+        self._snapshot = snapshot
+        prefix = round_path(number, "")
+        small = [path for path in snapshot.blobs if path.startswith(prefix) and "/duels_" not in path]
+        self._read = snapshot.read_many([*small, STATE, CONFIG, LEADERS])
+
+    def read(self, path: str) -> bytes | None:
+        if path not in self._read and path in self._snapshot.blobs:
+            self._read |= self._snapshot.read_many([path])
+        return self._read.get(path)
+
+
+def see(snapshot: Snapshot) -> Round:
+    """The round under way at a snapshot. Raises MalformedFile if there is none."""
+    state = read_file(snapshot, STATE, State)
+    if state is None:
+        raise MalformedFile(STATE, 1, "the file is missing")
+    return Round(RoundFiles(snapshot, state.current_round), state.current_round)
+
+
+class Work:
+    """One lane's work on round `number`; `say` tells the operator how far it is."""
+
+    def __init__(self, outside: Outside, number: int, say: Callable[[str], None]) -> None:
+        self.outside, self.number, self.say = outside, number, say
+        self.rules = outside.rules
+        self.pace = Pace.from_environment(outside.environment)
+
+    def head(self) -> Round:
+        """The round at the repository's head. Raises Overtaken if another one is under way."""
+        repository = self.outside.repository
+        current = see(repository.snapshot(repository.refresh()))
+        if current.number != self.number:
+            raise Overtaken(f"round {current.number} is under way, not {self.number}")
+        return current
+
+    def due(self) -> tuple[Due, Round]:
+        """What is due at the head and the finalised block. Raises Overtaken."""
+        current = self.head()
+        return due(current.files, self.outside.chain.finalized().number), current
+
+    def publish(self, messages: Sequence[str], stages: Collection[Stage], derive: Derive) -> None:
+        """Publish what `derive` gives for the round at the head, as one commit dated by the chain.
+
+        Raises Overtaken, with nothing published, if the round is in none of `stages` any more.
+        """
+
+        def at_head(snapshot: Snapshot) -> Mapping[str, bytes | None]:
+            current = see(snapshot)
+            state = current.state
+            if current.number != self.number or state is None or state.stage not in stages:
+                stage = state.stage if state else "nowhere"
+                raise Overtaken(f"round {current.number} is {stage} now")
+            return derive(current)
+
+        self.outside.repository.publish("\n".join(messages), at_head, time=self._now())
+        self.say("; ".join(messages[:3]) + (f" and {len(messages) - 3} more" if len(messages) > 3 else ""))
+
+    def _now(self) -> datetime:
+        try:
+            return self.outside.chain.finalized().time
+        except InfrastructureFault:  # the work itself doesn't need the chain; its commit keeps the machine's time
+            return datetime.now(UTC)
+
+
+def time_at(block: Block, number: int) -> str:
+    """When block `number` is expected, reckoned from `block` at 12 s each: ISO-8601 UTC."""
+    return f"{block.time + timedelta(seconds=(number - block.number) * BLOCK_SECONDS):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def state_file(current: Round, to: Stage, rules: Rules, eta: str | None = None) -> dict[str, bytes]:
+    """`state.json` with the stage `to`, held before it by a pause where that is set."""
+    state = current.need(STATE, current.state)
+    after = advance(state, to, eta=eta, pause=rules.pause_on_stage_end)
+    return {STATE: after.to_bytes(current.files.read(STATE))}

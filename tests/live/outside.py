@@ -1,0 +1,142 @@
+"""Everything outside a round under way, simulated: what chain, miners, store, judge and pods do is the test's."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
+from resources.chain import Block
+from resources.faults import InfrastructureFault, MinerFault
+from resources.judge import Answer, Question
+from resources.object_store import ObjectConflict
+from tests.live.memory_repository import MemoryRepository
+
+GENESIS = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@dataclass
+class SimulatedChain:
+    """Blocks of 12 s from GENESIS on; the test moves `number`."""
+
+    number: int = 0
+    revealed: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def finalized(self) -> Block:
+        return self.block(self.number)
+
+    def block(self, number: int) -> Block:
+        if number > self.number:
+            raise InfrastructureFault(f"block {number} is not finalised yet")
+        return Block(number, f"0x{number:064x}", GENESIS + timedelta(seconds=number * BLOCK_SECONDS))
+
+    def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
+        return {hotkey: [entry for entry in entries if entry[0] <= at] for hotkey, entries in self.revealed.items()}
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class SimulatedStore:
+    """The bucket."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def url(self, key: str) -> str:
+        return f"https://store.example/{key}"
+
+    def put(self, key: str, source: Path | bytes, content_type: str) -> str:  # noqa: ARG002
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        if self.objects.setdefault(key, content) != content:
+            raise ObjectConflict(key)
+        return self.url(key)
+
+    def fetch(self, key: str, to: Path) -> bool:
+        to.write_bytes(self.objects[key])
+        return True
+
+    def read(self, url: str) -> bytes:
+        return self.objects[url.removeprefix("https://store.example/")]
+
+
+@dataclass
+class SimulatedDownloads:
+    """The miners' CDNs: `served` gives a URL's bytes, or the reason why it can't be had."""
+
+    served: Callable[[str], bytes | str]
+    asked: list[str] = field(default_factory=list)
+
+    def download(self, url: str, to: Path) -> int:
+        self.asked.append(url)
+        found = self.served(url)
+        if isinstance(found, str):
+            raise MinerFault(found)
+        to.write_bytes(found)
+        return len(found)
+
+
+class SimulatedRenderer:
+    """The picture of a file is its content; a file that begins with `bad` can't be rendered."""
+
+    def render(self, path: Path, output_format: str) -> bytes:  # noqa: ARG002
+        content = path.read_bytes()
+        if content.startswith(b"bad"):
+            raise MinerFault("not a model")
+        return b"picture of " + content
+
+
+@dataclass
+class SimulatedJudge:
+    """`penalty` of a picture's URL; `fault`, where set, is why it does not judge now."""
+
+    penalty: Callable[[str], int]
+    fault: str = ""
+    asked: list[Question] = field(default_factory=list)
+
+    def ask(self, question: Question) -> Answer:
+        if self.fault:
+            raise InfrastructureFault(self.fault)
+        self.asked.append(question)
+        first, second = self.penalty(question.first), self.penalty(question.second)
+        return Answer(penalty_1=first, penalty_2=second, issues="colours", model="simulated", raw="{}")
+
+
+@dataclass
+class SimulatedBuilds:
+    """GitHub: the run as it stands, or None where nothing can be learnt."""
+
+    run: BuildRun | None = None
+
+    def workflow_run(self, number: int) -> BuildRun | None:  # noqa: ARG002
+        return self.run
+
+
+@dataclass
+class SimulatedOutside:
+    """What `gen404_assets.outside.Outside` is to the work of a round."""
+
+    downloads: SimulatedDownloads
+    judge: SimulatedJudge
+    repository: MemoryRepository = field(default_factory=MemoryRepository)
+    chain: SimulatedChain = field(default_factory=SimulatedChain)
+    store: SimulatedStore = field(default_factory=SimulatedStore)
+    renderer: SimulatedRenderer = field(default_factory=SimulatedRenderer)
+    builds: SimulatedBuilds = field(default_factory=SimulatedBuilds)
+    rules: Rules = field(default_factory=Rules)
+    environment: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "DOWNLOAD_JITTER_SECONDS": "0",
+            "BUILD_POLL_SECONDS": "0",
+            "PUBLISH_INTERVAL_SECONDS": "0",
+        }
+    )
+
+
+def digest(*parts: Any) -> int:
+    """A number that depends on the parts, the same in every process."""
+    text = "|".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

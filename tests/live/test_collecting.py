@@ -1,0 +1,119 @@
+"""DOWNLOADING: what miners serve is recorded, what they don't too, and our own faults are held against nobody."""
+
+from pathlib import Path
+
+import pytest
+
+from gen404_assets.competition.state import Stage
+from gen404_assets.live.collecting import collect
+from resources.faults import InfrastructureFault
+from tests.live.outside import SimulatedDownloads, SimulatedOutside
+from tests.live.rounds import generating, now, stage, work
+from tests.rules.examples import MINERS
+
+
+def submitted(outside: SimulatedOutside, hotkey: str = MINERS[0]) -> dict[str, object]:
+    found = now(outside).submitted(hotkey)
+    return dict(found.items()) if found is not None else {}
+
+
+def test_nothing_is_fetched_before_the_deadline() -> None:
+    outside = generating(MINERS[:1])
+    outside.chain.number = 899
+    collect(work(outside))
+    assert not outside.downloads.asked
+    assert stage(outside) is Stage.MINER_GENERATION
+
+
+def test_files_and_previews_are_stored_and_recorded_and_the_duels_begin() -> None:
+    outside = generating(MINERS[:2])
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    current = now(outside)
+    for number, hotkey in enumerate(MINERS[:2]):
+        outputs = current.submitted(hotkey)
+        assert outputs is not None
+        assert outputs.names == current.stems
+        for stem, output in outputs.items():
+            model = f"model at https://cdn{number}.example/{stem}.glb".encode()
+            assert output.glb == f"https://store.example/rounds/0/{hotkey}/submitted/{stem}.glb"
+            assert outside.store.objects[f"rounds/0/{hotkey}/submitted/{stem}.glb"] == model
+            assert outside.store.objects[f"rounds/0/{hotkey}/submitted/{stem}.png"] == b"picture of " + model
+            assert (output.size, output.attempts, output.generation_time) == (len(model), 1, 0.0)
+    assert "Round 0: downloading" in outside.repository.messages
+
+
+def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> None:
+    outside = generating(MINERS[:1])
+    first, second, *_ = now(outside).stems
+    served: dict[str, bytes | str] = {first: "status 404", second: b"bad file"}
+    outside.downloads = SimulatedDownloads(lambda url: served.get(Path(url).stem, b"good"))
+    collect(work(outside))
+    found = now(outside).submitted(MINERS[0])
+    assert found is not None
+    assert (found[first].model, found[first].png, found[first].attempts) == (None, None, 2)
+    assert (found[first].model_extra or {})["reason"] == "status 404"
+    assert found[second].model is not None
+    assert found[second].png is None
+    assert (found[second].model_extra or {})["reason"] == "not a model"
+    assert outside.downloads.asked.count(f"https://cdn0.example/{first}.glb") == 2
+    assert stage(outside) is Stage.DUELS
+
+
+def test_g11_the_duels_begin_even_if_nobody_serves_anything() -> None:
+    outside = generating(MINERS[:2])
+    outside.downloads = SimulatedDownloads(lambda _: "unreachable")
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+
+
+def test_g1_a_renderer_out_of_order_costs_no_miner_its_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = generating(MINERS[:1])
+    last = now(outside).stems[-1]
+    render = outside.renderer.render
+
+    def broken(path: Path, output_format: str) -> bytes:
+        if last in path.name:
+            raise InfrastructureFault("no OpenGL")
+        return render(path, output_format)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outside.renderer, "render", broken)
+        with pytest.raises(InfrastructureFault, match="no OpenGL"):
+            collect(work(outside))
+    assert stage(outside) is Stage.DOWNLOADING
+    assert last not in submitted(outside)
+    asked = len(outside.downloads.asked)
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert last in submitted(outside)
+    assert len(outside.downloads.asked) < 2 * asked, "what was recorded is not fetched again"
+
+
+def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
+    outside = generating(MINERS[:1])
+    stem = now(outside).stems[0]
+    key = f"rounds/0/{MINERS[0]}/submitted/{stem}"
+    outside.store.objects[f"{key}.glb"] = b"served at first"
+    collect(work(outside))
+    found = now(outside).submitted(MINERS[0])
+    assert found is not None
+    assert found[stem].size == len(b"served at first")
+    assert outside.store.objects[f"{key}.png"] == b"picture of served at first"
+
+
+def test_a_submission_recorded_by_a_person_is_kept() -> None:
+    outside = generating(MINERS[:1])
+    stem = now(outside).stems[0]
+    path = f"rounds/0/{MINERS[0]}/submitted.json"
+    typed = (
+        f'{{"{stem}": {{"glb": null, "png": null, "generation_time": 0, "size": 7, "attempts": 1, "distance": 0,'
+        ' "note": "by hand"}}'
+    )
+    outside.repository.commit({path: typed.encode()}, "By hand")
+    collect(work(outside))
+    found = now(outside).submitted(MINERS[0])
+    assert found is not None
+    assert found[stem].size == 7
+    assert found[stem].model_extra == {"note": "by hand"}
+    assert set(found.names) == set(now(outside).stems)
