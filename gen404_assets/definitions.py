@@ -1,9 +1,13 @@
 """Everything wired: the assets, the resource they read, and the sensors that keep them up to date."""
 
+import os
+
 import dagster as dg
 
 from gen404_assets import downloading, finalizing, generation, given, judging, opening
 from gen404_assets.resource import CompetitionResource
+from gen404_assets.settings import operates
+from sensors.lanes import SENSORS
 from sensors.mirror import mirror
 
 defs = dg.Definitions(
@@ -15,10 +19,12 @@ defs = dg.Definitions(
         *judging.ASSETS,
         *finalizing.ASSETS,
     ],
-    sensors=[mirror],
+    sensors=[mirror, *SENSORS],
     resources={
         "competition": CompetitionResource(
-            url=dg.EnvVar("COMPETITION_REPO"), branch=dg.EnvVar("GITHUB_BRANCH").get_value("main") or "main"
+            url=dg.EnvVar("COMPETITION_REPO"),
+            branch=os.environ.get("GITHUB_BRANCH", "main"),
+            operates=operates(os.environ),
         )
     },
     executor=dg.in_process_executor,

@@ -62,7 +62,7 @@ def differences(found: Sequence[FileReplay]) -> dg.TableMetadataValue | str:
     return table(rows)
 
 
-def check_result(found: Sequence[FileReplay]) -> dg.AssetCheckResult:
+def check_result(asset: str, found: Sequence[FileReplay]) -> dg.AssetCheckResult:
     """The replay of an asset's files as a check: failed if one differs, a warning if a person made it so."""
     wrong = [file for file in found if file.finding in {Finding.DIFFERS, Finding.MALFORMED}]
     counts = {finding: sum(file.finding is finding for file in found) for finding in Finding}
@@ -76,6 +76,7 @@ def check_result(found: Sequence[FileReplay]) -> dg.AssetCheckResult:
         metadata["remarks"] = dg.MetadataValue.md("\n".join(f"- {remark}" for remark in remarks))
     by_person = all(file.by_person for file in wrong)
     return dg.AssetCheckResult(
+        asset_key=asset,
         check_name=CHECK,
         passed=not wrong,
         severity=dg.AssetCheckSeverity.WARN if by_person else dg.AssetCheckSeverity.ERROR,

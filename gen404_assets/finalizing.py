@@ -1,8 +1,10 @@
 """What a round leaves behind: the leader's entry, and the changes of the state."""
 
-from gen404_assets.round_asset import round_asset
+from gen404_assets.competition.due import Lane
+from gen404_assets.live.finalizing import finalize
+from gen404_assets.round_asset import round_assets, round_spec
 
-leader = round_asset(
+leader = round_spec(
     "leader",
     group="finalizing",
     deps=["winner", "defending_leader", "config"],
@@ -10,11 +12,11 @@ leader = round_asset(
     description="Who leads after the round, from which block, with which weight: new code takes over with full weight, "
     "a defence decays it. Validators set weights from it.",
 )
-state = round_asset(
+state = round_spec(
     "state",
     group="finalizing",
     deps=["schedule", "prompts", "renders", "winner", "leader"],
     kinds={"json"},
     description="The stages that the round went through, each with the commit that began it.",
 )
-ASSETS = [leader, state]
+ASSETS = [round_assets([leader], finalize, Lane.FINALIZING), round_assets([state])]

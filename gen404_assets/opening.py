@@ -1,10 +1,12 @@
 """What opens a round: the schedule, who takes part, the seed and the prompts."""
 
-from gen404_assets.round_asset import round_asset
+from gen404_assets.competition.due import Lane
+from gen404_assets.live.opening import open_round
+from gen404_assets.round_asset import round_assets, round_spec
 
 GROUP = "open"
 
-schedule = round_asset(
+schedule = round_spec(
     "schedule",
     group=GROUP,
     deps=["config"],
@@ -12,7 +14,7 @@ schedule = round_asset(
     description="The round's window of blocks: miners reveal from the first to the second, files are due at the third. "
     "Made when the round before was finalised, from its schedule and the date.",
 )
-submissions = round_asset(
+submissions = round_spec(
     "submissions",
     group=GROUP,
     deps=["schedule", "commitments"],
@@ -20,14 +22,14 @@ submissions = round_asset(
     description="Who takes part, in order of reveal: the code and the CDN that each miner committed to on the chain "
     "inside the window.",
 )
-seed = round_asset(
+seed = round_spec(
     "seed",
     group=GROUP,
     deps=["schedule"],
     kinds={"json"},
     description="The random seed that every miner generates with, from the hash of the window's last block.",
 )
-prompts = round_asset(
+prompts = round_spec(
     "prompts",
     group=GROUP,
     deps=["seed", "prompt_pool", "config"],
@@ -35,4 +37,4 @@ prompts = round_asset(
     description="The round's prompt pictures: some of the round before, the rest drawn from the pool by the seed. "
     "A carried-over share makes rounds comparable.",
 )
-ASSETS = [schedule, submissions, seed, prompts]
+ASSETS = [round_assets([schedule]), round_assets([submissions, seed, prompts], open_round, Lane.COLLECTION)]

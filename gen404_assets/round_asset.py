@@ -1,22 +1,27 @@
-"""One file of a round as an asset: materialising a past round derives it again, compares, and writes nothing."""
+"""Files of a round as assets: what is due in the round under way is done and published; any other round is derived
+again and compared, and nothing is written.
+"""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
 
+from gen404_assets.competition.due import Lane
+from gen404_assets.competition.replay.history import History
 from gen404_assets.competition.replay.rounds import ASSETS, replay_round
 from gen404_assets.events import CHECK, check_result, differences, recorded_metadata, recorded_version
+from gen404_assets.live.work import Overtaken, Work
 from gen404_assets.partitions import ROUNDS
-from gen404_assets.resource import CompetitionResource
+from gen404_assets.resource import CompetitionResource, hold
+
+Live = Callable[[Work], object]
 
 
-def round_asset(
-    name: str, *, group: str, deps: Sequence[str], kinds: set[str], description: str
-) -> dg.AssetsDefinition:
-    """The asset of that name, partitioned by round, with its replay as a check."""
-    spec = dg.AssetSpec(
+def round_spec(name: str, *, group: str, deps: Sequence[str], kinds: set[str], description: str) -> dg.AssetSpec:
+    """The asset of that name, partitioned by round."""
+    return dg.AssetSpec(
         name,
         deps=list(deps),
         description=f"{description}\n\n`{shown_path(name)}`",
@@ -25,36 +30,73 @@ def round_asset(
         partitions_def=ROUNDS,
         skippable=True,
     )
+
+
+def round_assets(
+    specs: Sequence[dg.AssetSpec], live: Live | None = None, lane: Lane | None = None
+) -> dg.AssetsDefinition:
+    """Assets that are made together: `live` does what is due of them in `lane`. Each has its replay as a check."""
+    names = [spec.key.to_user_string() for spec in specs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PreviewWarning)  # checks by partition: new in 1.13, which is pinned
-        check = dg.AssetCheckSpec(
-            CHECK, asset=name, description="The recorded file is what the rules derive.", partitions_def=ROUNDS
-        )
+        checks = [
+            dg.AssetCheckSpec(
+                CHECK, asset=name, description="The recorded file is what the rules derive.", partitions_def=ROUNDS
+            )
+            for name in names
+        ]
 
-    @dg.multi_asset(specs=[spec], check_specs=[check], name=name, can_subset=True)
-    def replay(
+    @dg.multi_asset(specs=specs, check_specs=checks, name="_".join(names), can_subset=True)
+    def make(
         context: dg.AssetExecutionContext, competition: CompetitionResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         number = int(context.partition_key)
-        history = competition.history(context.run.run_id)
-        version = recorded_version(history, number, name)
-        if version is None:
-            context.log.info(f"round {number} has not come so far")
-            return
-        replayed = replay_round(history, number, competition.rules(), assets=[name])
-        for fit in replayed.versions:
-            context.log.info(f"rule {fit.rule}: version {fit.fits} explains {fit.explains[fit.fits]} of {fit.files}")
-        checked = check_result(replayed.files)
-        yield dg.MaterializeResult(
-            asset_key=name,
-            metadata=recorded_metadata(history, number, name)
-            | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
-            | {"replay": checked.description, "differences": differences(replayed.files)},
-            data_version=dg.DataVersion(version),
-            check_results=[checked],
-        )
+        if live is not None and lane is not None and competition.operates:
+            _work(context, competition, number, live, lane)
+            history = competition.history_now()
+        else:
+            history = competition.history(context.run.run_id)
+        for name in names:
+            if dg.AssetKey(name) in context.selected_asset_keys:
+                yield from _compared(context, history, number, name)
 
-    return replay
+    return make
+
+
+def _work(
+    context: dg.AssetExecutionContext, competition: CompetitionResource, number: int, live: Live, lane: Lane
+) -> None:
+    """Do what is due in a lane, unless another run does."""
+    with hold(lane) as held:
+        if not held:
+            context.log.info(f"another run works in the lane {lane}")
+            return
+        try:
+            live(Work(competition.outside(), number, context.log.info))
+        except Overtaken as reason:
+            context.log.info(f"nothing to do: {reason}")
+
+
+def _compared(
+    context: dg.AssetExecutionContext, history: History, number: int, name: str
+) -> Iterator[dg.MaterializeResult[None]]:
+    """The asset as the repository has it, beside what the rules derive; nothing if the round hasn't come so far."""
+    version = recorded_version(history, number, name)
+    if version is None:
+        context.log.info(f"{name}: round {number} has not come so far")
+        return
+    replayed = replay_round(history, number, CompetitionResource.rules(), assets=[name])
+    for fit in replayed.versions:
+        context.log.info(f"rule {fit.rule}: version {fit.fits} explains {fit.explains[fit.fits]} of {fit.files}")
+    checked = check_result(name, replayed.files)
+    yield dg.MaterializeResult(
+        asset_key=name,
+        metadata=recorded_metadata(history, number, name)
+        | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
+        | {"replay": checked.description, "differences": differences(replayed.files)},
+        data_version=dg.DataVersion(version),
+        check_results=[checked],
+    )
 
 
 def shown_path(name: str) -> str:

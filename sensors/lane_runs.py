@@ -1,0 +1,91 @@
+"""What Dagster knows of a lane's runs: whether one is under way, how often they failed, and when the next may begin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import ClassVar
+
+import dagster as dg
+
+from gen404_assets.competition.due import Lane
+
+LANE_TAG, ROUND_TAG, HEAD_TAG = "gen404/lane", "gen404/round", "gen404/head"
+_FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_ENDED = {*_FAILED, dg.DagsterRunStatus.SUCCESS}
+_KNOWN = 50
+_FIRST_DELAY, _LONGEST_DELAY, _LONGEST_IDLE = 5.0, 600.0, 60.0
+_LOST_AFTER = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRun:
+    """A run of a lane; `changed` is when it was last heard of, in seconds since the epoch."""
+
+    run_id: str
+    status: dg.DagsterRunStatus
+    head: str
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRuns:
+    """A lane's runs for one round, the newest first."""
+
+    runs: Sequence[LaneRun]
+    TELL_AFTER: ClassVar[int] = 3
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, lane: Lane, number: int) -> "LaneRuns":
+        """The last runs, as Dagster knows them."""
+        filters = dg.RunsFilter(tags={LANE_TAG: lane, ROUND_TAG: str(number)})
+        records = instance.get_run_records(filters, limit=_KNOWN)
+        return cls(
+            [
+                LaneRun(
+                    record.dagster_run.run_id,
+                    record.dagster_run.status,
+                    record.dagster_run.tags.get(HEAD_TAG, ""),
+                    record.end_time or record.update_timestamp.timestamp(),
+                )
+                for record in records
+            ]
+        )
+
+    @property
+    def failures(self) -> int:
+        """How many runs have failed since the last that did not."""
+        ended = [run for run in self.runs if run.status in _ENDED]
+        return sum(1 for _ in takewhile(lambda run: run.status in _FAILED, ended))
+
+    @property
+    def ended(self) -> int:
+        """How many runs have ended; with the head, it tells one request from the next."""
+        return sum(run.status in _ENDED for run in self.runs)
+
+    def under_way(self) -> LaneRun | None:
+        """The run that has not ended."""
+        return next((run for run in self.runs if run.status not in _ENDED), None)
+
+    def busy(self, lane_is_free: bool) -> str:
+        """Why the lane is taken, or nothing."""
+        if run := self.under_way():
+            return f"run {run.run_id[:8]} is {run.status.value.lower()}"
+        return "" if lane_is_free else "a run of another origin works on it"
+
+    def lost(self, lane_is_free: bool, now: float) -> LaneRun | None:
+        """A run that Dagster believes to be under way, and that nobody has heard of for long."""
+        run = self.under_way()
+        return run if run and lane_is_free and now - run.changed > _LOST_AFTER else None
+
+    def back_off(self, head: str, now: float) -> str:
+        """How long the next run is to wait after failures, or after runs that left the head as it is; or nothing."""
+        last = next((run for run in self.runs if run.status in _ENDED), None)
+        if last is None:
+            return ""
+        idle = sum(run.head == head and run.status not in _FAILED for run in self.runs)
+        delay = min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY) if self.failures else 0.0
+        delay = max(delay, min(2.0 ** (idle - 1), _LONGEST_IDLE) if idle else 0.0)
+        left = last.changed + delay - now
+        if left <= 0:
+            return ""
+        return f"failed {self.failures} times, again in {left:.0f} s" if self.failures else f"again in {left:.0f} s"

@@ -1,0 +1,104 @@
+"""The sensors that set rounds going: at the head and the finalised block they ask what is due, and request its runs.
+
+Nothing is remembered but Dagster's own runs: a lane with a run under way is left alone, one whose last runs failed
+is taken up again with back-off, for as long as the work is due.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import dagster as dg
+
+from gen404_assets.competition.due import Due, Lane, due
+from gen404_assets.competition.round import Round
+from gen404_assets.live.work import see
+from gen404_assets.partitions import ROUNDS
+from gen404_assets.resource import CompetitionResource, lane_is_free
+from gen404_assets.settings import operates, sensor_seconds
+from resources.repository import Repository
+from sensors.lane_runs import HEAD_TAG, LANE_TAG, ROUND_TAG, LaneRuns
+
+LANES = {
+    "collection": (Lane.COLLECTION,),
+    "generation": (Lane.BUILDS, Lane.BASELINE, Lane.AUDITS),
+    "judging": (Lane.JUDGING,),
+    "finalizing": (Lane.FINALIZING,),
+}
+_ASSETS = {
+    Lane.COLLECTION: ("submissions", "seed", "prompts", "renders"),
+    Lane.BUILDS: ("builds",),
+    Lane.BASELINE: ("baseline",),
+    Lane.AUDITS: ("regenerated", "audits"),
+    Lane.JUDGING: ("duels", "matches_matrix", "audit_requests", "winner"),
+    Lane.FINALIZING: ("leader",),
+}
+"""What a lane's runs materialise; `state` and the next round's `schedule` come with them, and the mirror shows them."""
+
+_TOGETHER = {"duels", "matches_matrix", "audit_requests"}
+
+
+def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
+    """The sensor that requests the runs of some lanes."""
+
+    @dg.sensor(
+        name=name,
+        target=[asset for lane in lanes for asset in _ASSETS[lane]],
+        minimum_interval_seconds=sensor_seconds(os.environ),
+        default_status=dg.DefaultSensorStatus.RUNNING if operates(os.environ) else dg.DefaultSensorStatus.STOPPED,
+        description=f"Requests what is due at the finalised block: {', '.join(lanes)}.",
+    )
+    def look(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SensorResult | dg.SkipReason:
+        repository = competition.repository()
+        head = repository.refresh()
+        current = _round(repository, head)
+        block = competition.outside().chain.finalized().number
+        found = due(current.files, block)
+        reasons: list[str] = []
+        requests = list(_requests(context, found, head, lanes, reasons))
+        if not requests:
+            waits = [f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "") for wait in found.waits]
+            return dg.SkipReason("; ".join([f"round {found.round} {found.stage} at block {block}", *reasons, *waits]))
+        return dg.SensorResult(
+            run_requests=requests, dynamic_partitions_requests=[ROUNDS.build_add_request([str(found.round)])]
+        )
+
+    return look
+
+
+def _requests(
+    context: dg.SensorEvaluationContext, found: Due, head: str, lanes: Sequence[Lane], reasons: list[str]
+) -> Iterator[dg.RunRequest]:
+    """A run for each lane that has work and may begin; `reasons` says why another may not."""
+    for lane in lanes:
+        assets = [asset for asset in found.assets(lane) if asset in _ASSETS[lane]]
+        if not assets:
+            continue
+        runs = LaneRuns.of(context.instance, lane, found.round)
+        free = lane_is_free(lane)
+        if lost := runs.lost(free, time.time()):
+            run = context.instance.get_run_by_id(lost.run_id)
+            if run is not None:
+                context.instance.report_run_failed(run, "nobody has heard of it for long: its process must be gone")
+        wait = runs.busy(free) or runs.back_off(head, time.time())
+        if wait:
+            reasons.append(f"{lane}: {wait}")
+            continue
+        if runs.failures >= LaneRuns.TELL_AFTER:
+            context.log.error(f"{lane} of round {found.round} failed {runs.failures} times; it is tried again")
+        chosen = sorted(_TOGETHER) if _TOGETHER & set(assets) else assets
+        yield dg.RunRequest(
+            run_key=f"{lane}:{found.round}:{head}:{runs.ended}",
+            asset_selection=[dg.AssetKey(asset) for asset in chosen],
+            partition_key=str(found.round),
+            tags={LANE_TAG: lane, ROUND_TAG: str(found.round), HEAD_TAG: head},
+        )
+
+
+@lru_cache(maxsize=2)
+def _round(repository: Repository, head: str) -> Round:
+    return see(repository.snapshot(head))
+
+
+SENSORS = [lane_sensor(name, lanes) for name, lanes in LANES.items()]
