@@ -1,15 +1,18 @@
-# Two commands do all the set-up: `make up` opens Dagster's UI on a competition, `make test` passes the tests.
+# Two commands do all the set-up: `make demo` runs a competition on this machine, `make test` passes the tests.
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 3000
 MADE_UP := .gen404/made-up.git
 export GEN404_HOME ?= $(CURDIR)/.gen404
 
-.PHONY: up test check bench
-up: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
-	$(VENV)/bin/gen404 up --port $(PORT) $(or $(REPO),$(MADE_UP))
+.PHONY: demo browse test check bench system
+demo: $(VENV)/installed system
+	exec $(VENV)/bin/gen404 up --port $(PORT)
 
-test: $(VENV)/installed
+browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
+	exec $(VENV)/bin/gen404 browse --port $(PORT) $(or $(REPO),$(MADE_UP))
+
+test: $(VENV)/installed system
 	$(VENV)/bin/pytest
 
 check: $(VENV)/installed
@@ -25,6 +28,10 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+# The renderer draws with OpenGL through EGL; where there is no GPU, Mesa draws on the CPU.
+system:
+	@sh bin/system-packages libegl1 libgl1 libgl1-mesa-dri
 
 $(MADE_UP): | $(VENV)/installed
 	$(VENV)/bin/python -m tests.made_up $@ --rounds 5 --miners 12 --prompts 32

@@ -32,3 +32,11 @@ def history_at(repository: Repository, commit: str) -> History:
 def history_of(snapshot: Snapshot) -> History:
     """The history up to a snapshot's commit."""
     return History(snapshot.commits, snapshot.history, snapshot.read_blobs)
+
+
+def create_repository(path: Path) -> None:
+    """An empty bare repository at `path`; one that is there is left as it is."""
+    from git import Repo  # noqa: PLC0415 -- nothing but this needs it
+
+    if not path.exists():
+        Repo.init(path, bare=True, initial_branch="main")

@@ -1,8 +1,11 @@
-"""`gen404 up`: import a competition repository into Dagster and open its UI."""
+"""Dagster on a competition: `gen404 up` runs one, `gen404 browse` looks at one. Ctrl-C ends all that was started."""
 
 import os
 import shutil
+import signal
 import sys
+import threading
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -10,30 +13,61 @@ import dagster as dg
 
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition_repository import history_at, home, open_repository
+from gen404_assets.live.work import Pace
 from gen404_assets.mirroring import missing_events, new_rounds
+from gen404_assets.outside import Outside
 from gen404_assets.partitions import ROUNDS
+from gen404_assets.settings import sensor_seconds
+from resources.local_network import process
 
 ROOT = Path(__file__).resolve().parent.parent
+_LIVE = [
+    *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
+    *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
+]
 
 
-def up(url: str, branch: str, port: int) -> int:
-    """Import what the repository holds, then become `dagster dev`; Ctrl-C ends it with all it started."""
-    local = Path(url).expanduser()
+def check(environment: Mapping[str, str]) -> None:
+    """Read every setting before anything starts. Raises BadSetting."""
+    sensor_seconds(environment)
+    Pace.from_environment(environment)
+    outside = Outside(environment)
+    for name in ("rules", "chain", "store", "downloads", "judge", "distance", "providers", "builds"):
+        getattr(outside, name)
+    outside.close()
+
+
+def serve(environment: Mapping[str, str], port: int) -> int:
+    """Import what the repository holds, and run Dagster on it until it ends or a signal comes; its exit code."""
     dagster_home = home() / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
-    os.environ |= {
-        "COMPETITION_REPO": str(local.absolute()) if local.exists() else url,
-        "GITHUB_BRANCH": branch,
-        "GEN404_HOME": str(home()),
-        "DAGSTER_HOME": str(dagster_home),
-    }
-    repository = open_repository(url, branch)
-    imported = import_history(dg.DagsterInstance.get(), history_at(repository, repository.refresh()))
-    print(f"imported {imported} files' states from {url}; the UI will be at http://127.0.0.1:{port}", flush=True)
+    settings = {**environment, "GEN404_HOME": str(home()), "DAGSTER_HOME": str(dagster_home)}
+    os.environ.update(settings)
+    repository = open_repository(settings["COMPETITION_REPO"], settings.get("GITHUB_BRANCH", "main"))
+    with dg.DagsterInstance.get() as instance:
+        end_left_over(instance)
+        imported = import_history(instance, history_at(repository, repository.refresh()))
+    print(f"imported {imported} files' states; the UI will be at http://127.0.0.1:{port}", flush=True)
     quiet = "ignore:Function `dev_command` is superseded"  # by `dg dev`, which wants a project of its own shape
     command = [sys.executable, "-W", quiet, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)]
-    os.execv(sys.executable, command)  # noqa: S606 -- our own interpreter, no shell
+    log = home() / "dagster.log"
+    dagster = process.start(command, log, settings)
+    print(f"Dagster's log: {log}", flush=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while dagster.poll() is None and not stop.wait(0.5):
+        pass
+    failed = 0 if stop.is_set() else dagster.returncode or 0
+    process.stop([dagster], patience=10)
+    return failed
+
+
+def end_left_over(instance: dg.DagsterInstance) -> None:
+    """Runs that a start before this one left unfinished have died with it: say so, so that their work is taken up."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=_LIVE)):
+        instance.report_run_failed(run, "it ended with the process that ran it")
 
 
 def import_history(instance: dg.DagsterInstance, history: History) -> int:

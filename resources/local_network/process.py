@@ -1,0 +1,57 @@
+"""Child processes of the local network: each logs to a file, dies with its parent, and is ended with all it started."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def start(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start a process in a session of its own. Call it from the main thread: the child dies with the calling one."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as handle:
+        return subprocess.Popen(  # noqa: S603 -- our own commands
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=handle,
+            stderr=handle,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- it makes one system call
+        )
+
+
+def stop(processes: "Iterable[subprocess.Popen[bytes]]", patience: float = 5.0) -> None:
+    """End processes and whatever runs in their sessions: politely, then for good after `patience` seconds."""
+    running = list(processes)
+    for process in running:
+        _signal(process.pid, signal.SIGTERM)
+    until = time.monotonic() + patience
+    for process in running:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, until - time.monotonic()))
+        _end_session(process.pid)
+        process.wait()
+
+
+def _end_session(session: int) -> None:
+    """Kill every process of a session, whatever its group."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            if int(status.read_text().rpartition(")")[2].split()[3]) == session:
+                os.kill(int(status.parent.name), signal.SIGKILL)
+
+
+def _signal(group: int, what: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, what)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
