@@ -1,0 +1,9 @@
+"""The two ways in which a picture can fail to come about."""
+
+
+class Refused(Exception):
+    """The file can't be shown; the message is the reason, a sentence that its maker can act on."""
+
+
+class RendererDown(Exception):
+    """The renderer can't work, or has no room just now; nothing is said about the file."""

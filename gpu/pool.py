@@ -1,0 +1,244 @@
+"""The worker processes: as many as there are cores, each replaced when it dies, and whose fault it was."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from gpu.faults import Refused, RendererDown
+from gpu.sandbox import CPU_SECONDS
+from gpu.worker import FILE_BYTES, HEAD
+
+ANSWER_BYTES = 16 * 2**20
+WALL_SECONDS = 30.0  # for a file that has its seconds of CPU; later than that, the machine is to blame
+START_SECONDS = 120.0
+WAIT_SECONDS = 300.0  # for a worker to be free
+_TRIES = 2
+_KINDS = ("glb", "ply")
+_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+# No secret is in a worker's environment: it gets these names alone.
+_PASSED = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR", "MESA_SHADER_CACHE_DIR")
+_PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "__EGL_", "LIBGL_", "LP_", "GALLIUM_")
+
+
+class Died(Exception):
+    """A worker ended without an answer; `status` is as subprocess has it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"a worker of the renderer ended with status {status}")
+        self.status = status
+
+
+class Late(Exception):
+    """A worker didn't answer in time."""
+
+
+class Pool:
+    """Worker processes for the files of strangers. Many threads may render at once; close it when done."""
+
+    def __init__(self, workers: int | None = None, environment: Mapping[str, str] = os.environ) -> None:
+        self.size = workers or len(os.sched_getaffinity(0))
+        self._environment = worker_environment(environment)
+        self._free = threading.BoundedSemaphore(self.size)
+        self._idle: list[_Worker] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def render(self, file: Path | int, kind: str) -> bytes:
+        """The PNG of a file (a path, or an open descriptor) of kind `glb` or `ply`.
+
+        Raises Refused, the file's fault, and RendererDown, which says nothing of the file. A file on which two workers
+        end that had just shown that they work is at fault itself, and so is one that uses up its CPU time.
+        """
+        if not isinstance(file, int):
+            try:
+                descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError as error:
+                raise RendererDown(f"the file can't be opened: {error.strerror}") from error
+            try:
+                return self.render(descriptor, kind)
+            finally:
+                os.close(descriptor)
+        _check_size(file)
+        if not self._free.acquire(timeout=WAIT_SECONDS):
+            raise RendererDown("all workers are busy")
+        try:
+            return self._render(file, _KINDS.index(kind))
+        finally:
+            self._free.release()
+
+    def _render(self, file: int, kind: int) -> bytes:
+        for attempt in range(_TRIES):
+            last = attempt == _TRIES - 1
+            worker = self._take(fresh=attempt > 0)
+            try:
+                letter, content = worker.draw(file, kind)
+            except Late:
+                raise RendererDown(f"no picture within {WALL_SECONDS:g} s: the machine is overloaded") from None
+            except Died as death:
+                if death.status == -signal.SIGXCPU:
+                    raise Refused(f"it takes more than {CPU_SECONDS} s to show the file") from None
+                if death.status in _FROM_OUTSIDE:
+                    if last:
+                        raise RendererDown("the renderer's workers are being killed") from None
+                elif last:
+                    raise Refused("the file breaks the renderer") from None
+                continue
+            else:
+                self._give_back(worker)
+            finally:
+                worker.end_unless_idle()
+            if letter == b"P":
+                return content
+            raise Refused(content.decode(errors="replace"))
+        raise AssertionError
+
+    def health(self) -> dict[str, Any]:
+        """What a worker said when it was ready: OpenGL's device, CUDA's, what is closed. Raises RendererDown."""
+        with self._lock:
+            known = self._idle[-1].ready if self._idle else None
+        return known or self.start(1)
+
+    def start(self, workers: int | None = None) -> dict[str, Any]:
+        """Have workers ready before the first file comes. Raises RendererDown."""
+        started = [_Worker(self._environment) for _ in range(workers or self.size)]
+        for worker in started:
+            worker.wait()
+            self._give_back(worker)
+            worker.end_unless_idle()
+        return started[0].ready
+
+    def close(self) -> None:
+        """End the workers."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.end()
+
+    def _take(self, *, fresh: bool) -> "_Worker":
+        with self._lock:
+            if self._closed:
+                raise RendererDown("the renderer is closed")
+            if self._idle and not fresh:
+                worker = self._idle.pop()
+                worker.idle = False
+                return worker
+        worker = _Worker(self._environment)
+        worker.wait()
+        return worker
+
+    def _give_back(self, worker: "_Worker") -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < self.size:
+                worker.idle = True
+                self._idle.append(worker)
+
+
+class _Worker:
+    """One process, from its start to its end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        ours, theirs = socket.socketpair()
+        self._channel = ours
+        self._complaints = TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self.idle = False
+        self.ready: dict[str, Any] = {}
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-m", "gpu.worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._complaints,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Until it is ready. Raises RendererDown."""
+        try:
+            self.ready = json.loads(self._answer(time.monotonic() + START_SECONDS)[1])
+        except Late:
+            self.end()
+            raise RendererDown(f"a worker wasn't ready within {START_SECONDS:g} s") from None
+        except Died as death:
+            self._complaints.seek(0)
+            lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+            self.end()
+            raise RendererDown(f"a worker can't start: {lines[-1] if lines else death}") from None
+
+    def draw(self, file: int, kind: int) -> tuple[bytes, bytes]:
+        """The answer's letter and content. Raises Died and Late."""
+        os.lseek(file, 0, os.SEEK_SET)
+        try:
+            socket.send_fds(self._channel, [bytes([kind])], [file])
+        except OSError:
+            raise Died(self._status()) from None
+        return self._answer(time.monotonic() + WALL_SECONDS)
+
+    def end_unless_idle(self) -> None:
+        if not self.idle:
+            self.end()
+
+    def end(self) -> None:
+        self._channel.close()
+        self._process.kill()
+        self._process.wait()
+        self._complaints.close()
+
+    def _answer(self, deadline: float) -> tuple[bytes, bytes]:
+        letter, length = HEAD.unpack(self._read(HEAD.size, deadline))
+        if length > ANSWER_BYTES or letter not in (b"P", b"R"):
+            raise Died(self._status())
+        return letter, self._read(length, deadline)
+
+    def _read(self, length: int, deadline: float) -> bytes:
+        content = bytearray()
+        while len(content) < length:
+            try:
+                self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
+                part = self._channel.recv(min(length - len(content), 2**20))
+            except TimeoutError:
+                raise Late from None
+            except OSError:
+                part = b""
+            if not part:
+                raise Died(self._status())
+            content += part
+        return bytes(content)
+
+    def _status(self) -> int:
+        """How the process ended, which it does once its socket has; else it is ended."""
+        try:
+            return self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return 1
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a worker gets to see of the environment: where caches and devices are, and nothing else."""
+    passed = {
+        name: value for name, value in environment.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)
+    }
+    one_thread = {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    return one_thread | passed | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+
+
+def _check_size(file: int) -> None:
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode):
+        raise RendererDown("what should be drawn isn't a file")
+    if status.st_size > FILE_BYTES:
+        raise Refused(f"the file has {status.st_size:,} bytes, more than {FILE_BYTES:,}")

@@ -1,0 +1,112 @@
+"""The pictures of miners' files: drawn by worker processes of this one, or by the render service (interfaces.md)."""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import httpx2
+
+from gpu.faults import Refused, RendererDown
+from gpu.pool import Pool
+from gpu.views import GRID
+from gpu.worker import FILE_BYTES
+from resources.base_url import base_url
+from resources.deadlines import within
+from resources.faults import InfrastructureFault, MinerFault
+
+FORMATS = ("glb", "ply")
+_SECONDS = 120.0
+
+
+class Renderer(Protocol):
+    """Whoever draws. Many threads may ask at once."""
+
+    def render(self, path: Path, output_format: str) -> bytes:
+        """The PNG of a file's four views, 1041 x 1041 pixels; `output_format` is `glb` or `ply`.
+
+        Raises MinerFault with the reason if the file can't be shown, and InfrastructureFault if the renderer can't
+        work, which says nothing of the file.
+        """
+
+    def close(self) -> None:
+        """End what was started."""
+
+
+class DrawnHere:
+    """Pictures by worker processes of our own, started when they are first needed."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._pool = Pool(environment=environment)
+
+    def render(self, path: Path, output_format: str) -> bytes:
+        _check_format(output_format)
+        try:
+            return self._pool.render(path, output_format)
+        except Refused as error:
+            raise MinerFault(str(error)) from error
+        except RendererDown as error:
+            raise InfrastructureFault(f"no picture: {error}") from error
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class RenderService:
+    """Pictures by the service at a base URL."""
+
+    def __init__(self, server: str, seconds: float = _SECONDS) -> None:
+        self._seconds = seconds
+        self._client = httpx2.Client(base_url=server, timeout=seconds, trust_env=False)
+
+    def render(self, path: Path, output_format: str) -> bytes:
+        _check_format(output_format)
+        try:
+            size = path.stat().st_size
+            if size > FILE_BYTES:
+                raise MinerFault(f"the file has {size:,} bytes, more than {FILE_BYTES:,}")
+            with path.open("rb") as file:
+                upload = {"file": (f"model.{output_format}", file, "application/octet-stream")}
+                answer = within(self._seconds, self._client.post, f"/render_{output_format}", files=upload)
+        except TimeoutError:
+            raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
+        except (httpx2.HTTPError, OSError) as error:
+            raise InfrastructureFault(f"no picture: {type(error).__name__}") from error
+        if answer.status_code == 400:
+            raise MinerFault(_reason(answer))
+        if answer.status_code != 200:
+            raise InfrastructureFault(f"no picture: the render service answers {answer.status_code}")
+        if not _is_grid(answer.content):
+            raise InfrastructureFault("no picture: the render service answers with something else")
+        return answer.content
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def open_renderer(environment: Mapping[str, str]) -> Renderer:
+    """What the settings name: the service at `RENDER_URL`, or else worker processes of this one. Raises BadSetting."""
+    if environment.get("RENDER_URL"):
+        return RenderService(base_url(environment, "RENDER_URL"))
+    return DrawnHere(environment)
+
+
+def _check_format(output_format: str) -> None:
+    if output_format not in FORMATS:
+        raise ValueError(f"there are files of the formats {' and '.join(FORMATS)}, not {output_format!r}")
+
+
+def _reason(answer: httpx2.Response) -> str:
+    """Why a file is bad, in the service's words. A page from elsewhere on the way is no verdict on a file."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0]
+    try:
+        reason = answer.json()["detail"] if kind == "application/json" else answer.text
+    except (ValueError, LookupError, TypeError):
+        reason = None
+    if kind not in ("application/json", "text/plain") or not isinstance(reason, str) or not reason.strip():
+        raise InfrastructureFault("no picture: the render service answers 400 without a reason")
+    return reason.strip()[:1000]
+
+
+def _is_grid(content: bytes) -> bool:
+    return content[:8] == b"\x89PNG\r\n\x1a\n" and content[16:24] == struct.pack(">II", GRID, GRID)
