@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property
@@ -57,12 +57,12 @@ class ObjectStore:
     def put(self, key: str, source: Path | bytes, content_type: str) -> str:
         """Store a file, or bytes; the public URL. Nothing is sent where the key holds the same bytes already.
 
-        Raises ObjectConflict where it holds others. Any size goes in one conditional request, since S3 takes 5 GiB
-        so, and a multipart upload could be made conditional only in its last request, which not every server heeds.
+        Raises ObjectConflict where it holds others. Any size goes in one conditional request, streamed: S3 takes
+        5 GiB so, and a multipart upload would learn only with its last request that the key is taken.
         """
         url = self.url(key)
         with _opened(source) as body:
-            digest = _sha256(iter(lambda: body.read(_CHUNK), b""))
+            digest = _sha256(body)
         self._call(f"put {key}", lambda: self._put(key, source, digest, content_type))
         return url
 
@@ -74,10 +74,14 @@ class ObjectStore:
     def fetch(self, key: str, to: Path) -> bool:
         """Save an object as a file, whole or not at all; False where there is no such object."""
         _plain(key)
+        deadline = time.monotonic() + self._timeout
 
         def save(body: IO[bytes]) -> bool:
             with whole_file(to) as file:
-                shutil.copyfileobj(body, file, _CHUNK)
+                for chunk in _chunks(body):
+                    file.write(chunk)
+                    if time.monotonic() > deadline:  # nobody waits for the file any more
+                        raise TimeoutError
             return True
 
         return self._call(f"fetch {key}", lambda: self._read(key, save)) or False
@@ -115,13 +119,15 @@ class ObjectStore:
             return
         with _opened(source) as body:
             try:
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=body,
-                    ContentType=content_type,
-                    Metadata={"sha256": digest},
-                    IfNoneMatch="*",
+                _genuine(
+                    self._client.put_object(
+                        Bucket=self._bucket,
+                        Key=key,
+                        Body=body,
+                        ContentType=content_type,
+                        Metadata={"sha256": digest},
+                        IfNoneMatch="*",
+                    )
                 )
             except self._client.exceptions.ClientError as error:
                 if _code(error) not in _TAKEN or not self._holds(key, digest):
@@ -130,12 +136,12 @@ class ObjectStore:
     def _holds(self, key: str, digest: str) -> bool:
         """Whether the key holds these very bytes: False where it holds none, ObjectConflict where it holds others."""
         try:
-            metadata = self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"]
+            metadata = _genuine(self._client.head_object(Bucket=self._bucket, Key=key))["Metadata"]
         except self._client.exceptions.ClientError as error:
             if _code(error) in _ABSENT:
                 return False
             raise
-        held = metadata.get("sha256") or self._read(key, lambda body: _sha256(iter(lambda: body.read(_CHUNK), b"")))
+        held = metadata.get("sha256") or self._read(key, _sha256)
         if held != digest:
             raise ObjectConflict(f"{key} already holds other bytes")
         return True
@@ -145,12 +151,14 @@ class ObjectStore:
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
         except self._client.exceptions.NoSuchKey:
             return None
-        with closing(answer["Body"]) as body:
-            return consume(body)
+        with closing(answer["Body"]):
+            return consume(_genuine(answer)["Body"])
 
     def _call(self, action: str, call: Callable[[], _T]) -> _T:
         """Within the deadline, with the failures of the store as InfrastructureFaults that hold no secret."""
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
+        from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - botocore lets it through where a body breaks off
 
         try:
             return within(self._timeout, call)
@@ -158,7 +166,9 @@ class ObjectStore:
             reason = f"no end after {self._timeout:g} s"
         except ClientError as error:
             reason = _code(error)
-        except BotoCoreError as error:
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        except (BotoCoreError, ResponseParserError, HTTPError) as error:
             reason = type(error).__name__
         raise InfrastructureFault(f"object store: {action}: {reason}")
 
@@ -208,11 +218,22 @@ def _opened(source: Path | bytes) -> Iterator[Any]:
         yield io.BytesIO(source)
 
 
-def _sha256(chunks: Iterator[bytes]) -> str:
+def _chunks(body: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: body.read(_CHUNK), b"")
+
+
+def _sha256(body: IO[bytes]) -> str:
     digest = hashlib.sha256()
-    for chunk in chunks:
+    for chunk in _chunks(body):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def _genuine(answer: Any) -> Any:
+    """The answer of an object store, which every 200 need not be."""
+    if not answer.get("ETag"):
+        raise InfrastructureFault("object store: an answer that isn't one")
+    return answer
 
 
 def _code(error: Any) -> str:

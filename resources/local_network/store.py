@@ -19,6 +19,7 @@ from resources.faults import InfrastructureFault
 _HOST = "127.0.0.1"
 _BUCKET = "404-gen"
 _KEY_ID = "local"
+_WEED = Path(sysconfig.get_path("scripts")) / "weed"
 _START = 60.0
 _STOP = 10.0
 _PORTS = (
@@ -114,11 +115,12 @@ class LocalStore:
         self._ports = {str(port) for port in (self._port, *inner)}
         ports = [f"-{name}={port}" for name, port in zip(_PORTS, inner, strict=True)]
         return [
-            *(str(Path(sysconfig.get_path("scripts")) / "weed"), "server", "-filer", "-s3", self._data),
+            *(str(_WEED), "server", "-filer", "-s3", self._data),
             *(f"-ip={_HOST}", f"-ip.bind={_HOST}", f"-s3.port={self._port}", *ports),
             *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identities}", "-master.telemetry=false"),
             "-s3.autoCreateBucket=false",
             *("-volume.max=0", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"),
+            "-master.peers=none",  # a leader at once, instead of an election
         ]
 
     def _lock_folder(self) -> IO[str]:
@@ -140,6 +142,8 @@ class LocalStore:
                 probe.bind((_HOST, self._port))
             except OSError:
                 raise InfrastructureFault(f"local store: port {self._port} is taken") from None
+        if not _WEED.exists():
+            raise InfrastructureFault("local store: the command weed is missing, it comes with gen404[local]")
         self._pid_file.unlink(missing_ok=True)  # it must never name another process
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603
