@@ -1,0 +1,112 @@
+"""The distance service (interfaces.md): `python -m gpu.distance_service`. It fetches from `CDN_URL` alone."""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import httpx2
+from pydantic import BaseModel
+
+from gpu.embedding import Embeddings, Unmeasured
+from gpu.embedding_dinov3 import from_environment
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+PORT = 8095
+_SECONDS = 60.0
+_MAX_BYTES = 32 << 20
+
+
+class FileNotFound(Exception):
+    """There is nothing behind a URL."""
+
+
+class RequestError(Exception):
+    """A picture could not be had; the message says why."""
+
+
+class Pair(BaseModel):
+    """What is asked: two pictures' URLs."""
+
+    url_a: str
+    url_b: str
+
+
+class Measured(BaseModel):
+    """What is answered: a distance, or what went wrong."""
+
+    distance: float | None
+    error: Literal["file_not_found", "request_error"] | None = None
+
+
+class Pictures:
+    """Pictures below one base URL: no other host and no redirect is followed."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base.rstrip("/") + "/"
+        self._client = httpx2.Client(timeout=_SECONDS, follow_redirects=False)
+
+    def fetch(self, url: str) -> bytes:
+        """The file behind a URL. Raises FileNotFound, RequestError."""
+        if not url.startswith(self._base) or "/../" in url:
+            raise RequestError("not below CDN_URL")
+        try:
+            with self._client.stream("GET", url) as response:
+                if response.status_code in {404, 410}:
+                    raise FileNotFound
+                if response.status_code != 200:
+                    raise RequestError(f"status {response.status_code}")
+                content = b""
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > _MAX_BYTES:
+                        raise RequestError(f"over {_MAX_BYTES} bytes")
+                return content
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise RequestError(type(error).__name__) from error
+
+
+def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> "FastAPI":
+    """The service around a model; `fetch` gets a picture's file, and raises FileNotFound or RequestError."""
+    from fastapi import FastAPI, HTTPException  # noqa: PLC0415
+
+    app = FastAPI(title="Image distance")
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "model": embeddings.model}
+
+    @app.post("/distance")
+    def distance(pair: Pair) -> Measured:
+        try:
+            files = fetch(pair.url_a), fetch(pair.url_b)
+            return Measured(distance=embeddings.distance(*files))
+        except FileNotFound:
+            return Measured(distance=None, error="file_not_found")
+        except RequestError:
+            return Measured(distance=None, error="request_error")
+        except Unmeasured as error:
+            raise HTTPException(500, str(error)) from error
+
+    return app
+
+
+def main() -> None:
+    """Serve, on loopback unless told otherwise."""
+    import uvicorn  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=PORT)
+    given = parser.parse_args()
+    base = os.environ.get("CDN_URL", "")
+    if not base.startswith(("http://", "https://")):
+        parser.error("CDN_URL must be the http(s) URL below which the pictures are")
+    app = create_app(Embeddings(from_environment(os.environ)), Pictures(base).fetch)
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

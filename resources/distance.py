@@ -1,0 +1,124 @@
+"""The distance of two pictures: in this process, or by the distance service."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gpu.embedding import Embedder, Embeddings, Unmeasured
+from gpu.embedding_dinov3 import from_environment
+from resources.base_url import base_url
+from resources.deadlines import within
+from resources.faults import InfrastructureFault
+from resources.settings import BadSetting
+
+_SECONDS = 120.0
+_ROUNDING = 1e-6  # a service's float32 can bring identical pictures a little below 0
+_A = TypeVar("_A", bound=BaseModel)
+
+
+class Distance(Protocol):
+    """Whoever measures distances. Many threads may ask at once."""
+
+    @property
+    def model(self) -> str:
+        """The model that measures. Raises InfrastructureFault if it can't be known now."""
+
+    def measure(self, url_a: str, url_b: str) -> float:
+        """The distance of two pictures by their public URLs, from 0 (identical) to 2 (opposite).
+
+        Raises InfrastructureFault if it could not be measured: unmeasured is unknown, never zero.
+        """
+
+
+class MeasuredHere:
+    """Distances by a model in this process; `read` gives the file behind a public URL, or an InfrastructureFault."""
+
+    def __init__(self, embedder: Embedder, read: Callable[[str], bytes]) -> None:
+        self._embeddings = Embeddings(embedder)
+        self._read = read
+
+    @property
+    def model(self) -> str:
+        return self._embeddings.model
+
+    def measure(self, url_a: str, url_b: str) -> float:
+        try:
+            return self._embeddings.distance(self._read(url_a), self._read(url_b))
+        except Unmeasured as error:
+            raise InfrastructureFault(f"the distance of {url_a} and {url_b} was not measured: {error}") from error
+
+
+class DistanceService:
+    """Distances by the service of interfaces.md, at a base URL."""
+
+    def __init__(self, server: str, seconds: float = _SECONDS) -> None:
+        self._seconds = seconds
+        self._client = httpx2.Client(base_url=server, timeout=seconds)
+
+    @cached_property
+    def model(self) -> str:
+        return self._answer("GET", "/health", None, _Health).model
+
+    def measure(self, url_a: str, url_b: str) -> float:
+        measured = self._answer("POST", "/distance", {"url_a": url_a, "url_b": url_b}, _Measured)
+        if measured.error is not None or measured.distance is None:
+            raise InfrastructureFault(f"the distance of {url_a} and {url_b} was not measured: {measured.error}")
+        return min(max(measured.distance, 0.0), 2.0)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._client.close()
+
+    def _answer(self, method: str, path: str, body: dict[str, str] | None, kind: type[_A]) -> _A:
+        try:
+            response = within(self._seconds, self._client.request, method, path, json=body)
+            response.raise_for_status()
+            return kind.model_validate_json(response.content)
+        except TimeoutError:
+            reason = f"no answer within {self._seconds:g} s"
+        except httpx2.HTTPStatusError as error:
+            reason = f"status {error.response.status_code}: {error.response.text[:300]}"
+        except httpx2.HTTPError as error:
+            reason = f"{type(error).__name__}: {error}"
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            reason = f"nonsense: {'.'.join(map(str, problem['loc']))} {problem['msg']}"
+        raise InfrastructureFault(f"the distance service gave no answer: {reason}")
+
+
+def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) -> Distance:
+    """What the settings name: the service at `IMAGE_DISTANCE_SERVICE_URL`, or else a model in this process.
+
+    `EMBEDDER` names the model: `dinov3` unless the local network's `pictures` is asked for. `read` gives the file
+    behind a public URL. Raises BadSetting.
+    """
+    if environment.get("IMAGE_DISTANCE_SERVICE_URL"):
+        return DistanceService(base_url(environment, "IMAGE_DISTANCE_SERVICE_URL"))
+    embedder = environment.get("EMBEDDER") or "dinov3"
+    if embedder == "pictures":
+        from resources.local_network.pictures import PictureEmbedder  # noqa: PLC0415 - the local network's alone
+
+        return MeasuredHere(PictureEmbedder(), read)
+    if embedder != "dinov3":
+        raise BadSetting("EMBEDDER must be dinov3 (which decides audits) or pictures (the local network's)")
+    if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
+        raise BadSetting(
+            "EMBEDDER is dinov3, which needs the packages torch and transformers (extra `gpu`): install them, or set "
+            "IMAGE_DISTANCE_SERVICE_URL to a distance service's URL"
+        )
+    return MeasuredHere(from_environment(environment), read)
+
+
+class _Health(BaseModel):
+    model: str = "unnamed by the distance service"
+
+
+class _Measured(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    distance: float | None = Field(ge=-_ROUNDING, le=2 + _ROUNDING, allow_inf_nan=False)
+    error: str | None = None
