@@ -1,6 +1,6 @@
 """Everything outside that the platform works with: one adapter each, opened by its settings when first used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -8,19 +8,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import open_repository
+from gen404_assets.competition_repository import home, open_repository
 from resources.faults import InfrastructureFault, MinerFault
 
 if TYPE_CHECKING:
     from resources.builds import Builds
-    from resources.renderer import Renderer
 
+    from gen404_assets.live.regenerating import Progress, Regenerated, Subject
     from resources.chain import Chain
     from resources.distance import Distance
     from resources.downloads import Downloads
     from resources.judge import Judge
     from resources.object_store import ObjectStore
     from resources.providers import Provider
+    from resources.renderer import Renderer
     from resources.repository import Repository
 
 # Each adapter is imported where it is opened: whoever needs one doesn't wait for all.
@@ -98,6 +99,26 @@ class Outside:
         from resources.builds import open_builds
 
         return open_builds(self.environment)
+
+    def regenerate(
+        self, subject: "Subject", say: Callable[[str], None], progress: "Progress", cancelled: Callable[[], bool]
+    ) -> "Regenerated":
+        """Run an image on the operator's GPUs; see `gen404_assets.live.regenerating`."""
+        from gen404_assets.competition.pods import PodRules
+        from gen404_assets.live.regenerating import Means, regenerate
+
+        means = Means(
+            providers=self.providers,
+            picture=self.read,
+            render=self.renderer.render,
+            put=self.store.put,
+            measure=self.distance.measure,
+            home=home(),
+            say=say,
+        )
+        return regenerate(
+            subject, means, (self.rules, PodRules.from_environment(self.environment)), progress, cancelled
+        )
 
     def read(self, url: str) -> bytes:
         """The bytes behind a URL of ours: an object's, or a prompt picture's, wherever the pool keeps it.

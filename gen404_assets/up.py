@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition_repository import history_at, home, open_repository
 from gen404_assets.live.work import Pace
@@ -31,6 +32,7 @@ def check(environment: Mapping[str, str]) -> None:
     """Read every setting before anything starts. Raises BadSetting."""
     sensor_seconds(environment)
     Pace.from_environment(environment)
+    PodRules.from_environment(environment)
     outside = Outside(environment)
     for name in ("rules", "chain", "store", "downloads", "judge", "distance", "providers", "builds"):
         getattr(outside, name)

@@ -14,11 +14,9 @@ from gen404_assets.competition.audits import (
 )
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
-from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.round import Round, miner_path
 from gen404_assets.competition.state import Stage
-from gen404_assets.competition_repository import home
-from gen404_assets.live.regenerating import Cancelled, Means, Regenerated, Subject, regenerate
+from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
 from gen404_assets.live.work import Overtaken, Work
 from resources.faults import InfrastructureFault
 
@@ -122,16 +120,6 @@ def _regenerate(work: Work, current: Round, hotkey: str, image: str | None, subm
         submitted=submitted,
         generated=current.generated(hotkey),
     )
-    outside = work.outside
-    means = Means(
-        providers=outside.providers,
-        picture=outside.read,
-        render=outside.renderer.render,
-        put=outside.store.put,
-        measure=outside.distance.measure,
-        home=home(),
-        say=work.say,
-    )
     message = f"Update generated for round {work.number}, miner {short(hotkey)}"
 
     def publish(outputs: Outputs, pods: PodStatsFile) -> bool:
@@ -145,8 +133,7 @@ def _regenerate(work: Work, current: Round, hotkey: str, image: str | None, subm
             return True
         return hotkey not in (due.of("baseline" if hotkey == LEADER else "audits") or ())
 
-    rules = (work.rules, PodRules.from_environment(outside.environment))
-    return regenerate(subject, means, rules, publish, unwanted)
+    return work.outside.regenerate(subject, work.say, publish, unwanted)
 
 
 def _outputs_files(now: Round, hotkey: str, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:

@@ -7,8 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
+from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
+from gen404_assets.live.regenerating import Progress, Regenerated, Subject
 from resources.chain import Block
 from resources.faults import InfrastructureFault, MinerFault
 from resources.judge import Answer, Question
@@ -115,6 +119,10 @@ class SimulatedBuilds:
         return self.run
 
 
+def _everything(_: str) -> bool:
+    return True
+
+
 @dataclass
 class SimulatedOutside:
     """What `gen404_assets.outside.Outside` is to the work of a round."""
@@ -127,6 +135,12 @@ class SimulatedOutside:
     renderer: SimulatedRenderer = field(default_factory=SimulatedRenderer)
     builds: SimulatedBuilds = field(default_factory=SimulatedBuilds)
     rules: Rules = field(default_factory=Rules)
+    makes: Callable[[str], bool] = _everything
+    """Whether a hotkey's image runs on a pod."""
+    honest: Callable[[str], bool] = _everything
+    """Whether it makes there what was submitted."""
+    verdict: Callable[[str], SourceVerdict] = lambda _: SourceVerdict.PASSED
+    """What a person finds in its source code."""
     environment: Mapping[str, str] = field(
         default_factory=lambda: {
             "DOWNLOAD_JITTER_SECONDS": "0",
@@ -134,6 +148,32 @@ class SimulatedOutside:
             "PUBLISH_INTERVAL_SECONDS": "0",
         }
     )
+
+    def regenerate(
+        self, subject: Subject, say: Callable[[str], None], progress: Progress, cancelled: Callable[[], bool]
+    ) -> Regenerated:
+        """Everything is made at once, or nothing, since no pod became healthy."""
+        stems = [stem(url) for url in subject.prompts]
+        if subject.submitted is not None:
+            stems = subject.submitted.complete()
+        made = self.makes(subject.hotkey)
+        distance = 0.0 if self.honest(subject.hotkey) or subject.submitted is None else 0.5
+        outputs = Outputs({name: self._output(subject, name, made, distance) for name in stems})
+        assert not cancelled()
+        assert progress(outputs, PodStatsFile({}))
+        say(f"{subject.hotkey}: {len(stems)} prompts")
+        return Regenerated(outputs if made or subject.submitted is None else Outputs({}), PodStatsFile({}), made)
+
+    def _output(self, subject: Subject, name: str, made: bool, distance: float) -> Output:
+        key = f"rounds/{subject.round}/{subject.hotkey}/generated/{name}"
+        content: dict[str, object] = {"glb": None, "png": None, "generation_time": 0.0, "size": 0}
+        if made:
+            model, png = (
+                self.store.put(f"{key}.glb", b"made " + name.encode(), ""),
+                self.store.put(f"{key}.png", b"", ""),
+            )
+            content |= {"glb": model, "png": png, "generation_time": 30.0, "size": 9}
+        return Output.model_validate(content | {"attempts": 1 if made else 3, "distance": distance})
 
 
 def digest(*parts: Any) -> int:

@@ -1,0 +1,146 @@
+"""Rounds from OPEN to the competition's end, whatever miners, judge, pods and people do: each stage has an exit."""
+
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gen404_assets.competition.audits import SourceVerdict
+from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.due import Due, Lane, due
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.replay.result import Finding
+from gen404_assets.competition.replay.rounds import replay_round
+from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.state import Stage
+from gen404_assets.live.auditing import audit_candidates, make_baseline
+from gen404_assets.live.building import track_builds
+from gen404_assets.live.collecting import collect
+from gen404_assets.live.finalizing import finalize
+from gen404_assets.live.judging import crown_winner, judge_matches
+from gen404_assets.live.opening import open_round
+from gen404_assets.operating import audit_source
+from tests.live.outside import SimulatedDownloads, SimulatedOutside, digest
+from tests.live.rounds import now, opened, reveal, stage, work
+from tests.rules.examples import MINERS
+
+BUILDS = ["success", "failure", "cancelled", None]
+
+
+@dataclass(frozen=True)
+class MinerDoes:
+    """What becomes of one miner: its build, its CDN, its pictures, and whether its code makes what it submitted."""
+
+    build: str | None
+    serves: bool
+    penalty: int
+    honest: bool
+    deploys: bool
+    reviewed: SourceVerdict
+
+
+@dataclass(frozen=True)
+class World:
+    """What happens outside in all rounds."""
+
+    miners: tuple[MinerDoes, ...]
+    leader_works: bool
+    leader_penalty: int
+
+
+miners = st.builds(
+    MinerDoes,
+    build=st.sampled_from(BUILDS),
+    serves=st.booleans(),
+    penalty=st.integers(0, 10),
+    honest=st.booleans(),
+    deploys=st.booleans(),
+    reviewed=st.sampled_from(SourceVerdict),
+)
+worlds = st.builds(
+    World,
+    miners=st.lists(miners, max_size=5).map(tuple),
+    leader_works=st.booleans(),
+    leader_penalty=st.integers(0, 10),
+)
+
+
+def simulate(world: World) -> SimulatedOutside:
+    """The outside as the world has it."""
+    outside = opened(last_competition_date="2026-01-07")
+    hotkeys = MINERS[: len(world.miners)]
+    does = dict(zip(hotkeys, world.miners, strict=True))
+    cdns = {f"cdn{number}.example": each for number, each in enumerate(world.miners)}
+    reveal(outside, hotkeys)
+    outside.builds.run = BuildRun(
+        ended=True, jobs={hotkey: each.build for hotkey, each in does.items() if each.build is not None}
+    )
+    outside.downloads = SimulatedDownloads(
+        lambda url: b"model " + url.encode() if cdns[url.split("/")[2]].serves else "unreachable"
+    )
+
+    def penalty(url: str) -> int:
+        owner = url.split("/")[5]
+        mean = world.leader_penalty if owner == LEADER else does[owner].penalty
+        return min(10, max(0, mean + digest(url) % 3 - 1))
+
+    outside.judge.penalty = penalty
+    outside.makes = lambda hotkey: world.leader_works if hotkey == LEADER else does[hotkey].deploys
+    outside.honest = lambda hotkey: hotkey == LEADER or does[hotkey].honest
+    outside.verdict = lambda hotkey: does[hotkey].reviewed
+    return outside
+
+
+def step(outside: SimulatedOutside, found: Due) -> None:
+    """What the lanes' runs, and a person, do about what is due."""
+    doing = {
+        Lane.COLLECTION: open_round if found.stage is Stage.OPEN else collect,
+        Lane.BUILDS: track_builds,
+        Lane.BASELINE: make_baseline,
+        Lane.JUDGING: crown_winner if "winner" in found.assets(Lane.JUDGING) else judge_matches,
+        Lane.AUDITS: audit_candidates,
+        Lane.FINALIZING: finalize,
+    }
+    for lane, live in doing.items():
+        if found.assets(lane) and now(outside).number == found.round:
+            live(work(outside, found.round))
+    current = now(outside)
+    for request in current.requests.root:
+        if request.hotkey not in current.source_audits.verdicts() and stage(outside) is Stage.DUELS:
+            repository, verdict = outside.repository, outside.verdict(request.hotkey)
+            audit_source(repository, request.hotkey, verdict, "")  # type: ignore[arg-type]
+
+
+def play(outside: SimulatedOutside) -> list[Stage]:
+    """Play until the competition is over; the stages in the order of their commits."""
+    stages: list[Stage] = []
+    for _ in range(200):
+        found = due(now(outside).files, outside.chain.number)
+        if not stages or stages[-1] is not found.stage:
+            stages.append(found.stage)
+        if found.stage is Stage.FINISHED:
+            return stages
+        head = outside.repository.head
+        step(outside, found)
+        if outside.repository.head is head:
+            assert found.waits, f"{found.stage} of round {found.round} waits for nothing, and nothing is done"
+            outside.chain.number += 100
+    raise AssertionError(f"stuck after {stages}")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(worlds)
+def test_g11_every_round_ends_whatever_happens_outside_and_replays_clean(world: World) -> None:
+    outside = simulate(world)
+    stages = play(outside)
+    assert stages[-1] is Stage.FINISHED
+    rounds = now(outside).number + 1
+    history = outside.repository.history()
+    for number in range(rounds):
+        replayed = replay_round(history, number, Rules())
+        wrong = {
+            file.path: [str(difference) for difference in file.differences]
+            for file in replayed.files
+            if file.finding not in {Finding.IDENTICAL, Finding.NOT_DERIVABLE}
+        }
+        assert not wrong
