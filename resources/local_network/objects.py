@@ -2,17 +2,22 @@
 
 import colorsys
 import io
+import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from resources.local_network.lathe import SIDE, Floats, Turned
 
-_RINGS, _SEGMENTS = 240, 64
+if TYPE_CHECKING:
+    from resources.renderer import Renderer
+
+_RINGS, _SEGMENTS = 200, 48
 _BRIGHTEST = 0.55  # linear; the renderer's light makes it nearly twice as bright
 
 # Height and radius along the profile, bottom to top, each in tenths of the object's height.
@@ -42,12 +47,6 @@ _PROFILES = {
 KINDS = tuple(_PROFILES)
 
 
-class Renderer(Protocol):
-    """The platform's: a file's picture as PNG, the grid of interfaces.md."""
-
-    def render(self, path: Path, output_format: str) -> bytes: ...
-
-
 def make_object(name: str) -> Turned:
     """The object of this name, `{kind}-{anything}`, always the same, within ±0.5; KeyError for an unknown kind."""
     rng = random.Random(name)  # noqa: S311
@@ -61,7 +60,7 @@ def make_object(name: str) -> Turned:
     return Turned((heights - heights.mean()) * scale, radii * scale, colours, top)
 
 
-def render_prompt(turned: Turned, renderer: Renderer) -> bytes:
+def render_prompt(turned: Turned, renderer: "Renderer") -> bytes:
     """The prompt that shows it: the first view of the renderer's grid, a PNG of 518 by 518."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "object.glb"
@@ -74,17 +73,18 @@ def render_prompt(turned: Turned, renderer: Renderer) -> bytes:
     return picture.getvalue()
 
 
-def make_prompts(folder: Path, count: int, renderer: Renderer) -> list[Path]:
+def make_prompts(folder: Path, count: int, renderer: "Renderer") -> list[Path]:
     """Write `count` prompts, `{stem}.png`; those already there are kept. All of them, in order."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number in range(count):
-        path = folder / f"{KINDS[number % len(KINDS)]}-{number:04d}.png"
-        if not path.exists():
-            unfinished = path.with_suffix(".part")
-            unfinished.write_bytes(render_prompt(make_object(path.stem), renderer))
-            unfinished.replace(path)
-        paths.append(path)
+    paths = [folder / f"{KINDS[number % len(KINDS)]}-{number:04d}.png" for number in range(count)]
+
+    def make(path: Path) -> None:
+        unfinished = path.with_suffix(".part")
+        unfinished.write_bytes(render_prompt(make_object(path.stem), renderer))
+        unfinished.replace(path)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(make, [path for path in paths if not path.exists()]))
     return paths
 
 
@@ -109,7 +109,7 @@ def _bands(rng: random.Random) -> tuple[Floats, Floats]:
         colorsys.hsv_to_rgb(hue + part, rng.uniform(0.7, 1.0), rng.uniform(0.35, 1.0))
         for part in (0, rng.uniform(0.25, 0.4), rng.uniform(0.55, 0.75))
     ]
-    edges = sorted(rng.sample(range(10, _RINGS - 10, 8), rng.randint(2, 6)))
+    edges = sorted(rng.sample(range(8, _RINGS - 8, 8), rng.randint(2, 6)))
     colours = np.zeros((_RINGS, 3))
     last = -1
     for start, end in zip([0, *edges], [*edges, _RINGS], strict=True):
