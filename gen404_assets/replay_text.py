@@ -26,7 +26,7 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
             found = [file for file in files if file.finding is finding]
             if found:
                 count = f"{len(found)} " if len(files) > 1 else ""
-                yield f"  {asset:<15} {ASSETS[asset]:<26} {count}{finding}"
+                yield f"  {asset:<15} {ASSETS.get(asset, ''):<26} {count}{finding}"
                 yield from (f"      {line}" for line in _remarks(found))
     for fit in replayed.versions:
         others = [f"{name} {count}" for name, count in fit.explains.items() if name != fit.fits]

@@ -5,13 +5,19 @@ import re
 _OURS = re.compile(
     r"(Update .+ for round \d+(, miner \S+)?"
     r"|Match report: \S+ vs \S+"
-    r"|Round \d+: (open|miner_generation|downloading|duels|finalizing|finished)"
+    r"|Round \d+: (open|miner_generation|downloading|duels|finalizing|finished|paused)"
     r"|Round \d+ winner: \S+"
     r"|Seed, prompts and submissions for round \d+)"
 )
+_BY_HAND = ("/source_audit.json",)
 
 
 def by_person(message: str) -> bool:
     """Whether a person wrote the commit: a line of its message is none of the platform's."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return not lines or any(not _OURS.fullmatch(line) for line in lines)
+
+
+def by_hand_alone(path: str) -> bool:
+    """Whether people alone write a file, whatever they say in the message."""
+    return path.endswith(_BY_HAND)

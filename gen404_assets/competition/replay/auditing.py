@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from gen404_assets.competition.audits import (
@@ -18,14 +20,18 @@ from gen404_assets.competition.audits import (
     reject_unmeasured,
 )
 from gen404_assets.competition.duels import MatchReport
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import short
-from gen404_assets.competition.matches import Matrix, Pair
-from gen404_assets.competition.replay.compare import compare, text
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.replay.compare import LAYOUT, compare, keeping, text
 from gen404_assets.competition.replay.history import History, Version
-from gen404_assets.competition.replay.judging import arrivals, rows_played
+from gen404_assets.competition.replay.judging import arrivals, matrices, rows_played
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared
-from gen404_assets.competition.round import Round, round_path
+from gen404_assets.competition.round import Round, miner_path, round_path
 from gen404_assets.competition.settings import Rules
+
+_TRIES = 4
+"""How many of the commits before a verdict may hold what it was given on."""
 
 
 def replay_requests(history: History, number: int, rules: Rules) -> FileReplay | None:
@@ -47,15 +53,26 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
         if wanted is None:
             origin = _request_in_history(history, number, request, rules)
             differences.append(Difference(request.hotkey, "a request", "no request", origin))
-        derived.append(request if wanted is None else request.model_copy(update={"critical_prompts": wanted}))
-    found, notes = compare(raw, AuditRequests(derived).to_bytes())
-    differences += found
+        elif wanted != request.critical_prompts:
+            origin = _request_in_history(history, number, request, rules)
+            sides = text(request.critical_prompts), text(wanted)
+            differences.append(Difference(f"{request.hotkey}.critical_prompts", *sides, origin))
+        derived.append(request)
     differences += [Difference(hotkey, "nothing", "a request") for hotkey in called if hotkey in owed - set(asked)]
-    known = [hotkey for hotkey in called if hotkey in asked]
-    recorded = [hotkey for hotkey in asked if hotkey in called]
-    if known != recorded:
-        differences.append(Difference("the order", text([*map(short, recorded)]), text([*map(short, known)])))
+    twice = {hotkey for hotkey in asked if asked.count(hotkey) > 1}
+    differences += [Difference(hotkey, "more than one request", "one request") for hotkey in asked if hotkey in twice]
+    differences += _reordered(history, number, asked, [hotkey for hotkey in called if hotkey in asked])
+    notes = [LAYOUT] if not differences and AuditRequests(derived).to_bytes() != raw else []
     return compared("audit_requests", path, differences, notes)
+
+
+def _reordered(history: History, number: int, asked: list[str], called: list[str]) -> Iterator[Difference]:
+    """Requests that aren't in the order in which they came up, as far as no match was deleted meanwhile."""
+    grown = [matrix.matches for _, matrix in matrices(history, number)]
+    recorded = [hotkey for hotkey in asked if hotkey in called]
+    deleted = any(later[: len(earlier)] != earlier for earlier, later in pairwise(grown))
+    if not deleted and called != recorded:
+        yield Difference("the order", text([*map(short, recorded)]), text([*map(short, called)]))
 
 
 def critical(seen: Round, pair: Pair, rules: Rules) -> list[str] | None:
@@ -63,16 +80,20 @@ def critical(seen: Round, pair: Pair, rules: Rules) -> list[str] | None:
     margin, seed = seen.matrix.margins.get(pair), seen.seed
     if margin is None or seed is None:
         return None
-    without_report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
-    return critical_prompts(seen.report(pair) or without_report, seed.seed, seen.config.win_margin, rules)
+    report = seen.report(pair)
+    if report is None or (report.left, report.right) != pair:
+        report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
+    return critical_prompts(report, seed.seed, seen.config.win_margin, rules)
 
 
 def _called(history: History, number: int) -> tuple[dict[str, Pair], set[str]]:
     """Who could be called to an audit, with the match that led to it, in order; and who had to be in the end."""
-    timeline, found, known = history.round(number).timeline, arrivals(history, number), 0
+    found, known = arrivals(history, number), 0
+    timeline = history.round(number).timeline
     called: dict[str, Pair] = {}
     margins: dict[Pair, float] = {}
     for row in rows_played(history, number):
+        timeline = history.round(number, row.version.index).timeline
         begun = known
         while known + 1 < len(found) and found[known + 1].index <= row.version.index:
             known += 1
@@ -91,22 +112,26 @@ def _call(called: dict[str, Pair], due: list[tuple[str, Pair]]) -> None:
 
 
 def _request_in_history(history: History, number: int, request: AuditRequest, rules: Rules) -> str:
-    """Where a request comes from that the head's matches don't call for: the match that did, and who took it away."""
+    """Where a request comes from that the head's matches don't call for so: the match that did, and who took it."""
     path = round_path(number, "require_audit.json")
     asked = history.written(path, partial(_entry, request.hotkey))
     origin = f"asked for in {asked}" if asked else ""
-    matrix = round_path(number, "matches_matrix.csv")
     given = arrivals(history, number)
-    for version, _ in history.readable(matrix, partial(Matrix.parse, path=matrix)):
+    for version, matrix in matrices(history, number):
+        if asked and version.index > asked.index:
+            break
         seen = history.round(number, version.index)
         known = [arrival.verdicts for arrival in given if arrival.index <= version.index][-1]
-        pair = dict(seen.timeline.audits_due(seen.matrix.margins, known)).get(request.hotkey)
-        wanted = critical(seen, pair, rules) if pair else None
+        pair = dict(seen.timeline.audits_due(matrix.margins, known)).get(request.hotkey)
+        try:
+            wanted = critical(seen, pair, rules) if pair else None
+        except MalformedFile:
+            continue
         if pair is None or wanted is None:
             continue
         same = "these" if wanted == request.critical_prompts else "other"
         return (
-            f"{origin} after {short(pair[0])},{short(pair[1])} ended {seen.matrix.margins[pair]:+} in {version}, which "
+            f"{origin} after {short(pair[0])},{short(pair[1])} ended {matrix.margins[pair]:+} in {version}, which "
             f"calls for it with {same} critical prompts{_removal(history, number, pair, version)}"
         )
     return f"{origin}; no match of the history calls for it"
@@ -114,17 +139,10 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
 
 def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
     """By which commit, and whose, a match left the matrix."""
-    matrix = round_path(number, "matches_matrix.csv")
-    later = [version for version in history.versions(matrix) if version.index > played.index]
-    kept = {
-        version
-        for version, found in history.readable(matrix, partial(Matrix.parse, path=matrix))
-        if pair in found.margins
-    }
+    kept = {version for version, found in matrices(history, number) if pair in found.margins}
+    later = [v for v in history.versions(round_path(number, "matches_matrix.csv")) if v.index > played.index]
     gone = next((version for version in later if version not in kept), None)
-    if gone is None:
-        return ""
-    return f"; {'a person' if gone.by_person else 'the platform'} deleted the match in {gone}"
+    return f"; {gone.who} deleted the match in {gone}" if gone else ""
 
 
 def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | None:
@@ -153,39 +171,43 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
 def _verdict(
     history: History, number: int, entry: tuple[str, GenerationAudit], written: Version | None, rules: Rules
 ) -> tuple[GenerationAudit, list[str]]:
-    """The verdict that the evidence gives: as it was when the audit was written, or as the head has it."""
+    """The verdict that the evidence gives, as it was when the audit was written, or as the head has it."""
     hotkey, recorded = entry
     if recorded.outcome is AuditOutcome.PENDING:
         return recorded, [f"{hotkey}: no verdict yet"]
-    if recorded.reason == NO_POD and not history.round(number).generated(hotkey):
-        return reject_unmeasured(hotkey, NO_POD), [f"{hotkey}: that no pod became healthy is as recorded"]
-    best = recorded.model_copy(update={"hotkey": hotkey})
-    found = list(_verdicts(history, number, hotkey, written, rules))
-    for verdict in found:
-        derived = best.model_copy(update=verdict.model_dump())
-        if derived == recorded:
-            return derived, []
+    if recorded.reason == NO_POD:
+        return keeping(recorded, reject_unmeasured(hotkey, NO_POD)), [f"{hotkey}: that no pod got healthy is recorded"]
+    found = [keeping(recorded, verdict) for verdict in _verdicts(history, number, hotkey, written, rules)]
+    if recorded in found:
+        return recorded, []
     if not found:
-        return best, [f"{hotkey}: nothing was regenerated that its verdict could be derived from"]
-    return best.model_copy(update=found[-1].model_dump()), []
+        named = recorded.model_copy(update={"hotkey": hotkey})
+        return named, [f"{hotkey}: nothing was regenerated that its verdict could be derived from"]
+    return found[-1], []
 
 
 def _verdicts(
     history: History, number: int, hotkey: str, written: Version | None, rules: Rules
 ) -> Iterator[GenerationAudit]:
-    indexes = [len(history.commits)] if written is None else [written.index, len(history.commits)]
-    for index in indexes:
-        seen = history.round(number, index)
-        build = seen.builds.get(hotkey) if seen.builds is not None else None
-        if build is not None and build.status.ended and build.docker_image is None:
-            yield reject_unmeasured(hotkey, NO_IMAGE)
-        submitted, generated = seen.submitted(hotkey), seen.generated(hotkey)
-        request = seen.requests.of(hotkey)
-        if submitted is None or generated is None:
-            continue
-        verdict = judge_audit(hotkey, submitted, generated, request.critical_prompts if request else [], rules)
-        if verdict is not None:
-            yield verdict
+    """The verdicts by what had been regenerated when the audit was written, soon after, before, and by the head."""
+    paths = [miner_path(number, hotkey, name) for name in ("generated.json", "submitted.json")]
+    head = len(history.commits)
+    index = head if written is None else written.index
+    after = [moment for moment in reversed(history.moments(paths, head)) if moment > index]
+    moments = [index, *after[:1], *history.moments(paths, index)[1:_TRIES]]
+    for moment in [*moments, None]:
+        seen = history.round(number, moment)
+        with suppress(MalformedFile):
+            build = seen.builds.get(hotkey) if seen.builds is not None else None
+            if build is not None and build.status.ended and build.docker_image is None:
+                yield reject_unmeasured(hotkey, NO_IMAGE)
+            submitted, generated = seen.submitted(hotkey), seen.generated(hotkey)
+            request = seen.requests.of(hotkey)
+            if submitted is None or generated is None:
+                continue
+            verdict = judge_audit(hotkey, submitted, generated, request.critical_prompts if request else [], rules)
+            if verdict is not None:
+                yield verdict
 
 
 def _entry(hotkey: str, raw: bytes) -> Any:

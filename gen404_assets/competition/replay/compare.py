@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from gen404_assets.competition.replay.result import Difference
 
@@ -10,12 +12,25 @@ LAYOUT = "the same content in another layout"
 _SHOWN = 20
 _LONGEST = 160
 
+M = TypeVar("M", bound=BaseModel)
 
-def compare(recorded: bytes, derived: bytes) -> tuple[list[Difference], list[str]]:
-    """(differences, notes) of a recorded JSON file and what was derived; order counts, layout is a note."""
+
+def keeping(recorded: BaseModel | None, derived: M) -> M:
+    """What was derived, with the keys of the recorded one that the format doesn't know: they imply nothing."""
+    unknown = recorded.model_extra if recorded is not None else None
+    return derived.model_copy(update=unknown) if unknown else derived
+
+
+def compare(recorded: bytes, derived: bytes, *, ordered: bool = False) -> tuple[list[Difference], list[str]]:
+    """(differences, notes) of a recorded JSON file and what was derived; its layout is a note, the order of its keys
+    too unless it is `ordered`."""
     if derived == recorded:
         return [], []
-    found = list(_differences(json.loads(recorded), json.loads(derived), ""))
+    sides = json.loads(recorded), json.loads(derived)
+    found = list(_differences(*sides, ""))
+    if not found and ordered and list(sides[0]) != list(sides[1]):
+        first = next(number for number, (old, new) in enumerate(zip(*sides, strict=True)) if old != new)
+        found = [Difference("the order", list(sides[0])[first], list(sides[1])[first])]
     return (shorten(found), []) if found else ([], [LAYOUT])
 
 
@@ -56,9 +71,6 @@ def _differences(recorded: Any, derived: Any, place: str) -> Iterator[Difference
                 )
             else:
                 yield from _differences(recorded[key], derived[key], inner)
-        if set(recorded) == set(derived) and list(recorded) != list(derived):
-            first = next(old for old, new in zip(recorded, derived, strict=True) if old != new)
-            yield Difference(f"{place or 'the file'}: order of keys", first, list(derived)[list(recorded).index(first)])
     elif isinstance(recorded, list) and isinstance(derived, list):
         for number in range(max(len(recorded), len(derived))):
             inner = f"{place}[{number}]"
@@ -66,5 +78,5 @@ def _differences(recorded: Any, derived: Any, place: str) -> Iterator[Difference
                 yield from _differences(recorded[number], derived[number], inner)
             else:
                 yield Difference(inner, shown(recorded, number), shown(derived, number))
-    elif type(recorded) is not type(derived) or recorded != derived:
+    elif recorded != derived or isinstance(recorded, bool) != isinstance(derived, bool):
         yield Difference(place or "the file", text(recorded), text(derived))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from operator import itemgetter
+from itertools import pairwise
 from typing import Any
 
 import pydantic_core
@@ -13,6 +13,7 @@ from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import (
     NOT_JUDGED,
     MatchReport,
+    Outcome,
     duel_entry,
     forced_outcome,
     margin_without_report,
@@ -23,6 +24,7 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.outputs import Outputs
+from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.replay.compare import LAYOUT, compare, shorten
 from gen404_assets.competition.replay.history import History, Version
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared
@@ -31,6 +33,7 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.timeline import Verdicts
 
 _TRIES = 8
+"""How many of the commits before a report may hold what its sides were judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +46,38 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A row of the matrix, the version that brought it, and the matches that were in the matrix before it."""
+    """A row of the matrix, the version that brought it, its place there, and the matches in the matrix before it."""
 
     match: Match
     version: Version
+    place: int
     before: Sequence[Match]
 
 
 def reports(history: History, number: int) -> list[Pair]:
-    """The matches of which the head has a report, challenger by challenger in order."""
-    order = history.round(number).timeline.order
-    pairs = ((left, right) for right in order for left in (LEADER, *order))
-    return [pair for pair in pairs if report_path(number, pair) in history.paths]
+    """The matches of which the head has a report, challenger by challenger in the order of submissions."""
+    order: list[str] = []
+    with suppress(MalformedFile):
+        order = [*history.round(number).timeline.order]
+    rank = {hotkey: at for at, hotkey in enumerate([LEADER, *order])}
+    found: list[Pair] = []
+    for path in history.of_round(number):
+        right, _, name = path.removeprefix(round_path(number, "")).partition("/")
+        if name.startswith("duels_") and name.endswith(".json") and "/" not in name:
+            found.append((_left(history, path, name[len("duels_") : -len(".json")], rank), right))
+    last = len(rank)
+    return sorted(found, key=lambda pair: (rank.get(pair[1], last), rank.get(pair[0], last), pair))
+
+
+def _left(history: History, path: str, shortened: str, known: dict[str, int]) -> str:
+    """The defender whom a report's name shortens; the report tells where that could be several."""
+    candidates = [hotkey for hotkey in known if short(hotkey) == shortened]
+    if len(candidates) == 1:
+        return candidates[0]
+    with suppress(MalformedFile):
+        told = MatchReport.parse(history.read(path) or b"", path).left
+        return told if short(told) == shortened else shortened
+    return shortened
 
 
 def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> FileReplay | None:
@@ -66,13 +89,12 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
         return None
-    current = history.round(number)
-    recorded = current.report(pair)
-    if recorded is None:
-        return None
+    recorded = MatchReport.parse(raw, path)
+    current = history.round(number, version.index)
     best: tuple[list[Difference], list[str]] | None = None
     for left, right in _evidence(history, number, pair, version.index):
-        found = compare(raw, _derive(recorded, current, (left, right), rules))
+        derived = _derive(pair, recorded, current, (left, right), rules)
+        found = compare(raw, pydantic_core.to_json(derived, indent=2))
         if best is None or len(found[0]) < len(best[0]):
             best = found
         if not found[0]:
@@ -80,71 +102,93 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     differences, notes = best if best else ([], [])
     unplayed = set(current.stems) - {duel.name for duel in recorded.duels}
     differences = [*differences, *(Difference(name, "no duel", "a duel") for name in sorted(unplayed))]
-    unjudged = sum(duel.issues == NOT_JUDGED for duel in recorded.duels)
-    if unjudged:
-        notes = [*notes, _unjudged(recorded, unjudged, current)]
-    return compared("duels", path, differences, notes)
+    open_duels = [duel for duel in recorded.duels if duel.issues == NOT_JUDGED]
+    skipped = [duel for duel in recorded.duels if duel.winner is Outcome.SKIPPED]
+    if open_duels:
+        told = f"{len(open_duels)} duels were recorded as draws that the judge never decided"
+        notes = [*notes, f"{told}; {_weight(recorded, len(open_duels), current)}"]
+    if skipped:
+        notes = [*notes, f"{len(skipped)} duels were skipped; {_weight(recorded, len(skipped), current)}"]
+    return compared("duels", path, [replace(found, origin=f"in {version}") for found in differences], notes)
 
 
 def _evidence(history: History, number: int, pair: Pair, index: int) -> Iterator[tuple[Outputs | None, Outputs | None]]:
     """What both sides had at commit `index`, then at the commits before at which either changed, latest first."""
-    paths = [outputs_path(number, hotkey) for hotkey in pair]
-    moments = {version.index for path in paths for version in history.versions(path) if version.index <= index}
-    for moment in sorted(moments, reverse=True)[:_TRIES] or [index]:
+    moments = history.moments((outputs_path(number, hotkey) for hotkey in pair), index)
+    for moment in moments[:_TRIES] or [index]:
         seen = history.round(number, moment)
-        yield seen.played(pair[0]), seen.played(pair[1])
+        with suppress(MalformedFile):
+            yield seen.played(pair[0]), seen.played(pair[1])
 
 
-def _derive(recorded: MatchReport, current: Round, sides: tuple[Outputs | None, Outputs | None], rules: Rules) -> bytes:
+def _derive(
+    pair: Pair, recorded: MatchReport, current: Round, sides: tuple[Outputs | None, Outputs | None], rules: Rules
+) -> dict[str, Any]:
     """The report as the rules write it, from both sides' outputs and what the judge decided."""
     prompts = current.prompts or []
+    by_name = {stem(prompt): prompt for prompt in prompts}
     left, right = (outputs if outputs is not None else Outputs({}) for outputs in sides)
     late = (overtime(left, prompts, rules), overtime(right, prompts, rules))
-    judged = {duel.name: duel for duel in recorded.duels}
+    output_format = _format(recorded, current)
     duels: list[dict[str, Any]] = []
-    for name, prompt in zip(current.stems, prompts, strict=True):
-        theirs = judged.get(name)
-        if theirs is None:
+    for theirs in recorded.duels:
+        name = theirs.name
+        if name not in by_name:
             continue
-        pair = left.get(name), right.get(name)
-        forced = forced_outcome(name, *pair, late)
-        decided = theirs.winner, theirs.issues
-        if forced is not None and forced[0] is not theirs.winner:
-            decided = forced
-        entry = duel_entry(prompt, *pair, decided, current.config.output_format)
+        outputs = left.get(name), right.get(name)
+        forced = forced_outcome(name, *outputs, late)
+        stands = forced is None or theirs.winner in {forced[0], Outcome.SKIPPED}
+        decided = (theirs.winner, theirs.issues) if stands or forced is None else forced
+        entry = duel_entry(by_name[name], *outputs, decided, output_format)
         duels.append(entry | (theirs.model_extra or {}))
-    duels.sort(key=itemgetter("name"))
+    duels.sort(key=lambda duel: str(duel["name"]))
     score = match_score([duel["winner"] for duel in duels])
-    margin = score / max(1, len(prompts))
-    report = {"left": recorded.left, "right": recorded.right, "score": score, "margin": margin, "duels": duels}
-    return pydantic_core.to_json(report | (recorded.model_extra or {}), indent=2)
+    margins = [score / count for count in _counts(current)]
+    margin = recorded.margin if recorded.margin in margins else margins[0]
+    report = {"left": pair[0], "right": pair[1], "score": score, "margin": margin, "duels": duels}
+    return report | (recorded.model_extra or {})
 
 
-def _unjudged(recorded: MatchReport, unjudged: int, current: Round) -> str:
-    """How far the draws that no judge decided could have moved the match."""
+def _format(recorded: MatchReport, current: Round) -> str:
+    """The competition's output format: where its configuration doesn't say, the one that the report speaks of."""
+    if "output_format" in current.config.model_fields_set:
+        return current.config.output_format
+    return "ply" if any("left_ply" in duel.model_fields_set for duel in recorded.duels) else "glb"
+
+
+def _counts(current: Round) -> list[int]:
+    """By how many prompts a score may have been divided: all, or each stem once where some came twice."""
+    return [max(1, len(current.stems)), max(1, len(set(current.stems)))]
+
+
+def _weight(recorded: MatchReport, unjudged: int, current: Round) -> str:
+    """Whether duels that nobody decided could have turned the match."""
     prompts, needed = max(1, len(current.stems)), current.config.win_margin
     low, high = (recorded.score - unjudged) / prompts, (recorded.score + unjudged) / prompts
-    open_verdict = low < needed <= high
-    verdict = "the verdict depends on them" if open_verdict else "the verdict doesn't depend on them"
-    return f"{unjudged} duels were recorded as draws that the judge never decided; {verdict}"
+    return "the verdict depends on them" if low < needed <= high else "the verdict doesn't depend on them"
 
 
 def arrivals(history: History, number: int) -> list[Arrival]:
-    """The verdicts of a round as they came, from none on."""
+    """The verdicts of a round as they came while it was under way, from none on."""
     paths = [round_path(number, name) for name in ("generation_audits.json", "source_audit.json")]
-    indexes = sorted({version.index for path in paths for version in history.versions(path)})
+    ended = history.end(number)
     found = [Arrival(-1, Verdicts())]
-    for index in indexes:
+    for index in sorted(history.moments(paths, len(history.commits) if ended is None else ended)):
         seen = history.round(number, index)
         with suppress(MalformedFile):  # what could not be read then told nobody anything
             found.append(Arrival(index, verdicts(seen.audits, seen.source_audits)))
     return found
 
 
+def matrices(history: History, number: int) -> list[tuple[Version, Matrix]]:
+    """The versions of the matrix that could be read."""
+    path = round_path(number, "matches_matrix.csv")
+    return list(history.readable(path, partial(Matrix.parse, path=path)))
+
+
 def rows_played(history: History, number: int) -> list[Played]:
     """The rows of the matrix at the head, each with the commit that brought it (for good) and what stood before it."""
-    path = round_path(number, "matches_matrix.csv")
-    contents = list(history.readable(path, partial(Matrix.parse, path=path)))
+    contents = matrices(history, number)
     if not contents:
         return []
     found = []
@@ -153,19 +197,11 @@ def rows_played(history: History, number: int) -> list[Played]:
         while at and match.pair in contents[at - 1][1].margins:
             at -= 1
         version, matrix = contents[at]
-        earlier = contents[at - 1][1].margins if at else {}
-        before = list(contents[at - 1][1].matches) if at else []
-        before += [
-            other
-            for other in matrix.matches[: matrix.matches.index(_row(matrix, match.pair))]
-            if other.pair not in earlier
-        ]
-        found.append(Played(match, version, before))
+        place = [*matrix.margins].index(match.pair)
+        earlier = contents[at - 1][1] if at else Matrix()
+        new = [other for other in matrix.matches[:place] if other.pair not in earlier.margins]
+        found.append(Played(match, version, place, [*earlier.matches, *new]))
     return found
-
-
-def _row(matrix: Matrix, pair: Pair) -> Match:
-    return next(match for match in matrix.matches if match.pair == pair)
 
 
 def replay_matrix(history: History, number: int) -> FileReplay | None:
@@ -175,41 +211,68 @@ def replay_matrix(history: History, number: int) -> FileReplay | None:
     if raw is None:
         return None
     current = history.round(number)
-    derived = Matrix(tuple(Match(*match.pair, _margin(current, match)) for match in current.matrix.matches))
+    rows = rows_played(history, number)
+    played = {row.match.pair: row for row in rows}
+    derived = [Match(*match.pair, _margin(history, current, played[match.pair])) for match in current.matrix.matches]
     differences = [
         Difference(_names(match.pair), str(match.margin), str(again.margin))
-        for match, again in zip(current.matrix.matches, derived.matches, strict=True)
+        for match, again in zip(current.matrix.matches, derived, strict=True)
         if match != again
     ]
-    differences += shorten(list(_out_of_order(history, number)))
-    rows = current.matrix.margins
+    differences += shorten(list(_out_of_order(history, number, rows)))
+    differences += _moved(history, number, rows)
     if history.is_past(number):
-        differences += [
-            Difference(_names(pair), "no row", "a row: its report is there")
-            for pair in reports(history, number)
-            if pair not in rows
-        ]
-    notes = [LAYOUT] if not differences and derived.to_bytes() != raw else []
+        differences += _lacking(history, number, rows)
+    notes = [LAYOUT] if not differences and Matrix(tuple(derived)).to_bytes() != raw else []
     return compared("matches_matrix", path, differences, notes)
 
 
-def _margin(current: Round, match: Match) -> float:
+def _margin(history: History, current: Round, row: Played) -> float:
+    """A row's margin from its report; without one, from what the sides had when it was played, if they lacked all."""
+    match = row.match
     report = current.report(match.pair)
-    if report is not None:
-        return report.score / max(1, len(current.stems))
-    sides = [current.played(hotkey) for hotkey in match.pair]
-    left, right = (
-        any(output.model or output.png for _, output in outputs.items()) if outputs else False for outputs in sides
-    )
-    derived = margin_without_report(left, right)
+    if report is not None and (report.left, report.right) == match.pair:
+        scores = match_score([duel.winner for duel in report.duels]), report.score
+        margins = [score / count for score in scores for count in _counts(current)]
+        return match.margin if match.margin in margins else margins[0]
+    wanted = [
+        margin_without_report(_has_some(left), _has_some(right))
+        for left, right in _evidence(history, current.number, match.pair, row.version.index)
+    ]
+    derived = next((margin for margin in wanted if margin in {None, match.margin}), wanted[0] if wanted else None)
     return match.margin if derived is None else derived
 
 
-def _out_of_order(history: History, number: int) -> Iterator[Difference]:
+def _has_some(outputs: Outputs | None) -> bool:
+    return outputs is not None and any(output.model or output.png for _, output in outputs.items())
+
+
+def _lacking(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
+    """Rows without a report that both sides had outputs for, reports without a row, and rows gone after the end."""
+    ended, told = history.end(number), reports(history, number)
+    there = {row.match.pair for row in rows}
+    for row in rows:
+        pair = row.match.pair
+        sides = next(_evidence(history, number, pair, row.version.index), (None, None))
+        if pair not in told and all(map(_has_some, sides)):
+            gone = history.last(report_path(number, pair))
+            origin = f"deleted by {gone.who} in {gone}" if gone else f"played in {row.version}"
+            yield Difference(_names(pair), "no report", "a report", origin)
+    for pair in told:
+        if pair not in there:
+            yield Difference(_names(pair), "no row", "a row: its report is there")
+    before = [matrix for version, matrix in matrices(history, number) if ended is not None and version.index <= ended]
+    for pair in before[-1].margins if before else ():
+        if pair not in there and pair not in told:
+            yield Difference(_names(pair), "no row", "a row: it was there when the round ended")
+
+
+def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
     """The rows that were not due when they were played, whatever of the verdicts had arrived."""
-    timeline, known = history.round(number).timeline, 0
+    known = 0
     found = arrivals(history, number)
-    for row in rows_played(history, number):
+    for row in rows:
+        timeline = history.round(number, row.version.index).timeline
         margins = {match.pair: match.margin for match in row.before}
         wanted: Pair | None = None
         for later in range(known, len(found)):
@@ -221,6 +284,24 @@ def _out_of_order(history: History, number: int) -> Iterator[Difference]:
                 break
         if wanted != row.match.pair:
             yield Difference("the order", _names(row.match.pair), _names(wanted), f"in {row.version}")
+
+
+def _moved(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
+    """A row that stands behind one that was played after it."""
+    path = round_path(number, "matches_matrix.csv")
+    for one, other in pairwise(rows):
+        if (one.version.index, one.place) > (other.version.index, other.place):
+            names = _names(one.match.pair), _names(other.match.pair)
+            version = history.written(path, _pairs)
+            yield Difference("the order", names[0], names[1], f"moved in {version}")
+            return
+
+
+def _pairs(raw: bytes) -> list[Pair] | None:
+    try:
+        return [*Matrix.parse(raw, "").margins]
+    except MalformedFile:
+        return None
 
 
 def _names(pair: Pair | None) -> str:

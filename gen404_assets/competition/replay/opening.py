@@ -1,16 +1,19 @@
 """Replay of what opens a round: schedule, submissions, seed, prompts and builds."""
 
+from collections import Counter
 from datetime import timedelta
 from functools import lru_cache
 from json import dumps
 
-from gen404_assets.competition.builds import Builds, image_name, pending_builds
-from gen404_assets.competition.commitments import read_submissions
+from gen404_assets.competition.builds import Build, Builds, BuildStatus, image_name, pending_builds
+from gen404_assets.competition.commitments import Reading, read_submissions
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
-from gen404_assets.competition.replay.compare import LAYOUT, compare, compare_lines
+from gen404_assets.competition.replay.compare import LAYOUT, compare, compare_lines, keeping
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared, underivable
-from gen404_assets.competition.round import POOL, round_path
+from gen404_assets.competition.round import POOL, Round, round_path
 from gen404_assets.competition.schedule import Schedule, next_start, schedule_at
 from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -20,31 +23,41 @@ from gen404_assets.competition.submissions import Submissions
 def replay_schedule(history: History, number: int) -> FileReplay | None:
     """The schedule, given the block that the chain was at when it was made; its day is derived too."""
     path = round_path(number, "schedule.json")
-    version, raw = history.last(path), history.read(path)
-    if version is None or raw is None:
+    raw = history.read(path)
+    if raw is None:
         return None
     recorded = Schedule.parse(raw, path)
-    previous = history.round(number - 1).schedule if number else None
-    if previous is None:
+    version = history.written(path, _latest_block)
+    previous = history.round(number - 1, version.index).schedule if number and version else None
+    if previous is None or version is None:
         return underivable("schedule", path, "a person wrote it before the competition")
     config = history.round(number, version.index).config
-    differences, notes = compare(raw, schedule_at(config, previous, recorded.latest_reveal_block).to_bytes())
+    derived = schedule_at(config, previous, recorded.latest_reveal_block)
+    differences, notes = compare(raw, keeping(recorded, derived).to_bytes())
     began = next(iter(history.versions(round_path(number - 1, "submissions.json"))), None)
-    if began is not None:
+    if began is not None and began.index < version.index:
         now = version.commit.time
         now_block = previous.latest_reveal_block + int((now - began.commit.time).total_seconds()) // BLOCK_SECONDS
         start = next_start(config, previous, now, now_block)
         reckoned = now + timedelta(seconds=(recorded.latest_reveal_block - now_block) * BLOCK_SECONDS)
         if abs(reckoned - start) > timedelta(hours=12):
-            differences.append(Difference("the start", f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"))
+            times = f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"
+            differences.append(Difference("the start", *times, f"set by {version.who} in {version}"))
         notes.append(
             f"starts {start:%Y-%m-%d %H:%M} UTC; the block then is as recorded, the chain's pace not being kept"
         )
     return compared("schedule", path, differences, notes)
 
 
+def _latest_block(raw: bytes) -> int | None:
+    try:
+        return Schedule.parse(raw, "").latest_reveal_block
+    except MalformedFile:
+        return None
+
+
 def replay_submissions(history: History, number: int) -> FileReplay | None:
-    """The submissions, given what each miner revealed and when; ties in the reveal block stand as recorded."""
+    """Who takes part and in which order, given what each miner revealed and when; ties stand as recorded."""
     path = round_path(number, "submissions.json")
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
@@ -58,17 +71,26 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
         ]
         for hotkey, entry in recorded.items()
     }
-    reading = read_submissions(commitments, schedule, current.config.round_name(number))
-    found = reading.submissions
-    order = sorted(
-        (hotkey for hotkey in recorded.names if hotkey in found), key=lambda hotkey: found[hotkey].revealed_at_block
-    )
-    derived = Submissions({hotkey: found[hotkey] for hotkey in order})
-    differences, notes = compare(raw, derived.to_bytes())
-    notes += [f"{hotkey}: {reason}" for hotkey, reason in reading.refused.items()]
-    outside = [hotkey for hotkey in recorded.names if hotkey not in found and hotkey not in reading.refused]
-    notes += [f"{hotkey}: revealed outside the round's window" for hotkey in outside]
+    name = current.config.round_name(number)
+    reading = read_submissions(commitments, schedule, name)
+    window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
+    found = {
+        hotkey: entry.model_copy(update={"round": name})
+        for hotkey, entry in sorted(recorded.items(), key=lambda item: item[1].revealed_at_block)
+        if entry.revealed_at_block in window and is_hotkey(hotkey)
+    }
+    differences, notes = compare(raw, Submissions(found).to_bytes(), ordered=True)
+    notes += [f"{hotkey}: {remark}" for hotkey in recorded.names if (remark := _remark(hotkey, recorded, reading))]
     return compared("submissions", path, differences, [*notes, "given what the miners revealed, as recorded"])
+
+
+def _remark(hotkey: str, recorded: Submissions, reading: Reading) -> str | None:
+    """What the rules of today would not have accepted as it is recorded."""
+    read = reading.submissions.get(hotkey)
+    if read is None:
+        reason = reading.refused.get(hotkey)
+        return f"the rules of today refuse it: {reason}" if reason else "revealed outside the round's window"
+    return None if read.cdn_url == recorded[hotkey].cdn_url else f"the rules of today write {read.cdn_url}"
 
 
 def replay_seed(history: History, number: int) -> FileReplay | None:
@@ -81,26 +103,36 @@ def replay_seed(history: History, number: int) -> FileReplay | None:
     if recorded.block is None or recorded.block_hash is None:
         return underivable("seed", path, "it was drawn at random")
     derived = draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number))
-    return compared("seed", path, *compare(raw, derived.to_bytes()))
+    return compared("seed", path, *compare(raw, keeping(recorded, derived).to_bytes()))
 
 
 def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | None:
-    """The prompts, from the seed, the pool as it was, and the previous round's prompts."""
+    """The prompts, from the seed, the previous round's prompts, and the pool as it was, or had been just before."""
     path = round_path(number, "prompts.txt")
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
         return None
-    current = history.round(number, version.index)
     recorded = parse_prompts(raw, path)
-    pool = current.files.read(POOL)
-    if current.seed is None or pool is None:
+    current = history.round(number, version.index)
+    latest = history.round(number).seed
+    seed = current.seed or latest
+    pools = [pool for pool in history.versions(POOL) if pool.index <= version.index and pool.blob is not None]
+    if seed is None or not pools:
         return underivable("prompts", path, "no seed or no pool is recorded")
-    previous = history.round(number - 1).prompts or [] if number else None
-    lines = _pool(pool, rules.unique_prompts)
-    derived = select_prompts(current.seed.seed, lines, previous, current.config, rules)
-    differences = compare_lines(recorded, derived)
-    notes = [LAYOUT] if not differences and prompts_bytes(derived) != raw else []
-    return compared("prompts", path, differences, notes)
+    previous = history.round(number - 1, version.index).prompts or [] if number else None
+    tried = []
+    for pool in reversed(pools[-2:]):
+        lines = _pool(history.content(pool) or b"", rules.unique_prompts)
+        derived = select_prompts(seed.seed, lines, previous, current.config, rules)
+        differences = compare_lines(recorded, derived)
+        notes = [f"drawn from the pool of {pool}"] if pool is not pools[-1] else []
+        if latest is None or latest.seed != seed.seed:
+            notes.append(f"drawn with the seed {seed.seed}, which was changed since")
+        if not differences:
+            layout = [LAYOUT] if prompts_bytes(derived) != raw else []
+            return compared("prompts", path, [], [*layout, *notes])
+        tried.append(differences)
+    return compared("prompts", path, tried[0])
 
 
 def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
@@ -111,40 +143,50 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
     recorded = current.builds
     if raw is None or recorded is None:
         return None
-    submissions = current.need(current.path("submissions.json"), current.submissions)
-    image_format, note = _image_format(recorded, rules)
-    derived = Builds(
-        {
-            hotkey: build.model_copy(
-                update={
-                    "status": recorded[hotkey].status,
-                    "docker_image": image_name(image_format, hotkey, build.tag)
-                    if recorded[hotkey].status == "success"
-                    else None,
-                }
-            )
-            if hotkey in recorded
-            else build
-            for hotkey, build in pending_builds(submissions).items()
-        }
-    )
-    differences, notes = compare(raw, derived.to_bytes())
+    pending = pending_builds(_submissions(current))
+    image_format, note = _image_format(recorded, pending, rules)
+    derived = {}
+    for hotkey, build in pending.items():
+        theirs = recorded.get(hotkey)
+        built = theirs is not None and theirs.status is BuildStatus.SUCCESS
+        image = image_name(image_format, hotkey, build.tag) if built else None
+        status = theirs.status if theirs is not None else build.status
+        derived[hotkey] = keeping(theirs, build.model_copy(update={"status": status, "docker_image": image}))
+    differences, notes = compare(raw, Builds(derived).to_bytes())
+    differences = [_origin(history, path, difference) for difference in differences]
     return compared("builds", path, differences, [*notes, *note, "given each build's status, as recorded"])
 
 
-def _image_format(builds: Builds, rules: Rules) -> tuple[str, list[str]]:
-    """The setting, or the one that every recorded image fits, which the note then names."""
-    images = {hotkey: build for hotkey, build in builds.items() if build.docker_image}
-    for hotkey, build in images.items():
+def _submissions(current: Round) -> Submissions:
+    return current.need(current.path("submissions.json"), current.submissions)
+
+
+def _origin(history: History, path: str, difference: Difference) -> Difference:
+    hotkey = difference.entry.partition(".")[0]
+    version = history.written(path, lambda raw: _build(raw, hotkey))
+    origin = f"written by {version.who} in {version}" if version else ""
+    return Difference(difference.entry, difference.recorded, difference.derived, origin)
+
+
+def _build(raw: bytes, hotkey: str) -> Build | None:
+    try:
+        return Builds.parse(raw, "").get(hotkey)
+    except MalformedFile:
+        return None
+
+
+def _image_format(recorded: Builds, builds: Builds, rules: Rules) -> tuple[str, list[str]]:
+    """The setting, or the one that most of the recorded images fit, which the note then names."""
+    found: Counter[str] = Counter()
+    for hotkey, build in builds.items():
+        image = theirs.docker_image if (theirs := recorded.get(hotkey)) else None
         ending = image_name("{hotkey10}:{tag}", hotkey, build.tag)
-        if (image := build.docker_image or "").endswith(f"/{ending}"):
+        if image and image.endswith(f"/{ending}"):
             prefix = image.removesuffix(ending).replace("{", "{{").replace("}", "}}")
-            found = prefix + "{hotkey10}:{tag}"
-            fits = all(image_name(found, other, images[other].tag) == images[other].docker_image for other in images)
-            if fits and found != rules.docker_image_format:
-                return found, [f"the images are named {found}"]
-            break
-    return rules.docker_image_format, []
+            found[prefix + "{hotkey10}:{tag}"] += 1
+    image_format = rules.docker_image_format
+    best, count = found.most_common(1)[0] if found else (image_format, 0)
+    return (best, [f"the images are named {best}"]) if count > found[image_format] else (image_format, [])
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.audits import SourceAudits
+from gen404_assets.competition.files import MalformedFile, StateFile
+from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.replay.auditing import replay_audits, replay_requests
 from gen404_assets.competition.replay.finalizing import replay_leader, replay_state, replay_winner, stage_changes
 from gen404_assets.competition.replay.history import History, Version
@@ -15,7 +17,15 @@ from gen404_assets.competition.replay.opening import (
     replay_seed,
     replay_submissions,
 )
-from gen404_assets.competition.replay.result import FileReplay, Finding, RoundReplay, RuleFit, underivable
+from gen404_assets.competition.replay.result import (
+    Difference,
+    FileReplay,
+    Finding,
+    RoundReplay,
+    RuleFit,
+    compared,
+    underivable,
+)
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, outputs_path, report_path, round_path
 from gen404_assets.competition.settings import VERSIONS, Rules
 
@@ -68,9 +78,25 @@ def replay_round(
             found.files += _run(asset, files, rules)
         else:
             found.files += _fit(asset, files, rules, (rule, (chosen or {}).get(rule)), found)
+        found.files += _deleted(history, number, asset, found)
+    if set(assets) == set(ASSETS):
+        known = {file.path for file in found.files}
+        strange = [path for path in history.of_round(number) if path not in known]
+        found.files += [underivable("other files", path, "it is no file of the competition's") for path in strange]
     for file in found.files:
         file.by_person = _by_person(history, number, file.path)
     return found
+
+
+def _deleted(history: History, number: int, asset: str, found: RoundReplay) -> list[FileReplay]:
+    """The file of an asset that a past round had, and that is gone."""
+    path = round_path(number, ASSETS[asset])
+    last = history.last(path)
+    if asset in {"leader", "state"} or last is None or last.blob is not None or not history.is_past(number):
+        return []
+    if any(file.path == path for file in found.files):
+        return []
+    return [compared(asset, path, [Difference(path, "no file", "a file", f"deleted by {last.who} in {last}")])]
 
 
 def prefetch(history: History, number: int, assets: Sequence[str]) -> None:
@@ -83,8 +109,8 @@ def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Ve
     """What the derivations are about to read: the round's files, and what its matches were judged by at their time."""
     heavy = {"duels": "duels_", "renders": "submitted.json", "regenerated": "generated.json"}
     skipped = tuple(start for asset, start in heavy.items() if asset not in assets)
-    for path in history.paths:
-        if path.startswith(round_path(number, "")) and not path.rsplit("/", 1)[1].startswith(skipped):
+    for path in history.of_round(number):
+        if not path.rsplit("/", 1)[1].startswith(skipped):
             yield history.last(path)
     for path in (CONFIG, POOL, LEADERS, round_path(number - 1, "prompts.txt"), round_path(number - 1, "schedule.json")):
         yield history.last(path)
@@ -127,7 +153,7 @@ def _derivations(history: History, number: int, asset: str) -> list[tuple[str, D
             (report_path(number, pair), partial(replay_report, history, number, pair))
             for pair in reports(history, number)
         ]
-    return [(path, partial(_evidence, asset, path)) for path in evidence(history, number, asset)]
+    return [(path, partial(_evidence, history, asset, path)) for path in evidence(history, number, asset)]
 
 
 def evidence(history: History, number: int, asset: str) -> list[str]:
@@ -137,15 +163,12 @@ def evidence(history: History, number: int, asset: str) -> list[str]:
     if names is None:
         path = round_path(number, ASSETS[asset])
         return [path] if path in history.paths else []
-    prefix = round_path(number, "")
-    return [
-        path
-        for path in history.paths
-        if path.startswith(prefix) and path.rsplit("/", 1)[1] in names and path != baseline
-    ]
+    return [path for path in history.of_round(number) if path.rsplit("/", 1)[1] in names and path != baseline]
 
 
-def _evidence(asset: str, path: str, _: Rules) -> FileReplay:
+def _evidence(history: History, asset: str, path: str, _: Rules) -> FileReplay:
+    kinds: dict[str, type[StateFile]] = {"source_audit.json": SourceAudits, "pod_stats.json": PodStatsFile}
+    kinds.get(path.rsplit("/", 1)[1], Outputs).parse(history.read(path) or b"", path)
     return underivable(asset, path, _EVIDENCE[asset])
 
 
