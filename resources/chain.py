@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 DEADLINE = 60.0
 """Seconds that a call may take in all, connecting included."""
 
-_CLOSING = 5.0
+_CLOSING = 15.0  # more than the SDK waits for a node to agree to it
+_LEAVING = 5.0
 _BLOCK_TIME = timedelta(seconds=12)
 _NETWORKS = ("finney", "test", "archive")
 _DISCARDED = "State discarded"
@@ -67,10 +68,10 @@ class Chain(Protocol):
         ...
 
 
-def open_chain(environment: Mapping[str, str]) -> Chain:
+def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> Chain:
     """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file:// URL) and `NETUID`.
 
-    Nothing is connected yet. Raises BadSetting.
+    Nothing is connected yet; each call then ends within `deadline` seconds. Raises BadSetting.
     """
     network = environment.get("SUBTENSOR_NETWORK") or "finney"
     netuid = environment.get("NETUID") or "17"
@@ -80,13 +81,13 @@ def open_chain(environment: Mapping[str, str]) -> Chain:
     if folder is not None:
         from resources.local_network.substrate import LocalSubstrate  # noqa: PLC0415
 
-        return SubtensorChain("local", int(netuid), lambda: LocalSubstrate.of(folder))
+        return SubtensorChain("local", int(netuid), lambda: LocalSubstrate.of(folder), deadline=deadline)
     if network not in _NETWORKS and not _is_endpoint(network):
         raise BadSetting(
             f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "
             "or the file:// URL of a local chain's folder"
         )
-    return SubtensorChain(network, int(netuid), lambda: _rpc(network))
+    return SubtensorChain(network, int(netuid), lambda: _rpc(network), deadline=deadline)
 
 
 def local_folder(network: str) -> Path | None:
@@ -276,7 +277,7 @@ class _Connection:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def join(self) -> None:
-        self._thread.join(_CLOSING)
+        self._thread.join(_LEAVING)
 
     async def _within(self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float) -> _T:
         task = asyncio.ensure_future(self._read(read))
@@ -307,4 +308,4 @@ class _Connection:
         if in_flight:
             await asyncio.wait(in_flight, timeout=1)
         with suppress(Exception):  # it has failed already, and nothing is asked of it any more
-            await asyncio.wait_for(self._substrate.close(), _CLOSING / 2)
+            await asyncio.wait_for(self._substrate.close(), _CLOSING)
