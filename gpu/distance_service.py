@@ -3,16 +3,15 @@
 import argparse
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import httpx2
+import uvicorn
+from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 
 from gpu.embedding import Embeddings, Unmeasured
 from gpu.embedding_dinov3 import from_environment
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 PORT = 8095
 _SECONDS = 60.0
@@ -68,10 +67,8 @@ class Pictures:
             raise RequestError(type(error).__name__) from error
 
 
-def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> "FastAPI":
+def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> FastAPI:
     """The service around a model; `fetch` gets a picture's file, and raises FileNotFound or RequestError."""
-    from fastapi import FastAPI, HTTPException  # noqa: PLC0415
-
     app = FastAPI(title="Image distance")
 
     @app.get("/health")
@@ -95,8 +92,6 @@ def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> "FastAP
 
 def main() -> None:
     """Serve, on loopback unless told otherwise."""
-    import uvicorn  # noqa: PLC0415
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
