@@ -177,13 +177,15 @@ def _verdict(
         return recorded, [f"{hotkey}: no verdict yet"]
     if recorded.reason == NO_POD:
         return keeping(recorded, reject_unmeasured(hotkey, NO_POD)), [f"{hotkey}: that no pod got healthy is recorded"]
-    found = [keeping(recorded, verdict) for verdict in _verdicts(history, number, hotkey, written, rules)]
-    if recorded in found:
-        return recorded, []
-    if not found:
-        named = recorded.model_copy(update={"hotkey": hotkey})
-        return named, [f"{hotkey}: nothing was regenerated that its verdict could be derived from"]
-    return found[-1], []
+    derived: GenerationAudit | None = None
+    for verdict in _verdicts(history, number, hotkey, written, rules):
+        derived = keeping(recorded, verdict)
+        if derived == recorded:
+            return recorded, []
+    if derived is None:
+        derived = recorded.model_copy(update={"hotkey": hotkey})
+        return derived, [f"{hotkey}: nothing was regenerated that its verdict could be derived from"]
+    return derived, []
 
 
 def _verdicts(

@@ -106,9 +106,13 @@ class History:
         """A version's bytes."""
         if version.blob is None:
             return None
-        if version.blob not in self._contents:
-            self._contents |= self._read_blobs([version.blob])
+        self._fetch([version])
         return self._contents[version.blob]
+
+    def _fetch(self, versions: Iterable[Version]) -> None:
+        missing = {version.blob for version in versions if version.blob is not None} - self._contents.keys()
+        if missing:
+            self._contents |= self._read_blobs(missing)
 
     def prefetch(self, versions: Iterable[Version | None]) -> None:
         """Read these versions at once, and forget those read before."""
@@ -119,6 +123,7 @@ class History:
 
     def readable(self, path: str, parse: Callable[[bytes], T]) -> Iterator[tuple[Version, T]]:
         """A file's versions, parsed; those that were deletions, or could not be read at their time, are left out."""
+        self._fetch(self.versions(path))
         for version in self.versions(path):
             raw = self.content(version)
             if raw is not None:
@@ -128,6 +133,7 @@ class History:
     def written(self, path: str, entry: Callable[[bytes], object]) -> Version | None:
         """The version that brought what `entry` finds in the file's last version, and which all since have kept."""
         versions = list(self.versions(path))
+        self._fetch(versions)
         if not versions or (raw := self.content(versions[-1])) is None:
             return None
         wanted, found = entry(raw), versions[-1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -168,7 +168,8 @@ def _weight(recorded: MatchReport, unjudged: int, current: Round) -> str:
     return "the verdict depends on them" if low < needed <= high else "the verdict doesn't depend on them"
 
 
-def arrivals(history: History, number: int) -> list[Arrival]:
+@lru_cache(maxsize=2)
+def arrivals(history: History, number: int) -> Sequence[Arrival]:
     """The verdicts of a round as they came while it was under way, from none on."""
     paths = [round_path(number, name) for name in ("generation_audits.json", "source_audit.json")]
     ended = history.end(number)
@@ -180,13 +181,15 @@ def arrivals(history: History, number: int) -> list[Arrival]:
     return found
 
 
-def matrices(history: History, number: int) -> list[tuple[Version, Matrix]]:
+@lru_cache(maxsize=2)
+def matrices(history: History, number: int) -> Sequence[tuple[Version, Matrix]]:
     """The versions of the matrix that could be read."""
     path = round_path(number, "matches_matrix.csv")
-    return list(history.readable(path, partial(Matrix.parse, path=path)))
+    return tuple(history.readable(path, partial(Matrix.parse, path=path)))
 
 
-def rows_played(history: History, number: int) -> list[Played]:
+@lru_cache(maxsize=2)
+def rows_played(history: History, number: int) -> Sequence[Played]:
     """The rows of the matrix at the head, each with the commit that brought it (for good) and what stood before it."""
     contents = matrices(history, number)
     if not contents:

@@ -112,18 +112,18 @@ def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Ve
     for path in history.of_round(number):
         if not path.rsplit("/", 1)[1].startswith(skipped):
             yield history.last(path)
-    for path in (CONFIG, POOL, LEADERS, round_path(number - 1, "prompts.txt"), round_path(number - 1, "schedule.json")):
+    for path in (POOL, round_path(number - 1, "prompts.txt"), round_path(number - 1, "schedule.json")):
         yield history.last(path)
-    for asset in ("matches_matrix", "audit_requests", "audits", "source_audits"):
+    for asset in ("schedule", "submissions", "matches_matrix", "audit_requests", "audits", "source_audits"):
         yield from history.versions(round_path(number, ASSETS[asset]))
-    yield from history.versions(STATE)
+    for path in (STATE, CONFIG, LEADERS, round_path(number + 1, "schedule.json")):
+        yield from history.versions(path)
     pairs = reports(history, number) if "duels" in assets or "matches_matrix" in assets else []
     for pair in pairs:
         report = history.last(report_path(number, pair))
         yield report
-        if report is not None and "duels" in assets:
-            yield history.last(outputs_path(number, pair[0]), report.index)
-            yield history.last(outputs_path(number, pair[1]), report.index)
+        for hotkey in pair if report is not None else ():
+            yield history.last(outputs_path(number, hotkey), report.index if report else None)
 
 
 def _derivations(history: History, number: int, asset: str) -> list[tuple[str, Derive]]:
