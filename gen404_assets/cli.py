@@ -5,10 +5,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from gen404_assets.competition import settings
 from gen404_assets.competition.audits import SourceVerdict
@@ -23,12 +23,15 @@ from resources.settings import BadSetting
 
 if TYPE_CHECKING:
     from gen404_assets.competition.state import State
-    from resources.repository import Repository
+    from gen404_assets.outside import Outside
 
 # What a command needs beyond a replay is imported where it runs: a replay takes less time than those imports.
 # ruff: noqa: PLC0415
 
 SAME, DIFFERS, FAILED = 0, 1, 2
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Impossible(Exception):
@@ -127,14 +130,9 @@ def _browse(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from gen404_assets.outside import Outside
     from gen404_assets.status import status, status_json, status_text
 
-    outside = Outside(_environment())
-    try:
-        found = status(outside)
-    finally:
-        outside.close()
+    found = _operate(status)
     print(json.dumps(status_json(*found), indent=2) if options.json else status_text(*found))
     return SAME
 
@@ -166,19 +164,19 @@ def _content(path: Path) -> bytes:
 def _pause(options: argparse.Namespace) -> int:
     from gen404_assets.operating import pause
 
-    return _said(pause(_repository(), options.reason))
+    return _said(_operate(pause, options.reason))
 
 
 def _resume(options: argparse.Namespace) -> int:
     from gen404_assets.operating import resume_round
 
-    return _said(resume_round(_repository(), options.reason))
+    return _said(_operate(resume_round, options.reason))
 
 
 def _source_audit(options: argparse.Namespace) -> int:
     from gen404_assets.operating import audit_source
 
-    audit_source(_repository(), options.hotkey, options.verdict, options.reason)
+    _operate(audit_source, options.hotkey, options.verdict, options.reason)
     print(f"{options.hotkey}: {options.verdict}")
     return SAME
 
@@ -207,9 +205,18 @@ def _said(state: "State") -> int:
     return SAME
 
 
-def _repository() -> "Repository":
-    environment = _environment()
-    return open_repository(environment["COMPETITION_REPO"], environment.get("GITHUB_BRANCH", "main"))
+def _operate(act: Callable[Concatenate["Outside", P], T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Do what a person asks of the competition. Raises Impossible where it makes no sense as that stands."""
+    from gen404_assets.operating import Refused
+    from gen404_assets.outside import Outside
+
+    outside = Outside(_environment())
+    try:
+        return act(outside, *arguments, **options)
+    except Refused as error:
+        raise Impossible(str(error)) from error
+    finally:
+        outside.close()
 
 
 def _environment() -> Mapping[str, str]:

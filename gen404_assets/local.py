@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.renderer import open_renderer
-
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import BadSetting, read_settings
 from gen404_assets.competition_repository import create_repository, home, open_repository
@@ -29,6 +27,7 @@ from resources.local_network.objects import make_prompts
 from resources.local_network.ports import free_ports
 from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
+from resources.renderer import open_renderer
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
@@ -113,8 +112,8 @@ def _settings(ports: Mapping[str, int]) -> dict[str, str]:
         "COMPETITION_REPO": str(folder() / "repository.git"),
         "SUBTENSOR_NETWORK": (folder() / "chain").as_uri(),
         "OPENAI_BASE_URL": f"http://127.0.0.1:{ports['judge']}/v1",
-        "OPENAI_API_KEY": "local",
-        "JUDGE_MODEL": "local-judge",
+        "OPENAI_API_KEY": "no-key-is-asked-for",
+        "JUDGE_MODEL": "local-likeness",
         "EMBEDDER": "pictures",
         "GPU_PROVIDERS": "local",
         "LOCAL_NETWORK": str(folder()),

@@ -11,6 +11,7 @@ from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, Round,
 from gen404_assets.competition.schedule import next_start, schedule_at, start_block
 from gen404_assets.competition.state import Stage, State, resume
 from gen404_assets.live.work import see, time_at
+from gen404_assets.outside import Outside
 from resources.chain import Block
 from resources.repository import Repository, Snapshot
 
@@ -41,11 +42,11 @@ def begin(repository: Repository, files: Mapping[str, bytes], block: Block) -> S
             raise Refused("the repository holds a competition already")
         return {**files, STATE: state.to_bytes(), round_path(0, "schedule.json"): schedule.to_bytes()}
 
-    repository.publish(f"Begin the competition {config.name}", first)
+    repository.publish(f"Begin the competition {config.name}", first, time=block.time)
     return state
 
 
-def pause(repository: Repository, reason: str) -> State:
+def pause(outside: Outside, reason: str) -> State:
     """Hold the round; the stage it interrupts is remembered. Raises Refused."""
 
     def held(state: State) -> State:
@@ -55,10 +56,10 @@ def pause(repository: Repository, reason: str) -> State:
             update={"stage": Stage.PAUSED, "next_stage_eta": None, "interrupted_stage": state.stage}
         )
 
-    return _change_state(repository, "Pause", reason, held)
+    return _change_state(outside, "Pause", reason, held)
 
 
-def resume_round(repository: Repository, reason: str) -> State:
+def resume_round(outside: Outside, reason: str) -> State:
     """Go back to the stage that a pause interrupted. Raises Refused."""
 
     def resumed(state: State) -> State:
@@ -67,10 +68,10 @@ def resume_round(repository: Repository, reason: str) -> State:
         except ValueError as error:
             raise Refused(f"round {state.current_round} is {state.stage}: {error}") from error
 
-    return _change_state(repository, "Resume", reason, resumed)
+    return _change_state(outside, "Resume", reason, resumed)
 
 
-def audit_source(repository: Repository, hotkey: str, verdict: SourceVerdict, reason: str) -> None:
+def audit_source(outside: Outside, hotkey: str, verdict: SourceVerdict, reason: str) -> None:
     """Record a person's verdict on a miner's source code; a later one replaces it. Raises Refused."""
 
     def entered(head: Snapshot) -> Mapping[str, bytes | None]:
@@ -82,10 +83,11 @@ def audit_source(repository: Repository, hotkey: str, verdict: SourceVerdict, re
         path = current.path("source_audit.json")
         return {path: SourceAudits([*others, entry]).to_bytes(current.files.read(path))}
 
-    repository.publish(f"Source audit of {hotkey}: {verdict}\n\n{reason}", entered)
+    message = f"Source audit of {hotkey}: {verdict}\n\n{reason}".strip()
+    outside.repository.publish(message, entered, time=outside.now())
 
 
-def _change_state(repository: Repository, action: str, reason: str, change: Callable[[State], State]) -> State:
+def _change_state(outside: Outside, action: str, reason: str, change: Callable[[State], State]) -> State:
     after: list[State] = []
 
     def changed(head: Snapshot) -> Mapping[str, bytes | None]:
@@ -93,5 +95,5 @@ def _change_state(repository: Repository, action: str, reason: str, change: Call
         after[:] = [change(current.need(STATE, current.state))]
         return {STATE: after[0].to_bytes(current.files.read(STATE))}
 
-    repository.publish(f"{action} the round\n\n{reason}".strip(), changed)
+    outside.repository.publish(f"{action} the round\n\n{reason}".strip(), changed, time=outside.now())
     return after[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +13,8 @@ from gen404_assets.competition_repository import home, open_repository
 from resources.faults import InfrastructureFault, MinerFault
 
 if TYPE_CHECKING:
-    from resources.builds import Builds
-
     from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+    from resources.builds import Builds
     from resources.chain import Chain
     from resources.distance import Distance
     from resources.downloads import Downloads
@@ -99,6 +99,13 @@ class Outside:
         from resources.builds import open_builds
 
         return open_builds(self.environment)
+
+    def now(self) -> datetime:
+        """The chain's time, by which commits are dated; this machine's while the chain can't be asked."""
+        try:
+            return self.chain.finalized().time
+        except InfrastructureFault:
+            return datetime.now(UTC)
 
     def regenerate(
         self, subject: "Subject", say: Callable[[str], None], progress: "Progress", cancelled: Callable[[], bool]

@@ -37,7 +37,7 @@ class LaneRuns:
     @classmethod
     def of(cls, instance: dg.DagsterInstance, lane: Lane, number: int) -> "LaneRuns":
         """The last runs, as Dagster knows them."""
-        filters = dg.RunsFilter(tags={LANE_TAG: lane, ROUND_TAG: str(number)})
+        filters = dg.RunsFilter(tags={LANE_TAG: lane.value, ROUND_TAG: str(number)})
         records = instance.get_run_records(filters, limit=_KNOWN)
         return cls(
             [

@@ -92,7 +92,7 @@ def _requests(
             run_key=f"{lane}:{found.round}:{head}:{runs.ended}",
             asset_selection=[dg.AssetKey(asset) for asset in chosen],
             partition_key=str(found.round),
-            tags={LANE_TAG: lane, ROUND_TAG: str(found.round), HEAD_TAG: head},
+            tags={LANE_TAG: lane.value, ROUND_TAG: str(found.round), HEAD_TAG: head},
         )
 
 

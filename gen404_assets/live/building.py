@@ -34,7 +34,8 @@ def track_builds(work: Work) -> None:
 
 def _ask(work: Work) -> tuple[BuildRun | None, str]:
     try:
-        return work.outside.builds.workflow_run(work.number), ""
+        run = work.outside.builds.workflow_run(work.number)
+        return (None if run is None else BuildRun(run.ended, run.jobs)), ""
     except InfrastructureFault as fault:
         return None, f"nothing can be learnt of the builds: {fault}"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.files import MalformedFile
@@ -11,7 +11,6 @@ from gen404_assets.competition.settings import BLOCK_SECONDS, Rules, read_settin
 from gen404_assets.competition.state import Stage, State, advance
 from gen404_assets.outside import Outside
 from resources.chain import Block
-from resources.faults import InfrastructureFault
 from resources.repository import Snapshot
 
 Derive = Callable[[Round], Mapping[str, bytes | None]]
@@ -96,14 +95,8 @@ class Work:
                 raise Overtaken(f"round {current.number} is {stage} now")
             return derive(current)
 
-        self.outside.repository.publish("\n".join(messages), at_head, time=self._now())
+        self.outside.repository.publish("\n".join(messages), at_head, time=self.outside.now())
         self.say("; ".join(messages[:3]) + (f" and {len(messages) - 3} more" if len(messages) > 3 else ""))
-
-    def _now(self) -> datetime:
-        try:
-            return self.outside.chain.finalized().time
-        except InfrastructureFault:  # the work itself doesn't need the chain; its commit keeps the machine's time
-            return datetime.now(UTC)
 
 
 def time_at(block: Block, number: int) -> str:

@@ -149,6 +149,9 @@ class SimulatedOutside:
         }
     )
 
+    def now(self) -> datetime:
+        return self.chain.finalized().time
+
     def regenerate(
         self, subject: Subject, say: Callable[[str], None], progress: Progress, cancelled: Callable[[], bool]
     ) -> Regenerated:

@@ -107,8 +107,7 @@ def step(outside: SimulatedOutside, found: Due) -> None:
     current = now(outside)
     for request in current.requests.root:
         if request.hotkey not in current.source_audits.verdicts() and stage(outside) is Stage.DUELS:
-            repository, verdict = outside.repository, outside.verdict(request.hotkey)
-            audit_source(repository, request.hotkey, verdict, "")  # type: ignore[arg-type]
+            audit_source(outside, request.hotkey, outside.verdict(request.hotkey), "")  # type: ignore[arg-type]
 
 
 def play(outside: SimulatedOutside) -> list[Stage]:
