@@ -17,6 +17,7 @@ from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, rounds_in
 from gen404_assets.competition.settings import VERSIONS, Rules
 from gen404_assets.competition_repository import create_repository, history_of, open_repository
+from gen404_assets.refused import Refused
 from gen404_assets.replay_text import replay_text
 from resources.faults import InfrastructureFault, MinerFault
 from resources.settings import BadSetting
@@ -34,16 +35,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Impossible(Exception):
-    """What was asked for can't be done; the message is for the one who asked."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is 0 where all is well, 1 where a replay differs, 2 where it can't be done."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (settings.BadSetting, BadSetting, MalformedFile, InfrastructureFault, MinerFault, Impossible) as error:
+    except (settings.BadSetting, BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused) as error:
         print(f"gen404: {error}", file=sys.stderr)
         return FAILED
 
@@ -158,7 +155,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Impossible(f"{path}: {error.strerror}") from error
+        raise Refused(f"{path}: {error.strerror}") from error
 
 
 def _pause(options: argparse.Namespace) -> int:
@@ -206,15 +203,12 @@ def _said(state: "State") -> int:
 
 
 def _operate(act: Callable[Concatenate["Outside", P], T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Do what a person asks of the competition. Raises Impossible where it makes no sense as that stands."""
-    from gen404_assets.operating import Refused
+    """Do what a person asks of the competition, with everything outside that it takes."""
     from gen404_assets.outside import Outside
 
     outside = Outside(_environment())
     try:
         return act(outside, *arguments, **options)
-    except Refused as error:
-        raise Impossible(str(error)) from error
     finally:
         outside.close()
 
@@ -236,7 +230,7 @@ def _replay(options: argparse.Namespace) -> int:
     wanted = known if options.rounds is None else [number for number in options.rounds if number in known]
     if not wanted:
         had = f"rounds {known[0]} to {known[-1]}" if known else "none"
-        raise Impossible(f"{options.repository} has no such round on {options.branch}; it has {had}")
+        raise Refused(f"{options.repository} has no such round on {options.branch}; it has {had}")
     found = [replay_round(history, number, rules, chosen=dict(options.rule)) for number in wanted]
     if options.json:
         print(json.dumps({"rounds": [asdict(replayed) for replayed in found]}, indent=2, ensure_ascii=False))

@@ -128,8 +128,6 @@ def _settings(ports: Mapping[str, int]) -> dict[str, str]:
         "DOWNLOAD_JITTER_SECONDS": "1",
         "PUBLISH_INTERVAL_SECONDS": "5",
         "SENSOR_SECONDS": "2",
-        # Of so few prompts, as many as would be the tolerated share of 128.
-        "MAX_MISMATCHED_PROMPTS": "1",
     }
 
 

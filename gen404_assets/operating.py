@@ -12,12 +12,9 @@ from gen404_assets.competition.schedule import next_start, schedule_at, start_bl
 from gen404_assets.competition.state import Stage, State, resume
 from gen404_assets.live.work import see, time_at
 from gen404_assets.outside import Outside
+from gen404_assets.refused import Refused
 from resources.chain import Block
 from resources.repository import Repository, Snapshot
-
-
-class Refused(Exception):
-    """What was asked for makes no sense as the competition stands; the message says why."""
 
 
 def begin(repository: Repository, files: Mapping[str, bytes], block: Block) -> State:
