@@ -128,8 +128,8 @@ def _rpc(network: str) -> "Substrate":
 class SubtensorChain:
     """The chain behind a substrate of the SDK; `substrate` makes one, for each connection anew.
 
-    Threads may share it. A connection that failed is thrown away, and the next call opens another: the SDK's own
-    hangs for good when a node closes it cleanly.
+    Threads may share it. A connection that failed is not trusted again: the next call opens another. The SDK
+    bounds no call as a whole, and waits for ever for an answer when the node closes the connection cleanly.
     """
 
     def __init__(

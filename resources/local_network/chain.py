@@ -66,7 +66,7 @@ def create_local_chain(
     chain = LocalChain(folder)
     with chain.lock(exclusive=True):
         if not (folder / "chain.json").is_file():
-            chain.set_clock(float(genesis_number), None)
+            _replace(folder / "clock.json", json.dumps([genesis_number, None]))
             genesis = {
                 "number": genesis_number,
                 "time": genesis_time.astimezone(UTC).isoformat(),
@@ -80,22 +80,16 @@ def keep_ticking(folder: Path, stop: threading.Event) -> None:
     """Let blocks come, one each `block_time` seconds, until `stop` is set; they go on from where they were."""
     chain = LocalChain(folder)
     try:
-        while True:
-            with chain.lock(exclusive=True):
-                chain.set_clock(chain.now(), time.monotonic())
-            if stop.wait(_TICK):
-                break
+        chain.tick()
+        while not stop.wait(_TICK):
+            chain.tick()
     finally:
-        with chain.lock(exclusive=True):
-            chain.set_clock(chain.now(), None)
+        chain.stand()
 
 
 def advance(folder: Path, blocks: int) -> None:
-    """Put the chain forward, as if that many blocks had come."""
-    chain = LocalChain(folder)
-    with chain.lock(exclusive=True):
-        _, ticked_at = chain.clock()
-        chain.set_clock(chain.now() + blocks, None if ticked_at is None else time.monotonic())
+    """Put a chain that stands still forward by that many blocks."""
+    LocalChain(folder).stand(blocks)
 
 
 def local_keypair(name: str) -> "Keypair":
@@ -169,7 +163,8 @@ class LocalChain:
 
     def head(self) -> int:
         """The number of the newest block. Never less than anybody was told before."""
-        return math.floor(self.now())
+        with self.lock(exclusive=False):
+            return math.floor(self._height(time.monotonic()))
 
     def finalized(self) -> int:
         """The number of the last finalised block."""
@@ -183,29 +178,32 @@ class LocalChain:
         """A block's hash: of the genesis and the number."""
         return "0x" + blake2b(number.to_bytes(8, "big"), key=self._genesis[3], digest_size=32).hexdigest()
 
-    def now(self) -> float:
-        """The height, with the share of the next block that has passed."""
-        while True:
-            # Read again after looking at the time: a tick in between would have this one overtake what it wrote.
-            blocks, ticked_at = clock = self.clock()
-            passed = 0.0 if ticked_at is None else time.monotonic() - ticked_at
-            if self.clock() == clock:
-                break
-        if not 0 <= passed <= _COAST:  # negative after a reboot, which starts that clock anew
-            passed = _COAST
-        return blocks + passed / self.block_time if passed else blocks
+    def tick(self) -> None:
+        """Let blocks come from here on, as long as the next tick is not overdue."""
+        with self.lock(exclusive=True):
+            now = time.monotonic()
+            self._set_clock(self._height(now), now)
 
-    def clock(self) -> tuple[float, float | None]:
-        """Height at the last tick, and its time by `time.monotonic`, which all processes share; None: it stands."""
+    def stand(self, after: int = 0) -> None:
+        """Let no more blocks come but, at once, that many."""
+        with self.lock(exclusive=True):
+            self._set_clock(self._height(time.monotonic()) + after, None)
+
+    def _height(self, now: float) -> float:
+        """The height, with the share of the next block that has passed. Under the lock: a clock is set and read as of
+        one moment, or else somebody could be told less than before."""
         path = self._folder / "clock.json"
         try:
+            # Where it was at the last tick, and the time of that by `time.monotonic`, which all processes share.
             blocks, ticked_at = json.loads(path.read_bytes())
+            passed = 0.0 if ticked_at is None else now - ticked_at
+            if not 0 <= passed <= _COAST:  # negative after a reboot, which starts that clock anew
+                passed = _COAST
+            return float(blocks + passed / self.block_time)
         except (ValueError, TypeError) as error:
             raise BrokenChain(f"{path}: {error!r}") from error
-        return blocks, ticked_at
 
-    def set_clock(self, blocks: float, ticked_at: float | None) -> None:
-        """Under the exclusive lock."""
+    def _set_clock(self, blocks: float, ticked_at: float | None) -> None:
         _replace(self._folder / "clock.json", json.dumps([blocks, ticked_at]))
 
     def append(self, signer: str, call: str, params: Mapping[str, Any]) -> Extrinsic:
@@ -216,7 +214,7 @@ class LocalChain:
             whole = log.read().rfind(b"\n") + 1
             if whole < end:  # the last line of a process that was killed while writing it
                 log.truncate(whole)
-            extrinsic = Extrinsic(self.head() + 1, signer, call, params)
+            extrinsic = Extrinsic(math.floor(self._height(time.monotonic())) + 1, signer, call, params)
             line = {"block": extrinsic.block, "signer": signer, "call": call, "params": params}
             log.write(json.dumps(line).encode() + b"\n")
             log.flush()

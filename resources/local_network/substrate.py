@@ -48,7 +48,7 @@ class LocalSubstrate:
         return Balance(rao, netuid)
 
     async def connect(self) -> None:
-        self.chain.clock()
+        self.chain.head()
 
     async def close(self) -> None:
         pass

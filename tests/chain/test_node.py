@@ -124,8 +124,9 @@ def test_one_threads_failure_ends_what_others_wait_for_and_none_hangs(chain: Cha
     assert chain.finalized().number == 101
 
 
-def test_g23_an_endpoints_key_is_in_no_message(caplog: pytest.LogCaptureFixture) -> None:
-    endpoint = "ws://me:hunter2@127.0.0.1:1/my-key?token=mine"
+@pytest.mark.parametrize("bad", ["", "#no-fragment-is-allowed-here"])
+def test_g23_an_endpoints_key_is_in_no_message(caplog: pytest.LogCaptureFixture, bad: str) -> None:
+    endpoint = f"ws://me:hunter2@127.0.0.1:1/my-key?token=mine{bad}"
     with pytest.raises(InfrastructureFault) as failure:
         open_chain({"SUBTENSOR_NETWORK": endpoint}, deadline=DEADLINE).finalized()
     for secret in ("hunter2", "my-key", "mine"):
