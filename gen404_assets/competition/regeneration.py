@@ -67,6 +67,10 @@ class Prompts:
         if before is None or self._rank(output) < self._rank(before):
             self.best[stem] = output
 
+    def attempts_left(self, stem: str) -> int:
+        """How often a prompt may still be handed out."""
+        return ATTEMPTS - self.attempts[stem] - (stem in self.locks)
+
     def measured(self, stem: str) -> bool:
         """Whether nothing is left to be measured of what there is of a prompt."""
         output = self.best.get(stem)
@@ -98,7 +102,7 @@ class Prompts:
         """
         if self.decided:
             return []
-        free = [stem for stem in self.stems if stem not in self.locks and self.attempts[stem] < ATTEMPTS]
+        free = [stem for stem in self.stems if stem not in self.locks and self.attempts_left(stem) > 0]
         fresh = [stem for stem in free if stem not in self.best]
         again = [stem for stem in free if stem in self.best and self._may_improve(stem)]
         failed = [stem for stem in again if not self.best[stem].complete]
@@ -230,9 +234,9 @@ class Regeneration:
                 found.append((pod.name, "never became healthy", True))
             elif not self.working_on(pod.name):
                 idle.append(pod)
-        # Of those without work, as many are kept as there are prompts that may yet come to them.
+        # Of those without work, as many are kept as there are attempts that may yet come to them.
         useful = sorted((pod for pod in idle if any(self._takes(pod, waiting))), key=lambda pod: not pod.healthy)
-        kept = {pod.name for pod in useful[: len(waiting)]}
+        kept = {pod.name for pod in useful[: sum(map(self.prompts.attempts_left, waiting))]}
         return found + [(pod.name, "nothing left to do", False) for pod in idle if pod.name not in kept]
 
     @property

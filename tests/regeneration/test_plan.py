@@ -1,0 +1,325 @@
+"""The plan's rules one by one: hand-out order, locks, attempts, the best result, bad pods, counts, the end."""
+
+from statistics import median
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gen404_assets.competition.outputs import Output
+from gen404_assets.competition.pods import PodAtWork, PodRules
+from gen404_assets.competition.regeneration import Prompts, Regeneration
+from gen404_assets.competition.settings import BadSetting, Rules
+from tests.rules.examples import RULES
+
+PODS = PodRules()
+FEW = Rules(generation_median_trim_count=0)
+FAILED = Prompts([], RULES, audited=True).output()
+
+
+def made(seconds: float, distance: float | None = 0.01) -> Output:
+    return Output(glb="u.glb", png="u.png", generation_time=seconds, size=1, attempts=1, distance=distance)
+
+
+def plan(*results: Output | None, pods: int = 1, rules: Rules = FEW, audited: bool = True) -> Regeneration:
+    """A plan of prompts a, b, c, ... with what was made of each so far, and healthy pods 0, 1, ..."""
+    stems = [chr(ord("a") + number) for number in range(len(results))]
+    prompts = Prompts(stems, rules, audited=audited)
+    for stem, result in zip(stems, results, strict=True):
+        if result is not None:
+            prompts.recall(stem, result)
+    found = Regeneration(prompts, PODS)
+    for number in range(pods):
+        found.started(str(number), number * 30.0)
+        found.healthy(str(number))
+    return found
+
+
+def handed(found: Regeneration, pod: str = "0") -> str:
+    """Every prompt that the pod is given, one after the other, while none comes back."""
+    return "".join(iter(lambda: found.hand_out(pod, 0.0) or "", ""))
+
+
+def test_fresh_prompts_come_first_then_failed_then_over_the_hard_limit_then_the_slowest() -> None:
+    assert handed(plan(made(100), made(170), made(181), FAILED, None, made(190), None)) == "egdcfba"
+
+
+def test_slow_prompts_are_given_again_only_while_the_trimmed_median_is_over_its_limit() -> None:
+    assert handed(plan(made(95), made(100), made(80))) == "ba"
+    assert handed(plan(made(95), made(80), made(80))) == ""
+    assert handed(plan(made(95), made(80), made(80), FAILED, FAILED)) == "dea"  # failed count as 180
+
+
+def test_failed_and_over_time_are_given_again_whatever_the_median() -> None:
+    assert handed(plan(FAILED, made(181), *[made(10)] * 20)) == "ab"
+
+
+def test_what_is_mismatched_in_distance_or_not_measured_is_not_given_again() -> None:
+    assert handed(plan(made(200, 0.2), made(170, 0.2), made(200, None), made(200))) == "d"
+
+
+def test_a_baseline_has_no_distances() -> None:
+    assert handed(plan(made(200, 0.5), made(100, 0.5), audited=False)) == "ab"
+
+
+def test_a_prompt_is_locked_while_a_pod_has_it_and_never_comes_back_to_it() -> None:
+    found = plan(None, pods=2)
+    assert found.hand_out("0", 0.0) == "a"
+    assert found.hand_out("1", 0.0) is None
+    found.finished("0", "a", FAILED)
+    assert found.hand_out("0", 0.0) is None
+    assert found.hand_out("1", 0.0) == "a"
+
+
+def test_a_lock_expires_after_ten_minutes_and_counts_as_a_failed_attempt() -> None:
+    found = plan(None, pods=2)
+    found.hand_out("0", 0.0)
+    found.expire(599.9)
+    assert found.hand_out("1", 599.9) is None
+    found.expire(600)
+    assert found.hand_out("1", 600) == "a"
+    found.finished("0", "a", made(20))  # late, and yet the best there is
+    found.finished("1", "a", FAILED)
+    assert (found.prompts.best["a"].complete, found.prompts.attempts["a"]) == (True, 2)
+
+
+def test_a_lock_does_not_expire_while_the_rest_is_ours_to_do_nor_with_the_pod() -> None:
+    found = plan(None, pods=2)
+    found.hand_out("0", 0.0)
+    found.made("0", "a")
+    found.expire(10_000)
+    found.ended("0", "bad", replaced=True)
+    assert found.hand_out("1", 10_000) is None
+    found.finished("0", "a", made(20))
+    assert found.over
+
+
+def test_what_an_ended_pod_worked_on_is_fresh_again() -> None:
+    found = plan(None, pods=2)
+    found.hand_out("0", 0.0)
+    found.ended("0", "lost", replaced=True)
+    assert found.prompts.attempts["a"] == 0
+    assert found.hand_out("1", 0.0) == "a"
+
+
+def test_a_prompt_has_three_attempts() -> None:
+    found = plan(None, pods=4)
+    for pod in "012":
+        assert found.hand_out(pod, 0.0) == "a"
+        found.finished(pod, "a", FAILED)
+    assert found.hand_out("3", 0.0) is None
+    assert found.over
+    assert found.prompts.outputs()["a"].attempts == 3
+
+
+results = st.builds(made, st.sampled_from([10.0, 89.0, 91.0, 150.0, 190.0]), st.sampled_from([0.0, 0.1, 0.11, 1.0]))
+
+
+@given(st.lists(results | st.just(FAILED), min_size=1, max_size=6))
+def test_g7_the_best_result_is_the_matching_one_first_then_the_faster(attempts: list[Output]) -> None:
+    prompts = Prompts(["a"], RULES, audited=True)
+    for attempt in attempts:
+        prompts.keep("a", attempt)
+    kinds = [
+        [output for output in attempts if output.complete and (output.distance or 0) <= 0.1],
+        [output for output in attempts if output.complete],
+        attempts,
+    ]
+    best = next(kind for kind in kinds if kind)
+    assert prompts.best["a"] in best
+    assert prompts.best["a"].generation_time == min(output.generation_time for output in best)
+
+
+def test_g7_a_file_that_could_not_be_rendered_is_better_than_none() -> None:
+    prompts = Prompts(["a"], RULES, audited=True)
+    unrendered = prompts.output("u.glb", None, generation_time=50.0)
+    for attempt in (FAILED, unrendered, FAILED):
+        prompts.keep("a", attempt)
+    assert prompts.best["a"] == unrendered
+
+
+@settings(max_examples=300)
+@given(st.lists(st.none() | st.just(FAILED) | results, min_size=1, max_size=12), st.integers(0, 3), st.booleans())
+def test_the_next_prompt_is_that_of_a_plain_reading_of_the_rule(
+    made_so_far: list[Output | None], trim: int, audited: bool
+) -> None:
+    rules = Rules(generation_median_trim_count=trim, max_mismatched_prompts=100)
+    found = plan(*made_so_far, rules=rules, audited=audited)
+    stems = found.prompts.stems
+    times = sorted(output.generation_time if output and output.complete else 180.0 for output in made_so_far)
+    kept = times[trim:-trim] if trim and len(times) > 2 * trim else times
+    fresh, failed, over, slow = [], [], [], []
+    for stem, output in zip(stems, made_so_far, strict=True):
+        if output is None:
+            fresh.append(stem)
+        elif not output.complete:
+            failed.append(stem)
+        elif not (audited and output.distance is not None and output.distance > 0.1):
+            if output.generation_time > 180:
+                over.append(stem)
+            elif output.generation_time > 90 and median(kept) > 90:
+                slow.append((-output.generation_time, stem))
+    expected = fresh + failed + over + [stem for _, stem in sorted(slow)]
+    assert found.prompts.open() == expected
+
+
+# Pods.
+
+
+def worked(*outputs: tuple[Output, Output | None]) -> PodAtWork:
+    pod = PodAtWork("0", 0.0)
+    for output, before in outputs:
+        pod.record(output, before, RULES)
+    return pod
+
+
+@pytest.mark.parametrize("spoilt", [FAILED, made(181)])
+def test_a_pod_is_bad_after_eight_failures_or_overruns(spoilt: Output) -> None:
+    retried = [(spoilt, FAILED)]  # so that the fresh times don't speak
+    assert not worked(*retried * 7, *[(made(10), None)] * 20).bad
+    assert worked(*retried * 7, *[(made(10), None)] * 20, *retried).bad
+
+
+@pytest.mark.parametrize(
+    ("times", "bad"),
+    [
+        ([121] * 8, True),
+        ([121] * 7, False),
+        ([120] * 8, False),  # not over 120
+        ([150] * 4 + [140] * 4, False),  # getting faster
+        ([140] * 4 + [150] * 4, True),
+        ([10] * 20 + [130] * 8, True),  # the last eight count
+        ([130] * 5 + [10] * 3, False),
+    ],
+)
+def test_a_pod_is_bad_when_its_last_eight_fresh_times_are_slow_and_not_getting_faster(
+    times: list[float], bad: bool
+) -> None:
+    assert worked(*[(made(seconds), None) for seconds in times]).bad is bad
+    assert not worked(*[(made(seconds), made(100)) for seconds in times]).bad  # retries are not fresh
+
+
+@pytest.mark.parametrize(
+    ("deltas", "takes"),
+    [
+        ([], True),
+        ([50, 50], True),
+        ([50, 50, 50], False),
+        ([0, 0, 0], False),
+        ([10, 10, -21], True),
+        ([-1, 1, 0], False),
+    ],
+)
+def test_a_pod_takes_retries_until_three_were_no_faster_than_the_originals(deltas: list[float], takes: bool) -> None:
+    assert worked(*[(made(100 + delta), made(100)) for delta in deltas]).takes_retries is takes
+
+
+def test_a_pod_that_takes_no_retries_still_takes_fresh_prompts() -> None:
+    found = plan(FAILED, None)
+    found.pods["0"].retry_deltas = [1.0, 1.0, 1.0]
+    assert handed(found) == "b"
+
+
+def test_a_bad_pod_is_given_nothing_and_is_replaced() -> None:
+    found = plan(None, made(10))
+    found.pods["0"].bad = True
+    assert found.hand_out("0", 0.0) is None
+    assert found.to_end(0.0) == [("0", "bad", True)]
+    assert not found.over
+    found.ended("0", "bad", replaced=True)
+    assert found.start_due(60.0)
+
+
+def test_two_pods_first_then_four_once_one_is_healthy_thirty_seconds_apart() -> None:
+    found = Regeneration(Prompts([f"p{number}" for number in range(20)], RULES, audited=True), PODS)
+    now = 0.0
+    started: list[float] = []
+    while now < 600:
+        if now == 300:
+            found.healthy("0")
+        if found.start_due(now):
+            found.started(str(len(started)), now)
+            started.append(now)
+        now += 10
+    assert started == [0, 30, 300, 330]
+
+
+def test_a_pod_that_never_gets_healthy_is_given_up_and_replaced_while_the_budget_lasts() -> None:
+    found = Regeneration(Prompts(["a", "b"], RULES, audited=True), PODS)
+    for number in range(6):
+        now = number * 4000.0
+        assert found.start_due(now)
+        found.started(str(number), now)
+        assert found.to_end(now + 3599) == []
+        assert found.to_end(now + 3600) == [(str(number), "never became healthy", True)]
+        found.ended(str(number), "never became healthy", replaced=True)
+    assert not found.start_due(1e6)
+    assert found.over
+    assert not found.deployed
+
+
+def test_pods_are_not_started_for_prompts_that_others_can_take() -> None:
+    found = plan(None)
+    assert not found.start_due(100.0)
+    assert plan(None, None).start_due(100.0)
+    assert not plan(made(10), made(10)).start_due(100.0)
+
+
+def test_pods_without_a_chance_of_work_are_ended_and_not_replaced() -> None:
+    found = plan(made(10), None, pods=4)
+    assert found.hand_out("0", 0.0) == "b"
+    # Two attempts may yet come to others, should the first one fail.
+    assert found.to_end(100.0) == [("3", "nothing left to do", False)]
+    found.ended("3", "nothing left to do", replaced=False)
+    found.finished("0", "b", FAILED)
+    assert not found.start_due(1000.0)
+    assert [name for name, _, _ in found.to_end(100.0)] == ["0"]
+    assert found.hand_out("1", 0.0) == "b"
+
+
+# The end.
+
+
+@pytest.mark.parametrize(("far", "decided"), [(11, False), (12, True), (20, True)])
+def test_the_rest_is_not_generated_once_twice_the_tolerated_mismatches_are_found(far: int, decided: bool) -> None:
+    found = plan(*[made(10, 0.5)] * far, *[None] * 3, rules=RULES)
+    assert found.over is decided
+    assert (found.hand_out("0", 0.0) is None) is decided
+
+
+@pytest.mark.parametrize(("tolerated", "critical", "needed"), [(0, 1, 2), (1, 1, 3), (1, 0, 2), (0, 0, 1), (3, 5, 9)])
+def test_an_early_end_is_certain_whichever_prompts_are_critical(tolerated: int, critical: int, needed: int) -> None:
+    rules = Rules(max_mismatched_prompts=tolerated, max_mismatched_critical_prompts=critical)
+    for far in range(20):
+        assert plan(*[made(10, 0.5)] * far, None, rules=rules).prompts.decided is (far >= needed)
+
+
+def test_what_may_still_be_generated_well_is_no_mismatch_yet() -> None:
+    found = plan(*[FAILED] * 40, rules=RULES)
+    assert not found.over
+    for stem in found.prompts.stems[:12]:
+        found.prompts.attempts[stem] = 3
+    assert found.over
+
+
+def test_a_baseline_has_no_early_end_and_is_closed_in_the_end() -> None:
+    found = plan(*[made(10, 0.5)] * 12, FAILED, None, rules=RULES, audited=False)
+    assert not found.over
+    closed = found.prompts.closed()
+    assert closed.names == found.prompts.stems
+    assert [closed[name].attempts for name in ("a", "m", "n")] == [1, 3, 3]
+    assert [key for key, _ in closed["n"].model_dump(exclude_unset=True).items()][:2] == ["glb", "png"]
+
+
+def test_a_regeneration_is_not_over_while_a_result_waits_for_its_distance() -> None:
+    found = plan(made(10, None))
+    assert not found.over
+    assert found.prompts.unmeasured == ["a"]
+    assert plan(made(10)).over
+
+
+@pytest.mark.parametrize("name", ["INITIAL_POD_COUNT", "PODS_PER_MINER", "MAX_POD_ATTEMPTS"])
+def test_g12_counts_of_pods_are_settings_of_at_least_one(name: str) -> None:
+    assert getattr(PodRules.from_environment({name: "3"}), name.lower()) == 3
+    with pytest.raises(BadSetting, match=name):
+        PodRules.from_environment({name: "0"})
