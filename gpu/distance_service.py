@@ -5,25 +5,15 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-import httpx2
 import uvicorn
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel
 
 from gpu.embedding import Embeddings, Unmeasured
 from gpu.embedding_dinov3 import from_environment
+from gpu.fetching import FileNotFound, Pictures, RequestError
 
 PORT = 8095
-_SECONDS = 60.0
-_MAX_BYTES = 32 << 20
-
-
-class FileNotFound(Exception):
-    """There is nothing behind a URL."""
-
-
-class RequestError(Exception):
-    """A picture could not be had; the message says why."""
 
 
 class Pair(BaseModel):
@@ -38,33 +28,6 @@ class Measured(BaseModel):
 
     distance: float | None
     error: Literal["file_not_found", "request_error"] | None = None
-
-
-class Pictures:
-    """Pictures below one base URL: no other host and no redirect is followed."""
-
-    def __init__(self, base: str) -> None:
-        self._base = base.rstrip("/") + "/"
-        self._client = httpx2.Client(timeout=_SECONDS, follow_redirects=False)
-
-    def fetch(self, url: str) -> bytes:
-        """The file behind a URL. Raises FileNotFound, RequestError."""
-        if not url.startswith(self._base) or "/../" in url:
-            raise RequestError("not below CDN_URL")
-        try:
-            with self._client.stream("GET", url) as response:
-                if response.status_code in {404, 410}:
-                    raise FileNotFound
-                if response.status_code != 200:
-                    raise RequestError(f"status {response.status_code}")
-                content = b""
-                for chunk in response.iter_bytes():
-                    content += chunk
-                    if len(content) > _MAX_BYTES:
-                        raise RequestError(f"over {_MAX_BYTES} bytes")
-                return content
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise RequestError(type(error).__name__) from error
 
 
 def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> FastAPI:
@@ -99,7 +62,7 @@ def main() -> None:
     base = os.environ.get("CDN_URL", "")
     if not base.startswith(("http://", "https://")):
         parser.error("CDN_URL must be the http(s) URL below which the pictures are")
-    app = create_app(Embeddings(from_environment(os.environ)), Pictures(base).fetch)
+    app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch)
     uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
 
 

@@ -57,15 +57,16 @@ class Embeddings:
 
     def _want(self, file: bytes) -> Future[Vector]:
         digest = hashlib.sha256(file).hexdigest()
-        if found := self._find(digest):
-            return found
+        with self._lock:
+            if found := self._find(digest):
+                return found
         picture = decoded(file)
         with self._lock:
             return self._find(digest) or self._waiting.setdefault(digest, (picture, Future()))[1]
 
     def _find(self, digest: str) -> Future[Vector] | None:
-        known = self._known.get(digest)
-        return known or (self._waiting[digest][1] if digest in self._waiting else None)
+        waiting = self._waiting.get(digest)
+        return waiting[1] if waiting else self._known.get(digest)
 
     def _result(self, wanted: Future[Vector]) -> Vector:
         """Whoever comes to the model first takes along what waits by then, also for others."""

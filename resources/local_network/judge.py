@@ -11,20 +11,18 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-import httpx2
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from gpu.fetching import FileNotFound, Pictures, RequestError
 from resources.local_network.likeness import Look, difference, in_words, look, looks, penalty
 
 MODEL = "local-likeness"
 """The model's name, for `JUDGE_MODEL`."""
 
-_SECONDS = 20.0
-_MAX_BYTES = 32 << 20
 _KEPT = 512
 
 
@@ -64,31 +62,6 @@ class ChatRequest(BaseModel):
         return [part.image_url.url for part in parts if part.image_url]
 
 
-class PublicPictures:
-    """Pictures below given base URLs, as files. No redirect is followed."""
-
-    def __init__(self, bases: Sequence[str]) -> None:
-        self._bases = tuple(base.rstrip("/") + "/" for base in bases)
-        self._client = httpx2.Client(timeout=_SECONDS, follow_redirects=False, trust_env=False)
-
-    def fetch(self, url: str) -> bytes:
-        """The file behind a URL. Raises BadRequest."""
-        if not url.startswith(self._bases) or "/.." in url:
-            raise BadRequest(f"{url} is not below the pictures' base")
-        try:
-            with self._client.stream("GET", url) as response:
-                if response.status_code != 200:
-                    raise BadRequest(f"{url}: status {response.status_code}")
-                content = b""
-                for chunk in response.iter_bytes():
-                    content += chunk
-                    if len(content) > _MAX_BYTES:
-                        raise BadRequest(f"{url}: over {_MAX_BYTES} bytes")
-                return content
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise BadRequest(f"{url}: {type(error).__name__}") from error
-
-
 class Likeness:
     """Answers about pictures by URL; what a picture shows is kept, since each is asked about often."""
 
@@ -110,12 +83,14 @@ class Likeness:
         try:
             with Image.open(io.BytesIO(self._fetch(url))) as picture:
                 return picture.convert("RGB")
+        except (FileNotFound, RequestError) as error:
+            raise BadRequest(str(error)) from error
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BadRequest(f"{url} is not a picture") from error
 
 
 def create_app(fetch: Callable[[str], bytes]) -> FastAPI:
-    """The server; `fetch` gives the file behind a picture's URL, or raises BadRequest."""
+    """The server; `fetch` gives the file behind a picture's URL, or raises FileNotFound or RequestError."""
     app = FastAPI(title="Local judge")
     likeness = Likeness(fetch)
 
@@ -165,7 +140,7 @@ def main() -> None:
         "--pictures-base", action="append", required=True, help="where pictures are fetched from; may be given again"
     )
     given = parser.parse_args()
-    app = create_app(PublicPictures(given.pictures_base).fetch)
+    app = create_app(Pictures(given.pictures_base).fetch)
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")
 
 

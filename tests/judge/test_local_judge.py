@@ -10,8 +10,9 @@ from contextlib import closing
 import httpx2
 import pytest
 
+from gpu.fetching import Pictures
 from resources.judge import Answer, NotJudged, Question, ServedJudge, check_judge
-from resources.local_network.judge import MODEL, Likeness, PublicPictures, create_app
+from resources.local_network.judge import MODEL, Likeness, create_app
 from tests.judge.drawn import LADDER, blank, drawn, noise, png, prompt
 from tests.judge.serving import Files, serving, serving_files
 
@@ -32,7 +33,7 @@ def files() -> Iterator[Files]:
 
 @pytest.fixture(scope="module")
 def judge(files: Files) -> Iterator[ServedJudge]:
-    app = create_app(PublicPictures([files.url]).fetch)
+    app = create_app(Pictures([files.url]).fetch)
     with serving(app) as url, closing(ServedJudge(f"{url}/v1", "local", MODEL, retries=0)) as judge:
         yield judge
 
@@ -100,7 +101,7 @@ def test_g01_what_is_no_picture_or_cannot_be_had_is_not_judged(judge: ServedJudg
 
 def test_g01_another_model_is_not_served(files: Files) -> None:
     with (
-        serving(create_app(PublicPictures([files.url]).fetch)) as url,
+        serving(create_app(Pictures([files.url]).fetch)) as url,
         closing(ServedJudge(f"{url}/v1", "local", "another", retries=0)) as judge,
         pytest.raises(NotJudged, match=r"status 404: .*another"),
     ):
