@@ -1,0 +1,101 @@
+"""How soon a block reached is a stage committed, over rounds of a local competition, beside a bare watcher.
+
+`python -m bench.rounds [--rounds 20]`
+
+The baseline is a loop in this process that looks at the chain as often as the sensors do and does nothing else: what it
+takes to see a block. Times are this machine's; ticks are those of the four sensors that ask what is due.
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from resources.local_network.chain import LocalChain
+from tests.local_competition import LocalCompetition
+
+BLOCK_SECONDS = 0.012
+SENSOR_SECONDS = 2
+STAGES = {
+    "miner_generation": ("Seed, prompts and submissions for round {}", "latest_reveal_block"),
+    "downloading": ("Round {}: downloading", "generation_deadline_block"),
+}
+
+
+class Watcher(threading.Thread):
+    """Notes the heights it sees, every SENSOR_SECONDS."""
+
+    def __init__(self, chain: LocalChain) -> None:
+        super().__init__(daemon=True)
+        self.chain, self.seen, self.stop = chain, [chain.finalized()], threading.Event()
+
+    def run(self) -> None:
+        while not self.stop.wait(SENSOR_SECONDS):
+            self.seen.append(self.chain.finalized())
+
+    def delay(self, block: int) -> float:
+        """Seconds from a block being final to being seen."""
+        return next((seen - block for seen in self.seen if seen >= block), 0) * BLOCK_SECONDS
+
+
+def main() -> None:
+    """Run the rounds, then print a row a stage and one for the ticks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds: int = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"LOCAL_BLOCK_SECONDS": f"{BLOCK_SECONDS}", "LOCAL_PROMPTS": "4"}
+        settings["SENSOR_SECONDS"] = f"{SENSOR_SECONDS}"
+        competition = LocalCompetition(Path(folder), settings)
+        competition.start()
+        try:
+            competition.wait_for_round(0, 120)
+            chain = LocalChain(Path(folder) / "network" / "chain")
+            watcher = Watcher(chain)
+            watcher.start()
+            competition.wait_for_round(rounds, 300 * rounds)
+            watcher.stop.set()
+            _report(competition, chain, watcher, rounds)
+        finally:
+            competition.interrupt()
+
+
+def _report(competition: LocalCompetition, chain: LocalChain, watcher: Watcher, rounds: int) -> None:
+    commits = {lines[0]: time_ for _, time_, lines in competition.commits()}
+    print(f"{'stage':<18}{'rounds':>8}{'median, s':>11}{'p95, s':>9}{'watcher, s':>12}{'ratio':>7}")
+    for stage, (subject, key) in STAGES.items():
+        delays, seen = [], []
+        for number in range(rounds):
+            block = int(competition.read(f"rounds/{number}/schedule.json")[key])
+            committed = commits[subject.format(number)]
+            delays.append((committed - chain.time(block).timestamp()) / 12 * BLOCK_SECONDS)
+            seen.append(watcher.delay(block))
+        row = (_share(delays, 0.5), _share(delays, 0.95), _share(seen, 0.95))
+        print(f"{stage:<18}{rounds:>8}{row[0]:>11.1f}{row[1]:>9.1f}{row[2]:>12.1f}{row[1] / max(row[2], 0.01):>7.1f}")
+    ticks = list(_ticks(competition.home))
+    print(f"{'a tick':<18}{len(ticks):>8}{_share(ticks, 0.5):>11.2f}{_share(ticks, 0.95):>9.2f}")
+
+
+def _ticks(home: Path) -> Iterator[float]:
+    """Seconds that each tick took that looked at what is due."""
+    os.environ["DAGSTER_HOME"] = str(home / "dagster")
+    import dagster as dg  # noqa: PLC0415 -- it reads the environment
+
+    with dg.DagsterInstance.get() as instance:
+        for sensor in instance.all_instigator_state():
+            if sensor.instigator_name != "mirror":
+                for tick in instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id):
+                    if tick.end_timestamp is not None:
+                        yield tick.end_timestamp - tick.timestamp
+
+
+def _share(values: Sequence[float], share: float) -> float:
+    """The value below which that share lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+if __name__ == "__main__":
+    main()
