@@ -5,12 +5,12 @@ from hashlib import sha1
 
 from resources.local_network.lathe import Skill
 
-FINEST = Skill()
-FINER = Skill(rings=40, segments=32, splats=12_000)
-FINE = Skill(rings=24, segments=20, splats=8_000, noise=0.01)
-COARSE = Skill(rings=16, segments=10, splats=4_000, noise=0.02)
-MEDIOCRE = Skill(rings=9, segments=7, splats=1_500, colours="few", noise=0.04)
-POOR = Skill(rings=6, segments=5, splats=500, colours="grey", noise=0.1)
+FINEST = Skill(splats=40_000, noise=0.001)
+FINER = Skill(rings=44, segments=32, splats=8_000, noise=0.002)
+FINE = Skill(rings=20, segments=16, splats=3_000, noise=0.01)
+COARSE = Skill(rings=13, segments=9, splats=1_200, noise=0.02)
+MEDIOCRE = Skill(rings=9, segments=7, splats=600, colours="few", noise=0.04)
+POOR = Skill(rings=6, segments=5, splats=300, colours="grey", noise=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ FIRST_LEADER = Member(name="founder", repo="founder/first-lathe", share=0, skill
 """Leads when the competition begins, and takes no further part."""
 
 CAST = (
-    # Comes out first in the duels of every round that it is not yet found out in.
+    # Comes out first in the duels, while nobody honest is as good, and fails its audit.
     Member(name="cheat", repo="smith/mirror-lathe", share=0.1, skills=((0, FINEST),), image=POOR),
     Member(name="fine", repo="ada/fine-lathe", share=0.25, skills=((0, FINE), (4, FINEST))),
     Member(name="coarse", repo="bo/quick-lathe", share=0.3, skills=((0, COARSE), (2, FINER))),

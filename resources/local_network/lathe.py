@@ -25,11 +25,18 @@ _UP = np.array([0.0, math.cos(_ELEVATION), -math.sin(_ELEVATION)])
 _AZIMUTH = math.radians(24)  # of a prompt's camera; the light is off it by (1, 1, 0) of the scene
 _TO_LIGHT = _CAMERA + np.array([math.cos(_AZIMUTH), 1.0, math.sin(_AZIMUTH)])
 _TO_LIGHT /= np.linalg.norm(_TO_LIGHT)
-_UPWARD = np.array([[0.0, 1.0]])  # a normal
+_UPWARD = np.array([[0.0, 1.0]])  # a normal's outward and upward parts
+# Turns points (n, 3), as rows, from where the prompt's camera is in front to where the scene has it.
+_FROM_PROMPT = np.array(
+    [[math.cos(_AZIMUTH), 0, -math.sin(_AZIMUTH)], [0, 1, 0], [math.sin(_AZIMUTH), 0, math.cos(_AZIMUTH)]]
+)
 _AMBIENT = 0.3
 _LIGHT = 6
 _GAMMA = 2.2
 _HARMONIC = 0.2820948  # of 3DGS: colour = 0.5 + _HARMONIC * f_dc
+_INSET = 2.0  # by how many of its deviations a Gaussian lies below the surface that it shows
+_OPAQUE, _UNSEEN = 4.6, -20.0  # logits: 99 %, and nothing
+_EDGE = 1.5 / 2.5 * _DISTANCE / 2  # of the longest side, half of which a splat's picture shows as large as a mesh's
 _WHITE = 24  # how much darker than white is still white
 _LEVELS = 240  # heights at which the picture is measured
 _GOLDEN = math.pi * (3 - math.sqrt(5))
@@ -125,39 +132,30 @@ class Turned:
     def to_ply(self, count: int) -> bytes:
         """`count` round Gaussians spread evenly over the surface, in the 3DGS format of interfaces.md.
 
-        Splats are not lit: their colours are those of the lit surface, seen from the front.
+        Splats are not lit: their colours are those of the surface lit for a prompt, its back like its front.
         """
-        heights, radii = self.heights, self.radii
-        lit = np.clip(self.colours * _shade(self.front, self.normals)[:, None], 0, 1) ** (1 / _GAMMA)
-        lit_top = np.clip(self.top * _shade(self.middle, _UPWARD), 0, 1) ** (1 / _GAMMA)
-        # Ends are rings too, of shrinking radius at one height: one list of rings from the lower middle to the upper.
-        heights = np.concatenate([[heights[0]], heights, [heights[-1]] * 2])
-        radii = np.concatenate([[0.0], radii, [radii[-1], 0.0]])
-        lit = np.concatenate([lit[:1], lit, [lit_top, lit_top]])
+        # Ends are rings too, of shrinking radius at one height: rings from the lower middle to the upper one.
+        heights = np.concatenate([self.heights[:1], self.heights, self.heights[-1:], self.heights[-1:]])
+        radii = np.concatenate([[0.0], self.radii, [self.radii[-1], 0.0]])
+        colours = np.concatenate([self.colours[:1], self.colours, [self.top, self.top]])
+        slopes = np.concatenate([-_UPWARD, self.normals, _UPWARD, _UPWARD])
         area = math.pi * (radii[1:] + radii[:-1]) * np.hypot(np.diff(radii), np.diff(heights))
         reached = np.concatenate([[0.0], np.cumsum(area)])
         number = np.arange(count)
         ring = np.interp((number + 0.5) / count * reached[-1], reached, np.arange(len(reached)))
         low = np.minimum(ring.astype(int), len(area) - 1)
-        part = ring - low
-        # Within a ring the area grows with the square of the radius.
-        first, last = radii[low] ** 2, radii[low + 1] ** 2
-        radius = np.sqrt(first + (last - first) * part)
-        height = np.interp(ring, np.arange(len(heights)), heights)
-        colour = np.where((part < 0.5)[:, None], lit[low], lit[low + 1])
-        spread = math.log(0.6 * math.sqrt(reached[-1] / count))
-
-        names = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2"]
-        names += ["rot_0", "rot_1", "rot_2", "rot_3"]
-        rows = np.zeros((count, len(names)), "<f4")
-        rows[:, 0] = radius * np.sin(number * _GOLDEN)
-        rows[:, 1] = height
-        rows[:, 2] = radius * np.cos(number * _GOLDEN)
-        rows[:, 3:6] = (colour - 0.5) / _HARMONIC
-        rows[:, 6:11] = [4.6, spread, spread, spread, 1.0]  # opaque to 99 %
-        properties = "".join(f"property float {name}\n" for name in names)
-        header = f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\n{properties}end_header\n"
-        return header.encode() + rows.tobytes()
+        nearest = np.round(ring).astype(int)
+        # Between two rings the area grows with the square of the radius.
+        radius = np.sqrt(radii[low] ** 2 + (radii[low + 1] ** 2 - radii[low] ** 2) * (ring - low))
+        around = np.stack([np.sin(number * _GOLDEN), np.cos(number * _GOLDEN)], axis=1)
+        points = np.insert(radius[:, None] * around, 1, np.interp(ring, np.arange(len(heights)), heights), axis=1)
+        normals = np.insert(slopes[nearest, :1] * around, 1, slopes[nearest, 1], axis=1)
+        front = np.array([1, 1, -1]) ** (points[:, 2:] < 0)
+        light = _shade(points * front, normals * front)
+        lit = np.clip(colours[nearest] * light[:, None], 0, 1) ** (1 / _GAMMA)
+        size = 0.6 * math.sqrt(reached[-1] / count)
+        inside = points - _INSET * size * normals
+        return _splats(inside @ _FROM_PROMPT, lit, size)
 
 
 def rebuild(picture: bytes, *, seed: int, skill: Skill, output_format: str) -> bytes:
@@ -249,16 +247,18 @@ def _coloured(shape: Turned, pixels: Floats) -> Turned:
     known = np.flatnonzero(visible & whole[at])
     if not len(known):
         raise ValueError("no object on white in the picture")
-    light = _shade(shape.front, shape.normals)[:, None]
+    facing = np.stack([np.zeros(len(rows)), shape.normals[:, 1], shape.normals[:, 0]], axis=1)
+    light = _shade(shape.front, facing)[:, None]
     colours = np.clip(middle[at] ** _GAMMA / light, 0, 1)
     nearest = known[np.abs(np.arange(len(rows))[:, None] - known).argmin(axis=1)]
     end = int(_project(shape.middle)[1][0])
-    top = np.clip(middle[end] ** _GAMMA / _shade(shape.middle, _UPWARD), 0, 1) if whole[end] else colours[known[-1]]
+    upward = np.array([[0.0, 1.0, 0.0]])
+    top = np.clip(middle[end] ** _GAMMA / _shade(shape.middle, upward), 0, 1) if whole[end] else colours[known[-1]]
     return replace(shape, colours=colours[nearest], top=top)
 
 
 def _shade(points: Floats, normals: Floats) -> Floats:
-    """The light (n,) that comes from white at points of the front (n, 3) with normals (n, 2).
+    """The light (n,) that comes from white at points of the front with normals, both (n, 3).
 
     Source: interfaces.md's light and glTF's metallic-roughness model, as the renderer has it for a mesh with colours
     and no material: metallic 0.2, roughness 0.8.
@@ -267,15 +267,37 @@ def _shade(points: Floats, normals: Floats) -> Floats:
     to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
     between = to_camera + _TO_LIGHT
     between /= np.linalg.norm(between, axis=1, keepdims=True)
-    normal = np.column_stack([np.zeros(len(normals)), normals[:, 1], normals[:, 0]])
-    light = np.clip(normal @ _TO_LIGHT, 0.001, 1)
-    view, half = (np.clip((normal * other).sum(axis=1), 0.001, 1) for other in (to_camera, between))
+    light = np.clip(normals @ _TO_LIGHT, 0.001, 1)
+    view, half = (np.clip((normals * other).sum(axis=1), 0.001, 1) for other in (to_camera, between))
     reflected = 0.232 + 0.768 * (1 - (to_camera * between).sum(axis=1)) ** 5
     rest = 1.8**2 / 8
     hidden = view / (view * (1 - rest) + rest) * light / (light * (1 - rest) + rest)
     spread = 0.8**4 / (math.pi * (half**2 * (0.8**4 - 1) + 1) ** 2)
     shine = reflected * hidden * spread / (4 * light * view + 0.001)
     return np.asarray(_AMBIENT + _LIGHT * light * ((1 - reflected) * 0.768 / math.pi + shine))
+
+
+def _splats(points: Floats, colours: Floats, radius: float) -> bytes:
+    """Round opaque Gaussians at points (n, 3), of colours (n, 3) and one radius, as a 3DGS PLY.
+
+    The renderer moves the mean of all to the origin, makes the longest side 1.5, and looks from 2.5 away. Unseen ones,
+    at the height of `_EDGE` above and below, see to it that what is seen stays where it is and as large as a mesh.
+    """
+    shift = points[:, 1].sum() / _EDGE
+    above, below = 1 + max(0, round(-shift)), 1 + max(0, round(shift))
+    count = len(points) + above + below
+    names = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2"]
+    names += ["rot_0", "rot_1", "rot_2", "rot_3"]
+    rows = np.zeros((count, len(names)), "<f4")
+    rows[: len(points), :3] = points
+    rows[len(points) :, 1] = np.repeat([_EDGE, -_EDGE], [above, below])
+    rows[: len(points), 3:6] = (colours - 0.5) / _HARMONIC
+    rows[:, 6] = np.where(np.arange(count) < len(points), _OPAQUE, _UNSEEN)
+    rows[:, 7:10] = math.log(radius)
+    rows[:, 10] = 1
+    properties = "".join(f"property float {name}\n" for name in names)
+    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\n{properties}end_header\n"
+    return header.encode() + rows.tobytes()
 
 
 def _with_skill(turned: Turned, skill: Skill, rng: np.random.Generator) -> Turned:

@@ -29,6 +29,7 @@ from resources.faults import InfrastructureFault
 from resources.local_network import chain
 from resources.local_network.cast import Member, member
 from resources.local_network.lathe import Skill, rebuild
+from resources.whole_file import whole_file
 
 POLL = 0.5
 """Seconds between two looks at the repository and the chain."""
@@ -52,7 +53,7 @@ def publish_code(network: Path, member_: Member, number: int, output_format: str
         fcntl.flock(lock, fcntl.LOCK_EX)
         code = _read_json(path, {})
         if code.get(f"{member_.repo}@{commit}") != command:
-            _replace(path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode())
+            _write(path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode())
     return commit
 
 
@@ -190,7 +191,7 @@ class Miner:
             return
         data = self._member.garbage or json.dumps(commitment)
         block = chain.commit(self._environment, self._member.name, data)
-        _replace(
+        _write(
             self._folder / "commitments.json",
             json.dumps({**done, str(current.number): {"block": block, **commitment}}, indent=2).encode(),
         )
@@ -212,7 +213,7 @@ class Miner:
                 revealed = json.loads(text)
                 origin = self._folder / "copied" / str(current.number)
                 origin.parent.mkdir(exist_ok=True)
-                _replace(origin, revealed["cdn_url"].encode())
+                _write(origin, revealed["cdn_url"].encode())
                 return {"repo": revealed["repo"], "commit": revealed["commit"], "cdn_url": cdn_url}
         return None
 
@@ -229,7 +230,7 @@ def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 _say(f"round {current.number}: {path.stem}: {error}")
                 return
-            _replace(path, made)
+            _write(path, made)
     _say(f"round {current.number}: {len(missing)} generated in {time.monotonic() - started:.1f} s")
 
 
@@ -244,7 +245,7 @@ class Cdn:
         except OSError:  # somebody else has the port now: what was committed is lost, the next round is not
             self._server = _Server(("127.0.0.1", 0), _Answer)
         self._server.member, self._server.folder = member_, folder
-        _replace(kept, str(self._server.server_port).encode())
+        _write(kept, str(self._server.server_port).encode())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
@@ -312,10 +313,9 @@ def _parsed(content: bytes) -> Any:
     return json.loads(content) if content else None
 
 
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_bytes(content)
-    part.replace(path)
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def _say(line: str) -> None:

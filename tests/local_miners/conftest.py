@@ -22,6 +22,8 @@ from PIL import Image, ImageDraw
 from resources.chain import open_chain
 from resources.local_network import process
 from resources.local_network.chain import create_local_chain, keep_ticking
+from resources.local_network.objects import KINDS, make_prompts
+from resources.renderer import Renderer, open_renderer
 from resources.repository import Repository
 
 FIRST_BLOCK = 7_000_000
@@ -105,6 +107,19 @@ class Network:
         """What this miner revealed last, once it has."""
         _, text = eventually(lambda: self.reveals(name))[-1]
         return dict(json.loads(text))
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Iterator[Renderer]:
+    opened = open_renderer(os.environ)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def prompts(renderer: Renderer, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """One of each kind."""
+    return make_prompts(tmp_path_factory.mktemp("prompts"), len(KINDS), renderer)
 
 
 @pytest.fixture
