@@ -6,10 +6,7 @@ As a command: `python -m tests.made_up PATH --rounds 10 --miners 40 --prompts 12
 """
 
 import argparse
-import os
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -43,6 +40,7 @@ from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Timeline, Verdicts
 from gen404_assets.competition.winner import crown
+from tests.made_up_repository import fast_import
 from tests.made_up_world import BASE_SKILL, World
 
 PLATFORM = "404-gen <platform@404-gen.invalid>"
@@ -58,7 +56,7 @@ class _Content(Protocol):
     def to_bytes(self) -> bytes: ...
 
 
-_Files = Mapping[str, _Content | bytes]
+_Files = Mapping[str, _Content | bytes | None]
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,10 @@ class Competition:
     output_format: str = "glb"
     rules: Rules = field(default_factory=lambda: Rules(docker_image_format=REGISTRY))
 
-    def make(self, path: Path) -> Path:
-        """Make the bare repository, branch main, at `path`, which must not exist yet."""
-        with _fast_import(path) as stream:
-            _Story(self, stream).tell()
+    def make(self, path: Path, story: "type[Story] | None" = None) -> Path:
+        """Make the bare repository, branch main, at `path`, which must not exist yet; `story` may go another way."""
+        with fast_import(path) as stream:
+            (story or Story)(self, stream).tell()
         return path
 
 
@@ -89,7 +87,7 @@ def make_competition(
     return Competition(rounds, miners, prompts, seed, output_format).make(path)
 
 
-class _Story:
+class Story:
     """The competition as it is told: `now` is the time, `number` the round; what is told is committed."""
 
     def __init__(self, plan: Competition, stream: IO[bytes]) -> None:
@@ -125,7 +123,7 @@ class _Story:
                 self._generate()
                 self._download()
                 self._duel()
-            self._finalize()
+            self.finalize()
 
     # --- before the competition: a person prepares it
 
@@ -142,12 +140,12 @@ class _Story:
         )
 
     def _prepare(self) -> None:
-        files = {CONFIG: self.config, self._path("schedule.json"): self.schedule, **self._state(Stage.OPEN)}
-        self._commit(["Preparing for the round start: config, schedule"], files, PERSON)
-        self._wait(60)
-        self._commit(["Added prompts"], {POOL: prompts_bytes(self.pool)}, PERSON)
-        self._wait(60)
-        self._commit(["Preparing leader.json for the competition start"], {LEADERS: self.leaders}, PERSON)
+        files = {CONFIG: self.config, self.path("schedule.json"): self.schedule, **self.state(Stage.OPEN)}
+        self.commit(["Preparing for the round start: config, schedule"], files, PERSON)
+        self.wait(60)
+        self.commit(["Added prompts"], {POOL: prompts_bytes(self.pool)}, PERSON)
+        self.wait(60)
+        self.commit(["Preparing leader.json for the competition start"], {LEADERS: self.leaders}, PERSON)
 
     # --- open: the last block for reveals is final
 
@@ -163,17 +161,17 @@ class _Story:
         self.source_audits = audits.SourceAudits([])
         messages = [f"Seed, prompts and submissions for round {self.number}"]
         files: _Files = {
-            self._path("submissions.json"): self.submissions,
-            self._path("seed.json"): self.seed,
-            self._path("prompts.txt"): prompts_bytes(self.prompts),
+            self.path("submissions.json"): self.submissions,
+            self.path("seed.json"): self.seed,
+            self.path("prompts.txt"): prompts_bytes(self.prompts),
         }
         if len(self.submissions):
             until = self.schedule.generation_deadline_block
-            self._commit(messages, {**files, **self._state(Stage.MINER_GENERATION, until)})
+            self.commit(messages, {**files, **self.state(Stage.MINER_GENERATION, until)})
         else:
             self.winner = crown(LEADER, None, self._defending)
-            files = {**files, self._path("winner.json"): self.winner, **self._state(Stage.FINALIZING)}
-            self._commit([*messages, f"Round {self.number} winner: {LEADER}"], files)
+            files = {**files, self.path("winner.json"): self.winner, **self.state(Stage.FINALIZING)}
+            self.commit([*messages, f"Round {self.number} winner: {LEADER}"], files)
 
     # --- miner_generation: the miners generate, the leader's image does too, and the miners' images are built
 
@@ -182,31 +180,31 @@ class _Story:
         self.outputs = {LEADER: self.world.baseline(self.number, self.stems)}
         self.builds: Builds = pending_builds(self.submissions)
         for quarter in range(1, 5):
-            self._wait(15)
+            self.wait(15)
             ended = names[: len(names) * quarter // 4]
             jobs = {name: self.world.conclusion(name) if name in ended else "in_progress" for name in names}
             self.builds = observe_builds(self.builds, BuildRun(quarter == 4, jobs), quarter * 900, self.rules)
             made = Outputs(dict(self.outputs[LEADER].items()[: len(self.stems) * quarter // 4]))
-            self._commit(
+            self.commit(
                 [self._about("build statuses"), f"{self._about('generated')}, miner {LEADER}"],
-                {self._path("builds.json"): self.builds, outputs_path(self.number, LEADER): made},
+                {self.path("builds.json"): self.builds, outputs_path(self.number, LEADER): made},
             )
         if self.world.rng.random() < 0.3:
             gone = self._source(self.world.rng.choice(names), "Repository not found")
-            self._commit(["Source audit: missing repositories found"], gone, PERSON)
+            self.commit(["Source audit: missing repositories found"], gone, PERSON)
         self._until(self.schedule.generation_deadline_block)
-        self._commit([f"Round {self.number}: downloading"], self._state(Stage.DOWNLOADING))
+        self.commit([f"Round {self.number}: downloading"], self.state(Stage.DOWNLOADING))
 
     # --- downloading: what the miners made
 
     def _download(self) -> None:
         for hotkey in self.submissions.names:
-            self._wait(1)
+            self.wait(1)
             self.outputs[hotkey] = self.world.submitted(self.number, hotkey, self.stems)
             files = {outputs_path(self.number, hotkey): self.outputs[hotkey]}
-            self._commit([f"{self._about('submitted')}, miner {short(hotkey)}"], files)
-        self._wait(1)
-        self._commit([f"Round {self.number}: duels"], self._state(Stage.DUELS))
+            self.commit([f"{self._about('submitted')}, miner {short(hotkey)}"], files)
+        self.wait(1)
+        self.commit([f"Round {self.number}: duels"], self.state(Stage.DUELS))
 
     # --- duels: matches are played, and who takes the lead is audited meanwhile
 
@@ -225,17 +223,17 @@ class _Story:
                 self.arriving.remove(first)
                 self._arrive(*first)
             self.now = then
-            self._play(pairs)
-        self._wait(1)
+            self.play(pairs)
+        self.wait(1)
         self.winner = crown(winner, self.builds, self._defending)
-        self._commit([f"Round {self.number} winner: {short(winner)}"], {self._path("winner.json"): self.winner})
-        self._commit([self._about("state (finalizing)")], self._state(Stage.FINALIZING))
+        self.commit([f"Round {self.number} winner: {short(winner)}"], {self.path("winner.json"): self.winner})
+        self.commit([self._about("state (finalizing)")], self.state(Stage.FINALIZING))
 
     @property
     def _verdicts(self) -> Verdicts:
         return audits.verdicts(self.audits, self.source_audits)
 
-    def _play(self, pairs: Sequence[Pair]) -> None:
+    def play(self, pairs: Sequence[Pair]) -> None:
         """Play matches, and ask for the audits that are called for now."""
         messages: list[str] = []
         files: dict[str, _Content | bytes] = {}
@@ -249,13 +247,13 @@ class _Story:
         asked = [self._ask(hotkey, pair) for hotkey, pair in due if self.requests.of(hotkey) is None]
         if asked:
             self.requests = audits.AuditRequests([*self.requests.root, *asked])
-            files[self._path("require_audit.json")] = self.requests
+            files[self.path("require_audit.json")] = self.requests
             messages.append(self._about("audit requests"))
         if pairs:
-            files[self._path("matches_matrix.csv")] = self.matrix
+            files[self.path("matches_matrix.csv")] = self.matrix
             messages.append(self._about("matches matrix"))
         if messages:
-            self._commit(messages, files)
+            self.commit(messages, files)
 
     def _match(self, pair: Pair) -> tuple[float, duels.MatchReport | None]:
         """A match's margin and report; no report where a side has nothing to play with."""
@@ -291,7 +289,7 @@ class _Story:
         made, audit = self.made[hotkey], self.audits.get(hotkey)
         if what == "source":
             if audit is None or audit.outcome is audits.AuditOutcome.PASSED:
-                self._commit(["Source audit results"], self._source(hotkey, self.world.review()), PERSON)
+                self.commit(["Source audit results"], self._source(hotkey, self.world.review()), PERSON)
         elif what == "half":
             self._regenerated(hotkey, Outputs(dict(made.items()[::2])), None)
         elif what == "all":
@@ -310,27 +308,27 @@ class _Story:
         if verdict is not None:
             messages.append(self._about("generation audits"))
             self.audits = audits.GenerationAudits({**self.audits.root, hotkey: verdict})
-            files[self._path("generation_audits.json")] = self.audits
-        self._commit(messages, files)
+            files[self.path("generation_audits.json")] = self.audits
+        self.commit(messages, files)
 
     def _source(self, hotkey: str, fault: str) -> _Files:
         """A person's verdict on a miner's source code."""
         verdict = audits.SourceVerdict.FAILED if fault else audits.SourceVerdict.PASSED
         audit = audits.SourceAudit(hotkey=hotkey, verdict=verdict, reason=fault)
         self.source_audits = audits.SourceAudits([*self.source_audits.root, audit])
-        return {self._path("source_audit.json"): self.source_audits}
+        return {self.path("source_audit.json"): self.source_audits}
 
     # --- finalizing: who leads from when on, and when the next round starts
 
-    def _finalize(self) -> None:
-        self._wait(5)
+    def finalize(self) -> None:
+        self.wait(5)
         now_block = _FIRST_BLOCK + int((self.now - _FIRST_START).total_seconds()) // BLOCK_SECONDS
         start = start_block(next_start(self.config, self.schedule, self.now, now_block), self.now, now_block)
         self.leaders = continue_leader(self.leaders, self.winner, start, self.config, self.rules)
         self.schedule = schedule_at(self.config, self.schedule, start)
         self.number += 1
-        files = {self._path("schedule.json"): self.schedule, LEADERS: self.leaders, **self._state(Stage.OPEN, start)}
-        self._commit([self._about("state (open), schedule, leader")], files)
+        files = {self.path("schedule.json"): self.schedule, LEADERS: self.leaders, **self.state(Stage.OPEN, start)}
+        self.commit([self._about("state (open), schedule, leader")], files)
 
     # --- how it is told
 
@@ -338,13 +336,13 @@ class _Story:
     def _defending(self) -> Transition:
         return self.leaders.root[-1]
 
-    def _path(self, name: str) -> str:
+    def path(self, name: str) -> str:
         return round_path(self.number, name)
 
     def _about(self, what: str) -> str:
         return f"Update {what} for round {self.number}"
 
-    def _state(self, stage: Stage, until: int | None = None) -> _Files:
+    def state(self, stage: Stage, until: int | None = None) -> _Files:
         eta = None if until is None else f"{_time_of(until):%Y-%m-%dT%H:%M:%SZ}"
         return {STATE: State(current_round=self.number, stage=stage, next_stage_eta=eta)}
 
@@ -352,37 +350,23 @@ class _Story:
         """Let time pass until the chain has finalised `block`, which is soon noticed."""
         self.now = max(self.now, _time_of(block)) + timedelta(seconds=self.world.rng.randint(40, 400))
 
-    def _wait(self, minutes: int) -> None:
+    def wait(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes, seconds=self.world.rng.randint(0, 50))
 
-    def _commit(self, messages: Sequence[str], files: _Files, author: str = PLATFORM) -> None:
+    def commit(self, messages: Sequence[str], files: _Files, author: str = PLATFORM) -> None:
         message = "\n".join(messages).encode()
         head = f"commit refs/heads/main\ncommitter {author} {int(self.now.timestamp())} +0000\ndata {len(message)}\n"
         self._stream.write(head.encode() + message + b"\n")
         for path, content in files.items():
+            if content is None:
+                self._stream.write(b"D %s\n" % path.encode())
+                continue
             data = content if isinstance(content, bytes) else content.to_bytes()
             self._stream.write(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data))
 
 
 def _time_of(block: int) -> datetime:
     return _FIRST_START + timedelta(seconds=(block - _FIRST_BLOCK) * BLOCK_SECONDS)
-
-
-@contextmanager
-def _fast_import(path: Path) -> Iterator[IO[bytes]]:
-    """The input of `git fast-import` in a new bare repository, whatever git's configuration on this machine."""
-    path.mkdir(parents=True)
-    nobodys = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | nobodys
-    git = ["git", "-C", str(path), "-c", "core.compression=1", "-c", "fastimport.unpackLimit=0"]
-    subprocess.run([*git, "init", "--quiet", "--bare", "--initial-branch=main"], check=True, env=environment)
-    command = [*git, "fast-import", "--quiet", "--depth=0", "--done"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as process:
-        assert process.stdin is not None
-        yield process.stdin
-        process.stdin.write(b"done\n")
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def main() -> None:

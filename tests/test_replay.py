@@ -3,122 +3,35 @@
 Tampering is tried on round 0 of a made-up competition, and on round 2, in which nobody submitted.
 """
 
-import json
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gen404_assets.competition.hotkeys import LEADER, short
-from gen404_assets.competition.replay.history import History
-from gen404_assets.competition.replay.result import FileReplay, Finding, RoundReplay
+from gen404_assets.competition.replay.result import Finding, RoundReplay
 from gen404_assets.competition.replay.rounds import ASSETS, replay_round
 from gen404_assets.competition.settings import Rules
-from resources.repository import Repository
-from tests.made_up import PERSON, PLATFORM, REGISTRY, Competition, make_competition
+from tests.made_up import REGISTRY, Competition, make_competition
+from tests.tampering import (
+    AUDITS,
+    BUILDS,
+    MATRIX,
+    REQUESTS,
+    SUBMISSIONS,
+    WINNER,
+    Tampered,
+    differing,
+    entries,
+    git,
+    open_history,
+    replay,
+)
 
-BUNDLE = Path(__file__).parents[2] / "shared/history/mesh-rounds-0-1.bundle"
 EVIDENCE = {"baseline", "renders", "regenerated", "source_audits"}
 PLAYED = set(ASSETS) - EVIDENCE - {"schedule"}
 """The assets that a round in which matches were played derives."""
-
-MATRIX, REQUESTS = "rounds/0/matches_matrix.csv", "rounds/0/require_audit.json"
-AUDITS, BUILDS = "rounds/0/generation_audits.json", "rounds/0/builds.json"
-SUBMISSIONS, WINNER = "rounds/0/submissions.json", "rounds/0/winner.json"
-
-_mirrors = count()
-
-
-def git(repository: Path, *arguments: str, data: bytes = b"") -> bytes:
-    return subprocess.run(
-        ["git", "-C", str(repository), *arguments], input=data, capture_output=True, check=True
-    ).stdout
-
-
-def open_history(url: Path, mirrors: Path | None = None) -> History:
-    repository = Repository(str(url), mirror=(mirrors or url.parent) / f"mirror-{next(_mirrors)}")
-    repository.refresh()
-    snapshot = repository.snapshot()
-    return History(snapshot.commits, snapshot.history, snapshot.read_blobs)
-
-
-def replay(history: History, rounds: int = 4) -> Iterator[FileReplay]:
-    for number in range(rounds):
-        yield from replay_round(history, number, Rules()).files
-
-
-def differing(history: History, rounds: int = 4) -> dict[str, FileReplay]:
-    """Path -> what was found, of every file of every round that isn't what the rules give."""
-    return {file.path: file for file in replay(history, rounds) if file.finding in {"differs", "malformed"}}
-
-
-def entries(found: FileReplay) -> list[str]:
-    return [difference.entry for difference in found.differences]
-
-
-class Tampered:
-    """A copy of a made-up repository for people to change; `commit` is how the last change is to be cited."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.commit = path, ""
-        self.rows = self.read(MATRIX).decode().split("\n")
-        against_leader = [row for row in self.rows if row.startswith(LEADER)]
-        self.lost = next(row for row in against_leader if -1 < float(row.split(",")[2]) < 0)
-        """The row of a match that its challenger lost to the leader."""
-        self.loser = self.lost.split(",")[1]
-        self.report = f"rounds/0/{self.loser}/duels_{LEADER}.json"
-
-    def read(self, path: str) -> bytes:
-        return git(self.path, "show", f"main:{path}")
-
-    def json(self, path: str) -> Any:
-        return json.loads(self.read(path))
-
-    def write(self, files: Mapping[str, bytes | None], message: str = "By hand") -> None:
-        """One more commit, ten minutes after the last."""
-        time = int(git(self.path, "log", "-1", "--format=%ct", "main")) + 600
-        author = PERSON if message == "By hand" else PLATFORM
-        head = f"commit refs/heads/main\ncommitter {author} {time} +0000\ndata {len(message)}\n{message}\n"
-        parts = [head.encode(), b"from refs/heads/main^0\n"]
-        for path, data in files.items():
-            kept = b"" if data is None else b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data)
-            parts.append(kept or f"D {path}\n".encode())
-        git(self.path, "fast-import", "--quiet", data=b"".join(parts))
-        self.commit = f'{git(self.path, "rev-parse", "main").decode()[:7]} "{message}"'
-
-    def edit(self, path: str, change: Callable[[Any], Any], message: str = "By hand") -> None:
-        """`change` alters a JSON file's content in place, or gives another."""
-        content = self.json(path)
-        changed = change(content)
-        self.write({path: json.dumps(content if changed is None else changed, indent=2).encode()}, message)
-
-    def write_matrix(self, rows: list[str]) -> None:
-        self.write({MATRIX: "\n".join(rows).encode()})
-
-    def differing(self) -> dict[str, FileReplay]:
-        return differing(open_history(self.path))
-
-    def only(self, path: str) -> FileReplay:
-        """The one file that differs; what was found names the commit."""
-        found = self.differing()
-        assert list(found) == [path], {other: list(map(str, found[other].differences)) for other in found}
-        assert self.commit in " ".join([*found[path].by_person, *map(str, found[path].differences)])
-        return found[path]
-
-
-@pytest.fixture(scope="session")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_competition(tmp_path_factory.mktemp("honest") / "repository")
-
-
-@pytest.fixture
-def tampered(honest: Path, tmp_path: Path) -> Tampered:
-    return Tampered(Path(shutil.copytree(honest, tmp_path / "repository")))
 
 
 # --- honest rounds
@@ -146,7 +59,7 @@ def test_the_same_seed_makes_the_same_competition(honest: Path, tmp_path: Path) 
     assert heads[0] == heads[1] != heads[2]
 
 
-def test_guarantee_11_a_round_against_a_leader_whose_image_is_gone_replays_clean(tmp_path: Path) -> None:
+def test_g11_a_round_against_a_leader_whose_image_is_gone_replays_clean(tmp_path: Path) -> None:
     path = make_competition(tmp_path / "repository", rounds=6)
     assert b",100.0" in git(path, "show", "main:rounds/5/matches_matrix.csv")
     assert not differing(open_history(path), 7)
@@ -322,9 +235,7 @@ def test_an_audit_request_whose_match_was_deleted_is_named_with_the_commits(tamp
         *("leader.json", "state.json", "config.json"),
     ],
 )
-def test_guarantee_17_a_malformed_file_is_named_with_its_line_and_the_others_are_replayed(
-    tampered: Tampered, path: str
-) -> None:
+def test_g17_a_malformed_file_is_named_with_its_line_and_the_others_are_replayed(tampered: Tampered, path: str) -> None:
     tampered.write({path: b"left,right,margin\n,,\n" if path == MATRIX else b'{\n  "seed": }'})
     files = list(replay(open_history(tampered.path)))
     assert not [file for file in files if file.finding is Finding.DIFFERS]
@@ -376,24 +287,3 @@ def test_prompts_drawn_twice_are_explained_by_that_rule(tmp_path: Path) -> None:
     found = [replay_round(history, number, Rules(), assets=["prompts"]) for number in range(12)]
     assert all(each.clean for each in found)
     assert {fits(each)["prompts"] for each in found} == {"unique", "as drawn"}
-
-
-# --- the real history
-
-
-@pytest.mark.skipif(not BUNDLE.exists(), reason="the real history is not here")
-def test_of_two_real_rounds_exactly_the_two_files_differ_that_people_made_so(tmp_path: Path) -> None:
-    history = open_history(BUNDLE, tmp_path)
-    asked_for = "rounds/1/require_audit.json"
-    found = differing(history, 3)
-    assert set(found) == {AUDITS, asked_for}
-    assert {difference.entry[:10] for difference in found[AUDITS].differences} == {"5FP3qpaSyR"}
-    assert all("94c599d" in difference.origin for difference in found[AUDITS].differences)
-    assert [entry[:10] for entry in entries(found[asked_for])] == ["5GgVxYJS3R"]
-    assert "8eaa94b" in found[asked_for].differences[0].origin
-    assert "e843b62" in found[asked_for].differences[0].origin
-    files = [file for file in replay(history, 3) if file.asset in PLAYED - {"seed"} and file.path not in found]
-    assert {file.finding for file in files} == {Finding.IDENTICAL}
-    reports = {path for path in history.paths if "/duels_" in path}
-    assert len(reports) > 100
-    assert {file.path for file in files} >= reports

@@ -49,7 +49,7 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
     derived: list[AuditRequest] = []
     for request in current.requests.root:
         pair = called.get(request.hotkey)
-        wanted = critical(current, pair, rules) if pair else None
+        wanted = _critical_now_or_then(history, number, pair, rules) if pair else None
         if wanted is None:
             origin = _request_in_history(history, number, request, rules)
             differences.append(Difference(request.hotkey, "a request", "no request", origin))
@@ -73,6 +73,13 @@ def _reordered(history: History, number: int, asked: list[str], called: list[str
     deleted = any(later[: len(earlier)] != earlier for earlier, later in pairwise(grown))
     if not deleted and called != recorded:
         yield Difference("the order", text([*map(short, recorded)]), text([*map(short, called)]))
+
+
+def _critical_now_or_then(history: History, number: int, pair: Pair, rules: Rules) -> list[str] | None:
+    """The critical prompts by the head's files, or, where they are gone, by those at the last request."""
+    asked = history.last(round_path(number, "require_audit.json"))
+    wanted = critical(history.round(number), pair, rules)
+    return critical(history.round(number, asked.index), pair, rules) if wanted is None and asked else wanted
 
 
 def critical(seen: Round, pair: Pair, rules: Rules) -> list[str] | None:

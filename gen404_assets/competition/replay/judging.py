@@ -236,7 +236,8 @@ def _margin(history: History, current: Round, row: Played) -> float:
     report = current.report(match.pair)
     if report is not None and (report.left, report.right) == match.pair:
         scores = match_score([duel.winner for duel in report.duels]), report.score
-        margins = [score / count for score in scores for count in _counts(current)]
+        counts = _counts(history.round(current.number, row.version.index))
+        margins = [score / count for score in scores for count in counts]
         return match.margin if match.margin in margins else margins[0]
     wanted = [
         margin_without_report(_has_some(left), _has_some(right))
