@@ -6,6 +6,7 @@ environment. What it has done is in `FOLDER/miners/NAME`, from where it goes on 
 
 import argparse
 import fcntl
+import importlib
 import json
 import os
 import signal
@@ -331,6 +332,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    importlib.import_module("bittensor")  # takes seconds on a busy machine: better now than when it is time to commit
     miner = Miner(arguments.member, arguments.network, arguments.repository, os.environ)
     _say(f"{arguments.member.name}: {hotkey(arguments.member)}, CDN at {miner.cdn.url}")
     while True:
