@@ -16,6 +16,7 @@ _WHITE = 255
 # from fine to coarse.
 _CHANNELS = (0.4, 0.3, 0.3)
 _LEVELS = 2
+_NOTHING = 0.05  # what all views have in common, so that empty ones have a vector too
 _FAINT = 0.02  # a band's root mean square below which it counts for little: noise, or a picture without colour
 
 
@@ -49,7 +50,7 @@ def _described(view: Image.Image) -> Floats:
     small = np.asarray(view.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32) / _WHITE
     red, green, blue = np.moveaxis(1 - small, -1, 0)  # white is nothing
     channels = ((red + green + blue) / 3, (red - green) / 2, (red + green) / 4 - blue / 2)
-    parts = []
+    parts = [np.full(1, _NOTHING)]
     for channel, weight in zip(channels, _CHANNELS, strict=True):
         for band in _bands(channel):
             length = np.sqrt(np.square(band).sum() + band.size * _FAINT**2)
