@@ -80,6 +80,7 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
     with LocalStore(folder() / "store") as store:
         found = {**_settings(ports), **store.environment, **environment}
         if not (folder() / "made").exists():
+            print(f"making a local network in {folder()}: prompts, chain, first leader, repository", flush=True)
             _make(found, settings)
         _write_private(folder() / "environment.json", {key: found[key] for key in found.keys() - environment.keys()})
         ticker = threading.Thread(target=keep_ticking, args=(folder() / "chain", ticking), daemon=True)

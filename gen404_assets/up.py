@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from gen404_assets.live.work import Pace
 from gen404_assets.mirroring import missing_events, new_rounds
 from gen404_assets.outside import Outside
 from gen404_assets.partitions import ROUNDS
+from gen404_assets.refused import Refused
 from gen404_assets.settings import sensor_seconds
 from resources.local_network import process
 
@@ -41,6 +43,8 @@ def check(environment: Mapping[str, str]) -> None:
 
 def serve(environment: Mapping[str, str], port: int) -> int:
     """Import what the repository holds, and run Dagster on it until it ends or a signal comes; its exit code."""
+    if not _is_free(port):
+        raise Refused(f"port {port} is taken: choose another with --port")
     dagster_home = home() / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
@@ -50,20 +54,34 @@ def serve(environment: Mapping[str, str], port: int) -> int:
     with dg.DagsterInstance.get() as instance:
         end_left_over(instance)
         imported = import_history(instance, history_at(repository, repository.refresh()))
-    print(f"imported {imported} files' states; the UI will be at http://127.0.0.1:{port}", flush=True)
+    print(f"imported {imported} files' states; Dagster's UI will be at http://127.0.0.1:{port}", flush=True)
     quiet = "ignore:Function `dev_command` is superseded"  # by `dg dev`, which wants a project of its own shape
     command = [sys.executable, "-W", quiet, "-m", "dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)]
     log = home() / "dagster.log"
     dagster = process.start(command, log, settings)
-    print(f"Dagster's log: {log}", flush=True)
+    print(f"Dagster's log: {log}. Ctrl-C ends everything.", flush=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     while dagster.poll() is None and not stop.wait(0.5):
         pass
-    failed = 0 if stop.is_set() else dagster.returncode or 0
+    ended_by_itself = not stop.is_set()
+    if ended_by_itself:
+        print(f"Dagster has ended by itself, with exit code {dagster.returncode}: its log says why", flush=True)
+    else:
+        print("stopping", flush=True)
     process.stop([dagster], patience=10)
-    return failed
+    return 1 if ended_by_itself else 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def end_left_over(instance: dg.DagsterInstance) -> None:

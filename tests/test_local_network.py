@@ -14,7 +14,8 @@ from tests.local_competition import LocalCompetition
 
 FORMATS = ["glb", "ply"]
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
-SECONDS = 480
+SECONDS = 900
+"""Five minutes on two idle cores."""
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
 
 
