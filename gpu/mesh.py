@@ -13,6 +13,7 @@ from gpu.glb import Array, Glb, normalized
 from gpu.views import Picture
 
 TRIANGLES = 4_000_000
+ROUNDING = 1e-6  # what float32 makes of 0.6 is a little more
 REACH = 0.6  # no vertex is further from the origin than this, on any axis
 
 Floats = NDArray[np.float32]
@@ -63,14 +64,17 @@ def read_mesh(data: memoryview) -> Model:
         raise Refused("the mesh isn't made of triangles")
     placement = glb.placement()
     values, indices = _vertices(glb, primitive)
-    local = _floats(values, "POSITION", 3)
+    local = _numbers(values, "POSITION", 3)
     triangles = _triangles(indices, len(local), primitive.mode)
     with np.errstate(over="ignore", invalid="ignore"):
-        positions = (local @ placement[:3, :3].T + placement[:3, 3]).astype(np.float32)
+        moved = local if _is_identity(placement) else local @ placement[:3, :3].T + placement[:3, 3]
+        positions = np.ascontiguousarray(moved, np.float32)
     if not np.isfinite(positions).all():
         raise Refused("some vertices aren't at finite places")
-    reach = float(np.abs(positions[triangles.ravel()]).max())
-    if reach > REACH:
+    reach = _reach(positions)
+    if reach > REACH + ROUNDING:  # perhaps of vertices that no triangle has
+        reach = _reach(positions[triangles.ravel()])
+    if reach > REACH + ROUNDING:
         raise Refused(f"the mesh reaches {reach:.3g} from the origin on an axis, beyond ±{REACH}")
     if np.linalg.det(placement[:3, :3]) < 0:  # a mirror turns the triangles' front to their back
         triangles = triangles[:, ::-1]
@@ -78,6 +82,14 @@ def read_mesh(data: memoryview) -> Model:
     material, found = _material(glb, primitive, values)
     colors = _colors(values)
     return Model(positions, normals, colors, np.ascontiguousarray(triangles), material, found)
+
+
+def _reach(positions: Floats) -> float:
+    return max(float(positions.max()), -float(positions.min()))
+
+
+def _is_identity(matrix: NDArray[np.float64]) -> bool:
+    return bool((matrix == np.eye(4)).all())
 
 
 def _vertices(glb: Glb, primitive: gltf.Primitive) -> tuple[dict[str, Array], Array | None]:
@@ -111,13 +123,13 @@ def _drawn(name: str) -> bool:
     return name in ("POSITION", "NORMAL", "COLOR_0") or name.startswith("TEXCOORD_")
 
 
-def _floats(values: dict[str, Array], name: str, width: int) -> NDArray[np.float64]:
+def _numbers(values: dict[str, Array], name: str, width: int) -> Array:
     found = values.get(name)
     if found is None:
         raise Refused(f"the mesh has no {name[:80]}")
     if found.shape[1] != width:
         raise Refused(f"{name[:80]} has {found.shape[1]} numbers a vertex, not {width}")
-    return found.astype(np.float64)
+    return found
 
 
 def _triangles(indices: Array | None, count: int, mode: int) -> NDArray[np.uint32]:
@@ -147,11 +159,14 @@ def _normals(
     if given is None or not given.any():
         summed = smooth_normals(positions, np.ascontiguousarray(triangles))
     else:
-        local = _floats(values, "NORMAL", 3)
+        local = _numbers(values, "NORMAL", 3)
         across = placement[:3, :3]
         if np.linalg.matrix_rank(across) < 3:
             raise Refused("a node's transform flattens the mesh")
-        summed = (local @ np.linalg.inv(across)).astype(np.float32)
+        if _is_identity(placement):
+            summed = local.astype(np.float32)
+        else:
+            summed = (local @ np.linalg.inv(across)).astype(np.float32)
     if not np.isfinite(summed).all():
         raise Refused("some normals aren't finite")
     length = np.sqrt(np.einsum("ij,ij->i", summed, summed))[:, None]
@@ -289,7 +304,7 @@ def _coordinates(info: gltf.TextureInfo, values: dict[str, Array]) -> Floats:
     """Texture coordinates (n, 2), moved by KHR_texture_transform: offset + rotation · scale."""
     move = info.extensions.KHR_texture_transform
     name = f"TEXCOORD_{info.texCoord if move.texCoord is None else move.texCoord}"
-    found = _floats(values, name, 2)
+    found = _numbers(values, name, 2)
     if not np.isfinite(found).all():
         raise Refused(f"{name} isn't finite everywhere")
     sine, cosine = np.sin(move.rotation), np.cos(move.rotation)

@@ -19,11 +19,11 @@ from gpu.sandbox import CPU_SECONDS
 from gpu.worker import FILE_BYTES, HEAD
 
 ANSWER_BYTES = 16 * 2**20
-WALL_SECONDS = 30.0  # for a file that has its seconds of CPU; later than that, the machine is to blame
+WALL_SECONDS = 60.0  # for a file that has its seconds of CPU; later than that, the machine is to blame
 START_SECONDS = 120.0
 WAIT_SECONDS = 300.0  # for a worker to be free
 _TRIES = 2
-_KINDS = ("glb", "ply")
+_KINDS = ("glb", "ply", "glb-draft")  # as in gpu.rendering, which is too heavy to import here
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 # No secret is in a worker's environment: it gets these names alone.
 _PASSED = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR", "MESA_SHADER_CACHE_DIR")
@@ -54,7 +54,7 @@ class Pool:
         self._closed = False
 
     def render(self, file: Path | int, kind: str) -> bytes:
-        """The PNG of a file (a path, or an open descriptor) of kind `glb` or `ply`.
+        """The PNG of a file (a path, or an open descriptor) of kind `glb`, `ply` or `glb-draft`.
 
         Raises Refused, the file's fault, and RendererDown, which says nothing of the file. A file on which two workers
         end that had just shown that they work is at fault itself, and so is one that uses up its CPU time.

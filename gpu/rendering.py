@@ -10,8 +10,8 @@ from gpu.ply import Splats, read_splats
 from gpu.splats import draw_splats
 from gpu.views import Picture, grid, png
 
-Kind = Literal["glb", "ply"]
-KINDS: tuple[Kind, ...] = ("glb", "ply")
+Kind = Literal["glb", "ply", "glb-draft"]
+KINDS: tuple[Kind, ...] = ("glb", "ply", "glb-draft")
 
 
 class Rendering:
@@ -19,7 +19,10 @@ class Rendering:
 
     def render(self, kind: Kind, data: memoryview) -> bytes:
         """The PNG of a file's grid (1041, 1041). Raises Refused for a file that can't be shown."""
-        views = self.meshes.draw(read_mesh(data)) if kind == "glb" else self._splats(read_splats(data))
+        if kind == "ply":
+            views = self._splats(read_splats(data))
+        else:
+            views = self.meshes.draw(read_mesh(data), draft=kind == "glb-draft")
         return png(grid(views))
 
     def warm_up(self) -> None:

@@ -5,7 +5,6 @@ and in any case a filter that refuses the system calls for sockets; without the 
 """
 
 import ctypes
-import math
 import platform
 import resource
 import struct
@@ -70,9 +69,9 @@ def limit(*, cuda: bool) -> None:
 
 
 def limit_time() -> None:
-    """Let the process end by SIGXCPU once it has used its seconds of CPU, counted from now."""
-    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used) + CPU_SECONDS, resource.RLIM_INFINITY))
+    """Let the process end by SIGXCPU once it has used its seconds of CPU (the last not whole), counted from now."""
+    used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, resource.RLIM_INFINITY))
 
 
 def refuse_calls(*, opening: bool) -> None:

@@ -55,7 +55,7 @@ def glb(header: dict[str, Any], *views: bytes) -> bytes:
     return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
 
-def textured(picture: bytes) -> bytes:
+def textured(picture: bytes, coordinates: bytes = _CORNERS[:, :2].tobytes()) -> bytes:
     """A tetrahedron with one picture for all its textures."""
     header = _header()
     header["meshes"][0]["primitives"][0]["attributes"]["TEXCOORD_0"] = 2
@@ -68,7 +68,7 @@ def textured(picture: bytes) -> bytes:
         "emissiveTexture": whole,
     }
     header |= {"materials": [material], "textures": [{"source": 0}], "images": [{"bufferView": 3}]}
-    return glb(header, *_geometry(), np.eye(4, 2, dtype="<f4").tobytes(), picture)
+    return glb(header, *_geometry(), coordinates, picture)
 
 
 def _header() -> dict[str, Any]:
