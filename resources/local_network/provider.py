@@ -6,9 +6,9 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from resources.faults import InfrastructureFault
 from resources.providers import TOKEN_VARIABLE, Pod
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_GATE = 'read -r go && exec "$@" </dev/null'
+_GATE = 'cd "$1" && shift && read -r go && exec "$@" </dev/null'
 """A pod's process waits until its state file is written, and ends if whoever starts it is gone before."""
 
 _KILL_SECONDS = 10.0
@@ -46,7 +46,6 @@ class LocalProvider:
 
     def __init__(self, folder: Path) -> None:
         self._images, self._pods = folder / "images.json", folder / "pods"
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, pod_name: str, image: str, token: str | None) -> None:
         """See `Provider.start`."""
@@ -62,26 +61,29 @@ class LocalProvider:
         environment = {"PATH": os.defpath, "HOME": str(home), "LANG": "C.UTF-8"}
         if token is not None:
             environment[TOKEN_VARIABLE] = token
-        with (home / "log").open("wb") as log:
-            child = subprocess.Popen(  # noqa: S603 -- the operator's own command
-                ["/bin/sh", "-c", _GATE, "sh", *command, "--port", str(port)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=home,
-                env=environment,
-                start_new_session=True,
-            )
+        gate, opener = os.pipe()
         try:
-            self._write(_State(pod_name, image, port, child.pid, _start_time(child.pid)))
-        except BaseException:
-            child.kill()
-            child.communicate()
-            raise
-        self._children[pod_name] = child
-        assert child.stdin is not None  # noqa: S101 -- it is a pipe
-        child.stdin.write(b"go\n")
-        child.stdin.close()
+            pid = os.posix_spawn(
+                "/bin/sh",
+                ["/bin/sh", "-c", _GATE, "sh", str(home), *command, "--port", str(port)],
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, gate, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, str(home / "log"), os.O_WRONLY | os.O_CREAT, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+                setsid=True,
+            )
+            try:
+                self._write(_State(pod_name, image, port, pid, _start_time(pid)))
+            except BaseException:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                raise
+            os.write(opener, b"go\n")
+        finally:
+            os.close(gate)
+            os.close(opener)
 
     def pods(self) -> list[Pod]:
         """See `Provider.pods`."""
@@ -96,15 +98,15 @@ class LocalProvider:
         state = _read(path)
         if state is None:
             return
-        child = self._children.pop(pod_name, None)
         _kill(state)
-        if child is not None:
-            child.wait(_KILL_SECONDS)
         deadline = time.monotonic() + _KILL_SECONDS
         while _runs(state):
             if time.monotonic() > deadline:
                 raise InfrastructureFault(f"pod {pod_name} does not end")
             time.sleep(0.01)
+        if state.pid is not None:
+            with suppress(ChildProcessError):  # somebody else's
+                os.waitpid(state.pid, os.WNOHANG)
         shutil.rmtree(self._pods / f"{pod_name}.home", ignore_errors=True)
         path.unlink(missing_ok=True)
 
