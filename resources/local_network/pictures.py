@@ -63,6 +63,6 @@ def _bands(channel: Floats) -> list[Floats]:
     bands = []
     for _ in range(_LEVELS):
         half = channel.reshape(len(channel) // 2, 2, -1, 2).mean(axis=(1, 3))
-        bands.append(channel - np.kron(half, np.ones((2, 2), np.float32)))
+        bands.append(channel - half.repeat(2, axis=0).repeat(2, axis=1))
         channel = half
     return [*bands, channel - channel.mean()]
