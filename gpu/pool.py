@@ -22,12 +22,13 @@ ANSWER_BYTES = 16 * 2**20
 WALL_SECONDS = 60.0  # for a file that has its seconds of CPU; later than that, the machine is to blame
 START_SECONDS = 120.0
 WAIT_SECONDS = 300.0  # for a worker to be free
+WORKERS_PER_GPU = 8
 _TRIES = 2
 _KINDS = ("glb", "ply", "glb-draft")  # as in gpu.rendering, which is too heavy to import here
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 # No secret is in a worker's environment: it gets these names alone.
 _PASSED = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "NUMBA_CACHE_DIR", "MESA_SHADER_CACHE_DIR")
-_PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "__EGL_", "LIBGL_", "LP_", "GALLIUM_")
+_PASSED_PREFIXES = ("TORCH_", "CUDA_", "NVIDIA_", "__EGL_", "LIBGL_", "LP_", "GALLIUM_")
 
 
 class Died(Exception):
@@ -46,12 +47,13 @@ class Pool:
     """Worker processes for the files of strangers. Many threads may render at once; close it when done."""
 
     def __init__(self, workers: int | None = None, environment: Mapping[str, str] = os.environ) -> None:
-        self.size = workers or len(os.sched_getaffinity(0))
+        self.size = workers or _workers()
         self._environment = worker_environment(environment)
         self._free = threading.BoundedSemaphore(self.size)
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._ready: dict[str, Any] = {}
 
     def render(self, file: Path | int, kind: str) -> bytes:
         """The PNG of a file (a path, or an open descriptor) of kind `glb`, `ply` or `glb-draft`.
@@ -103,19 +105,18 @@ class Pool:
         raise AssertionError
 
     def health(self) -> dict[str, Any]:
-        """What a worker said when it was ready: OpenGL's device, CUDA's, what is closed. Raises RendererDown."""
-        with self._lock:
-            known = self._idle[-1].ready if self._idle else None
-        return known or self.start(1)
+        """What the last worker said when it was ready: OpenGL's device, CUDA's (None: the CPU draws splats), whether
+        it has a network namespace of its own and can open files no more. Raises RendererDown."""
+        if not self._ready:
+            self.start(1)
+        return self._ready
 
-    def start(self, workers: int | None = None) -> dict[str, Any]:
+    def start(self, workers: int | None = None) -> None:
         """Have workers ready before the first file comes. Raises RendererDown."""
-        started = [_Worker(self._environment) for _ in range(workers or self.size)]
-        for worker in started:
-            worker.wait()
+        for _ in range(workers or self.size):
+            worker = self._started()
             self._give_back(worker)
             worker.end_unless_idle()
-        return started[0].ready
 
     def close(self) -> None:
         """End the workers."""
@@ -133,8 +134,12 @@ class Pool:
                 worker = self._idle.pop()
                 worker.idle = False
                 return worker
+        return self._started()
+
+    def _started(self) -> "_Worker":
+        self._ready = {}
         worker = _Worker(self._environment)
-        worker.wait()
+        self._ready = worker.wait()
         return worker
 
     def _give_back(self, worker: "_Worker") -> None:
@@ -152,7 +157,6 @@ class _Worker:
         self._channel = ours
         self._complaints = TemporaryFile()  # noqa: SIM115 - closed by `end`
         self.idle = False
-        self.ready: dict[str, Any] = {}
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-m", "gpu.worker", str(theirs.fileno())],
@@ -164,10 +168,10 @@ class _Worker:
                 start_new_session=True,
             )
 
-    def wait(self) -> None:
-        """Until it is ready. Raises RendererDown."""
+    def wait(self) -> dict[str, Any]:
+        """Until it is ready; what it says then. Raises RendererDown."""
         try:
-            self.ready = json.loads(self._answer(time.monotonic() + START_SECONDS)[1])
+            ready: dict[str, Any] = json.loads(self._answer(time.monotonic() + START_SECONDS)[1])
         except Late:
             self.end()
             raise RendererDown(f"a worker wasn't ready within {START_SECONDS:g} s") from None
@@ -176,6 +180,7 @@ class _Worker:
             lines = self._complaints.read().decode(errors="replace").strip().splitlines()
             self.end()
             raise RendererDown(f"a worker can't start: {lines[-1] if lines else death}") from None
+        return ready
 
     def draw(self, file: int, kind: int) -> tuple[bytes, bytes]:
         """The answer's letter and content. Raises Died and Late."""
@@ -225,6 +230,12 @@ class _Worker:
             self._process.kill()
             self._process.wait()
             return 1
+
+
+def _workers() -> int:
+    """One for each core; where there are GPUs, not more of them than a GPU's memory has room for."""
+    cores, cards = len(os.sched_getaffinity(0)), len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return min(cores, WORKERS_PER_GPU * cards) if cards else cores
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -57,11 +57,11 @@ def leave_network() -> bool:
     return any(libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
-def limit(*, cuda: bool) -> None:
-    """Bound memory and files from here on. CUDA reserves addresses without end, so there only data counts."""
+def limit(*, hardware: bool) -> None:
+    """Bound memory and files from here on. A GPU's driver reserves addresses without end: there, only data counts."""
     with open("/proc/self/statm") as file:  # noqa: PTH123
         pages = [int(number) for number in file.read().split()]
-    kind, used = (resource.RLIMIT_DATA, pages[5]) if cuda else (resource.RLIMIT_AS, pages[0])
+    kind, used = (resource.RLIMIT_DATA, pages[5]) if hardware else (resource.RLIMIT_AS, pages[0])
     most = used * resource.getpagesize() + MEMORY
     resource.setrlimit(kind, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

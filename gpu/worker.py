@@ -27,13 +27,14 @@ def main() -> None:
 
     rendering = Rendering()
     rendering.warm_up()
-    cuda = rendering.cuda
+    cuda, gl = rendering.cuda, rendering.meshes.device
+    hardware = cuda is not None or "llvmpipe" not in gl  # its driver may open device files whenever it likes
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 2)
     gc.collect()
-    sandbox.limit(cuda=cuda is not None)
-    sandbox.refuse_calls(opening=cuda is not None)
-    ready = {"gl": rendering.meshes.device, "cuda": cuda, "network_namespace": namespace, "files_closed": cuda is None}
+    sandbox.limit(hardware=hardware)
+    sandbox.refuse_calls(opening=hardware)
+    ready = {"gl": gl, "cuda": cuda, "network_namespace": namespace, "files_closed": not hardware}
     _answer(channel, b"P", json.dumps(ready).encode())
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)

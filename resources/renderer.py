@@ -109,4 +109,5 @@ def _reason(answer: httpx2.Response) -> str:
 
 
 def _is_grid(content: bytes) -> bool:
-    return content[:8] == b"\x89PNG\r\n\x1a\n" and content[16:24] == struct.pack(">II", GRID, GRID)
+    whole = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
+    return whole and content[16:24] == struct.pack(">II", GRID, GRID)

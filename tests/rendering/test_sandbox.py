@@ -19,7 +19,7 @@ if not other:
     signal.alarm(60)
     signal.pause()
 sandbox.leave_network()
-sandbox.limit(cuda=False)
+sandbox.limit(hardware=False)
 sandbox.refuse_calls(opening=False)
 sandbox.limit_time()
 libc = ctypes.CDLL(None, use_errno=True)
