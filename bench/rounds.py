@@ -16,7 +16,7 @@ from pathlib import Path
 from resources.local_network.chain import LocalChain
 from tests.local_competition import LocalCompetition
 
-BLOCK_SECONDS = 0.012
+BLOCK_SECONDS = 0.01
 SENSOR_SECONDS = 2
 STAGES = {
     "miner_generation": ("Seed, prompts and submissions for round {}", "latest_reveal_block"),

@@ -31,7 +31,7 @@ from resources.renderer import open_renderer
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
-_DAY_START_BLOCKS = 700
+_DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
 
 
