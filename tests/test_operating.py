@@ -1,6 +1,7 @@
 """What an operator types: a competition is begun, looked at, paused and resumed, and a candidate's code judged."""
 
 import json
+import socket
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,3 +213,12 @@ def test_a_bad_setting_ends_with_a_sentence_that_names_it_before_anything_starts
     check(good)
     with pytest.raises((BadSetting, RuleSetting), match=name):
         check(good | {name: value})
+
+
+def test_a_taken_port_is_named_before_anything_starts(operator: Operator) -> None:
+    operator.begin()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"port {port} is taken" in operator.refused("browse", str(operator.repository), "--port", port)
