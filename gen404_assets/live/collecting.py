@@ -54,6 +54,7 @@ class _Collection:
         self.format, self.stems, self.number = current.config.output_format, current.stems, current.number
         self.submissions = current.need(current.path("submissions.json"), current.submissions)
         self.found: dict[str, dict[str, Output]] = defaultdict(dict)
+        self.in_vain: dict[str, float] = defaultdict(float)
         self.stop = threading.Event()
         self.tasks = self._tasks(current)
 
@@ -110,17 +111,25 @@ class _Collection:
         if self.stop.wait(max(0.0, task.ready - time.monotonic())):
             raise InterruptedError
         path = self.folder / f"{task.hotkey}-{task.stem}.{self.format}"
-        tries = self.work.pace.download_tries
+        attempts, reason = 0, f"its CDN has kept {self.work.pace.cdn_patience_seconds:.0f} s waiting in vain"
         try:
-            for attempt in range(1, tries + 1):
+            while attempts < self.work.pace.download_tries and not self._out_of_patience(task.hotkey):
+                attempts += 1
+                began = time.monotonic()
                 try:
                     size = self.work.outside.downloads.download(task.url, path)
-                    return self._store(task, path, size, attempt)
                 except MinerFault as fault:
                     reason = str(fault)
-            return self._output(None, None, 0, tries, reason)
+                    self.in_vain[task.hotkey] += time.monotonic() - began
+                else:
+                    return self._store(task, path, size, attempts)
+            return self._output(None, None, 0, attempts, reason)
         finally:
             path.unlink(missing_ok=True)
+
+    def _out_of_patience(self, hotkey: str) -> bool:
+        """A CDN that lets every download run into its deadline would hold up everyone for hours."""
+        return self.in_vain[hotkey] >= self.work.pace.cdn_patience_seconds
 
     def _store(self, task: Task, path: Path, size: int, attempt: int) -> Output:
         """The stored file with its preview; a file that can't be rendered keeps its URL, and the reason."""

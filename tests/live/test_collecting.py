@@ -90,6 +90,32 @@ def test_g1_a_renderer_out_of_order_costs_no_miner_its_preview(monkeypatch: pyte
     assert len(outside.downloads.asked) < 2 * asked, "what was recorded is not fetched again"
 
 
+def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_the_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outside = generating(MINERS[:2])
+    outside.environment = {**outside.environment, "CDN_PATIENCE_SECONDS": "100", "MAX_CONCURRENT_DOWNLOADS": "1"}
+    seconds = 0.0
+
+    def drips(url: str) -> bytes | str:
+        nonlocal seconds
+        if "cdn1" in url:
+            return b"good"
+        seconds += 60.0
+        return "no end after 60 s"
+
+    monkeypatch.setattr("gen404_assets.live.collecting.time.monotonic", lambda: seconds)
+    outside.downloads = SimulatedDownloads(drips)
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    found, others = now(outside).submitted(MINERS[0]), now(outside).submitted(MINERS[1])
+    assert found is not None
+    assert others is not None
+    assert [output.attempts for _, output in found.items()] == [2, 0, 0, 0]
+    assert "waiting in vain" in (found[now(outside).stems[1]].model_extra or {})["reason"]
+    assert others.complete() == others.names
+
+
 def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
     outside = generating(MINERS[:1])
     stem = now(outside).stems[0]
