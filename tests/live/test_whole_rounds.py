@@ -24,6 +24,7 @@ from tests.live.outside import SimulatedDownloads, SimulatedOutside, digest
 from tests.live.rounds import now, opened, reveal, stage, work
 from tests.rules.examples import MINERS
 
+ORDER = [*Stage]
 BUILDS = ["success", "failure", "cancelled", None]
 
 
@@ -110,32 +111,34 @@ def step(outside: SimulatedOutside, found: Due) -> None:
             audit_source(outside, request.hotkey, outside.verdict(request.hotkey), "")  # type: ignore[arg-type]
 
 
-def play(outside: SimulatedOutside) -> list[Stage]:
-    """Play until the competition is over; the stages in the order of their commits."""
-    stages: list[Stage] = []
+def play(outside: SimulatedOutside, blocks: int) -> list[tuple[int, Stage]]:
+    """Play until the competition is over, `blocks` passing whenever all wait; round and stage, in order."""
+    stages: list[tuple[int, Stage]] = []
     for _ in range(200):
         found = due(now(outside).files, outside.chain.number)
-        if not stages or stages[-1] is not found.stage:
-            stages.append(found.stage)
+        if not stages or stages[-1] != (found.round, found.stage):
+            stages.append((found.round, found.stage))
         if found.stage is Stage.FINISHED:
             return stages
         head = outside.repository.head
         step(outside, found)
         if outside.repository.head is head:
             assert found.waits, f"{found.stage} of round {found.round} waits for nothing, and nothing is done"
-            outside.chain.number += 100
+            outside.chain.number += blocks
     raise AssertionError(f"stuck after {stages}")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(worlds)
-def test_g11_every_round_ends_whatever_happens_outside_and_replays_clean(world: World) -> None:
+@given(worlds, st.sampled_from([100, 1000, 20_000]))
+def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_off_and_replays_clean(
+    world: World, blocks: int
+) -> None:
     outside = simulate(world)
-    stages = play(outside)
-    assert stages[-1] is Stage.FINISHED
-    rounds = now(outside).number + 1
+    stages = play(outside, blocks)
+    assert stages == sorted(stages, key=lambda entry: (entry[0], ORDER.index(entry[1])))
+    assert stages[-1][1] is Stage.FINISHED
     history = outside.repository.history()
-    for number in range(rounds):
+    for number in range(now(outside).number + 1):
         replayed = replay_round(history, number, Rules())
         wrong = {
             file.path: [str(difference) for difference in file.differences]
