@@ -30,7 +30,11 @@ def make_baseline(work: Work) -> None:
     if due.of("baseline") is None:
         return
     leader = current.need("leader.json", current.defending)
-    found = _regenerate(work, current, LEADER, leader.docker, None)
+    try:
+        found = _regenerate(work, current, LEADER, leader.docker, None)
+    except Cancelled as reason:
+        work.say(str(reason))
+        return
     work.publish(
         [f"Update generated for round {work.number}, miner {LEADER}"],
         _STAGES,
