@@ -74,7 +74,7 @@ def check_result(asset: str, found: Sequence[FileReplay]) -> dg.AssetCheckResult
     people = list(dict.fromkeys(f"changed by a person in {commit}" for file in found for commit in file.by_person))
     if remarks := [*reasons, *notes, *people]:
         metadata["remarks"] = dg.MetadataValue.md("\n".join(f"- {remark}" for remark in remarks))
-    by_person = all(file.by_person for file in wrong)
+    by_person = all(file.by_person or file.explained for file in wrong)
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=CHECK,

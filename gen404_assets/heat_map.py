@@ -6,7 +6,7 @@ from html import escape
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
 
-_CELL_WIDTH, _CELL_HEIGHT, _LABEL_WIDTH, _LABEL_HEIGHT = 52, 24, 96, 92
+_CELL_WIDTH, _CELL_HEIGHT, _LABEL_WIDTH, _LABEL_HEIGHT = 56, 24, 96, 92
 _FULL_COLOUR = 0.3
 """The margin at which a cell has its full colour; the decisive ones are far below 1."""
 
@@ -41,7 +41,7 @@ def _cell(column: int, row: int, margin: float, enough: bool) -> str:
     box = (
         f'<rect x="{x + 1}" y="{y + 1}" width="{_CELL_WIDTH - 2}" height="{_CELL_HEIGHT - 2}" fill="{colour}"{frame}/>'
     )
-    return box + _text(x + 5, y + 16, f"{margin:+.2f}" if abs(margin) < 10 else f"{margin:+.0f}")
+    return box + _text(x + 5, y + 16, f"{margin:+.3f}" if abs(margin) < 10 else f"{margin:+.0f}")
 
 
 def _text(x: int, y: int, text: str, *, turned: bool = False) -> str:

@@ -136,17 +136,25 @@ def test_a_past_round_materialises_with_the_data_versions_of_the_repository_and_
     assert git(competition, "for-each-ref") == before, "a replay writes nothing"
 
 
-def test_a_replay_shows_what_a_person_changed_as_a_failed_check(
-    instance: dg.DagsterInstance, competition: Path
+@pytest.mark.parametrize(
+    ("message", "severity"),
+    [
+        ("a better winner", dg.AssetCheckSeverity.WARN),
+        ("Round 0 winner: leader", dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_a_replay_shows_what_differs_as_a_failed_check_and_a_persons_doing_as_a_warning(
+    instance: dg.DagsterInstance, competition: Path, message: str, severity: dg.AssetCheckSeverity
 ) -> None:
     audits = git(competition, "show", "main:rounds/0/winner.json").replace('"winner_hotkey": "', '"winner_hotkey": "5')
-    commit_by_hand(competition, "rounds/0/winner.json", audits, "a better winner")
+    commit_by_hand(competition, "rounds/0/winner.json", audits, message)
     import_all(instance, competition)
     failed = [check for check in replay(instance, 0).get_asset_check_evaluations() if not check.passed]
     assert {check.asset_key.to_user_string() for check in failed} >= {"winner"}
     shown = next(check for check in failed if check.asset_key == dg.AssetKey("winner"))
     assert "differences" in shown.metadata
-    assert "a better winner" in str(shown.metadata["remarks"].value)
+    assert shown.severity is severity
+    assert message in str(shown.metadata["differences"].value)
 
 
 def test_a_round_under_way_materialises_what_it_has(instance: dg.DagsterInstance, competition: Path) -> None:

@@ -219,6 +219,7 @@ def test_an_audit_request_whose_match_was_deleted_is_named_with_the_commits(tamp
         REQUESTS: [hotkey],
     }
     origin = found[REQUESTS].differences[0].origin
+    assert found[REQUESTS].explained, "by what a person did"
     assert origin.startswith(f"asked for in {asked} ")
     assert f"after leader,{short(hotkey)} ended " in origin
     assert origin.endswith(f"with these critical prompts; a person deleted the match in {tampered.commit}")

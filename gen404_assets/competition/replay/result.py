@@ -40,6 +40,11 @@ class FileReplay:
     notes: list[str] = field(default_factory=list)
     by_person: list[str] = field(default_factory=list)
 
+    @property
+    def explained(self) -> bool:
+        """Whether a person's commit is the origin of all that differs."""
+        return bool(self.differences) and all("a person" in difference.origin for difference in self.differences)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleFit:
