@@ -51,11 +51,11 @@ def main() -> None:
         competition = LocalCompetition(Path(folder), settings)
         competition.start()
         try:
-            competition.wait_for_round(0, 120)
+            competition.wait_for(0, "open", 120)
             chain = LocalChain(Path(folder) / "network" / "chain")
             watcher = Watcher(chain)
             watcher.start()
-            competition.wait_for_round(rounds, 300 * rounds)
+            competition.wait_for(rounds, "open", 300 * rounds)
             watcher.stop.set()
             _report(competition, chain, watcher, rounds)
         finally:

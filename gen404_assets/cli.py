@@ -106,15 +106,12 @@ def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _up(options: argparse.Namespace) -> int:
     from gen404_assets.local import local_network
-    from gen404_assets.up import check, serve
+    from gen404_assets.up import operate
 
     if os.environ.get("COMPETITION_REPO"):
-        environment: Mapping[str, str] = {**os.environ, "GEN404_OPERATE": "true"}
-        check(environment)
-        return serve(environment, options.port)
+        return operate({**os.environ, "GEN404_OPERATE": "true"}, options.port)
     with local_network(os.environ) as environment:
-        check(environment)
-        return serve(environment, options.port)
+        return operate(environment, options.port)
 
 
 def _browse(options: argparse.Namespace) -> int:

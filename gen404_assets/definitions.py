@@ -9,6 +9,7 @@ from gen404_assets.resource import CompetitionResource
 from gen404_assets.settings import operates
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
+from sensors.reaper import reaper
 
 defs = dg.Definitions(
     assets=[
@@ -19,7 +20,7 @@ defs = dg.Definitions(
         *judging.ASSETS,
         *finalizing.ASSETS,
     ],
-    sensors=[mirror, *SENSORS],
+    sensors=[mirror, *SENSORS, reaper],
     resources={
         "competition": CompetitionResource(
             url=dg.EnvVar("COMPETITION_REPO"),

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import dagster as dg
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition_repository import history_at, home, open_repository
+from gen404_assets.live.fleet import is_held, reap
 from gen404_assets.live.work import Pace
 from gen404_assets.mirroring import missing_events, new_rounds
 from gen404_assets.outside import Outside
@@ -22,6 +24,7 @@ from gen404_assets.partitions import ROUNDS
 from gen404_assets.refused import Refused
 from gen404_assets.settings import sensor_seconds
 from resources.local_network import process
+from resources.providers import open_providers
 
 ROOT = Path(__file__).resolve().parent.parent
 _LIVE = [
@@ -39,6 +42,15 @@ def check(environment: Mapping[str, str]) -> None:
     for name in ("rules", "chain", "store", "downloads", "judge", "distance", "providers", "builds"):
         getattr(outside, name)
     outside.close()
+
+
+def operate(environment: Mapping[str, str], port: int) -> int:
+    """Run a competition until Dagster ends or a signal comes; no pod is left when it has. Raises BadSetting."""
+    check(environment)
+    try:
+        return serve(environment, port)
+    finally:
+        reap(open_providers(environment), partial(is_held, home()))
 
 
 def serve(environment: Mapping[str, str], port: int) -> int:

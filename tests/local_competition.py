@@ -13,6 +13,8 @@ from typing import Any
 
 from resources.local_network.ports import free_ports
 
+STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
+
 
 @dataclass
 class LocalCompetition:
@@ -53,11 +55,10 @@ class LocalCompetition:
     def left(self) -> list[int]:
         """The processes that belong to it."""
         found = []
-        mark = f"GEN404_HOME={self.home}\0".encode()
         folder = str(self.home).encode()
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                of_it = mark in (process / "environ").read_bytes() or folder in (process / "cmdline").read_bytes()
+                of_it = folder in (process / "environ").read_bytes() or folder in (process / "cmdline").read_bytes()
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
             if of_it and int(process.name) != os.getpid():
@@ -90,17 +91,18 @@ class LocalCompetition:
         entries = [entry.strip().split("\x01") for entry in log.split("\0") if entry.strip()]
         return [(sha, int(time), message.strip().splitlines()) for sha, time, message in entries]
 
-    def wait_for_round(self, number: int, seconds: float) -> None:
-        """Wait until round `number` is under way."""
+    def wait_for(self, number: int, stage: str, seconds: float) -> None:
+        """Wait until round `number` is at least at `stage`."""
         until = time.monotonic() + seconds
-        while self._round() < number:
+        while self._reached() < (number, STAGES.index(stage)):
             if self.process is not None and self.process.poll() is not None:
                 raise AssertionError(f"it ended: {(self.home / 'up.log').read_text()[-2000:]}")
             if time.monotonic() > until:
-                raise AssertionError(f"round {number} is not under way: {self.gen404('status').stdout}")
+                raise AssertionError(f"round {number} is not {stage} yet: {self.gen404('status').stdout}")
             time.sleep(1)
 
-    def _round(self) -> int:
+    def _reached(self) -> tuple[int, int]:
         if not self.repository.exists() or not self.git("for-each-ref"):
-            return -1
-        return int(self.read("state.json")["current_round"])
+            return -1, 0
+        state = self.read("state.json")
+        return int(state["current_round"]), STAGES.index(state["stage"])

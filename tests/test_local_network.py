@@ -10,10 +10,9 @@ import pytest
 from gen404_assets.competition.commits import by_person
 from resources.local_network.cast import CAST, FIRST_LEADER, member
 from resources.local_network.miner import hotkey
-from tests.local_competition import LocalCompetition
+from tests.local_competition import STAGES, LocalCompetition
 
 FORMATS = ["glb", "ply"]
-STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 SECONDS = 900
 """Five minutes on two idle cores."""
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
@@ -21,7 +20,10 @@ PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
 
 @pytest.fixture(scope="module")
 def competitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LocalCompetition]]:
-    """Both run side by side, since they mostly wait for blocks; when round 2 is open, both are interrupted."""
+    """Both run side by side, since they mostly wait for blocks; when round 2 is open, both are interrupted.
+
+    The platform of the first is killed while the duels of its round 0 are under way, and started again.
+    """
     settings = {"LOCAL_BLOCK_SECONDS": "0.02", "LOCAL_POOL": "24"}
     running = {
         each: LocalCompetition(tmp_path_factory.mktemp(each) / "home", settings | {"LOCAL_OUTPUT_FORMAT": each})
@@ -30,8 +32,11 @@ def competitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     for competition in running.values():
         competition.start()
     try:
+        running["glb"].wait_for(0, "duels", SECONDS)
+        running["glb"].kill()
+        running["glb"].start()
         for competition in running.values():
-            competition.wait_for_round(2, SECONDS)
+            competition.wait_for(2, "open", SECONDS)
         for competition in running.values():
             assert competition.interrupt() == 0
         yield running
