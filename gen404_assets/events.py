@@ -11,6 +11,7 @@ from gen404_assets.competition.replay.finalizing import stage_changes
 from gen404_assets.competition.replay.history import History, cite
 from gen404_assets.competition.replay.recorded import data_version, recorded_files
 from gen404_assets.competition.replay.result import FileReplay, Finding
+from gen404_assets.competition.replay.rounds import people
 from gen404_assets.views import VIEWS, stages, table
 
 CHECK = "as_the_rules_give"
@@ -40,9 +41,9 @@ def recorded_metadata(history: History, number: int, asset: str) -> dict[str, An
         "committed at": dg.MetadataValue.timestamp(newest.commit.time),
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
     }
-    people = {str(version): None for path in files for version in history.by_person(path)}
-    if people:
-        metadata["people's commits"] = dg.MetadataValue.md("\n".join(f"- {commit}" for commit in people))
+    by_hand = {str(version): None for path in files for version in people(history, number, path)}
+    if by_hand:
+        metadata["people's commits"] = dg.MetadataValue.md("\n".join(f"- {commit}" for commit in by_hand))
     try:
         if asset == "state":
             return metadata | {"stages": stages(stage_changes(history, number))}
@@ -71,8 +72,8 @@ def check_result(asset: str, found: Sequence[FileReplay]) -> dg.AssetCheckResult
         metadata["differences"] = differences(found)
     reasons = list(dict.fromkeys(file.reason for file in found if file.reason))
     notes = [f"{file.path}: {note}" for file in found for note in file.notes]
-    people = list(dict.fromkeys(f"changed by a person in {commit}" for file in found for commit in file.by_person))
-    if remarks := [*reasons, *notes, *people]:
+    changed = list(dict.fromkeys(f"changed by a person in {commit}" for file in found for commit in file.by_person))
+    if remarks := [*reasons, *notes, *changed]:
         metadata["remarks"] = dg.MetadataValue.md("\n".join(f"- {remark}" for remark in remarks))
     by_person = all(file.by_person or file.explained for file in wrong)
     return dg.AssetCheckResult(

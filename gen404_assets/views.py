@@ -170,7 +170,15 @@ def audit_requests(current: Round) -> dict[str, Any]:
 
 def audits(current: Round) -> dict[str, Any]:
     rows: list[dict[str, Value]] = [
-        {"hotkey": hotkey, "outcome": str(audit.outcome), "reason": audit.reason} | audit.model_dump(mode="json")
+        {
+            "hotkey": short(hotkey),
+            "outcome": str(audit.outcome),
+            "checked": audit.checked_prompts,
+            "failed": audit.failed_prompts,
+            "failed critical": audit.failed_critical,
+            "median, s": audit.generation_time,
+            "reason": audit.reason,
+        }
         for hotkey, audit in current.audits.items()
     ]
     return {"outcomes": _counted(str(row["outcome"]) for row in rows), "audits": table(rows)}

@@ -84,7 +84,7 @@ def replay_round(
         strange = [path for path in history.of_round(number) if path not in known]
         found.files += [underivable("other files", path, "it is no file of the competition's") for path in strange]
     for file in found.files:
-        file.by_person = _by_person(history, number, file.path)
+        file.by_person = [str(version) for version in people(history, number, file.path)]
     return found
 
 
@@ -212,10 +212,10 @@ def _fit(
     ]
 
 
-def _by_person(history: History, number: int, path: str) -> list[str]:
+def people(history: History, number: int, path: str) -> list[Version]:
     """The commits in which people changed a file; of a file that all rounds share, those made during the round."""
     versions = history.by_person(path)
     if path in {LEADERS, STATE}:
         changes = [version.index for version, _, _ in stage_changes(history, number)]
         versions = [version for version in versions if changes and changes[0] < version.index <= changes[-1]]
-    return [str(version) for version in versions]
+    return versions
