@@ -3,6 +3,8 @@ for each request, 2x supersampling reduced with Lanczos by PIL, and PIL's PNG.""
 
 import io
 import os
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +63,17 @@ def _pose(eye: NDArray[np.float64]) -> NDArray[np.float64]:
     pose = np.eye(4)
     pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(backward, right), backward, eye
     return pose
+
+
+def main() -> None:
+    """For each line of standard input, `FILE OUT`: draw it, and print its seconds of CPU and of wall."""
+    for line in sys.stdin:
+        file, out = map(Path, line.split())
+        cpu, wall = time.process_time(), time.perf_counter()
+        picture = grid(file)
+        print(time.process_time() - cpu, time.perf_counter() - wall, flush=True)
+        out.write_bytes(picture)
+
+
+if __name__ == "__main__":
+    main()
