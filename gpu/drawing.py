@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import moderngl
@@ -101,8 +102,11 @@ class MeshDrawing:
     @contextmanager
     def _uploaded(self, model: Model, material: Material) -> Iterator[moderngl.VertexArray]:
         """The model in the driver's memory, and the program that draws it; gone again afterwards."""
-        sets, places = _coordinate_sets(model.textures)
-        program = self._program(model, material, places, len(sets))
+        textures, within = _with_occlusion_within(model.textures)
+        sets, places = _coordinate_sets(textures)
+        defines = [f"COORDINATES {len(sets)}"] + [f"{slot.upper()} uv_{number}" for slot, number in places.items()]
+        defines += ["OCCLUSION_WITHIN"] if within else []
+        program = self._program(model, material, defines)
         held: list[Any] = []
         try:
             parts = [("3f", "position", model.positions), ("3f", "normal", model.normals)]
@@ -116,7 +120,7 @@ class MeshDrawing:
             index = self._gl.buffer(model.triangles)
             held.append(index)
             units: dict[tuple[int, str], int] = {}
-            for slot, texture in model.textures.items():
+            for slot, texture in textures.items():
                 same = id(texture.picture), texture.sampler.model_dump_json()
                 if same not in units:
                     units[same] = len(units)
@@ -146,8 +150,7 @@ class MeshDrawing:
         uploaded.filter = sampler.minFilter, sampler.magFilter
         return uploaded
 
-    def _program(self, model: Model, material: Material, places: dict[str, int], sets: int) -> moderngl.Program:
-        defines = [f"COORDINATES {sets}"] + [f"{slot.upper()} uv_{number}" for slot, number in places.items()]
+    def _program(self, model: Model, material: Material, defines: list[str]) -> moderngl.Program:
         defines += ["COLORS"] if model.colors is not None else []
         defines += ["MATERIAL"] if model.material is not None else []
         defines += [material.alpha_mode] if material.alpha_mode != "OPAQUE" else []
@@ -159,6 +162,23 @@ class MeshDrawing:
             )
             self._programs[key] = self._gl.program(vertex_shader=vertex, fragment_shader=fragment)
         return self._programs[key]
+
+
+def _with_occlusion_within(textures: dict[str, Texture]) -> tuple[dict[str, Texture], bool]:
+    """The occlusion, one channel, put where metallic-roughness has a channel free, if they are looked up alike: a
+    texture less to look up. Whether it was."""
+    rough, occlusion = textures.get("metallic_roughness"), textures.get("occlusion")
+    alike = (
+        rough and occlusion and rough.picture.shape == occlusion.picture.shape and rough.sampler == occlusion.sampler
+    )
+    if not (rough and occlusion and alike and np.array_equal(rough.coordinates, occlusion.coordinates)):
+        return textures, False
+    picture = rough.picture
+    if picture is not occlusion.picture:
+        picture = picture.copy()
+        picture[..., 0] = occlusion.picture[..., 0]
+    rest = {slot: texture for slot, texture in textures.items() if slot != "occlusion"}
+    return rest | {"metallic_roughness": replace(rough, picture=picture)}, True
 
 
 def _coordinate_sets(textures: dict[str, Texture]) -> tuple[list[Any], dict[str, int]]:

@@ -150,9 +150,9 @@ void main() {
 #endif
     float rough = roughness, metal = metallic;
 #ifdef METALLIC_ROUGHNESS
-    vec2 green_blue = texture(metallic_roughness_picture, METALLIC_ROUGHNESS).gb;
-    rough *= green_blue.x;
-    metal *= green_blue.y;
+    vec3 texel_orm = texture(metallic_roughness_picture, METALLIC_ROUGHNESS).rgb;
+    rough *= texel_orm.g;
+    metal *= texel_orm.b;
 #endif
     rough = clamp(rough, LEAST, 1.0);
     vec3 diffuse = albedo.rgb * (1.0 - LEAST) * (1.0 - metal);
@@ -177,6 +177,9 @@ void main() {
     vec3 lit = (1.0 - fresnel) * diffuse / PI + fresnel * shadowing * facets / (4.0 * nl * nv + 0.001);
 
     vec3 color = nl * intensity * lit + albedo.rgb * ambient;
+#ifdef OCCLUSION_WITHIN
+    color *= 1.0 + occlusion_strength * (texel_orm.r - 1.0);
+#endif
 #ifdef OCCLUSION
     color *= 1.0 + occlusion_strength * (texture(occlusion_picture, OCCLUSION).r - 1.0);
 #endif
