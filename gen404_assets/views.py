@@ -113,21 +113,24 @@ def renders(current: Round) -> dict[str, Any]:
 
 
 def duels(current: Round) -> dict[str, Any]:
+    fought = 0
     rows: list[dict[str, Value]] = []
     for match in current.matrix.matches:
         report = current.report(match.pair)
         if report is not None:
             won = Counter(duel.winner for duel in report.duels)
             rows.append(
-                {"left": short(match.left), "right": short(match.right)}
-                | {outcome.value: won[outcome] for outcome in (Outcome.LEFT, Outcome.DRAW, Outcome.RIGHT)}
-                | {"margin": report.margin}
+                {
+                    "left": short(match.left),
+                    "right": short(match.right),
+                    "left's wins": won[Outcome.LEFT],
+                    "draws": won[Outcome.DRAW],
+                    "right's wins": won[Outcome.RIGHT],
+                    "margin": report.margin,
+                }
             )
-    return {"matches": len(rows), "duels": sum(map(_duels_in, rows)), "match by match": table(rows)}
-
-
-def _duels_in(row: Mapping[str, Value]) -> int:
-    return sum(int(row[outcome.value] or 0) for outcome in (Outcome.LEFT, Outcome.DRAW, Outcome.RIGHT))
+            fought += len(report.duels)
+    return {"matches": len(rows), "duels": fought, "match by match": table(rows)}
 
 
 def matches_matrix(current: Round) -> dict[str, Any]:

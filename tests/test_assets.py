@@ -1,8 +1,10 @@
 """The asset graph: it loads, it reads as the competition works, past rounds replay, and commits by others show up."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -155,6 +157,28 @@ def test_a_replay_shows_what_differs_as_a_failed_check_and_a_persons_doing_as_a_
     assert "differences" in shown.metadata
     assert shown.severity is severity
     assert message in str(shown.metadata["differences"].value)
+
+
+def test_the_views_show_who_met_whom_and_how_it_went(instance: dg.DagsterInstance, competition: Path) -> None:
+    import_all(instance, competition)
+    done = replay(instance, 0)
+
+    def shown(asset: str, entry: str) -> list[dict[str, Any]]:
+        [event] = [e for e in done.get_asset_materialization_events() if e.asset_key == dg.AssetKey(asset)]
+        table = event.materialization.metadata[entry]
+        assert isinstance(table, dg.TableMetadataValue)
+        return [dict(record.data) for record in table.records]
+
+    matrix = git(competition, "show", "main:rounds/0/matches_matrix.csv").splitlines()[1:]
+    played = [row.split(",") for row in matrix]
+    met = [(left[:10], right[:10], float(margin)) for left, right, margin in played if abs(float(margin)) < 100]
+    duels = shown("duels", "match by match")
+    assert [(row["left"], row["right"], row["margin"]) for row in duels] == met
+    for row in duels:
+        assert (row["right's wins"] - row["left's wins"]) / 8 == row["margin"]
+        assert row["right's wins"] + row["left's wins"] + row["draws"] == 8
+    audits = json.loads(git(competition, "show", "main:rounds/0/generation_audits.json"))
+    assert [row["hotkey"] for row in shown("audits", "audits")] == [hotkey[:10] for hotkey in audits]
 
 
 def test_a_round_under_way_materialises_what_it_has(instance: dg.DagsterInstance, competition: Path) -> None:
