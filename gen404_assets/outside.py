@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import home, open_repository
+from gen404_assets.waiting import Waiting
 from resources.faults import InfrastructureFault, MinerFault
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from resources.chain import Chain
     from resources.distance import Distance
     from resources.downloads import Downloads
-    from resources.judge import Judge
+    from resources.judge import KeptAnswers
     from resources.object_store import ObjectStore
     from resources.providers import Provider
     from resources.renderer import Renderer
@@ -49,6 +50,10 @@ class Outside:
         return open_repository(self.environment.get("COMPETITION_REPO", ""), branch)
 
     @cached_property
+    def waiting(self) -> Waiting:
+        return Waiting(home() / "waiting")
+
+    @cached_property
     def chain(self) -> "Chain":
         from resources.chain import open_chain
 
@@ -77,7 +82,7 @@ class Outside:
         return renderer
 
     @cached_property
-    def judge(self) -> "Judge":
+    def judge(self) -> "KeptAnswers":
         from resources.judge import KeptAnswers, open_judge
 
         return KeptAnswers(open_judge(self.environment), _Answers(self))

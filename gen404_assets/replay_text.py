@@ -28,6 +28,10 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
                 count = f"{len(found)} " if len(files) > 1 else ""
                 yield f"  {asset:<15} {ASSETS.get(asset, ''):<26} {count}{finding}"
                 yield from (f"      {line}" for line in _remarks(found))
+    told = sum(file.from_answers for file in replayed.files)
+    taken = sum(file.as_recorded for file in replayed.files)
+    if told or taken:
+        yield f"  judged duels: {told} derived from the judge's answers, {taken} taken as recorded"
     for fit in replayed.versions:
         others = [f"{name} {count}" for name, count in fit.explains.items() if name != fit.fits]
         beside = f" (others: {', '.join(others)})" if others else ""

@@ -72,7 +72,7 @@ def _work(
             context.log.info(f"another run works in the lane {lane}")
             return
         try:
-            live(Work(competition.outside(), number, context.log.info))
+            live(Work(competition.outside(), number, context.log.info, context.log.error))
         except Overtaken as reason:
             context.log.info(f"nothing to do: {reason}")
 

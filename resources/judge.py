@@ -15,7 +15,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from resources.base_url import base_url
 from resources.deadlines import within
 from resources.faults import InfrastructureFault
-from resources.judgement import PROMPT_VERSION, Answer, NotJudged, Question, answer_of, read_answer, request_body
+from resources.judgement import (
+    PROMPT_VERSION,
+    Answer,
+    NotJudged,
+    Question,
+    answer_key,
+    answer_of,
+    asked,
+    read_answer,
+    request_body,
+)
 from resources.object_store import ObjectConflict
 from resources.settings import BadSetting
 
@@ -158,21 +168,26 @@ class KeptAnswers:
         prompt, first, second = map(self._digest, question.pictures)
         return prompt, first, second
 
+    @property
+    def judge(self) -> Judge:
+        """The judge itself, who is asked anew each time."""
+        return self._judge
+
     def key(self, question: Question) -> str:
         """Where the answer is kept in the store, and with it all that is needed to check it."""
-        return self._key(self._asked(question))
+        return answer_key(self._asked(question))
 
     def ask(self, question: Question) -> Answer:
         """The kept answer, or else the judge's, once it is kept. Raises NotJudged, and what the store raises."""
-        asked = self._asked(question)
-        key = self._key(asked)
+        question_asked = self._asked(question)
+        key = answer_key(question_asked)
         with self._lock:
             answer = self._asking.get(key)
             if mine := answer is None:
                 answer = self._asking[key] = Future()
         if mine:
             try:
-                answer.set_result(self._kept(key) or self._new(key, asked, question))
+                answer.set_result(self._kept(key) or self._new(key, question_asked, question))
             except BaseException as error:
                 answer.set_exception(error)
                 raise
@@ -182,12 +197,7 @@ class KeptAnswers:
         return answer.result()
 
     def _asked(self, question: Question) -> dict[str, Any]:
-        pictures = dict(zip(("prompt", "first", "second"), self.digests(question), strict=True))
-        return {"model": self.model, "prompt_version": PROMPT_VERSION, "seed": question.seed, "pictures": pictures}
-
-    @staticmethod
-    def _key(asked: Mapping[str, Any]) -> str:
-        return f"answers/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}.json"
+        return asked(self.model, PROMPT_VERSION, question.seed, self.digests(question))
 
     def _kept(self, key: str) -> Answer | None:
         if key in self._unkept:
@@ -197,9 +207,9 @@ class KeptAnswers:
         data = self._store.get(key)
         return None if data is None else _read_kept(data, key)
 
-    def _new(self, key: str, asked: Mapping[str, Any], question: Question) -> Answer:
+    def _new(self, key: str, question_asked: Mapping[str, Any], question: Question) -> Answer:
         answer = self._judge.ask(question)
-        kept = {**asked, "answered_by": answer.model, "answer": answer.raw}
+        kept = {**question_asked, "answered_by": answer.model, "answer": answer.raw}
         self._unkept[key] = json.dumps(kept, indent=1).encode()  # until the store has it: it was paid for
         return self._kept(key) or answer
 

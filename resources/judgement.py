@@ -1,5 +1,7 @@
 """What the judge is asked, word by word, and what its words mean. No I/O."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,6 +80,17 @@ class Answer:
     issues: str
     model: str
     raw: str
+
+
+def asked(model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str]) -> dict[str, Any]:
+    """All that an answer depends on; `pictures` are the SHA-256 of the prompt's, the first and the second."""
+    shown = dict(zip(("prompt", "first", "second"), pictures, strict=True))
+    return {"model": model, "prompt_version": prompt_version, "seed": seed, "pictures": shown}
+
+
+def answer_key(question: Mapping[str, Any]) -> str:
+    """Where the store keeps the answer to what was `asked`."""
+    return f"answers/{hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()}.json"
 
 
 def read_answer(raw: str, model: str) -> Answer:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.files import ObjectFile, Record
 from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.margins import middle
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
@@ -28,7 +30,10 @@ class Outcome(StrEnum):
 
 
 class Duel(Record):
-    """One prompt of a match. The pictures and 3D files are named by URL; `issues` is the judge's text."""
+    """One prompt of a match. The pictures and 3D files are named by URL; `issues` is the judge's text.
+
+    `evidence` is there where the judge decided (not in old reports).
+    """
 
     name: str
     prompt: str
@@ -40,16 +45,40 @@ class Duel(Record):
     right_png: str | None
     winner: Outcome
     issues: str
+    evidence: Evidence | None = None
+
+
+class Clinched(Record):
+    """A match that stopped when it could no longer change: duels played, of how many, and the scores still possible."""
+
+    played: int
+    prompts: int
+    least: int
+    most: int
+
+
+class Play(Record):
+    """A match as played once; a positive score is the right side's. See `margins` for a clinched one's score."""
+
+    score: int
+    margin: float = Field(allow_inf_nan=False)
+    duels: list[Duel]
+    clinched: Clinched | None = None
 
 
 class MatchReport(ObjectFile):
-    """A match on every prompt of the round, its duels ordered by name; a positive score is the right side's."""
+    """A match on every prompt of the round, its duels ordered by name; a positive score is the right side's.
+
+    `others`: the two other plays of a close match that was played three times; the one that counts stands here.
+    """
 
     left: str
     right: str
     score: int
     margin: float = Field(allow_inf_nan=False)
     duels: list[Duel]
+    clinched: Clinched | None = None
+    others: list[Play] | None = None
 
     @property
     def file_name(self) -> str:
@@ -66,12 +95,22 @@ class Answer(BaseModel):
     issues: str
 
 
+class Penalties(Protocol):
+    """What counts of an answer."""
+
+    @property
+    def penalty_1(self) -> int: ...
+
+    @property
+    def penalty_2(self) -> int: ...
+
+
 def report_name(left: str) -> str:
     """The report's file name in the challenger's folder."""
     return f"duels_{short(left)}.json"
 
 
-def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
+def judged_outcome(first: Penalties, swapped: Penalties) -> Outcome:
     """The outcome of two answers, the second given with the sides swapped.
 
     `rules.md`, Duels: a side's penalty is its mean; a difference of at most 1 is a draw.
@@ -131,10 +170,33 @@ def duel_entry(
 
 
 def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> MatchReport:
-    """The report of a match over `prompts` prompts; margin = score / prompts."""
+    """The report of a match played once, over `prompts` prompts; margin = score / prompts."""
+    return report_of(left, right, [make_play(duels, prompts)])
+
+
+def make_play(duels: Sequence[Duel], prompts: int, clinched_at: int | None = None) -> Play:
+    """A match as played once, over `prompts` prompts; `clinched_at`: its score where it stopped before its end."""
     score = match_score([duel.winner for duel in duels])
     ordered = sorted(duels, key=lambda duel: duel.name)
-    return MatchReport(left=left, right=right, score=score, margin=score / prompts, duels=ordered)
+    if clinched_at is None:
+        return Play(score=score, margin=score / prompts, duels=ordered)
+    left_open = prompts - len(duels)
+    bounds = Clinched(played=len(duels), prompts=prompts, least=score - left_open, most=score + left_open)
+    return Play(score=clinched_at, margin=clinched_at / prompts, duels=ordered, clinched=bounds)
+
+
+def report_of(left: str, right: str, plays: Sequence[Play]) -> MatchReport:
+    """The report of a match played once, or three times in this order."""
+    counts = plays[middle([play.score for play in plays])]
+    told = counts.model_dump(exclude_unset=True)
+    others = {"others": [play for play in plays if play is not counts]} if len(plays) > 1 else {}
+    return MatchReport.model_validate({"left": left, "right": right} | told | others)
+
+
+def judged_duels(duels: Sequence[Duel]) -> int:
+    """How many duels the judge decided. Where no evidence says so, those in which both sides showed something."""
+    told = sum(duel.evidence is not None for duel in duels)
+    return told or sum(duel.left_png is not None and duel.right_png is not None for duel in duels)
 
 
 def match_score(outcomes: Sequence[Outcome]) -> int:

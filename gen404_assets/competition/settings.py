@@ -29,6 +29,7 @@ class Rules:
     build_timeout: float = 3 * 3600.0
     docker_image_format: str = "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}"
     pause_on_stage_end: bool = False
+    clinch_matches: bool = False
     weight_digits: int | None = 10
     unique_prompts: bool = True
 

@@ -1,50 +1,60 @@
 """DUELS: the matches that are due are played, one commit a match, and audits asked for; in the end the winner."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from gen404_assets.competition.audits import AuditRequest, AuditRequests, verdicts
 from gen404_assets.competition.due import Due, Lane
-from gen404_assets.competition.duels import (
-    Answer,
-    Duel,
-    MatchReport,
-    Outcome,
-    duel_entry,
-    forced_outcome,
-    judged_outcome,
-    make_report,
-    margin_without_report,
-    overtime,
-)
+from gen404_assets.competition.duels import MatchReport, margin_without_report, report_of
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.margins import BEST_OF_3, is_close, seed_again
 from gen404_assets.competition.matches import Match, Pair
 from gen404_assets.competition.outputs import Outputs
-from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.replay.auditing import critical
 from gen404_assets.competition.round import Overlay, Round, report_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.winner import crown
-from gen404_assets.live.work import Work, state_file
-from resources.judge import Question
+from gen404_assets.live.canaries import Canaries
+from gen404_assets.live.patience import Patience
+from gen404_assets.live.playing import PlayUnderWay, played, sides
+from gen404_assets.live.work import Overtaken, Work, state_file
+from resources.faults import InfrastructureFault
 
 
 def judge_matches(work: Work) -> None:
     """Play what is due until nothing is, asking for audits as they become due.
 
-    A judge that doesn't judge ends the work with an InfrastructureFault: a match is recorded whole or not at all.
+    While the judge doesn't judge, it waits (`Patience`): a match is recorded whole or not at all. Raises
+    InfrastructureFault when that lasts too long for one run.
     """
-    while True:
-        due, current = work.due()
-        assets = due.assets(Lane.JUDGING)
-        if due.stage is not Stage.DUELS or not assets or "winner" in assets:
-            return
+    canaries, patience = Canaries(work), Patience(work, Lane.JUDGING, work.pace.judge_patience_seconds)
+    try:
+        while _judge_next(work, canaries, patience):
+            pass
+    except Overtaken:
+        patience.end()
+        raise
+    patience.end()
+
+
+def _judge_next(work: Work, canaries: Canaries, patience: Patience) -> bool:
+    """Do what is due next, or wait; False where nothing is due."""
+    due, current = work.due()
+    assets = due.assets(Lane.JUDGING)
+    if due.stage is not Stage.DUELS or not assets or "winner" in assets:
+        return False
+    try:
         if "audit_requests" in assets:
             message = f"Update audit requests for round {work.number}"
             work.publish([message], {Stage.DUELS}, lambda now: _requests(work, now))
         elif due.pairs:
-            _play(work, current, _at_once(due))
+            _play(work, current, _at_once(due), canaries)
+    except InfrastructureFault as fault:
+        patience.wait(fault)
+    else:
+        patience.end()
+    return True
 
 
 def _at_once(due: Due) -> Sequence[Pair]:
@@ -53,52 +63,44 @@ def _at_once(due: Due) -> Sequence[Pair]:
     return qualification if len(qualification) > 1 else due.pairs[:1]
 
 
-def _play(work: Work, current: Round, pairs: Sequence[Pair]) -> None:
-    with ThreadPoolExecutor(work.pace.max_concurrent_duels) as pool:
-        matches = [(pair, list(_duels(work, current, pair, pool))) for pair in pairs]
+def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries) -> None:
+    """Play matches and record each, in order. A duel is two questions, both asked at once."""
+    plays = {
+        pair: _play_of(work, current, pair, _seed(current))
+        for pair in pairs
+        if _margin_without_report(*sides(current, pair)) is None
+    }
+    with ThreadPoolExecutor(2 * work.pace.max_concurrent_duels) as pool:
         try:
-            for pair, duels in matches:
-                _record(work, current, pair, [duel.result() for duel in duels])
+            if any(not play.over for play in plays.values()):
+                canaries.fly(current)
+            over = played(list(plays.values()), pool)
+            for pair in pairs:
+                report = _report(work, current, next(over), pool) if pair in plays else None
+                if report and plays[pair].judged:
+                    canaries.fly(current)
+                _record(work, current, pair, report)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _duels(work: Work, current: Round, pair: Pair, pool: ThreadPoolExecutor) -> Iterator[Future[Duel]]:
-    """The duels of a match, each decided by rule or asked of the judge; none if a side has no output at all."""
-    left, right = _sides(current, pair)
-    if _margin_without_report(left, right) is not None:
-        return
-    prompts = current.prompts or []
-    late = (overtime(left, prompts, work.rules), overtime(right, prompts, work.rules))
-    for prompt in prompts:
-        name = stem(prompt)
-        decided = forced_outcome(name, left.get(name), right.get(name), late)
-        yield pool.submit(_duel, work, current, prompt, (left, right), decided)
+def _report(work: Work, current: Round, play: PlayUnderWay, pool: ThreadPoolExecutor) -> MatchReport:
+    """The report of a match, which is played twice more if it is close and the competition plays such a match again."""
+    found = [play.result()]
+    close = is_close(found[0].score, play.judged, len(current.stems), current.config.win_margin)
+    if close and current.config.close_matches == BEST_OF_3:
+        work.say(f"{_names(play.pair)}: {found[0].margin:+.3f} is close, so it is played twice more")
+        again = [_play_of(work, current, play.pair, seed_again(play.seed, number)) for number in (1, 2)]
+        found += [other.result() for other in played(again, pool)]
+    return report_of(*play.pair, found)
 
 
-def _duel(
-    work: Work, current: Round, prompt: str, sides: tuple[Outputs, Outputs], decided: tuple[Outcome, str] | None
-) -> Duel:
-    left, right = (outputs.get(stem(prompt)) for outputs in sides)
-    if decided is None and left and right and left.png and right.png:
-        seed = current.need(current.path("seed.json"), current.seed).seed
-        first, swapped = (
-            work.outside.judge.ask(Question(prompt=prompt, first=one, second=other, seed=seed))
-            for one, other in ((left.png, right.png), (right.png, left.png))
-        )
-        answers = [
-            Answer(penalty_1=answer.penalty_1, penalty_2=answer.penalty_2, issues=answer.issues)
-            for answer in (first, swapped)
-        ]
-        decided = judged_outcome(*answers), first.issues
-    if decided is None:
-        raise AssertionError(f"{prompt}: neither the rules nor the judge decide")
-    return Duel.model_validate(duel_entry(prompt, left, right, decided, current.config.output_format))
+def _play_of(work: Work, current: Round, pair: Pair, seed: int) -> PlayUnderWay:
+    return PlayUnderWay(current, pair, seed, work.outside.judge, work.rules)
 
 
-def _sides(current: Round, pair: Pair) -> tuple[Outputs, Outputs]:
-    left, right = (current.played(hotkey) for hotkey in pair)
-    return left if left is not None else Outputs({}), right if right is not None else Outputs({})
+def _seed(current: Round) -> int:
+    return current.need(current.path("seed.json"), current.seed).seed
 
 
 def _margin_without_report(left: Outputs, right: Outputs) -> float | None:
@@ -107,28 +109,29 @@ def _margin_without_report(left: Outputs, right: Outputs) -> float | None:
     )
 
 
-def _record(work: Work, played: Round, pair: Pair, duels: Sequence[Duel]) -> None:
+def _names(pair: Pair) -> str:
+    return f"{short(pair[0])} vs {short(pair[1])}"
+
+
+def _record(work: Work, seen: Round, pair: Pair, report: MatchReport | None) -> None:
     """Publish a match, with the audits that it makes due; nothing if it has been played, or isn't due, any more."""
-    without_report = _margin_without_report(*_sides(played, pair))
-    report = make_report(*pair, duels, len(played.stems)) if without_report is None else None
-    margin = report.margin if report else without_report
-    names = f"{short(pair[0])} vs {short(pair[1])}"
-    messages = [f"Match report: {names}"] if report else []
+    margin = report.margin if report else _margin_without_report(*sides(seen, pair))
+    messages = [f"Match report: {_names(pair)}"] if report else []
     messages.append(f"Update matches matrix for round {work.number}")
     if margin is None:
-        raise AssertionError(f"{names}: no margin")
+        raise AssertionError(f"{_names(pair)}: no margin")
     match = Match(*pair, margin)
-    work.publish(messages, {Stage.DUELS}, lambda now: _match_files(work, played, now, match, report))
-    work.say(f"{names}: {margin:+.3f}")
+    work.publish(messages, {Stage.DUELS}, lambda now: _match_files(work, seen, now, match, report))
+    work.say(f"{_names(pair)}: {margin:+.3f}")
 
 
 def _match_files(
-    work: Work, played: Round, now: Round, match: Match, report: MatchReport | None
+    work: Work, seen: Round, now: Round, match: Match, report: MatchReport | None
 ) -> Mapping[str, bytes | None]:
     given = verdicts(now.audits, now.source_audits)
     if match.pair not in now.timeline.matches_due(now.matrix.margins, given):
         return {}
-    if _sides(now, match.pair) != _sides(played, match.pair) or now.prompts != played.prompts:
+    if sides(now, match.pair) != sides(seen, match.pair) or now.prompts != seen.prompts:
         return {}  # somebody changed what was judged: the match is due again
     path = now.path("matches_matrix.csv")
     files: dict[str, bytes | None] = {path: now.matrix.plus(match).to_bytes(now.files.read(path))}

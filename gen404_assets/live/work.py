@@ -31,6 +31,7 @@ class Pace:
     publish_interval_seconds: float = 60.0
     build_poll_seconds: float = 30.0
     max_concurrent_duels: int = 8
+    judge_patience_seconds: float = 1800.0
     max_concurrent_miners: int = 4
 
     @classmethod
@@ -62,10 +63,12 @@ def see(snapshot: Snapshot) -> Round:
 
 
 class Work:
-    """One lane's work on round `number`; `say` tells the operator how far it is."""
+    """One lane's work on round `number`; `say` tells the operator how far it is, `alert` (or `say`) what is wrong."""
 
-    def __init__(self, outside: Outside, number: int, say: Callable[[str], None]) -> None:
-        self.outside, self.number, self.say = outside, number, say
+    def __init__(
+        self, outside: Outside, number: int, say: Callable[[str], None], alert: Callable[[str], None] | None = None
+    ) -> None:
+        self.outside, self.number, self.say, self.alert = outside, number, say, alert or say
         self.rules = outside.rules
         self.pace = Pace.from_environment(outside.environment)
 

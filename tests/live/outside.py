@@ -1,11 +1,17 @@
 """Everything outside a round under way, simulated: what chain, miners, store, judge and pods do is the test's."""
 
 import hashlib
+import io
+import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from PIL import Image
 
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
@@ -13,9 +19,11 @@ from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+from gen404_assets.waiting import Waiting
 from resources.chain import Block
 from resources.faults import InfrastructureFault, MinerFault
-from resources.judge import Answer, Question
+from resources.judge import Answer, KeptAnswers, Question
+from resources.judgement import read_answer
 from resources.object_store import ObjectConflict
 from tests.live.memory_repository import MemoryRepository
 
@@ -63,8 +71,16 @@ class SimulatedStore:
         to.write_bytes(self.objects[key])
         return True
 
+    def get(self, key: str) -> bytes | None:
+        return self.objects.get(key)
+
     def read(self, url: str) -> bytes:
-        return self.objects[url.removeprefix("https://store.example/")]
+        """An object's content, or the picture of a prompt, which is kept elsewhere: a plain colour each."""
+        if not url.startswith("https://pool.example/"):
+            return self.objects[url.removeprefix("https://store.example/")]
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8), f"#{digest(url) % 0xFFFFFF:06x}").save(picture, "PNG")
+        return picture.getvalue()
 
 
 @dataclass
@@ -95,18 +111,29 @@ class SimulatedRenderer:
 
 @dataclass
 class SimulatedJudge:
-    """`penalty` of a picture's URL; `fault`, where set, is why it does not judge now."""
+    """`penalty` of a picture's URL; `fault`, where set, is why it does not judge now.
+
+    `canary` is the penalty of a canary duel's noise.
+    """
 
     penalty: Callable[[str], int]
     fault: str = ""
+    canary: int = 10
     asked: list[Question] = field(default_factory=list)
+    model: str = "simulated"
 
     def ask(self, question: Question) -> Answer:
         if self.fault:
             raise InfrastructureFault(self.fault)
+        if "/canaries/" in question.first:
+            return self._answer(*(self.canary if "/noise-" in url else 0 for url in (question.first, question.second)))
         self.asked.append(question)
-        first, second = self.penalty(question.first), self.penalty(question.second)
-        return Answer(penalty_1=first, penalty_2=second, issues="colours", model="simulated", raw="{}")
+        return self._answer(self.penalty(question.first), self.penalty(question.second))
+
+    @staticmethod
+    def _answer(first: int, second: int) -> Answer:
+        raw = json.dumps({"penalty_1": first, "penalty_2": second, "issues": "colours"})
+        return read_answer(raw, "simulated, as served")
 
 
 @dataclass
@@ -128,7 +155,7 @@ class SimulatedOutside:
     """What `gen404_assets.outside.Outside` is to the work of a round."""
 
     downloads: SimulatedDownloads
-    judge: SimulatedJudge
+    judging: SimulatedJudge
     repository: MemoryRepository = field(default_factory=MemoryRepository)
     chain: SimulatedChain = field(default_factory=SimulatedChain)
     store: SimulatedStore = field(default_factory=SimulatedStore)
@@ -146,8 +173,16 @@ class SimulatedOutside:
             "DOWNLOAD_JITTER_SECONDS": "0",
             "BUILD_POLL_SECONDS": "0",
             "PUBLISH_INTERVAL_SECONDS": "0",
+            "JUDGE_PATIENCE_SECONDS": "0",
         }
     )
+
+    def __post_init__(self) -> None:
+        self.judge = KeptAnswers(self.judging, self.store)
+        self.waiting = Waiting(Path(tempfile.gettempdir()) / f"gen404-waiting-{uuid4().hex}")
+
+    def read(self, url: str) -> bytes:
+        return self.store.read(url)
 
     def now(self) -> datetime:
         return self.chain.finalized().time

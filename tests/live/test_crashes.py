@@ -72,7 +72,7 @@ def mortal(ends_at: int) -> tuple[SimulatedOutside, Life]:
         (outside.repository, "publish"),
         (outside.store, "put"),
         (outside.downloads, "download"),
-        (outside.judge, "ask"),
+        (outside.judging, "ask"),
         (outside, "regenerate"),
     ):
         setattr(owner, name, life(getattr(owner, name)))

@@ -19,7 +19,7 @@ from tests.rules.examples import MINERS
 
 def skilled(outside: SimulatedOutside, penalties: dict[str, int]) -> None:
     """The judge finds each hotkey's pictures that bad."""
-    outside.judge.penalty = lambda url: penalties[url.split("/")[5]]
+    outside.judging.penalty = lambda url: penalties[url.split("/")[5]]
 
 
 def audited(outside: SimulatedOutside, hotkey: str, outcome: str, source: str = "passed") -> None:
@@ -47,7 +47,7 @@ def test_g5_no_duel_before_the_baseline_is_complete() -> None:
     outside = generating([FINE])
     collect(work(outside))
     judge_matches(work(outside))
-    assert not outside.judge.asked
+    assert not outside.judging.asked
     baseline(outside)
     judge_matches(work(outside))
     assert played(outside) == [(LEADER, FINE)]
@@ -76,12 +76,12 @@ def test_a_round_is_played_to_its_winner_and_replays_clean() -> None:
 
 def test_g1_a_judge_out_of_order_records_nothing_and_what_it_has_answered_is_played_on() -> None:
     outside = dueling([FINE, POOR])
-    outside.judge.fault = "connection refused"
+    outside.judging.fault = "connection refused"
     with pytest.raises(InfrastructureFault):
         judge_matches(work(outside))
     assert not played(outside)
     assert stage(outside) is Stage.DUELS
-    outside.judge.fault = ""
+    outside.judging.fault = ""
     judge_matches(work(outside))
     assert played(outside)[:2] == [(LEADER, FINE), (LEADER, POOR)]
 
@@ -107,7 +107,7 @@ def test_g11_a_leader_whose_image_is_gone_loses_to_whoever_has_anything() -> Non
     collect(work(outside))
     judge_matches(work(outside))
     assert [match.margin for match in now(outside).matrix.matches] == [100.0]
-    assert not outside.judge.asked
+    assert not outside.judging.asked
     assert [request.hotkey for request in now(outside).requests.root] == [POOR]
 
 

@@ -85,7 +85,7 @@ def simulate(world: World) -> SimulatedOutside:
         mean = world.leader_penalty if owner == LEADER else does[owner].penalty
         return min(10, max(0, mean + digest(url) % 3 - 1))
 
-    outside.judge.penalty = penalty
+    outside.judging.penalty = penalty
     outside.makes = lambda hotkey: world.leader_works if hotkey == LEADER else does[hotkey].deploys
     outside.honest = lambda hotkey: hotkey == LEADER or does[hotkey].honest
     outside.verdict = lambda hotkey: does[hotkey].reviewed

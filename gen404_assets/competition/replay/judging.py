@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import pairwise
-from typing import Any
 
 import pydantic_core
 
@@ -14,19 +13,16 @@ from gen404_assets.competition.duels import (
     NOT_JUDGED,
     MatchReport,
     Outcome,
-    duel_entry,
-    forced_outcome,
     margin_without_report,
     match_score,
-    overtime,
 )
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.outputs import Outputs
-from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.replay.compare import LAYOUT, compare, shorten
 from gen404_assets.competition.replay.history import History, Version
+from gen404_assets.competition.replay.plays import Derived, derive_report
 from gen404_assets.competition.replay.result import Difference, FileReplay, compared
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
 from gen404_assets.competition.settings import Rules
@@ -81,7 +77,7 @@ def _left(history: History, path: str, shortened: str, known: dict[str, int]) ->
 
 
 def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> FileReplay | None:
-    """A match report: names, URLs, forced outcomes, score and margin; judged outcomes and texts as recorded.
+    """A match report: names, URLs, outcomes, score and margin (`plays.derive_report`).
 
     The evidence is what each side had when the report was committed, or, where that doesn't fit, just before.
     """
@@ -91,16 +87,16 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
         return None
     recorded = MatchReport.parse(raw, path)
     current = history.round(number, version.index)
-    best: tuple[list[Difference], list[str]] | None = None
+    best: tuple[list[Difference], list[str], Derived] | None = None
     for left, right in _evidence(history, number, pair, version.index):
-        derived = _derive(pair, recorded, current, (left, right), rules)
-        found = compare(raw, pydantic_core.to_json(derived, indent=2))
+        derived = derive_report(pair, recorded, current, (left, right), rules)
+        found = compare(raw, pydantic_core.to_json(derived.document, indent=2))
         if best is None or len(found[0]) < len(best[0]):
-            best = found
+            best = *found, derived
         if not found[0]:
             break
-    differences, notes = best if best else ([], [])
-    unplayed = set(current.stems) - {duel.name for duel in recorded.duels}
+    differences, notes, derived = best if best else ([], [], Derived({}, 0, 0))
+    unplayed = set() if "clinched" in derived.document else set(current.stems) - {duel.name for duel in recorded.duels}
     differences = [*differences, *(Difference(name, "no duel", "a duel") for name in sorted(unplayed))]
     open_duels = [duel for duel in recorded.duels if duel.issues == NOT_JUDGED]
     skipped = [duel for duel in recorded.duels if duel.winner is Outcome.SKIPPED]
@@ -109,7 +105,9 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
         notes = [*notes, f"{told}; {_weight(recorded, len(open_duels), current)}"]
     if skipped:
         notes = [*notes, f"{len(skipped)} duels were skipped; {_weight(recorded, len(skipped), current)}"]
-    return compared("duels", path, [replace(found, origin=f"in {version}") for found in differences], notes)
+    result = compared("duels", path, [replace(found, origin=f"in {version}") for found in differences], notes)
+    result.from_answers, result.as_recorded = derived.from_answers, derived.as_recorded
+    return result
 
 
 def _evidence(history: History, number: int, pair: Pair, index: int) -> Iterator[tuple[Outputs | None, Outputs | None]]:
@@ -119,41 +117,6 @@ def _evidence(history: History, number: int, pair: Pair, index: int) -> Iterator
         seen = history.round(number, moment)
         with suppress(MalformedFile):
             yield seen.played(pair[0]), seen.played(pair[1])
-
-
-def _derive(
-    pair: Pair, recorded: MatchReport, current: Round, sides: tuple[Outputs | None, Outputs | None], rules: Rules
-) -> dict[str, Any]:
-    """The report as the rules write it, from both sides' outputs and what the judge decided."""
-    prompts = current.prompts or []
-    by_name = {stem(prompt): prompt for prompt in prompts}
-    left, right = (outputs if outputs is not None else Outputs({}) for outputs in sides)
-    late = (overtime(left, prompts, rules), overtime(right, prompts, rules))
-    output_format = _format(recorded, current)
-    duels: list[dict[str, Any]] = []
-    for theirs in recorded.duels:
-        name = theirs.name
-        if name not in by_name:
-            continue
-        outputs = left.get(name), right.get(name)
-        forced = forced_outcome(name, *outputs, late)
-        stands = forced is None or theirs.winner in {forced[0], Outcome.SKIPPED}
-        decided = (theirs.winner, theirs.issues) if stands or forced is None else forced
-        entry = duel_entry(by_name[name], *outputs, decided, output_format)
-        duels.append(entry | (theirs.model_extra or {}))
-    duels.sort(key=lambda duel: str(duel["name"]))
-    score = match_score([duel["winner"] for duel in duels])
-    margins = [score / count for count in _counts(current)]
-    margin = recorded.margin if recorded.margin in margins else margins[0]
-    report = {"left": pair[0], "right": pair[1], "score": score, "margin": margin, "duels": duels}
-    return report | (recorded.model_extra or {})
-
-
-def _format(recorded: MatchReport, current: Round) -> str:
-    """The competition's output format: where its configuration doesn't say, the one that the report speaks of."""
-    if "output_format" in current.config.model_fields_set:
-        return current.config.output_format
-    return "ply" if any("left_ply" in duel.model_fields_set for duel in recorded.duels) else "glb"
 
 
 def _counts(current: Round) -> list[int]:

@@ -30,7 +30,11 @@ class Difference:
 
 @dataclass(slots=True)
 class FileReplay:
-    """One file compared. `reason`: why it can't be derived. `by_person`: the commits in which people changed it."""
+    """One file compared. `reason`: why it can't be derived. `by_person`: the commits in which people changed it.
+
+    `from_answers`, `as_recorded`: how many of its duels' outcomes follow from the judge's answers, and how many are
+    taken as recorded, since its answers were not kept.
+    """
 
     asset: str
     path: str
@@ -39,6 +43,8 @@ class FileReplay:
     reason: str = ""
     notes: list[str] = field(default_factory=list)
     by_person: list[str] = field(default_factory=list)
+    from_answers: int = 0
+    as_recorded: int = 0
 
     @property
     def explained(self) -> bool:

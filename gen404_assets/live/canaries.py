@@ -1,0 +1,80 @@
+"""Canary duels: questions whose answers are known, asked of the judge before it is believed, and now and then after.
+
+The good output is made of the prompt's own picture, four times, as a perfect rebuild would look from four sides; the
+other shows noise. Neither depends on what miners or the leader have made.
+"""
+
+import hashlib
+import io
+import random
+import time
+from functools import lru_cache
+
+from PIL import Image, UnidentifiedImageError
+
+from gen404_assets.competition.round import Round
+from gen404_assets.live.work import Work
+from resources.faults import InfrastructureFault
+from resources.judge import check_judge
+
+_VIEW, _GAP = 256, 4
+_SIDE = 2 * _VIEW + _GAP
+_SECONDS = 300.0
+
+
+class Canaries:
+    """The canary duels of one run, each on another prompt of the round. Answers to them are not kept."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._flown, self._passed = work, 0, float("-inf")
+
+    def fly(self, current: Round) -> None:
+        """See whether the judge is in order, unless it was five minutes ago.
+
+        Raises InfrastructureFault where it isn't; that says nothing of any duel.
+        """
+        if time.monotonic() - self._passed < _SECONDS:
+            return
+        prompts = current.prompts or []
+        prompt = prompts[self._flown % len(prompts)]
+        self._flown += 1
+        outside = self._work.outside
+        good = self._put("good", _four_times(outside.read(prompt), prompt))
+        noise = self._put("noise", _noise())
+        seed = current.need(current.path("seed.json"), current.seed).seed
+        if wrong := check_judge(outside.judge.judge, prompt, good, noise, seed):
+            raise InfrastructureFault(f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}")
+        self._passed = time.monotonic()
+
+    def _put(self, what: str, picture: bytes) -> str:
+        """A picture's URL; objects are named by content, since another release of PIL may write other bytes."""
+        key = f"canaries/{what}-{hashlib.sha256(picture).hexdigest()}.png"
+        return self._work.outside.store.put(key, picture, "image/png")
+
+
+def _four_times(prompt: bytes, url: str) -> bytes:
+    """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault: prompts are the operator's."""
+    try:
+        with Image.open(io.BytesIO(prompt)) as picture:
+            view = picture.convert("RGBA")
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise InfrastructureFault(f"the picture of prompt {url} can't be read: {error}") from error
+    view.thumbnail((_VIEW, _VIEW))
+    grid = Image.new("RGB", (_SIDE, _SIDE), "white")
+    for left in (0, _VIEW + _GAP):
+        for top in (0, _VIEW + _GAP):
+            grid.paste(view, (left + (_VIEW - view.width) // 2, top + (_VIEW - view.height) // 2), view)
+    return _png(grid)
+
+
+@lru_cache(maxsize=1)
+def _noise() -> bytes:
+    coarse = _SIDE // 4
+    grain = random.Random(404).randbytes(3 * coarse * coarse)  # noqa: S311 -- the same noise always
+    return _png(Image.frombytes("RGB", (coarse, coarse), grain).resize((_SIDE, _SIDE), Image.Resampling.NEAREST))
+
+
+def _png(picture: Image.Image) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()

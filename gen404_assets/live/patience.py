@@ -1,0 +1,39 @@
+"""How a run waits for an outside that is out of order: it says for what, tells a person once, and tries again."""
+
+import time
+
+from gen404_assets.competition.due import Lane
+from gen404_assets.live.work import Work
+from resources.faults import InfrastructureFault
+
+_FIRST_DELAY, _LONGEST_DELAY = 5.0, 60.0
+
+
+class Patience:
+    """One run's patience, in seconds without any success; when it ends, the fault is raised, and a later run goes on.
+
+    An outage that several runs meet is one outage: it is told of once.
+    """
+
+    def __init__(self, work: Work, lane: Lane, seconds: float) -> None:
+        self._work, self._lane, self._seconds = work, lane, seconds
+        self._tries, self._since = 0, 0.0
+
+    def wait(self, fault: InfrastructureFault) -> None:
+        """Wait a while, a longer one each time. Raises the fault where there is no patience left."""
+        work, what = self._work, f"{fault}"
+        tell = work.alert if work.outside.waiting.begin(self._lane, what, work.outside.now()) else work.say
+        tell(f"{self._lane} of round {work.number} waits, and goes on by itself: {what}")
+        if not self._tries:
+            self._since = time.monotonic()
+        delay = min(_FIRST_DELAY * 2**self._tries, _LONGEST_DELAY)
+        self._tries += 1
+        if time.monotonic() + delay - self._since > self._seconds:
+            raise fault
+        time.sleep(delay)
+
+    def end(self) -> None:
+        """All is well again, or nothing is to be done any more."""
+        self._tries = 0
+        if self._work.outside.waiting.end(self._lane):
+            self._work.say(f"{self._lane} of round {self._work.number} waits no more")

@@ -1,0 +1,149 @@
+"""Matches on their way: many questions at once, in an order that the judge's cache likes; duels counted in another."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from gen404_assets.competition.duels import (
+    Duel,
+    Outcome,
+    Play,
+    duel_entry,
+    forced_outcome,
+    judged_outcome,
+    make_play,
+    match_score,
+    overtime,
+)
+from gen404_assets.competition.evidence import Evidence, Said
+from gen404_assets.competition.margins import clinched_score
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.prompts import stem
+from gen404_assets.competition.round import Round
+from gen404_assets.competition.settings import Rules
+from resources.judge import PROMPT_VERSION, Answer, KeptAnswers, Question
+
+_TOGETHER = 8
+"""Matches played side by side, prompt by prompt: so often in a row the judge sees one prompt, and one defender."""
+
+Asked = tuple["PlayUnderWay", str, bool]
+"""A play, the URL of a prompt, and whether the sides are exchanged."""
+
+
+class PlayUnderWay:
+    """A match that is played with one seed.
+
+    Answers come in any order. Duels count in one order, those that need no judge first and the others by prompt, and a
+    match that is clinched ends with the duel that clinches it: what is recorded depends on the answers alone.
+    """
+
+    def __init__(self, current: Round, pair: Pair, seed: int, judge: KeptAnswers, rules: Rules) -> None:
+        self.pair, self.seed = pair, seed
+        self._current, self._judge, self._rules = current, judge, rules
+        self._sides = sides(current, pair)
+        self._answers: dict[tuple[str, bool], Answer] = {}
+        self._clinched: int | None = None
+        prompts = current.prompts or []
+        late = (overtime(self._sides[0], prompts, rules), overtime(self._sides[1], prompts, rules))
+        decided = {prompt: forced_outcome(stem(prompt), *self._outputs(prompt), late) for prompt in prompts}
+        self._duels = [self._duel(prompt, outcome) for prompt, outcome in decided.items() if outcome]
+        self.open = [prompt for prompt, outcome in decided.items() if outcome is None]
+        self.judged = len(self.open)
+        self._clinch()
+
+    @property
+    def over(self) -> bool:
+        return not self.open or self._clinched is not None
+
+    def question(self, prompt: str, *, swapped: bool) -> Question:
+        """What the judge is asked about a prompt that is open."""
+        left, right = self._outputs(prompt)
+        if left is None or right is None or left.png is None or right.png is None:
+            raise AssertionError(f"{prompt}: neither the rules nor the judge decide")
+        question = Question(prompt, left.png, right.png, self.seed)
+        return question.swapped() if swapped else question
+
+    def ask(self, prompt: str, *, swapped: bool) -> Answer | None:
+        """Ask the judge; None once the play is over. Raises InfrastructureFault."""
+        return None if self.over else self._judge.ask(self.question(prompt, swapped=swapped))
+
+    def take(self, prompt: str, answer: Answer, *, swapped: bool) -> None:
+        """An answer has come: count the duels that are decided now."""
+        self._answers[prompt, swapped] = answer
+        while not self.over:
+            prompt = self.open[0]
+            first, second = self._answers.get((prompt, False)), self._answers.get((prompt, True))
+            if first is None or second is None:
+                return
+            self._duels.append(self._judged(prompt, first, second))
+            self.open = self.open[1:]
+            self._clinch()
+
+    def result(self) -> Play:
+        """The play, once it is over."""
+        return make_play(self._duels, len(self._current.stems), self._clinched)
+
+    def _clinch(self) -> None:
+        if self._rules.clinch_matches and self.open:
+            score = match_score([duel.winner for duel in self._duels])
+            rules = (self._current.config.win_margin, self._rules)
+            prompts = len(self._current.stems)
+            self._clinched = clinched_score(score, len(self.open), self.judged, prompts, rules)
+
+    def _judged(self, prompt: str, *answers: Answer) -> Duel:
+        orders = [self.question(prompt, swapped=swapped) for swapped in (False, True)]
+        digests = self._judge.digests(orders[0])
+        said = [
+            Said(key=self._judge.key(question), model=answer.model, text=answer.raw)
+            for question, answer in zip(orders, answers, strict=True)
+        ]
+        evidence = Evidence(
+            **dict(zip(("prompt", "left", "right"), digests, strict=True)),
+            model=self._judge.model,
+            prompt_version=PROMPT_VERSION,
+            seed=self.seed,
+            answers=said,
+        )
+        return self._duel(prompt, (judged_outcome(*answers), answers[0].issues), evidence)
+
+    def _duel(self, prompt: str, decided: tuple[Outcome, str], evidence: Evidence | None = None) -> Duel:
+        entry = duel_entry(prompt, *self._outputs(prompt), decided, self._current.config.output_format)
+        return Duel.model_validate(entry | ({"evidence": evidence} if evidence else {}))
+
+    def _outputs(self, prompt: str) -> tuple[Output | None, Output | None]:
+        left, right = self._sides
+        return left.get(stem(prompt)), right.get(stem(prompt))
+
+
+def sides(current: Round, pair: Pair) -> tuple[Outputs, Outputs]:
+    """What both play with; nothing where there is no file."""
+    left, right = (current.played(hotkey) for hotkey in pair)
+    return left if left is not None else Outputs({}), right if right is not None else Outputs({})
+
+
+def played(plays: Sequence[PlayUnderWay], pool: ThreadPoolExecutor) -> Iterator[PlayUnderWay]:
+    """The plays in their order, each as soon as it is over. Raises InfrastructureFault when the judge doesn't judge."""
+    asked = {
+        pool.submit(play.ask, prompt, swapped=swapped): (play, prompt, swapped)
+        for play, prompt, swapped in in_order(plays)
+    }
+    waiting = deque(plays)
+    for done in as_completed(asked):
+        play, prompt, swapped = asked.pop(done)
+        answer = done.result()
+        if answer is not None:
+            play.take(prompt, answer, swapped=swapped)
+        while waiting and waiting[0].over:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def in_order(plays: Sequence[PlayUnderWay]) -> Iterator[Asked]:
+    """All questions of the plays, those beside each other that begin with the same text and pictures."""
+    for first in range(0, len(plays), _TOGETHER):
+        group = plays[first : first + _TOGETHER]
+        prompts = dict.fromkeys(prompt for play in group for prompt in play.open)
+        for prompt in prompts:
+            for swapped in (False, True):
+                yield from ((play, prompt, swapped) for play in group if prompt in play.open)
