@@ -58,6 +58,11 @@ def test_python_style_quotes_and_keys_of_others_are_accepted(text: str) -> None:
     assert parse_commitment(text) == VALID
 
 
+def test_a_text_longer_than_any_commitment_is_not_even_parsed() -> None:
+    assert parse_commitment(told(note="x" * 3000)) == VALID
+    assert parse_commitment(told(note="x" * 4096)) == {}
+
+
 def test_fields_may_be_spread_over_several_commitments() -> None:
     texts = [json.dumps({"cdn_url": VALID["cdn_url"]}), str({"commit": COMMIT}), json.dumps({"repo": VALID["repo"]})]
     reading = read({MINER: list(zip([110, 120, 130], texts, strict=True))})

@@ -154,6 +154,7 @@ BROKEN = {
     "an unknown stage": (3, '{\n  "current_round": 1,\n  "stage": "closed"\n}'),
     "a negative round": (2, '{\n  "current_round": -1,\n  "stage": "open"\n}'),
     "a duplicate key": (4, '{\n  "stage": "open",\n  "current_round": 1,\n  "stage": "open"\n}'),
+    "a duplicate key before its value": (4, '{\n  "stage": "open",\n  "current_round": 1,\n  "stage":\n  "open"\n}'),
     "a duplicate key deep inside": (5, '{\n  "stage": "open",\n  "n": [{},\n  {"a": 1,\n  "a": 1}]\n}'),
     "no number": (4, '{\n  "current_round": 1,\n  "stage": "open",\n  "note": NaN\n}'),
     "an infinity": (4, '{\n  "current_round": 1,\n  "stage": "open",\n  "note": -Infinity\n}'),

@@ -74,6 +74,12 @@ def test_g13_a_pause_leads_no_further_than_the_stage_it_interrupts(interrupted: 
     assert (transition_fault(at("paused"), at(after), interrupted) is None) == legal
 
 
+def test_g13_what_a_pause_remembers_counts_more_than_what_went_before_it() -> None:
+    paused = at("paused", interrupted_stage=Stage.FINALIZING)
+    assert transition_fault(paused, at("finalizing"), Stage.MINER_GENERATION) is None
+    assert transition_fault(paused, at("downloading"), Stage.MINER_GENERATION)
+
+
 def test_g13_there_is_no_going_back_where_nothing_was_remembered() -> None:
     for state in (at("paused"), at("duels"), at("duels", interrupted_stage=Stage.OPEN)):
         with pytest.raises(ValueError, match="pause"):

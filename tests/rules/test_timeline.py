@@ -254,6 +254,11 @@ def test_the_first_to_qualify_is_audited_while_qualification_still_runs() -> Non
     assert THREE.audits_due({("leader", "a"): 0.1}, NOBODY) == [("a", ("leader", "a"))]
 
 
+def test_who_qualified_while_an_earlier_match_is_still_played_may_not_be_the_first() -> None:
+    assert THREE.audits_due({("leader", "b"): 0.1}, NOBODY) == []
+    assert THREE.audits_due({("leader", "b"): 0.1}, rejecting("a")) == [("b", ("leader", "b"))]
+
+
 def test_the_match_against_the_leader_is_not_played_again_in_the_main_line() -> None:
     assert due(ALL_QUALIFIED) == [("a", "b")]
     assert due(ALL_QUALIFIED | {("a", "b"): 0.0}) == [("a", "c")]
