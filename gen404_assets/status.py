@@ -13,11 +13,13 @@ from resources.chain import Block
 
 
 def status(outside: Outside) -> tuple[Due, Block]:
-    """What is due at the repository's head and the finalised block."""
+    """What is due at the repository's head and the finalised block, and what the work on this machine waits for."""
     repository = outside.repository
     current = see(repository.snapshot(repository.refresh()))
     block = outside.chain.finalized()
-    return due(current.files, block.number), block
+    found = due(current.files, block.number)
+    found.waits += [wait for lane in Lane if found.assets(lane) and (wait := outside.waiting.of(lane))]
+    return found, block
 
 
 def status_text(found: Due, block: Block) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import dagster as dg
 
 from gen404_assets.competition.audits import verdicts
-from gen404_assets.competition.duels import Outcome
+from gen404_assets.competition.duels import MatchReport, Outcome, judged_duels
+from gen404_assets.competition.evidence import Evidence, orders
 from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.margins import is_close
 from gen404_assets.competition.matches import Match
 from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.prompts import stem
@@ -21,6 +23,7 @@ from gen404_assets.heat_map import heat_map
 
 View = Callable[[Round], dict[str, Any]]
 Value = str | int | float | bool | None
+CLOSE = "close"
 
 
 def table(rows: Sequence[Mapping[str, Value]]) -> dg.TableMetadataValue | str:
@@ -113,12 +116,14 @@ def renders(current: Round) -> dict[str, Any]:
 
 
 def duels(current: Round) -> dict[str, Any]:
-    fought = 0
+    fought, close = 0, 0
+    evidence: list[Evidence] = []
     rows: list[dict[str, Value]] = []
     for match in current.matrix.matches:
         report = current.report(match.pair)
         if report is not None:
             won = Counter(duel.winner for duel in report.duels)
+            sure = _how_sure(report, current)
             rows.append(
                 {
                     "left": short(match.left),
@@ -127,10 +132,27 @@ def duels(current: Round) -> dict[str, Any]:
                     "draws": won[Outcome.DRAW],
                     "right's wins": won[Outcome.RIGHT],
                     "margin": report.margin,
+                    "verdict": sure,
                 }
             )
             fought += len(report.duels)
-    return {"matches": len(rows), "duels": fought, "match by match": table(rows)}
+            close += sure.startswith(CLOSE)
+            evidence += [duel.evidence for duel in report.duels if duel.evidence]
+    counts: dict[str, Any] = {"matches": len(rows), "duels": fought, "close matches": close}
+    if found := orders(evidence):
+        counts["position bias"] = round(found.bias, 3)
+        counts["agreement of the two orders"] = round(found.agreement, 3)
+    return counts | {"match by match": table(rows)}
+
+
+def _how_sure(report: MatchReport, current: Round) -> str:
+    """Whether the judge, asked again, could turn a match (`margins.is_close`), or what was done about that."""
+    if report.others:
+        return f"{CLOSE}, played three times"
+    if report.clinched:
+        return f"sure after {report.clinched.played} of {report.clinched.prompts} duels"
+    prompts, judged = max(1, len(current.stems)), judged_duels(report.duels)
+    return CLOSE if is_close(report.score, judged, prompts, current.config.win_margin) else "sure"
 
 
 def matches_matrix(current: Round) -> dict[str, Any]:
@@ -153,6 +175,7 @@ def matches_matrix(current: Round) -> dict[str, Any]:
 
 
 def _timeline_row(match: Match, line: Line, current: Round) -> dict[str, Value]:
+    """A match and what follows from it; how sure it is shows in the duels."""
     enough = match.margin >= current.config.win_margin
     if match.pair in line.led_by:
         meaning = "takes the place"

@@ -53,9 +53,14 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
         repository = competition.repository()
         head = repository.refresh()
         current = _round(repository, head)
-        block = competition.outside().chain.finalized().number
+        outside = competition.outside()
+        block = outside.chain.finalized().number
         found = due(current.files, block)
         reasons: list[str] = []
+        for lane in lanes:
+            wait = outside.waiting.of(lane) if found.assets(lane) else None
+            if wait:
+                reasons.append(f"{lane} waits for {wait.on}")
         requests = list(_requests(context, found, head, lanes, reasons))
         if not requests:
             waits = [f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "") for wait in found.waits]
@@ -85,7 +90,7 @@ def _requests(
         if wait:
             reasons.append(f"{lane}: {wait}")
             continue
-        if runs.failures >= LaneRuns.TELL_AFTER:
+        if runs.failures == LaneRuns.TELL_AFTER:
             context.log.error(f"{lane} of round {found.round} failed {runs.failures} times; it is tried again")
         chosen = sorted(_TOGETHER) if _TOGETHER & set(assets) else assets
         yield dg.RunRequest(

@@ -1,11 +1,14 @@
 """A duel's evidence: what the judge was asked, and what it said, from which anybody can derive the outcome again."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Annotated
 
 from pydantic import Field
 
 from gen404_assets.competition.files import Record
-from resources.judgement import Answer, answer_key, asked, read_answer
+from resources.judgement import Answer, NotJudged, answer_key, asked, read_answer
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -42,3 +45,35 @@ class Evidence(Record):
         """What the answers mean. Raises NotJudged where the words are no judgement."""
         first, second = (read_answer(said.text, said.model) for said in self.answers)
         return first, second
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How far the judge minds the order in which it is shown two outputs, over `duels`.
+
+    `bias`: the mean penalty of what it saw first less that of what it saw second, in points; 0 for a fair judge.
+    `agreement`: the share of duels in which both orders find the same side better, or neither.
+    """
+
+    duels: int
+    bias: float
+    agreement: float
+
+
+def orders(evidence: Iterable[Evidence]) -> Orders | None:
+    """What the answers of duels say of the judge; None if there are none."""
+    leads = []
+    for each in evidence:
+        try:
+            first, swapped = each.judged()
+        except NotJudged:
+            continue
+        leads.append((first.penalty_1 - first.penalty_2, swapped.penalty_1 - swapped.penalty_2))
+    if not leads:
+        return None
+    agreed = [_sign(one) == -_sign(other) for one, other in leads]
+    return Orders(len(leads), fmean(lead for both in leads for lead in both), fmean(agreed))
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
