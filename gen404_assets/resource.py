@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,10 @@ class CompetitionResource(dg.ConfigurableResource[None]):
 
     def repository(self) -> Repository:
         return _repository(self.url, self.branch)
+
+    def head(self) -> str:
+        """The repository's head, at most a second old: the sensors, which tick together, share one look."""
+        return _shared_head(self.url, self.branch)
 
     def history(self, run_id: str) -> History:
         """The history up to the head that the run's first step saw; all of its steps read that commit."""
@@ -83,6 +88,19 @@ def _outside() -> Outside:
 @lru_cache(maxsize=4)
 def _repository(url: str, branch: str) -> Repository:
     return open_repository(url, branch)
+
+
+_LOOKED: dict[tuple[str, str], tuple[float, str]] = {}
+_LOOKING = threading.Lock()
+
+
+def _shared_head(url: str, branch: str) -> str:
+    with _LOOKING:
+        looked, head = _LOOKED.get((url, branch), (-1.0, ""))
+        if time.monotonic() - looked > 1 or not head:
+            head = _repository(url, branch).refresh()
+            _LOOKED[url, branch] = time.monotonic(), head
+        return head
 
 
 @lru_cache(maxsize=64)

@@ -50,9 +50,8 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
         description=f"Requests what is due at the finalised block: {', '.join(lanes)}.",
     )
     def look(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SensorResult | dg.SkipReason:
-        repository = competition.repository()
-        head = repository.refresh()
-        current = _round(repository, head)
+        head = competition.head()
+        current = _round(competition.repository(), head)
         outside = competition.outside()
         block = outside.chain.finalized().number
         found = due(current.files, block)
