@@ -183,6 +183,8 @@ class Regeneration:
         if prompts.unlock(stem, pod):
             prompts.attempts[stem] += 1
             self.pods[pod].record(output, prompts.best.get(stem), prompts.rules)
+        elif not prompts.attempts[stem]:  # the pod was given up, and this with it
+            return
         prompts.keep(stem, output)
 
     def given_back(self, pod: str, stem: str) -> None:

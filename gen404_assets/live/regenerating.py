@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ __all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
 _IN_FLIGHT = 4  # a pod: one request that generates, others whose files are being fetched, rendered and measured
 _PICTURES_AT_ONCE = 8
 _MISSES = 3
+_CLEARING_UP = 1.0
 
 Progress = Callable[[Outputs, PodStatsFile], bool]
 """Told, now and then, of what there is; whether it has been published."""
@@ -117,10 +118,7 @@ class _Work:
                     self._end(name, reason, replaced=replaced)
                 await self._pause()
         finally:
-            left = list(self.tasks)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await _stop(self.tasks)
 
     def result(self) -> Regenerated:
         """Raises InfrastructureFault if what is missing is not the miner's doing."""
@@ -251,7 +249,8 @@ class _Work:
             self.doubt = f"{name} was never placed"
         self.plan.ended(name, reason, replaced=replaced)
         for task in serving.tasks:
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
         self._begin(self._delete(name))
 
     async def _delete(self, name: str) -> None:
@@ -273,6 +272,8 @@ class _Work:
         try:
             while not await self._is_healthy(name, container):
                 await asyncio.sleep(self.poll)
+                if self.plan.pods[name].ended is not None:  # a cancellation can be lost in a connection that fails
+                    return
             self.means.say(f"{name}: healthy")
             self.plan.healthy(name)
             slots = asyncio.Semaphore(_IN_FLIGHT)
@@ -280,6 +281,8 @@ class _Work:
                 await slots.acquire()
                 while (stem := self.plan.hand_out(name, time.monotonic())) is None:
                     await asyncio.sleep(self.poll)
+                    if self.plan.pods[name].ended is not None:
+                        return
                 answered = asyncio.Event()
                 attempt = self._begin(self._attempt(serving, container, stem, answered))
                 serving.tasks.add(attempt)
@@ -329,3 +332,14 @@ class _Work:
         providers = [serving.started.provider]
         listed = await steadily(self.fleet.listed, providers, say=self.means.say, patience=self.means.patience)
         return serving.started.name not in listed
+
+
+async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are gone; again, because a cancellation can be lost in a connection that fails."""
+    left, again = set(tasks), False
+    while left:
+        for task in left:
+            if again or not task.cancelling():  # a second time at once would cut off its clearing up
+                task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CLEARING_UP)
+        again = True

@@ -171,7 +171,7 @@ def _ports_asked(world: World) -> set[str]:
 
 def test_g1_a_door_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
     world = World(tmp_path, {"health": 401})
-    pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=0.3, max_pod_attempts=2)
+    pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=1.5, max_pod_attempts=1)
 
     def behind_a_door() -> list[Pod]:
         return [Pod(pod.name, pod.url, pod.failed, token="door") for pod in world.provider.pods()]

@@ -98,7 +98,9 @@ def test_what_an_ended_pod_worked_on_is_fresh_again() -> None:
     found = plan(None, pods=2)
     found.hand_out("0", 0.0)
     found.ended("0", "lost", replaced=True)
+    found.finished("0", "a", FAILED)
     assert found.prompts.attempts["a"] == 0
+    assert found.prompts.open() == ["a"]
     assert found.hand_out("1", 0.0) == "a"
 
 
