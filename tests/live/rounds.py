@@ -99,9 +99,9 @@ def _penalty(url: str) -> int:
     return digest(url) % 10
 
 
-def generating(miners: Sequence[str]) -> SimulatedOutside:
+def generating(miners: Sequence[str], **config: object) -> SimulatedOutside:
     """Round 0 with these miners, whose files are due at block 900."""
-    outside = opened()
+    outside = opened(**config)
     reveal(outside, miners)
     outside.chain.number = 600
     open_round(work(outside))
@@ -109,9 +109,9 @@ def generating(miners: Sequence[str]) -> SimulatedOutside:
     return outside
 
 
-def dueling(miners: Sequence[str]) -> SimulatedOutside:
+def dueling(miners: Sequence[str], **config: object) -> SimulatedOutside:
     """Round 0 with everything downloaded and the baseline complete."""
-    outside = generating(miners)
+    outside = generating(miners, **config)
     outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys(miners, "success"))
     track_builds(work(outside))
     baseline(outside)

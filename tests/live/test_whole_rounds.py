@@ -66,9 +66,9 @@ worlds = st.builds(
 )
 
 
-def simulate(world: World) -> SimulatedOutside:
+def simulate(world: World, **config: object) -> SimulatedOutside:
     """The outside as the world has it."""
-    outside = opened(last_competition_date="2026-01-07")
+    outside = opened(**{"last_competition_date": "2026-01-07"} | config)
     hotkeys = MINERS[: len(world.miners)]
     does = dict(zip(hotkeys, world.miners, strict=True))
     cdns = {f"cdn{number}.example": each for number, each in enumerate(world.miners)}
@@ -146,3 +146,23 @@ def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_
             if file.finding not in {Finding.IDENTICAL, Finding.NOT_DERIVABLE}
         }
         assert not wrong
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(worlds)
+def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(world: World) -> None:
+    decided = []
+    for rules in (Rules(), Rules(clinch_matches=True)):
+        outside = simulate(world, prompts_per_round=12, carryover_prompts=6, last_competition_date="2026-01-06")
+        outside.rules = rules
+        play(outside, 100)
+        decided.append(
+            {
+                path: content
+                for path, content in outside.repository.head.files.items()
+                if path.endswith(("require_audit.json", "winner.json")) or path == "leader.json"
+            }
+        )
+        replayed = replay_round(outside.repository.history(), 0, Rules())
+        assert all(file.finding in {Finding.IDENTICAL, Finding.NOT_DERIVABLE} for file in replayed.files)
+    assert decided[0] == decided[1]

@@ -48,16 +48,18 @@ def derive_report(
     plays = match.in_order([recorded, *(recorded.others or ())])
     derived = [match.derive(play, seed) for play, seed in plays]
     prompts, win_margin = max(1, len(current.stems)), current.config.win_margin
-    again = current.config.close_matches == BEST_OF_3 and is_close(
-        derived[0]["score"], match.judged, prompts, win_margin
-    )
-    derived = derived[: 3 if again else 1]
-    counts = derived[middle([play["score"] for play in derived])]
-    others: Document = {"others": [play for play in derived if play is not counts]} if len(derived) > 1 else {}
-    if again and len(derived) < 3:
-        others = {"others": AGAIN}
+    close = is_close(derived[0]["score"], match.judged, prompts, win_margin)
+    again = close and current.config.close_matches == BEST_OF_3
+    others: Document = {}
+    if len(plays) == (3 if again else 1):
+        counts = derived[middle([play["score"] for play in derived])]
+        others = {"others": [play for play in derived if play is not counts]} if again else {}
+    else:
+        counts = match.derive(recorded, None)
+        others = {"others": AGAIN} if again else {}
     document = {"left": pair[0], "right": pair[1]} | counts | others | (recorded.model_extra or {})
-    return Derived(document, match.from_answers, match.as_recorded)
+    answered = [duel.evidence is not None for play, _ in plays for duel in play.duels if match.asks(duel.name)]
+    return Derived(document, sum(answered), len(answered) - sum(answered))
 
 
 class _Match:
@@ -75,8 +77,11 @@ class _Match:
         self._forced = {name: forced_outcome(name, *self._outputs(name), late) for name in self._by_name}
         self.judged = sum(forced is None for forced in self._forced.values())
         self._format = _format(recorded, current)
-        self.from_answers, self.as_recorded = 0, 0
         self._seed = current.seed.seed if current.seed is not None else None
+
+    def asks(self, name: str) -> bool:
+        """Whether a prompt is the judge's to decide."""
+        return name in self._forced and self._forced[name] is None
 
     def in_order(self, plays: Sequence[MatchReport | Play]) -> list[tuple[MatchReport | Play, int | None]]:
         """The plays in the order of their seeds, each with the one that the rules give it."""
@@ -117,9 +122,6 @@ class _Match:
         elif forced is None and theirs.evidence is not None:
             decided = _judged(theirs.evidence, theirs.issues)
             evidence = {"evidence": _checked(theirs.evidence, seed)}
-            self.from_answers += 1
-        elif forced is None:
-            self.as_recorded += 1
         entry = duel_entry(self._by_name[name], *self._outputs(name), decided, self._format)
         return entry | evidence | (theirs.model_extra or {})
 
