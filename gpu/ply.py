@@ -41,7 +41,7 @@ _COLOR = ("f_dc_0", "f_dc_1", "f_dc_2")
 _SCALE = ("scale_0", "scale_1", "scale_2")
 _TURN = ("rot_0", "rot_1", "rot_2", "rot_3")
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,31 +59,35 @@ class Splats:
 def read_splats(data: memoryview) -> Splats:
     """The Gaussians of a PLY file; one that shows nothing whatever the view is left out. Refused says what is wrong."""
     rows = _rows(data)
-    columns = {name: np.asarray(rows[name], np.float64) for name in (*_PLACE, *_COLOR, *_SCALE, *_TURN, "opacity")}
-    means, scales, turns, colors = (
-        np.stack([columns[name] for name in names], axis=1) for names in (_PLACE, _SCALE, _TURN, _COLOR)
-    )
+    means, scales, turns, colors = (_together(rows, names) for names in (_PLACE, _SCALE, _TURN, _COLOR))
     if not np.isfinite(means).all():
         raise Refused("some Gaussians aren't at finite places")
-    means = means - means.mean(axis=0)
+    means -= means.mean(axis=0, dtype=np.float64)
     side = float(np.ptp(means, axis=0).max())
     if not 1e-9 < side < 1e9:
         raise Refused("the Gaussians have no extent" if side < 1 else "the Gaussians are too far apart")
     factor = LARGEST_SIDE / side
     with np.errstate(over="ignore", invalid="ignore"):
-        opacities = 1 / (1 + np.exp(-columns["opacity"]))
-        scales = np.exp(scales) * factor
-        length = np.sqrt((turns * turns).sum(axis=1))
-        colors = 0.5 + HARMONIC * colors
-        sound = np.isfinite(scales).all(axis=1) & (scales < 1e6).all(axis=1) & np.isfinite(colors).all(axis=1)
-        sound &= np.isfinite(opacities) & (length > 1e-12) & np.isfinite(length)
+        opacities = 1 / (1 + np.exp(-rows["opacity"].astype(np.float32)))
+        scales = np.exp(scales) * np.float32(factor)
+        length = np.sqrt(np.einsum("ij,ij->i", turns, turns))
+        colors = np.float32(0.5) + np.float32(HARMONIC) * colors
+        sound = (scales.max(axis=1) < 1e6) & np.isfinite(colors.sum(axis=1)) & np.isfinite(opacities)
+        sound &= (length > 1e-12) & (length < 1e12)
     return Splats(
-        means[sound] * factor,
+        means[sound] * np.float32(factor),
         scales[sound],
         turns[sound] / length[sound, None],
         colors[sound],
         opacities[sound],
     )
+
+
+def _together(rows: NDArray[np.void], names: tuple[str, ...]) -> Floats:
+    found = np.empty((len(rows), len(names)), np.float32)
+    for place, name in enumerate(names):
+        found[:, place] = rows[name]
+    return found
 
 
 def _rows(data: memoryview) -> NDArray[np.void]:

@@ -30,20 +30,18 @@ _LIMIT = 1.3 * np.tan(np.radians(FIELD_OF_VIEW) / 2)
 def draw_splats(splats: Splats) -> list[Picture]:
     """The four views, each (518, 518, 3)."""
     covariances = _covariances(splats.turns, splats.scales)
-    return [_view(splats, covariances, azimuth) for azimuth in AZIMUTHS]
+    colors = splats.colors.astype(np.float32)
+    return [_view(splats, covariances, colors, azimuth) for azimuth in AZIMUTHS]
 
 
-def _view(splats: Splats, covariances: Any, azimuth: float) -> Picture:
+def _view(splats: Splats, covariances: Any, colors: Any, azimuth: float) -> Picture:
     camera = np.diag([1.0, -1.0, -1.0, 1.0]) @ world_to_camera(eye(azimuth, DISTANCE))  # rows go down, depth is ahead
     depths, flat = _project(splats.means, covariances, splats.opacities, camera)
-    order = np.argsort(depths, kind="stable")
-    order = order[: np.searchsorted(depths[order], np.inf)]
-    flat = flat[order]
-    colors = splats.colors[order].astype(np.float32)
-    starts = _starts(flat)
+    order = _order(depths)
+    starts, spans = _starts(flat, depths)
     if starts[-1] > PAIRS:
         raise Refused("the Gaussians are so large and so many that they can't be drawn")
-    picture: Picture = _paint(flat, colors, starts, _members(flat, starts))
+    picture: Picture = _paint(flat, colors, starts, _members(spans, order, starts))
     return picture
 
 
@@ -68,10 +66,10 @@ def _covariances(turns: Any, scales: Any) -> Any:
 
 @numba.njit(cache=True)
 def _project(means: Any, covariances: Any, opacities: Any, camera: Any) -> Any:
-    """Depths (n,), infinite for what isn't seen, and on the picture (n, 9): centre x and y, the inverse covariance's
+    """Depths (n,), 0 for what isn't seen, and on the picture (n, 9): centre x and y, the inverse covariance's
     xx, xy, yy, opacity, half the ellipse's width and height in pixels, and the exponent beyond which nothing shows."""
     n = len(means)
-    depths = np.full(n, np.inf)
+    depths = np.zeros(n, np.float32)
     flat = np.zeros((n, 9), np.float32)
     r = camera
     for i in range(n):
@@ -115,28 +113,50 @@ def _span(middle: float, half: float) -> Any:
 
 
 @numba.njit(cache=True)
-def _starts(flat: Any) -> Any:
-    """Where each tile's list of Gaussians begins, and the total, (tiles + 1,)."""
-    starts = np.zeros(ACROSS * ACROSS + 1, np.int64)
-    for i in range(len(flat)):
-        left, right = _span(flat[i, 0], flat[i, 6])
-        top, bottom = _span(flat[i, 1], flat[i, 7])
-        for row in range(top, bottom):
-            for column in range(left, right):
-                starts[row * ACROSS + column + 1] += 1
-    return np.cumsum(starts)
+def _order(depths: Any) -> Any:
+    """Those that are seen, nearest first, and of equal depths the earlier in the file: a radix sort, in three steps."""
+    keys = depths.view(np.uint32)  # of positive floats, the bits are in the same order
+    order = np.flatnonzero(keys).astype(np.int32)
+    other = np.empty_like(order)
+    for shift in (np.uint32(0), np.uint32(11), np.uint32(22)):
+        counts = np.zeros(2048, np.int64)
+        for i in order:
+            counts[(keys[i] >> shift) & np.uint32(2047)] += 1
+        places = np.cumsum(counts) - counts
+        for i in order:
+            digit = (keys[i] >> shift) & np.uint32(2047)
+            other[places[digit]] = i
+            places[digit] += 1
+        order, other = other, order
+    return order
 
 
 @numba.njit(cache=True)
-def _members(flat: Any, starts: Any) -> Any:
+def _starts(flat: Any, depths: Any) -> Any:
+    """Where each tile's list of Gaussians begins, and the total, (tiles + 1,); and each one's tiles (n, 4): the first
+    column, the one after the last, the first row, the one after the last."""
+    starts = np.zeros(ACROSS * ACROSS + 1, np.int64)
+    spans = np.zeros((len(flat), 4), np.uint8)
+    for i in range(len(flat)):
+        if depths[i] == 0:
+            continue
+        left, right = _span(flat[i, 0], flat[i, 6])
+        top, bottom = _span(flat[i, 1], flat[i, 7])
+        spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3] = left, right, top, bottom
+        for row in range(top, bottom):
+            for column in range(left, right):
+                starts[row * ACROSS + column + 1] += 1
+    return np.cumsum(starts), spans
+
+
+@numba.njit(cache=True)
+def _members(spans: Any, order: Any, starts: Any) -> Any:
     """The Gaussians of each tile, nearest first, one tile after another."""
     members = np.empty(starts[-1], np.int32)
     ends = starts.copy()
-    for i in range(len(flat)):
-        left, right = _span(flat[i, 0], flat[i, 6])
-        top, bottom = _span(flat[i, 1], flat[i, 7])
-        for row in range(top, bottom):
-            for column in range(left, right):
+    for i in order:
+        for row in range(spans[i, 2], spans[i, 3]):
+            for column in range(spans[i, 0], spans[i, 1]):
                 tile = row * ACROSS + column
                 members[ends[tile]] = i
                 ends[tile] += 1
