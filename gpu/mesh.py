@@ -12,7 +12,7 @@ from gpu.faults import Refused
 from gpu.glb import Array, Glb, normalized
 from gpu.views import Picture
 
-TRIANGLES = 4_000_000
+TRIANGLES = 3_000_000
 ROUNDING = 1e-6  # what float32 makes of 0.6 is a little more
 REACH = 0.6  # no vertex is further from the origin than this, on any axis
 

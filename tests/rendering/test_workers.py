@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -127,3 +129,22 @@ def test_g12_all_workers_busy_is_said_in_time(good: Path, monkeypatch: pytest.Mo
     pool.close()
     with pytest.raises(RendererDown, match="closed"):
         pool.render(good, "glb")
+
+
+def test_workers_end_with_the_process_that_has_them(good: Path) -> None:
+    code = f"""
+import os
+from gpu.pool import Pool
+pool = Pool(1)
+pool.render({str(good)!r}, "glb")
+(task,) = [task for task in os.listdir("/proc/self/task") if task == str(os.getpid())]
+print(open(f"/proc/self/task/{{task}}/children").read(), flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    (worker,) = done.stdout.split()
+    for _ in range(200):
+        if not Path(f"/proc/{worker}/cmdline").exists() or not Path(f"/proc/{worker}/cmdline").read_bytes():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker goes on")
