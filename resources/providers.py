@@ -68,4 +68,20 @@ def _open_local(environment: Mapping[str, str]) -> Provider:
     return LocalProvider(Path(environment["LOCAL_NETWORK"]))
 
 
-_OPEN: Mapping[str, Callable[[Mapping[str, str]], Provider]] = {"local": _open_local}
+def _open_targon(environment: Mapping[str, str]) -> Provider:
+    from resources.targon import open_targon  # noqa: PLC0415 -- likewise
+
+    return open_targon(environment)
+
+
+def _open_verda(environment: Mapping[str, str]) -> Provider:
+    from resources.verda import open_verda  # noqa: PLC0415 -- likewise
+
+    return open_verda(environment)
+
+
+_OPEN: Mapping[str, Callable[[Mapping[str, str]], Provider]] = {
+    "targon": _open_targon,
+    "verda": _open_verda,
+    "local": _open_local,
+}
