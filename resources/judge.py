@@ -28,6 +28,7 @@ from resources.judgement import (
 )
 from resources.object_store import ObjectConflict
 from resources.settings import BadSetting
+from resources.throttle import Throttle
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -67,7 +68,8 @@ class ServedJudge:
     """The judge behind an OpenAI-compatible server, `server` being its base URL.
 
     `request_seconds` bounds each wait for the server, `total_seconds` one question with all its retries. Connections
-    that fail and the statuses 408, 409, 429 and 5xx are tried again with back-off, by the `openai` package.
+    that fail and the statuses 408, 409, 429 and 5xx are tried again with back-off, by the `openai` package. While the
+    server is overloaded (429, 503, no answer in time), fewer questions are let through at once (`Throttle`).
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class ServedJudge:
         self._request_seconds = request_seconds
         self._total_seconds = total_seconds
         self._retries = retries
+        self._throttle = Throttle()
 
     @property
     def model(self) -> str:
@@ -96,7 +99,8 @@ class ServedJudge:
         from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415
 
         try:
-            body = within(self._total_seconds, self._completion, question)
+            with self._throttle:
+                body = within(self._total_seconds, self._completion, question)
         except TimeoutError:
             reason = f"no answer within {self._total_seconds:g} s"
         except APIStatusError as error:
@@ -121,10 +125,30 @@ class ServedJudge:
 
     @cached_property
     def _client(self) -> "OpenAI":
-        from openai import OpenAI  # noqa: PLC0415 - takes most of a second
+        from httpx2 import Response, TimeoutException  # noqa: PLC0415 - takes most of a second
+        from openai import DefaultHttpxClient, OpenAI  # noqa: PLC0415
+
+        throttle = self._throttle
+
+        class Watched(DefaultHttpxClient):
+            """Sees each try of a question, of which `openai` shows the last alone."""
+
+            def send(self, *request: Any, **options: Any) -> Response:
+                try:
+                    response = super().send(*request, **options)
+                except TimeoutException:
+                    throttle.overloaded()
+                    raise
+                if response.status_code in {429, 503}:
+                    throttle.overloaded()
+                return response
 
         return OpenAI(
-            base_url=self._server, api_key=self._api_key, timeout=self._request_seconds, max_retries=self._retries
+            base_url=self._server,
+            api_key=self._api_key,
+            timeout=self._request_seconds,
+            max_retries=self._retries,
+            http_client=Watched(),
         )
 
     def _without_key(self, text: str) -> str:

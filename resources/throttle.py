@@ -1,0 +1,48 @@
+"""How many ask a server at once: fewer when it shows that it has too much to do, more again while it answers."""
+
+import threading
+import time
+from types import TracebackType
+
+_ONE_SIGN_SECONDS = 1.0
+"""Signs of overload that come within this time are one: many were asking when it began."""
+
+
+class Throttle:
+    """Lets as many in as come, until `overloaded` halves how many there are; as many answers as may ask allow one more.
+
+    So it settles about what the server bears, whatever that is and however it changes. Who waits to be let in waits
+    for others' answers, so no longer than those may take.
+    """
+
+    def __init__(self) -> None:
+        self._limit = float("inf")
+        self._asking, self._signed = 0, float("-inf")
+        self._changed = threading.Condition()
+
+    @property
+    def limit(self) -> float:
+        """How many may ask at once."""
+        return self._limit
+
+    def __enter__(self) -> "Throttle":
+        with self._changed:
+            self._changed.wait_for(lambda: self._asking + 1 <= self._limit)
+            self._asking += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._asking -= 1
+            if error is None:
+                self._limit += 1 / self._limit
+            self._changed.notify_all()
+
+    def overloaded(self) -> None:
+        """The server has shown that it has too much to do: 429, 503, or no answer in time."""
+        with self._changed:
+            if time.monotonic() - self._signed >= _ONE_SIGN_SECONDS:
+                self._signed = time.monotonic()
+                self._limit = max(1.0, min(self._limit, self._asking) / 2)
