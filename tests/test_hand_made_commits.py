@@ -20,6 +20,7 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from tests.made_up import PERSON, Competition, Story
 from tests.tampering import (
+    AUDITS,
     BUILDS,
     MATRIX,
     REQUESTS,
@@ -158,6 +159,17 @@ def test_a_merge_takes_no_commit_from_the_platform(tampered: Tampered, pulled: b
     assert not [file for file in files if file.finding is Finding.DIFFERS]
 
 
+def test_reports_stand_on_what_their_sides_had_when_the_judge_looked(tampered: Tampered) -> None:
+    path = f"rounds/0/{LEADER}/generated.json"
+    for number in range(3):
+        made = tampered.json(path)
+        first = next(name for name, output in made.items() if output["png"])
+        made[first].update(glb=f"https://objects.invalid/again-{number}.glb", attempts=2 + number)
+        message = f"Update generated for round 0, miner {LEADER}"
+        tampered.insert("Match report", {path: json.dumps(made, indent=2).encode()}, message)
+    assert shown(tampered.differing()) == {}
+
+
 # --- after a round
 
 
@@ -170,6 +182,15 @@ def test_verdicts_that_come_after_the_end_change_no_winner_and_are_told(tampered
     assert noted(tampered, WINNER).startswith("by what was changed since, the winner would be ")
     files = {file.path: file for file in replay(open_history(tampered.path))}
     assert files[source].by_person[-1] == tampered.commit, "people alone write it, whatever they say"
+
+
+def test_what_is_regenerated_after_a_verdict_changes_nothing_in_it(tampered: Tampered) -> None:
+    hotkey = next(hotkey for hotkey, audit in tampered.json(AUDITS).items() if audit["checked_prompts"])
+    made = tampered.json(f"rounds/0/{hotkey}/generated.json")
+    for output in made.values():
+        output.update(distance=0.5, generation_time=170.0)
+    tampered.write({f"rounds/0/{hotkey}/generated.json": json.dumps(made, indent=2).encode()})
+    assert shown(tampered.differing()) == {}
 
 
 def test_a_configuration_changed_or_broken_after_a_round_changes_nothing_in_it(tampered: Tampered) -> None:
