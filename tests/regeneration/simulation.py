@@ -51,8 +51,10 @@ class Trace:
 class Simulation:
     """Runs a plan on an image's pods to its end; faults of the plan itself are asserted on the way."""
 
-    def __init__(self, prompts: Prompts, pod_rules: PodRules, image: Image) -> None:
-        self.plan, self.image = Regeneration(prompts, pod_rules), image
+    def __init__(
+        self, prompts: Prompts, pod_rules: PodRules, image: Image, kind: type[Regeneration] = Regeneration
+    ) -> None:
+        self.plan, self.image = kind(prompts, pod_rules), image
         self.trace = Trace()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
