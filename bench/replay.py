@@ -48,9 +48,8 @@ def main() -> None:
     parser.add_argument("repository", nargs="?")
     parser.add_argument("--rounds", help="such as 0-6; default: all")
     options = parser.parse_args()
-    print(
-        f"{'rounds':>7}{'duels':>9}{'replay, s':>11}{'a round, s':>12}{'ms/1000 duels':>15}{'reader, s':>11}{'ratio':>7}"
-    )
+    columns = ("rounds", "duels", "replay, s", "of it CPU, s", "a round, s", "ms/1000 duels", "reader, s", "ratio")
+    print("".join(f"{name:>15}" for name in columns))
     if options.repository:
         _row(options.repository, ["--rounds", options.rounds] if options.rounds else [])
         return
@@ -62,30 +61,35 @@ def main() -> None:
 
 def _row(repository: str, rounds: Sequence[str]) -> None:
     replay = [sys.executable, "-m", "gen404_assets.cli", "replay", repository, *rounds]
-    found = json.loads(_run([*replay, "--json"])[1])["rounds"]
+    found = json.loads(_run([*replay, "--json"])[2])["rounds"]
     numbers = ",".join(str(replayed["round"]) for replayed in found)
     reports = sum(file["asset"] == "duels" for replayed in found for file in replayed["files"])
     duels = reports * _prompts(repository)
-    whole = min(_run(replay)[0] for _ in range(RUNS))
+    whole, processor, _ = min(_run(replay) for _ in range(RUNS))
     reader = min(_run([sys.executable, "-c", READER, repository, numbers])[0] for _ in range(RUNS))
     cells = (
-        *(len(found), duels, f"{whole:.2f}", f"{whole / len(found):.3f}"),
+        *(len(found), duels, f"{whole:.2f}", f"{processor:.2f}", f"{whole / len(found):.3f}"),
         *(f"{1e6 * whole / max(1, duels):.1f}", f"{reader:.2f}", f"{whole / reader:.1f}"),
     )
     print("".join(f"{cell:>15}" for cell in cells), flush=True)
 
 
-def _run(command: Sequence[str]) -> tuple[float, str]:
-    """Seconds and output of a process that starts without a mirror."""
+def _run(command: Sequence[str]) -> tuple[float, float, str]:
+    """Seconds, seconds of CPU time, and output of a process that starts without a mirror."""
     with tempfile.TemporaryDirectory() as home:
-        began = time.perf_counter()
+        began, used = time.perf_counter(), _used()
         done = subprocess.run(
             command, env=os.environ | {"GEN404_HOME": home}, capture_output=True, text=True, check=False
         )
-        took = time.perf_counter() - began
+        took, used = time.perf_counter() - began, _used() - used
     if done.returncode > 1:
         sys.exit(done.stderr)
-    return took, done.stdout
+    return took, used, done.stdout
+
+
+def _used() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _prompts(repository: str) -> int:
