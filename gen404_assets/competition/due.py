@@ -130,7 +130,7 @@ def _duels(found: Due, current: Round) -> None:
         found.waits.append(Wait("the leader's baseline"))
         return
     timeline, margins = current.timeline, current.matrix.margins
-    found.pairs = list(timeline.matches_due(margins, given))
+    found.pairs = timeline.by_need(margins, given)
     if found.pairs:
         found.work += [Work(asset, Lane.JUDGING) for asset in ("duels", "matches_matrix")]
     wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]

@@ -86,6 +86,15 @@ class Timeline:
             pairs = combinations(self.qualified(margins, verdicts), 2)
             yield from (pair for pair in pairs if pair not in margins)
 
+    def by_need(self, margins: Margins, verdicts: Verdicts) -> list[Pair]:
+        """`matches_due` as the platform plays them: of the missing pairs first those that the line would need next if
+        one of its defenders, the first first, were rejected now; the others by left, then right."""
+        pending = [hotkey for hotkey in self.line(margins, verdicts).defenders if hotkey not in verdicts.approved]
+        without = (Verdicts(verdicts.approved, {*verdicts.rejected, hotkey}) for hotkey in pending)
+        needed = [self.line(margins, fewer).next for fewer in without]
+        rank = {pair: number for number, pair in reversed([*enumerate(needed)])}
+        return sorted(self.matches_due(margins, verdicts), key=lambda pair: rank.get(pair, len(needed)))
+
     def audits_due(self, margins: Margins, verdicts: Verdicts) -> list[tuple[str, Pair]]:
         """Who is to be audited, with the match that led to it: the first to qualify, as soon as all before it have
         played, and every defender of the line."""

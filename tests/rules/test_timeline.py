@@ -133,6 +133,7 @@ def play(order: list[str], results: Mapping[Pair, float], fates: Mapping[str, Fa
         due = list(timeline.matches_due(margins, verdicts))
         assert (due[0] if due else None) == judge.next_match()
         assert len(due) == len(set(due))
+        assert sorted(timeline.by_need(margins, verdicts)) == sorted(due)
         assert not set(due) & set(margins)
         assert [(hotkey, pair) for hotkey, (_, pair) in requested.items()] == judge.audited
         winner = timeline.winner(margins, verdicts)
@@ -275,6 +276,18 @@ def test_the_missing_pairs_are_played_while_audits_run_and_only_then() -> None:
     assert due(margins) == [("a", "c")]
     assert due(margins, approving("a", "b")) == []
     assert THREE.winner(margins, approving("a", "b")) == "b"
+
+
+def test_of_the_missing_pairs_those_come_first_that_a_rejection_would_need() -> None:
+    timeline = Timeline(["a", "b", "c", "d", "e"], MARGIN)
+    margins = {("leader", hotkey): 0.1 for hotkey in "abcde"}
+    margins |= {("a", "b"): 0.0, ("a", "c"): 0.1, ("c", "d"): 0.0, ("c", "e"): 0.1}
+    # Without a, b would defend next, against c; without c, a against d; without e, nothing is missing.
+    missing = [("a", "d"), ("a", "e"), ("b", "c"), ("b", "d"), ("b", "e"), ("d", "e")]
+    assert list(timeline.matches_due(margins, NOBODY)) == missing
+    assert timeline.by_need(margins, NOBODY) == [("b", "c"), ("a", "d"), ("a", "e"), ("b", "d"), ("b", "e"), ("d", "e")]
+    assert timeline.by_need(margins, approving("a"))[:2] == [("a", "d"), ("a", "e")]
+    assert timeline.by_need(margins, approving("a", "c", "e")) == []
 
 
 def test_a_rejection_draws_the_line_again_without_the_rejected() -> None:

@@ -235,7 +235,8 @@ def _lacking(history: History, number: int, rows: Sequence[Played]) -> Iterator[
 
 
 def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
-    """The rows that were not due when they were played, whatever of the verdicts had arrived."""
+    """The rows that were not due when they were played, whatever of the verdicts had arrived; missing pairs are due
+    by left, then right, or by need."""
     known = 0
     found = arrivals(history, number)
     for row in rows:
@@ -245,8 +246,10 @@ def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iter
         for later in range(known, len(found)):
             if found[later].index > row.version.index:
                 break
-            wanted = next(timeline.matches_due(margins, found[later].verdicts), None)
-            if wanted == row.match.pair:
+            given = found[later].verdicts
+            wanted = next(timeline.matches_due(margins, given), None)
+            if row.match.pair in {wanted, *timeline.by_need(margins, given)[:1]}:
+                wanted = row.match.pair
                 known = later
                 break
         if wanted != row.match.pair:
