@@ -168,7 +168,7 @@ class _Work:
                 if await in_thread(progress, outputs, self.plan.stats()):
                     self.results.journal.published(outputs)
                     told = outputs
-            await asyncio.sleep(self.poll)
+            await asyncio.sleep(self.means.pause)
 
     async def _fetch_pictures(self) -> None:
         """Every prompt's picture, before any pod costs money."""

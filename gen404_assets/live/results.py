@@ -1,5 +1,6 @@
 """What comes of a generated file: rendered, kept and measured, each step tried again while the infrastructure fails."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,9 +52,10 @@ class Subject:
 class Means:
     """What a regeneration works with. Each call may raise InfrastructureFault, `render` MinerFault for a bad file too.
 
-    `picture` gives the bytes behind a prompt's URL, `put` (key, content, type) the URL of what it keeps or
-    ObjectConflict, `measure` the distance of two pictures by URL. `home` holds leases and journals; `say` tells the
-    operator what is going on. A file may have `limit` bytes; faults are borne for `patience` seconds.
+    `picture` gives the bytes behind the URL of a prompt or a preview, `put` (key, content, type) the URL of what it
+    keeps or ObjectConflict, `measure` the distance of two previews by URL, `embedder` the name of the model that
+    measures: without it no evidence is kept. `home` holds leases and journals; `say` tells the operator what is going on. A file may have `limit`
+    bytes; faults are borne for `patience` seconds; progress is told every `pause` seconds.
     """
 
     providers: Sequence[Provider]
@@ -63,8 +65,10 @@ class Means:
     measure: Callable[[str, str], float]
     home: Path
     say: Callable[[str], None] = lambda _: None
+    embedder: Callable[[], str] | None = None
     limit: int = MAX_FILE_BYTES
     patience: float = PATIENCE
+    pause: float = 5.0
 
 
 class Results:
@@ -133,17 +137,24 @@ class Results:
                 number += 1
 
     async def _measured(self, stem: str, output: Output) -> Output:
+        """The result with its distance, and the evidence of it: what was compared, by which model."""
         submitted: Mapping[str, Output] = self._subject.submitted.root if self._subject.submitted else {}
         means = self._means
         pictures = (submitted[stem].png, output.png)
-        distance = await steadily(self._distance, *pictures, say=means.say, patience=means.patience)
-        return output.model_copy(update={"distance": distance})
+        return await steadily(self._measure, output, *pictures, say=means.say, patience=means.patience)
 
-    def _distance(self, submitted: str, generated: str) -> float:
+    def _measure(self, output: Output, submitted: str, generated: str) -> Output:
         distance = self._means.measure(submitted, generated)
         if not (math.isfinite(distance) and 0 <= distance <= 2):
             raise InfrastructureFault(f"the distance of {generated} can't be {distance}")
-        return distance
+        if self._means.embedder is None:
+            return output.model_copy(update={"distance": distance})
+        digests = {
+            name: hashlib.sha256(self._means.picture(url)).hexdigest()
+            for name, url in (("submitted_sha256", submitted), ("generated_sha256", generated))
+        }
+        evidence = digests | {"embedder": self._means.embedder()}
+        return output.model_copy(update={"distance": distance, "evidence": evidence})
 
     def _fetched(self, url: str) -> bytes:
         try:

@@ -1,5 +1,6 @@
 """Regenerating with real pods on the local provider: what comes of it, whatever the miner's image does."""
 
+import hashlib
 import json
 import time
 from itertools import pairwise
@@ -31,6 +32,11 @@ def test_every_prompt_is_generated_rendered_kept_and_measured(tmp_path: Path) ->
     assert world.kept(output.png) == b"preview of p03 7 well"
     assert (output.attempts, output.size, output.distance) == (1, 10, 0.01)
     assert 0 < output.generation_time < 5
+    assert output.model_dump()["evidence"] == {
+        "submitted_sha256": hashlib.sha256(b"p03").hexdigest(),
+        "generated_sha256": hashlib.sha256(b"preview of p03 7 well").hexdigest(),
+        "embedder": "an embedder",
+    }
     assert sum(pod.processed for _, pod in found.pods.items()) == 6
     assert set(world.asked().values()) == {1}
 

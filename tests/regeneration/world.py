@@ -46,13 +46,15 @@ class World:
     def means(self, **changes: Any) -> Means:
         given: dict[str, Any] = {
             "providers": [self.provider],
-            "picture": lambda url: Path(url).stem.encode(),
+            "picture": self.picture,
             "render": self.render,
             "put": self.put,
             "measure": self.measure,
             "home": self.folder / "home",
             "say": self.said.append,
+            "embedder": lambda: "an embedder",
             "patience": 2.0,
+            "pause": 0.02,
         }
         return Means(**given | changes)
 
@@ -66,6 +68,11 @@ class World:
         finally:
             left = self.pods_left()
             assert not left, f"pods are left: {left}"
+
+    def picture(self, url: str) -> bytes:
+        """A preview that was kept; the picture of a prompt, or of what was submitted, is its stem."""
+        path = self.folder / "store" / url.removeprefix(STORE)
+        return path.read_bytes() if path.exists() else Path(url).stem.encode()
 
     def render(self, path: Path, output_format: str) -> bytes:
         assert path.suffix == f".{output_format}"
