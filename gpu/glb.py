@@ -97,16 +97,14 @@ class Glb:
         """A Draco-compressed primitive's values by attribute, and its indices (n,)."""
         import DracoPy  # type: ignore[import-not-found]  # noqa: PLC0415 - few files need it
 
-        for name in ("POSITION", *primitive.attributes):
-            count = self.accessor(primitive.attributes[name]).count if name in primitive.attributes else 0
-            if count > VERTICES:
-                raise Refused(f"the mesh has more than {VERTICES:,} vertices")
         try:
             decoded = DracoPy.decode(bytes(self.view(draco.bufferView)))
         except (DracoPy.FileTypeException, ValueError, RuntimeError) as error:
             raise Refused("the Draco compression is broken") from error
         if not hasattr(decoded, "faces"):
             raise Refused("the Draco data holds points, not a mesh")
+        if len(decoded.points) > VERTICES:
+            raise Refused(f"the mesh has {len(decoded.points):,} vertices, more than {VERTICES:,}")
         by_id = {entry["unique_id"]: np.asarray(entry["data"]) for entry in decoded.attributes}
         values = {}
         for name, unique in draco.attributes.items():

@@ -96,27 +96,28 @@ def _vertices(glb: Glb, primitive: gltf.Primitive) -> tuple[dict[str, Array], Ar
     """The values that are drawn, by attribute, and the indices; all attributes have a value for each vertex."""
     wanted = [name for name in primitive.attributes if _drawn(name)]
     draco = primitive.extensions.KHR_draco_mesh_compression
-    if draco:
-        values, indices = glb.draco(draco, primitive)
-    else:
-        if "POSITION" not in wanted:
-            raise Refused("the mesh has no positions")
-        count = glb.accessor(primitive.attributes["POSITION"]).count
-        if count > gltf.VERTICES:
-            raise Refused(f"the mesh has {count:,} vertices, more than {gltf.VERTICES:,}")
-        for name in wanted:
+    values, indices = glb.draco(draco, primitive) if draco else ({}, None)
+    if "POSITION" not in primitive.attributes:
+        raise Refused("the mesh has no positions")
+    count = len(values["POSITION"]) if "POSITION" in values else glb.accessor(primitive.attributes["POSITION"]).count
+    if count > gltf.VERTICES:
+        raise Refused(f"the mesh has {count:,} vertices, more than {gltf.VERTICES:,}")
+    for name in wanted:
+        if name not in values:
             if glb.accessor(primitive.attributes[name]).count != count:
                 raise Refused(f"{name[:80]} has a value for another number of vertices than POSITION")
-        if primitive.indices is None:
-            found = None
-        else:
-            if glb.accessor(primitive.indices).componentType not in (5121, 5123, 5125):
-                raise Refused("the mesh's indices aren't unsigned integers")
-            if glb.accessor(primitive.indices).type != "SCALAR":
-                raise Refused("the mesh's indices aren't single numbers")
-            found = glb.values(primitive.indices)[:, 0]
-        return {name: glb.values(primitive.attributes[name]) for name in wanted}, found
-    return values, indices
+            values[name] = glb.values(primitive.attributes[name])
+    return values, _indices(glb, primitive.indices) if indices is None else indices
+
+
+def _indices(glb: Glb, index: int | None) -> Array | None:
+    if index is None:
+        return None
+    if glb.accessor(index).componentType not in (5121, 5123, 5125):
+        raise Refused("the mesh's indices aren't unsigned integers")
+    if glb.accessor(index).type != "SCALAR":
+        raise Refused("the mesh's indices aren't single numbers")
+    return glb.values(index)[:, 0]
 
 
 def _drawn(name: str) -> bool:

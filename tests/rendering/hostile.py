@@ -233,6 +233,10 @@ def compression() -> Iterator[tuple[str, Case]]:
     yield "a Draco attribute that isn't there", ("glb", packed(good, 9), "lacks the attribute")
     yield "Draco with a name of its own", ("glb", packed(good, EVIL=0), None)
     yield "Draco of giant counts", ("glb", packed(good[:11] + b"\xff\xff\xff\xff\x0f" * 2 + good[13:]), "Draco")
+    beside = packed(good).replace(
+        b'"attributes": {"POSITION": 0}, "indices"', b'"attributes": {"COLOR_0": 1, "POSITION": 0}, "indices"'
+    )
+    yield "fewer colours beside Draco", ("glb", rechunked(beside), "another number of vertices")
     yield "a point cloud in Draco", ("glb", packed(DracoPy.encode(places)), "points")
     meshopt = {"extensions": {"EXT_meshopt_compression": {"buffer": 0, "count": 10**9}}}
     yield "meshopt", ("glb", mesh(view=meshopt), "meshopt")

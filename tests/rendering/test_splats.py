@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gpu import splats_cuda
 from gpu.ply import Splats, read_splats
-from gpu.splats import BLUR, DISTANCE, LEAST, MOST, draw_splats
+from gpu.splats import BLUR, DISTANCE, LEAST, MOST, _covariances, _project, draw_splats
 from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Picture, eye
 from gpu.warmup import ply
 from tests.rendering.files import gaussians
@@ -149,6 +149,28 @@ def test_gsplat_takes_what_we_give() -> None:
     taken = inspect.signature(importlib.import_module("gsplat").rasterization).parameters
     given = {"means", "quats", "scales", "opacities", "colors", "viewmats", "Ks", "width", "height", "backgrounds"}
     assert given | {"near_plane", "eps2d"} <= set(taken)
+
+
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("gsplat", "torch"))), reason="gsplat and torch aren't installed"
+)
+def test_gsplat_projects_as_we_do() -> None:
+    """Its own plain implementation, which needs no GPU."""
+    torch, plain = map(importlib.import_module, ("torch", "gsplat.cuda._torch_impl"))
+    splats = some()
+    turns, scales, means = map(torch.as_tensor, (splats.turns, splats.scales, splats.means))
+    poses, intrinsics = (torch.as_tensor(np.array(values), dtype=torch.float32) for values in splats_cuda.cameras())
+    covariances, _ = plain._quat_scale_to_covar_preci(turns, scales, True, False)
+    _, centres, depths, inverses, _ = plain._fully_fused_projection(
+        means, covariances, poses, intrinsics, SIDE, SIDE, BLUR
+    )
+    ours = _covariances(splats.turns, splats.scales)
+    for view, pose in enumerate(splats_cuda.cameras()[0]):
+        found, flat = _project(splats.means, ours, splats.opacities, pose)
+        seen = found > 0
+        assert np.allclose(depths[view].numpy()[seen], found[seen], atol=1e-5)
+        assert np.allclose(centres[view].numpy()[seen], flat[seen, :2], atol=1e-2)
+        assert np.allclose(inverses[view].numpy()[seen], flat[seen, 2:5], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.skipif(splats_cuda.device() is None, reason="no CUDA")
