@@ -13,7 +13,6 @@ from resources.faults import InfrastructureFault, MinerFault
 MAX_FILE_BYTES = 200 * 2**20
 GENERATION_SECONDS = 180.0
 _HEALTH_SECONDS = 10.0
-_CHUNK = 1 << 18
 
 
 class Unanswered(MinerFault):
@@ -105,7 +104,7 @@ class Generated:
         try:
             with to.open("wb") as file:
                 async with asyncio.timeout_at(self._deadline):
-                    async for chunk in self._answer.aiter_raw(_CHUNK):
+                    async for chunk in self._answer.aiter_raw():
                         size += len(chunk)
                         if size > self._limit:
                             raise MinerFault(f"larger than {self._limit} bytes")

@@ -54,8 +54,9 @@ class Means:
 
     `picture` gives the bytes behind the URL of a prompt or a preview, `put` (key, content, type) the URL of what it
     keeps or ObjectConflict, `measure` the distance of two previews by URL, `embedder` the name of the model that
-    measures: without it no evidence is kept. `home` holds leases and journals; `say` tells the operator what is going on. A file may have `limit`
-    bytes; faults are borne for `patience` seconds; progress is told every `pause` seconds.
+    measures (without it no evidence is kept). `home` holds leases and journals; `say` tells the operator what is
+    going on. A file may have `limit` bytes; faults are borne for `patience` seconds; progress is told every `pause`
+    seconds.
     """
 
     providers: Sequence[Provider]
