@@ -3,7 +3,7 @@ again and compared, and nothing is written.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
@@ -12,6 +12,7 @@ from gen404_assets.competition.due import Lane
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition.replay.rounds import ASSETS, replay_round
 from gen404_assets.events import CHECK, check_result, differences, recorded_metadata, recorded_version
+from gen404_assets.farthest_pairs import farthest_pairs
 from gen404_assets.live.work import Overtaken, Work
 from gen404_assets.partitions import ROUNDS
 from gen404_assets.resource import CompetitionResource, hold
@@ -58,7 +59,11 @@ def round_assets(
             history = competition.history(context.run.run_id)
         for name in names:
             if dg.AssetKey(name) in context.selected_asset_keys:
-                yield from _compared(context, history, number, name)
+                pictures = {}
+                if name == "audits" and competition.operates:  # those who only look have no store to look into
+                    shown = farthest_pairs(history.round(number), competition.outside().read)
+                    pictures = {"farthest pairs": dg.MetadataValue.md(shown)}
+                yield from _compared(context, history, (number, name), pictures)
 
     return make
 
@@ -78,9 +83,13 @@ def _work(
 
 
 def _compared(
-    context: dg.AssetExecutionContext, history: History, number: int, name: str
+    context: dg.AssetExecutionContext,
+    history: History,
+    partition: tuple[int, str],
+    pictures: Mapping[str, dg.MarkdownMetadataValue],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """The asset as the repository has it, beside what the rules derive; nothing if the round hasn't come so far."""
+    number, name = partition
     version = recorded_version(history, number, name)
     if version is None:
         context.log.info(f"{name}: round {number} has not come so far")
@@ -92,6 +101,7 @@ def _compared(
     yield dg.MaterializeResult(
         asset_key=name,
         metadata=recorded_metadata(history, number, name)
+        | dict(pictures)
         | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
         | {"replay": checked.description, "differences": differences(replayed.files)},
         data_version=dg.DataVersion(version),

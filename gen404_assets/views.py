@@ -19,6 +19,7 @@ from gen404_assets.competition.replay.history import Version
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import State
 from gen404_assets.competition.timeline import Line
+from gen404_assets.farthest_pairs import farthest_pairs
 from gen404_assets.heat_map import heat_map
 
 View = Callable[[Round], dict[str, Any]]
@@ -207,7 +208,11 @@ def audits(current: Round) -> dict[str, Any]:
         }
         for hotkey, audit in current.audits.items()
     ]
-    return {"outcomes": _counted(str(row["outcome"]) for row in rows), "audits": table(rows)}
+    return {
+        "outcomes": _counted(str(row["outcome"]) for row in rows),
+        "audits": table(rows),
+        "farthest pairs": dg.MetadataValue.md(farthest_pairs(current)),
+    }
 
 
 def source_audits(current: Round) -> dict[str, Any]:
