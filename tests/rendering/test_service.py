@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import uvicorn
 from PIL import Image
 
+from gpu import render_service
 from gpu.pool import Pool
+from gpu.render_service import create_app
 from tests.rendering.files import mesh
 
 
@@ -141,3 +145,21 @@ def test_g26_it_listens_on_loopback_unless_told_otherwise(service: Service) -> N
     rows = [line.split() for line in Path(f"/proc/{service.process.pid}/net/tcp").read_text().splitlines()[1:]]
     listening = [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port]
     assert listening == ["0100007F"]
+
+
+def test_g12_an_upload_that_drips_is_given_up(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render_service, "UPLOAD_SECONDS", 0.5)
+    server = uvicorn.Server(uvicorn.Config(create_app(pool), port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        host, port = server.servers[0].sockets[0].getsockname()
+        with socket.create_connection((host, port), 30) as connection:
+            head = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n--x\r\n"
+            connection.sendall(f"POST /render_glb HTTP/1.1\r\nHost: {host}\r\n{head}".encode())
+            assert connection.recv(64).split()[1] == b"408"
+    finally:
+        server.should_exit = True
+        thread.join()
