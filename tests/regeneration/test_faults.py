@@ -21,6 +21,7 @@ from tests.regeneration.world import IMAGE, Failing, Meddled, World, subject, un
 from tests.rules.examples import MINER
 
 FAULT = InfrastructureFault("out of order")
+IMPATIENT = PodRules(pod_start_interval=0.1, pod_capacity_timeout=0.3)
 PREFIX = f"miner-03-{MINER[:10].lower()}-"
 
 
@@ -89,7 +90,7 @@ def test_no_capacity_is_waited_out(tmp_path: Path) -> None:
 def test_g1_an_image_that_nobody_would_start_has_no_verdict(tmp_path: Path, fault: InfrastructureFault) -> None:
     world = World(tmp_path, {})
     with pytest.raises(type(fault), match=str(fault)):
-        world.regenerate(providers=[Meddled(world.provider, start=Failing(never, fault))])
+        world.regenerate(providers=[Meddled(world.provider, start=Failing(never, fault))], pods=IMPATIENT)
 
 
 def test_a_start_that_failed_after_creating_the_pod_is_recognised_by_name(tmp_path: Path) -> None:
@@ -113,13 +114,13 @@ def test_a_start_that_failed_and_can_not_be_seen_leaves_no_pod(tmp_path: Path) -
 
     blind = Meddled(other, start=start, pods=list)
     with pytest.raises(InfrastructureFault):
-        world.regenerate(providers=[blind], pods=PodRules(pod_start_interval=0.1, pod_capacity_timeout=0.3))
+        world.regenerate(providers=[blind], pods=IMPATIENT)
 
 
 def test_g12_a_provider_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "CALL_SECONDS", 0.3)
+    monkeypatch.setattr(fleet, "CALL_SECONDS", 1.0)
     world = World(tmp_path, {})
-    silent = Meddled(LocalProvider(tmp_path / "other"), start=lambda *_: time.sleep(3))
+    silent = Meddled(LocalProvider(tmp_path / "other"), start=lambda *_: time.sleep(5))
     assert complete(world.regenerate(providers=[silent, world.provider]))
 
 

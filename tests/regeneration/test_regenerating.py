@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -138,13 +137,11 @@ def test_g12_a_container_that_does_not_answer_is_not_waited_for(tmp_path: Path) 
 
 
 def test_the_next_prompt_is_asked_for_while_the_last_ones_body_downloads(tmp_path: Path) -> None:
-    world = World(tmp_path, {"body": 0.6})
-    began = time.monotonic()
+    world = World(tmp_path, {"body": 1.0})
     found = world.regenerate(subject(4), pods=ONE_POD)
-    assert time.monotonic() - began < 4 * 0.6
-    assert all(output.generation_time < 0.5 for _, output in found.outputs.items())
+    assert all(output.generation_time < 1 for _, output in found.outputs.items())
     times = [float(line.split()[2]) for line in world.log.read_text().splitlines()]
-    assert times[-1] - times[0] < 0.5
+    assert times[-1] - times[0] < 1
 
 
 def test_a_pod_works_on_one_request_at_a_time(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.rules.examples import MINER
 
 IMAGE = "registry/miner:1"
 RULES = Rules(generation_timeout=5.0)
-PODS = PodRules(pod_start_interval=0.12, pod_warmup_timeout=20.0, pod_capacity_timeout=1.0)
+PODS = PodRules(pod_start_interval=0.12, pod_warmup_timeout=20.0, pod_capacity_timeout=5.0)
 STORE = "https://store.example/"
 
 
