@@ -10,15 +10,16 @@ import random
 import time
 from functools import lru_cache
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import Work
 from resources.faults import InfrastructureFault
 from resources.judge import check_judge
 
-_VIEW, _GAP = 256, 4
+_VIEW, _GAP = 518, 5
 _SIDE = 2 * _VIEW + _GAP
+"""A grid as the renderer makes it (`interfaces.md`, Render service), in pixels."""
 _SECONDS = 300.0
 
 
@@ -52,18 +53,19 @@ class Canaries:
         return self._work.outside.store.put(key, picture, "image/png")
 
 
+@lru_cache(maxsize=8)
 def _four_times(prompt: bytes, url: str) -> bytes:
     """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault: prompts are the operator's."""
     try:
         with Image.open(io.BytesIO(prompt)) as picture:
-            view = picture.convert("RGBA")
+            shown = ImageOps.contain(picture.convert("RGBA"), (_VIEW, _VIEW))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise InfrastructureFault(f"the picture of prompt {url} can't be read: {error}") from error
-    view.thumbnail((_VIEW, _VIEW))
-    grid = Image.new("RGB", (_SIDE, _SIDE), "white")
-    for left in (0, _VIEW + _GAP):
-        for top in (0, _VIEW + _GAP):
-            grid.paste(view, (left + (_VIEW - view.width) // 2, top + (_VIEW - view.height) // 2), view)
+    view = Image.new("RGB", (_VIEW, _VIEW), "white")
+    view.paste(shown, ((_VIEW - shown.width) // 2, (_VIEW - shown.height) // 2), shown)
+    grid = Image.new("RGB", (_SIDE, _SIDE), "black")
+    for place in ((0, 0), (_VIEW + _GAP, 0), (0, _VIEW + _GAP), (_VIEW + _GAP, _VIEW + _GAP)):
+        grid.paste(view, place)
     return _png(grid)
 
 

@@ -13,6 +13,7 @@ from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
+from gen404_assets.views import VIEWS
 from tests.live.outside import SimulatedOutside
 from tests.live.rounds import dueling, now, work
 from tests.rules.examples import MINERS
@@ -84,6 +85,12 @@ def test_g3_a_copy_of_anothers_file_is_the_same_question() -> None:
     assert len(outside.judging.asked) == len(set(outside.judging.asked))
     against_leader = [question for question in outside.judging.asked if f"/{LEADER}/" in question.first]
     assert len(against_leader) == len(now(outside).stems)
+
+
+def test_what_the_rounds_answers_say_of_the_judge_is_shown(outside: SimulatedOutside) -> None:
+    shown = VIEWS["duels"](now(outside))
+    assert (shown["position bias"], shown["agreement of the two orders"]) == (0.0, 1.0)
+    assert (shown["duels"], shown["close matches"]) == (4, 0)
 
 
 def test_a_replay_derives_outcomes_from_the_answers_and_says_how_many(outside: SimulatedOutside) -> None:
