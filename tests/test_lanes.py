@@ -115,6 +115,19 @@ def test_nothing_is_requested_while_somebody_works_in_the_lane(platform: Platfor
     assert platform.requested("collection")
 
 
+def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> None:
+    advance(platform.chain, 700)
+    (request,) = platform.requested("collection")
+    platform.run_of(request, dg.DagsterRunStatus.STARTED)
+    waiting = resource._outside().waiting
+    assert waiting.begin(Lane.COLLECTION, "the store: 503", datetime(2026, 1, 5, tzinfo=UTC))
+    found = platform.tick("collection")
+    assert isinstance(found, dg.SkipReason)
+    assert "collection waits for the store: 503, since 2026-01-05T00:00:00+00:00" in str(found.skip_message)
+    assert waiting.end(Lane.COLLECTION)
+    assert "waits for the store" not in str(platform.tick("collection"))
+
+
 def test_g14_a_failed_run_is_taken_up_again_under_another_key(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ class Pace:
     publish_interval_seconds: float = 60.0
     build_poll_seconds: float = 30.0
     max_concurrent_duels: int = 8
-    judge_patience_seconds: float = 1800.0
+    judge_patience_seconds: float = 6 * 3600.0
     max_concurrent_miners: int = 4
 
     @classmethod
