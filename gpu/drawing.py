@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from gpu import shaders
+from gpu.gltf import Sampler
 from gpu.mesh import Floats, Material, Model, Texture
 from gpu.reduce import Box, halve
 from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Matrix, Picture, eye, world_to_camera
@@ -119,9 +120,9 @@ class MeshDrawing:
                 content.append((held[-1], form, name))
             index = self._gl.buffer(model.triangles)
             held.append(index)
-            units: dict[tuple[int, str], int] = {}
+            units: dict[tuple[int, Sampler], int] = {}
             for slot, texture in textures.items():
-                same = id(texture.picture), texture.sampler.model_dump_json()
+                same = id(texture.picture), texture.sampler
                 if same not in units:
                     units[same] = len(units)
                     held.append(self._texture(texture))
