@@ -87,6 +87,11 @@ def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     browse.add_argument("--branch", default=os.environ.get("GITHUB_BRANCH", "main"))
     browse.add_argument("--port", type=int, default=3000)
     browse.set_defaults(run=_browse)
+    render = commands.add_parser("render", help="draw a GLB or PLY file as the competition sees it")
+    render.add_argument("file", type=Path, metavar="FILE")
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+    render.add_argument("--draft", action="store_true", help="twice as fast, at 40 dB or better to the faithful way")
+    render.set_defaults(run=_render)
     replay = commands.add_parser("replay", help="derive past rounds again and compare (exit code 1: something differs)")
     replay.add_argument("repository", metavar="REPO", help="a competition repository: git URL, path or bundle file")
     replay.add_argument("--branch", default=os.environ.get("GITHUB_BRANCH", "main"))
@@ -217,6 +222,12 @@ def _environment() -> Mapping[str, str]:
     from gen404_assets.local import known_environment
 
     return known_environment(os.environ)
+
+
+def _render(options: argparse.Namespace) -> int:
+    from gpu.command import render
+
+    return render(options.file, options.output, draft=options.draft)
 
 
 def _replay(options: argparse.Namespace) -> int:
