@@ -149,11 +149,12 @@ def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(worlds)
-def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(world: World) -> None:
+@given(worlds, st.sampled_from([None, "best_of_3"]))
+def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(world: World, close: str | None) -> None:
     decided = []
+    config = {"prompts_per_round": 12, "carryover_prompts": 6, "last_competition_date": "2026-01-06"}
     for rules in (Rules(), Rules(clinch_matches=True)):
-        outside = simulate(world, prompts_per_round=12, carryover_prompts=6, last_competition_date="2026-01-06")
+        outside = simulate(world, **config, close_matches=close)
         outside.rules = rules
         play(outside, 100)
         decided.append(
