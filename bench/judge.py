@@ -157,7 +157,10 @@ def main() -> None:
         race(history, options.round, options)
         print(f"\n{'clinching':<18}{'matches':>8}{'clinched':>9}{'calls':>8}{'saved':>7}{'other verdicts':>15}")
         for number in range(options.round + 1):
-            print(f"{f'round {number}':<18}{saved(history, number)}")
+            found = saved(history, number)
+            share = found.spared / max(1, found.calls)
+            counts = f"{found.matches:>8}{found.clinched:>9}{found.calls:>8}{share:>7.0%}{found.other:>15}"
+            print(f"{f'round {number}':<18}{counts}")
 
 
 def race(history: History, number: int, options: argparse.Namespace) -> None:
@@ -202,27 +205,37 @@ def recorded_reports(history: History, number: int) -> Iterator[MatchReport]:
     yield from (report for report in found if report is not None)
 
 
-def saved(history: History, number: int) -> str:
-    """What clinching saves of a round's calls, and how many matches would then have ended otherwise."""
-    current, rules = history.round(number), Rules()
+@dataclass
+class Saved:
+    """What clinching saves of a round's calls; `other`: how many matches would then have ended otherwise."""
+
+    matches: int = 0
+    clinched: int = 0
+    calls: int = 0
+    spared: int = 0
+    other: int = 0
+
+
+def saved(history: History, number: int) -> Saved:
+    """Stop each recorded match where it might have stopped, and compare what it decides."""
+    current, rules, found = history.round(number), Rules(), Saved()
     seed, win_margin = current.need("seed.json", current.seed).seed, current.config.win_margin
-    matches = clinched = calls = spared = other = 0
     for report in recorded_reports(history, number):
         order = {stem(prompt): place for place, prompt in enumerate(current.prompts or [])}
         duels = sorted(report.duels, key=lambda duel: (is_judged(duel), order.get(duel.name, 0)))
         judged = sum(map(is_judged, duels))
-        matches, calls = matches + 1, calls + 2 * judged
+        found.matches, found.calls = found.matches + 1, found.calls + 2 * judged
         for played in range(len(duels) - judged, len(duels)):
             score, left_open = match_score([duel.winner for duel in duels[:played]]), len(duels) - played
             stopped = clinched_score(score, left_open, judged, len(duels), (win_margin, rules))
             if stopped is not None:
                 shown = report_of(report.left, report.right, [make_play(duels[:played], len(duels), stopped)])
-                clinched, spared = clinched + 1, spared + 2 * left_open
+                found.clinched, found.spared = found.clinched + 1, found.spared + 2 * left_open
                 won = [each.margin >= win_margin for each in (shown, report)]
                 critical = [critical_prompts(each, seed, win_margin, rules) for each in (shown, report)]
-                other += won[0] is not won[1] or (won[1] and critical[0] != critical[1])
+                found.other += won[0] is not won[1] or (won[1] and critical[0] != critical[1])
                 break
-    return f"{matches:>8}{clinched:>9}{calls:>8}{spared / max(1, calls):>7.0%}{other:>15}"
+    return found
 
 
 def is_judged(duel: Duel) -> bool:
