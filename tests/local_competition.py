@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from resources.local_network.ports import free_ports
+
+FORMATS = ["glb", "ply"]
+SECONDS = 900
+"""Two rounds take five minutes on two idle cores."""
 
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 
@@ -106,3 +112,49 @@ class LocalCompetition:
             return -1, 0
         state = self.read("state.json")
         return int(state["current_round"]), STAGES.index(state["stage"])
+
+
+class PlayedCompetitions(threading.Thread):
+    """Two rounds of meshes and two of splats, side by side, until both are interrupted in round 2.
+
+    The platform of the first is killed while the duels of its round 0 are under way, and started again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="local-competitions-", ignore_cleanup_errors=True)
+        self._running = {each: self._competition(each) for each in FORMATS}
+        self._fault: BaseException | None = None
+
+    def _competition(self, output_format: str) -> LocalCompetition:
+        settings = {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": output_format}
+        return LocalCompetition(Path(self._folder.name) / output_format, settings)
+
+    def run(self) -> None:
+        try:
+            for competition in self._running.values():
+                competition.start()
+            meshes = self._running["glb"]
+            meshes.wait_for(0, "duels", SECONDS)
+            meshes.kill()
+            meshes.start()
+            for competition in self._running.values():
+                competition.wait_for(2, "open", SECONDS)
+            for competition in self._running.values():
+                assert competition.interrupt() == 0
+        except BaseException as fault:  # noqa: BLE001 -- it is raised where the result is wanted
+            self._fault = fault
+
+    def result(self) -> dict[str, LocalCompetition]:
+        """Wait until they have been played. Raises what went wrong."""
+        self.join()
+        if self._fault is not None:
+            raise self._fault
+        return self._running
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for competition in self._running.values():
+            if competition.process is not None:
+                competition.kill()
+        self._folder.cleanup()

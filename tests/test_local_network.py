@@ -1,7 +1,6 @@
 """A competition runs itself on one machine, with real processes throughout: two rounds of meshes, and two of splats."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +9,9 @@ import pytest
 from gen404_assets.competition.commits import by_person
 from resources.local_network.cast import CAST, FIRST_LEADER, member
 from resources.local_network.miner import hotkey
-from tests.local_competition import STAGES, LocalCompetition
+from tests.local_competition import FORMATS, STAGES, LocalCompetition
 
-FORMATS = ["glb", "ply"]
-SECONDS = 900
-"""Five minutes on two idle cores."""
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
-
-
-@pytest.fixture(scope="module")
-def competitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LocalCompetition]]:
-    """Both run side by side, since they mostly wait for blocks; when round 2 is open, both are interrupted.
-
-    The platform of the first is killed while the duels of its round 0 are under way, and started again.
-    """
-    settings = {"LOCAL_BLOCK_SECONDS": "0.02", "LOCAL_POOL": "24"}
-    running = {
-        each: LocalCompetition(tmp_path_factory.mktemp(each) / "home", settings | {"LOCAL_OUTPUT_FORMAT": each})
-        for each in FORMATS
-    }
-    for competition in running.values():
-        competition.start()
-    try:
-        running["glb"].wait_for(0, "duels", SECONDS)
-        running["glb"].kill()
-        running["glb"].start()
-        for competition in running.values():
-            competition.wait_for(2, "open", SECONDS)
-        for competition in running.values():
-            assert competition.interrupt() == 0
-        yield running
-    finally:
-        for competition in running.values():
-            competition.kill()
 
 
 @pytest.fixture(params=FORMATS)
