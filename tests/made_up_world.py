@@ -4,11 +4,12 @@ import json
 import random
 from dataclasses import dataclass
 
-from gen404_assets.competition.duels import Answer, Outcome, judged_outcome
+from gen404_assets.competition.duels import Outcome, judged_outcome
 from gen404_assets.competition.hotkeys import LEADER, short, to_hotkey
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.schedule import Schedule
+from resources.judgement import Answer
 
 BASE_SKILL = 4.5
 _ISSUES = ("The first has simpler details.", "The second has the wrong colours.", "Both lack the texture.")
@@ -129,8 +130,8 @@ class World:
         """Two answers of a judge who is nearly sure, the second with the sides swapped, about two commits' pictures."""
         seen = [min(9, max(1, round(self.rng.gauss(self.skills[commit], 2)))) for commit in (left, right)]
         issues, doubt = self.rng.choice(_ISSUES), self.rng.choice((0, 0, 0, 1, -1))
-        first = Answer(penalty_1=seen[0], penalty_2=seen[1], issues=issues)
-        swapped = Answer(penalty_1=seen[1], penalty_2=seen[0] + doubt, issues=issues)
+        first = Answer(seen[0], seen[1], issues, model="made up", raw="")
+        swapped = Answer(seen[1], seen[0] + doubt, issues, model="made up", raw="")
         return judged_outcome(first, swapped), issues
 
     def review(self) -> str:

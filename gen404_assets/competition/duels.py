@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.files import ObjectFile, Record
@@ -13,6 +13,7 @@ from gen404_assets.competition.margins import middle
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
+from resources.judgement import Answer
 
 DRAW_WITHIN = 1.0
 NO_OUTPUT_MARGIN = 100.0
@@ -85,32 +86,12 @@ class MatchReport(ObjectFile):
         return report_name(self.left)
 
 
-class Answer(BaseModel):
-    """The judge's answer about a first and a second picture: penalties from 0 (perfect) to 10 (wrong object)."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    penalty_1: int = Field(ge=0, le=10)
-    penalty_2: int = Field(ge=0, le=10)
-    issues: str
-
-
-class Penalties(Protocol):
-    """What counts of an answer."""
-
-    @property
-    def penalty_1(self) -> int: ...
-
-    @property
-    def penalty_2(self) -> int: ...
-
-
 def report_name(left: str) -> str:
     """The report's file name in the challenger's folder."""
     return f"duels_{short(left)}.json"
 
 
-def judged_outcome(first: Penalties, swapped: Penalties) -> Outcome:
+def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
     """The outcome of two answers, the second given with the sides swapped.
 
     `rules.md`, Duels: a side's penalty is its mean; a difference of at most 1 is a draw.

@@ -5,10 +5,8 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from gen404_assets.competition.duels import (
-    Answer,
     Duel,
     Outcome,
     duel_entry,
@@ -20,13 +18,14 @@ from gen404_assets.competition.duels import (
 )
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.settings import Rules
+from resources.judgement import Answer, NotJudged, read_answer
 from tests.rules.examples import RULES, output
 
 PROMPTS = [f"https://pool.example/p{number:02}.jpg" for number in range(60)]
 
 
 def answer(first: int, second: int) -> Answer:
-    return Answer(penalty_1=first, penalty_2=second, issues="text")
+    return Answer(first, second, "text", model="judge", raw="")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +67,8 @@ def test_a_duel_with_the_sides_exchanged_ends_the_other_way_round(penalties: tup
     ],
 )
 def test_g1_a_nonsensical_answer_is_no_answer(nonsense: str) -> None:
-    with pytest.raises(ValidationError):
-        Answer.model_validate_json(nonsense)
+    with pytest.raises(NotJudged):
+        read_answer(nonsense, "judge")
 
 
 SIDES = {
