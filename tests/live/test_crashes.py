@@ -86,7 +86,8 @@ EFFECTS = -1 - ENDLESS.left
 
 @pytest.mark.parametrize("ends_at", range(1, EFFECTS + 1))
 def test_g15_killed_at_any_effect_it_ends_with_the_same_files(ends_at: int) -> None:
-    outside, _ = mortal(ends_at)
-    assert play(outside) == 1
+    outside, life = mortal(ends_at)
+    # Threads may publish together what they have: then there are fewer effects than were counted, and nobody dies.
+    assert play(outside) == (life.left <= 0)
     assert outside.repository.head.files == UNDISTURBED.repository.head.files
     assert outside.store.objects == UNDISTURBED.store.objects
