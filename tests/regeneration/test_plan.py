@@ -54,6 +54,24 @@ def test_failed_and_over_time_are_given_again_whatever_the_median() -> None:
     assert handed(plan(FAILED, made(181), *[made(10)] * 20)) == "ab"
 
 
+def test_limits_are_kept_by_what_stands_at_them() -> None:
+    assert handed(plan(made(90), made(90), made(90))) == ""
+    assert handed(plan(made(180), made(90), made(90))) == ""  # neither over the hard limit, nor is the median over its
+    assert handed(plan(made(90), made(91), made(180))) == "cb"
+    assert handed(plan(made(200, 0.1))) == "a"
+
+
+def test_of_two_equal_results_the_first_is_kept() -> None:
+    found = plan(made(10))
+    found.prompts.keep("a", made(10).model_copy(update={"size": 2}))
+    assert found.prompts.best["a"].size == 1
+
+
+def test_a_failed_attempt_is_recorded_with_nothing() -> None:
+    nothing = {"glb": None, "png": None, "generation_time": 0.0, "size": 0, "attempts": 1, "distance": 0.0}
+    assert FAILED.model_dump(exclude_unset=True) == nothing
+
+
 def test_what_is_mismatched_in_distance_or_not_measured_is_not_given_again() -> None:
     assert handed(plan(made(200, 0.2), made(170, 0.2), made(200, None), made(200))) == "d"
 
@@ -190,6 +208,7 @@ def test_a_pod_is_bad_after_eight_failures_or_overruns(spoilt: Output) -> None:
         ([120] * 8, False),  # not over 120
         ([150] * 4 + [140] * 4, False),  # getting faster
         ([140] * 4 + [150] * 4, True),
+        ([150] + [140] * 7, True),  # the halves are the same
         ([10] * 20 + [130] * 8, True),  # the last eight count
         ([130] * 5 + [10] * 3, False),
     ],
@@ -214,6 +233,38 @@ def test_a_pod_is_bad_when_its_last_eight_fresh_times_are_slow_and_not_getting_f
 )
 def test_a_pod_takes_retries_until_three_were_no_faster_than_the_originals(deltas: list[float], takes: bool) -> None:
     assert worked(*[(made(100 + delta), made(100)) for delta in deltas]).takes_retries is takes
+
+
+def test_a_pods_stats_are_what_it_did() -> None:
+    pod = worked(
+        *[(made(seconds), None) for seconds in (10.0, 20.0, 180.0)],
+        *[(made(190), None), (FAILED, None), (made(60), made(100)), (made(70), FAILED)],
+    )
+    pod.ended = "done"
+    assert pod.stats().model_dump() == {
+        "pod_id": "0",
+        "processed": 7,
+        "successful": 5,
+        "hard_failed": 1,
+        "hard_overtime": 1,
+        "time_min": 10.0,
+        "time_max": 190.0,
+        "time_avg": 530 / 6,
+        "time_median": 65.0,
+        "marked_bad": False,
+        "retry_cumulative_delta": -40.0,
+        "retry_delta_count": 1,
+        "termination_reason": "done",
+    }
+
+
+def test_a_pod_that_is_not_healthy_or_has_ended_is_given_nothing() -> None:
+    found = plan(None)
+    found.pods["0"].healthy = False
+    assert found.hand_out("0", 0.0) is None
+    found.healthy("0")
+    found.ended("0", "lost", replaced=True)
+    assert found.hand_out("0", 0.0) is None
 
 
 def test_a_pod_that_takes_no_retries_still_takes_fresh_prompts() -> None:
@@ -304,6 +355,20 @@ def test_what_may_still_be_generated_well_is_no_mismatch_yet() -> None:
     assert found.over
 
 
+def test_what_stays_too_slow_after_its_last_attempt_is_a_mismatch() -> None:
+    found = plan(*[made(200)] * 12, None, rules=RULES)
+    found.prompts.attempts |= dict.fromkeys(found.prompts.stems[:11], 3)
+    assert not found.prompts.decided
+    found.prompts.attempts["l"] = 3
+    assert found.prompts.decided
+
+
+def test_what_is_not_measured_is_no_mismatch_whatever_its_attempts() -> None:
+    found = plan(*[made(200, None)] * 20, rules=RULES)
+    found.prompts.attempts |= dict.fromkeys(found.prompts.stems, 3)
+    assert not found.prompts.decided
+
+
 def test_a_baseline_has_no_early_end_and_is_closed_in_the_end() -> None:
     found = plan(*[made(10, 0.5)] * 12, FAILED, None, rules=RULES, audited=False)
     assert not found.over
@@ -323,5 +388,10 @@ def test_a_regeneration_is_not_over_while_a_result_waits_for_its_distance() -> N
 @pytest.mark.parametrize("name", ["INITIAL_POD_COUNT", "PODS_PER_MINER", "MAX_POD_ATTEMPTS"])
 def test_g12_counts_of_pods_are_settings_of_at_least_one(name: str) -> None:
     assert getattr(PodRules.from_environment({name: "3"}), name.lower()) == 3
-    with pytest.raises(BadSetting, match=name):
+    assert getattr(PodRules.from_environment({name: "1"}), name.lower()) == 1
+    with pytest.raises(BadSetting, match=f"{name} must be at least 1"):
         PodRules.from_environment({name: "0"})
+
+
+def test_no_free_gpu_is_waited_for_a_day_and_a_pod_for_an_hour() -> None:
+    assert (PODS.pod_capacity_timeout, PODS.pod_warmup_timeout) == (24 * 3600, 3600)
