@@ -5,7 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -257,11 +257,12 @@ def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0)
     A picture against itself must be a near draw, and a good one must win against noise on either side. Ask the
     judge itself, not one that keeps answers. Raises NotJudged.
     """
-    same = judge.ask(Question(prompt, good, good, seed))
+    question = Question(prompt, good, noise, seed)
+    asked_now = (Question(prompt, good, good, seed), question, question.swapped())
+    with ThreadPoolExecutor(len(asked_now)) as pool:
+        same, first, swapped = pool.map(judge.ask, asked_now)
     if abs(same.penalty_1 - same.penalty_2) > _CANARY_DRAW_WITHIN:
         return f"a picture against itself got penalties {same.penalty_1} and {same.penalty_2}"
-    question = Question(prompt, good, noise, seed)
-    first, swapped = judge.ask(question), judge.ask(question.swapped())
     penalties = (first.penalty_1 + swapped.penalty_2) / 2, (first.penalty_2 + swapped.penalty_1) / 2
     if penalties[1] - penalties[0] <= _CANARY_WIN_OVER:
         return f"a good picture got penalty {penalties[0]:g}, noise {penalties[1]:g}"
