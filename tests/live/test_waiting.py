@@ -1,6 +1,6 @@
 """A judge out of order: the stage waits and says for what, a person is told once, and the work goes on by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -36,14 +36,15 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 
 class _Clock:
-    def __init__(self, delays: list[float]) -> None:
-        self.delays = delays
+    def __init__(self, delays: list[float], then: Callable[[], object] = lambda: None) -> None:
+        self.delays, self.then = delays, then
 
     def monotonic(self) -> float:
         return sum(self.delays)
 
     def sleep(self, seconds: float) -> None:
         self.delays.append(seconds)
+        self.then()
 
 
 def working(outside: SimulatedOutside, said: list[str], alerts: list[str]) -> Work:
@@ -68,10 +69,17 @@ def breaks(outside: SimulatedOutside, after: int, times: int) -> None:
     outside.judging.ask = failing  # type: ignore[method-assign]
 
 
-def test_g1_an_outage_is_told_once_and_waited_for_ever_longer(outside: SimulatedOutside, slept: list[float]) -> None:
+def mend(outside: SimulatedOutside) -> None:
+    outside.judging.fault = ""
+
+
+def test_g1_an_outage_is_told_once_and_waited_for_ever_longer(
+    outside: SimulatedOutside, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     alerts: list[str] = []
-    breaks(outside, 0, times=6)
+    outside.judging.fault = "503 overloaded"
+    monkeypatch.setattr(patience, "time", _Clock(slept, lambda: mend(outside) if len(slept) == 6 else None))
     judge_matches(working(outside, said, alerts))
     assert alerts == ["judging of round 0 waits, and goes on by itself: 503 overloaded"]
     assert slept == [5, 10, 20, 40, 60, 60]
@@ -118,8 +126,7 @@ def test_a_round_that_was_paused_waits_for_the_judge_no_more(
     outside: SimulatedOutside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside.judging.fault = "connection refused"
-    clock = _Clock([])
-    monkeypatch.setattr(clock, "sleep", lambda _: pause(outside, "judge out of order"))  # type: ignore[arg-type]
+    clock = _Clock([], lambda: pause(outside, "judge out of order"))  # type: ignore[arg-type]
     monkeypatch.setattr(patience, "time", clock)
     judge_matches(work(outside))
     assert not waits(outside)
