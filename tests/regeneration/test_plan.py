@@ -330,7 +330,30 @@ def test_pods_without_a_chance_of_work_are_ended_and_not_replaced() -> None:
     assert found.hand_out("1", 0.0) == "b"
 
 
+def test_a_pod_is_started_for_a_prompt_that_no_other_can_take() -> None:
+    found = plan(None)
+    found.hand_out("0", 0.0)
+    found.finished("0", "a", FAILED)
+    assert found.start_due(100.0)
+    assert not found.over
+
+
+def test_a_pod_that_warms_up_is_ended_before_one_that_is_healthy() -> None:
+    found = plan(None, made(10), pods=4)
+    found.pods["1"].healthy = False
+    assert found.hand_out("0", 0.0) == "a"
+    assert found.to_end(100.0) == [("1", "nothing left to do", False)]
+
+
 # The end.
+
+
+def test_a_regeneration_is_over_when_no_pod_can_take_what_is_left_and_none_may_be_started() -> None:
+    found = plan(FAILED, pods=4)
+    for pod in "0123":
+        assert not found.over
+        found.pods[pod].tried.add("a")
+    assert found.over
 
 
 @pytest.mark.parametrize(("far", "decided"), [(11, False), (12, True), (20, True)])
