@@ -70,6 +70,10 @@ class Fleet:
         pods = [pod for provider in providers for pod in _call(provider, "list", provider.pods)]
         return {pod.name: pod for pod in pods if self._is_ours(pod.name)}
 
+    def has(self, started: Started) -> bool:
+        """Whether its provider lists the pod now."""
+        return started.name in self.listed([started.provider])
+
     def delete(self, name: str) -> None:
         """Delete a pod wherever it may be; tried a few times, then an InfrastructureFault."""
         faults = [reason for provider in self._providers if (reason := _deleted(provider, name))]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules, pod_prefix
-from gen404_assets.competition.regeneration import Prompts, Regeneration
+from gen404_assets.competition.regeneration import Regeneration
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.fleet import Fleet, Started, lease
-from gen404_assets.live.results import Means, Results, Subject
+from gen404_assets.live.results import Means, Results, Subject, prompts_of
+from gen404_assets.live.tasks import Tasks
 from gen404_assets.live.threads import in_thread, steadily
 from resources.container import Container, DoorRefused, Unanswered
 from resources.faults import InfrastructureFault, MinerFault
@@ -22,9 +23,7 @@ from resources.providers import Pod
 __all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
 
 _IN_FLIGHT = 4  # a pod: one request that generates, others whose files are being fetched, rendered and measured
-_PICTURES_AT_ONCE = 8
 _MISSES = 3
-_CLEARING_UP = 1.0
 
 Progress = Callable[[Outputs, PodStatsFile], bool]
 """Told, now and then, of what there is; whether it has been published."""
@@ -92,33 +91,31 @@ class _Work:
     ) -> None:
         self.subject, self.means, self.fleet, self.folder = subject, means, fleet, folder
         self.rules, self.pod_rules = rules
-        audited = subject.submitted is not None
-        self.prompts = Prompts(subject.stems, self.rules, audited=audited, output_format=subject.output_format)
+        self.prompts = prompts_of(subject, self.rules)
         self.plan = Regeneration(self.prompts, self.pod_rules)
         self.results = Results(subject, means, self.prompts, folder)
         self.serving: dict[str, _Serving] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.changed = asyncio.Event()
         self.doubt: str | None = None
         self.poll = min(5.0, self.pod_rules.pod_start_interval / 6)
+        self.tasks = Tasks(self.poll)
 
     async def run(self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]) -> None:
         """Until all is over; every task is gone then."""
         try:
-            self._begin(self._tell(renew, progress, cancelled))
-            await self._through(self.results.recall())
+            self.tasks.begin(self._tell(renew, progress, cancelled))
+            await self.tasks.through(self.results.recall())
             if not self.plan.over:
-                await self._through(self._fetch_pictures())
-                self._begin(self._watch())
-                self._begin(self._start_pods())
+                await self.tasks.through(*self.results.fetch_pictures())
+                self.tasks.begin(self._watch())
+                self.tasks.begin(self._start_pods())
             while not self.plan.over:
                 now = time.monotonic()
                 self.plan.expire(now)
                 for name, reason, replaced in self.plan.to_end(now):
                     self._end(name, reason, replaced=replaced)
-                await self._pause()
+                await self.tasks.pause()
         finally:
-            await _stop(self.tasks)
+            await self.tasks.stop()
 
     def result(self) -> Regenerated:
         """Raises InfrastructureFault if what is missing is not the miner's doing."""
@@ -128,32 +125,6 @@ class _Work:
         outputs = prompts.outputs() if prompts.audited else prompts.closed()
         deployed = self.plan.deployed or bool(prompts.best) or not prompts.stems
         return Regenerated(outputs, self.plan.stats(), deployed)
-
-    # The course of things.
-
-    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(lambda _: self.changed.set())
-        return task
-
-    async def _through(self, work: Coroutine[None, None, None]) -> None:
-        """Until `work` is done, or any task has failed."""
-        task = self._begin(work)
-        while not task.done():
-            await self._pause()
-        task.result()
-
-    async def _pause(self) -> None:
-        """Until something has changed, or a moment later; raises what a task has raised."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.poll):
-                await self.changed.wait()
-        self.changed.clear()
-        for task in [task for task in self.tasks if task.done()]:
-            self.tasks.discard(task)
-            if not task.cancelled():
-                task.result()
 
     async def _tell(self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]) -> None:
         """Renew the lease, hear whether all this is still wanted, and tell how far it is."""
@@ -169,18 +140,6 @@ class _Work:
                     self.results.journal.published(outputs)
                     told = outputs
             await asyncio.sleep(self.means.pause)
-
-    async def _fetch_pictures(self) -> None:
-        """Every prompt's picture, before any pod costs money."""
-        waiting = iter(self.prompts.stems)
-
-        async def fetch() -> None:
-            for stem in waiting:
-                await self.results.fetch_picture(stem)
-
-        await asyncio.gather(*(self._begin(fetch()) for _ in range(_PICTURES_AT_ONCE)))
-
-    # Pods.
 
     async def _start_pods(self) -> None:
         """Start pods as they are due; no free GPU is tried again for up to a day."""
@@ -202,7 +161,7 @@ class _Work:
             self.means.say(f"{started.name}: started on {started.provider.name}")
             self.plan.started(started.name, time.monotonic())
             serving = self.serving[started.name] = _Serving(started)
-            serving.tasks.add(self._begin(self._serve(serving)))
+            serving.tasks.add(self.tasks.begin(self._serve(serving)))
 
     def _alive(self) -> list[_Serving]:
         return [self.serving[name] for name, pod in self.plan.pods.items() if pod.ended is None]
@@ -251,15 +210,11 @@ class _Work:
         for task in serving.tasks:
             if not task.cancelling():
                 task.cancel()
-        self._begin(self._delete(name))
+        self.tasks.begin(self._delete(name))
 
     async def _delete(self, name: str) -> None:
-        try:
+        with suppress(InfrastructureFault):  # tried again in the end
             await in_thread(self.fleet.delete, name)
-        except InfrastructureFault as fault:  # tried again in the end
-            self.means.say(f"{name} is not deleted: {fault}")
-
-    # Prompts.
 
     async def _serve(self, serving: _Serving) -> None:
         """Wait until the pod is healthy, then feed it: the next prompt as soon as an answer's headers are in."""
@@ -284,7 +239,7 @@ class _Work:
                     if self.plan.pods[name].ended is not None:
                         return
                 answered = asyncio.Event()
-                attempt = self._begin(self._attempt(serving, container, stem, answered))
+                attempt = self.tasks.begin(self._attempt(serving, container, stem, answered))
                 serving.tasks.add(attempt)
                 attempt.add_done_callback(lambda _: slots.release())
                 await answered.wait()
@@ -309,7 +264,9 @@ class _Work:
                     answered.set()
                     size = await generated.save(path)
             except MinerFault as fault:
-                if isinstance(fault, Unanswered) and await self._is_gone(serving):
+                if isinstance(fault, Unanswered) and not await steadily(
+                    self.fleet.has, serving.started, say=self.means.say, patience=self.means.patience
+                ):  # then its silence is not the miner's doing
                     self._lost(name)
                     return
                 output = self.results.failed(stem, str(fault))
@@ -326,20 +283,3 @@ class _Work:
         finally:
             answered.set()
             path.unlink(missing_ok=True)
-
-    async def _is_gone(self, serving: _Serving) -> bool:
-        """Whether the provider doesn't list the pod any more: then its silence is not the miner's doing."""
-        providers = [serving.started.provider]
-        listed = await steadily(self.fleet.listed, providers, say=self.means.say, patience=self.means.patience)
-        return serving.started.name not in listed
-
-
-async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they are gone; again, because a cancellation can be lost in a connection that fails."""
-    left, again = set(tasks), False
-    while left:
-        for task in left:
-            if again or not task.cancelling():  # a second time at once would cut off its clearing up
-                task.cancel()
-        _, left = await asyncio.wait(left, timeout=_CLEARING_UP)
-        again = True

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from gen404_assets.competition.pods import pod_prefix
 from gen404_assets.competition.prompts import stem as stem_of
 from gen404_assets.competition.regeneration import Prompts
 from gen404_assets.competition.round import miner_path
+from gen404_assets.competition.settings import Rules
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.threads import PATIENCE, steadily
 from resources.container import MAX_FILE_BYTES
@@ -18,6 +19,7 @@ from resources.faults import InfrastructureFault, MinerFault
 from resources.object_store import ObjectConflict
 from resources.providers import Provider
 
+_PICTURES_AT_ONCE = 8
 _TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
 
 
@@ -72,6 +74,11 @@ class Means:
     pause: float = 5.0
 
 
+def prompts_of(subject: Subject, rules: Rules) -> Prompts:
+    """The prompts of a subject, before anything is made."""
+    return Prompts(subject.stems, rules, audited=subject.submitted is not None, output_format=subject.output_format)
+
+
 class Results:
     """The results of one subject, in the journal as soon as they are there. `folder` is for files in the making."""
 
@@ -91,10 +98,17 @@ class Results:
                 self.journal.add(stem, kept, number)
             self._prompts.recall(stem, kept)
 
-    async def fetch_picture(self, stem: str) -> None:
-        """Fetch a prompt's picture for `picture`."""
-        content = await steadily(self._fetched, self._urls[stem], say=self._means.say, patience=self._means.patience)
-        self._picture(stem).write_bytes(content)
+    def fetch_pictures(self) -> list[Coroutine[None, None, None]]:
+        """The work of fetching every prompt's picture, which is done before any pod costs money."""
+        waiting = iter(self._prompts.stems)
+
+        async def fetch() -> None:
+            for stem in waiting:
+                means = self._means
+                content = await steadily(self._fetched, self._urls[stem], say=means.say, patience=means.patience)
+                self._picture(stem).write_bytes(content)
+
+        return [fetch() for _ in range(_PICTURES_AT_ONCE)]
 
     def picture(self, stem: str) -> bytes:
         """A prompt's picture that has been fetched."""

@@ -17,6 +17,7 @@ from resources.faults import MinerFault
 from resources.local_network.provider import LocalProvider
 from resources.object_store import ObjectConflict
 from resources.providers import Pod, Provider
+from resources.whole_file import whole_file
 from tests.rules.examples import MINER
 
 IMAGE = "registry/miner:1"
@@ -88,7 +89,8 @@ class World:
         if path.exists() and path.read_bytes() != raw:
             raise ObjectConflict(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw)
+        with whole_file(path) as file:
+            file.write(raw)
         return STORE + key
 
     def measure(self, submitted: str, generated: str) -> float:
@@ -103,10 +105,8 @@ class World:
 
     def record(self, outputs: Outputs, _: object) -> bool:
         """Publish to the repository."""
-        path = self.folder / "generated.json"
-        draft = path.with_suffix(".draft")
-        draft.write_bytes(outputs.to_bytes())
-        draft.replace(path)
+        with whole_file(self.folder / "generated.json") as file:
+            file.write(outputs.to_bytes())
         return True
 
     def kept(self, url: str | None) -> bytes:
