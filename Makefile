@@ -20,8 +20,12 @@ check: $(VENV)/installed
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/installed
+bench: $(VENV)/installed system
 	$(VENV)/bin/python -m bench.replay
+	$(VENV)/bin/python -m bench.judge
+	$(VENV)/bin/python -m bench.regenerate
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(VENV)/bin/python -m bench.render
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

@@ -127,6 +127,8 @@ class Outside:
             measure=self.distance.measure,
             home=home(),
             say=say,
+            embedder=lambda: self.distance.model,
+            limit=self.downloads.limit,
         )
         return regenerate(
             subject, means, (self.rules, PodRules.from_environment(self.environment)), progress, cancelled

@@ -59,7 +59,7 @@ class Downloads:
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._limit = limit
+        self.limit = limit
         self._timeout = timeout
         self._private = private
         self._witness = witness
@@ -77,8 +77,8 @@ class Downloads:
             with whole_file(to) as file, closing(self._body(url, deadline)) as body:
                 for chunk in body:
                     size += len(chunk)
-                    if size > self._limit:
-                        raise MinerFault(f"larger than {self._limit} bytes")
+                    if size > self.limit:
+                        raise MinerFault(f"larger than {self.limit} bytes")
                     file.write(chunk)
         except _Unreachable as error:
             if not self._network_works():
@@ -113,12 +113,12 @@ class Downloads:
         if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise MinerFault("content encoding other than identity")
         length = headers.get(b"content-length", b"0")
-        if int(length) > self._limit:
-            raise MinerFault(f"larger than {self._limit} bytes")
+        if int(length) > self.limit:
+            raise MinerFault(f"larger than {self.limit} bytes")
 
     @contextmanager
     def _answer(self, url: httpx2.URL, deadline: float) -> Iterator[httpcore2.Response]:
-        wire = _Wire(self._pinned(url, deadline), deadline, budget=self._limit + self._limit // 16 + 2**20)
+        wire = _Wire(self._pinned(url, deadline), deadline, budget=self.limit + self.limit // 16 + 2**20)
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path)
         headers = [(b"Host", url.netloc), (b"Accept-Encoding", b"identity"), (b"Connection", b"close")]

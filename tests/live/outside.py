@@ -173,6 +173,7 @@ class SimulatedOutside:
             "DOWNLOAD_JITTER_SECONDS": "0",
             "BUILD_POLL_SECONDS": "0",
             "PUBLISH_INTERVAL_SECONDS": "0",
+            "POD_START_INTERVAL": "0",
             "JUDGE_PATIENCE_SECONDS": "0",
         }
     )
