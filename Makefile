@@ -13,7 +13,7 @@ browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
 	exec $(VENV)/bin/gen404 browse --port $(PORT) $(or $(REPO),$(MADE_UP))
 
 test: $(VENV)/installed system
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed
 	$(VENV)/bin/ruff check

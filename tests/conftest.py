@@ -1,38 +1,44 @@
 """Competitions that several tests look at: made-up ones, and local ones that run beside the session's other tests."""
 
+import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.local_competition import LocalCompetition, PlayedCompetitions
+from tests.local_competition import LocalCompetition, PlayedCompetitions, wait_until_played
 from tests.made_up import make_competition
 from tests.tampering import Tampered
 
-_PLAYED = pytest.StashKey[PlayedCompetitions]()
 _NEED_THEM = "test_local_network.py"
+_FOLDER = "LOCAL_COMPETITIONS"
+"""The variable by which the session tells its workers where they are played."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == _NEED_THEM)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    if session.items and session.items[-1].path.name == _NEED_THEM and not session.config.option.collectonly:
-        session.config.stash[_PLAYED] = PlayedCompetitions()
-        session.config.stash[_PLAYED].start()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput") and _are_needed(session.config):
+        played = PlayedCompetitions()
+        os.environ[_FOLDER] = str(played.folder)
+        played.start()
+        session.config.add_cleanup(played.close)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if played := session.config.stash.get(_PLAYED, None):
-        played.close()
+def _are_needed(config: pytest.Config) -> bool:
+    tests = Path(__file__).parent
+    chosen = {Path(each.partition("::")[0]).resolve() for each in config.args}
+    ignored = {Path(each).name for each in config.getoption("ignore") or ()}
+    needed = bool(chosen & {tests, tests.parent, tests / _NEED_THEM}) and _NEED_THEM not in ignored
+    return needed and not config.option.collectonly
 
 
 @pytest.fixture(scope="session")
-def competitions(request: pytest.FixtureRequest) -> Iterator[dict[str, LocalCompetition]]:
+def competitions() -> dict[str, LocalCompetition]:
     """Output format -> its competition, once two rounds have been played and Ctrl-C was pressed."""
-    yield request.config.stash[_PLAYED].result()
+    return wait_until_played(Path(os.environ[_FOLDER]))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ FORMATS = ["glb", "ply"]
 SECONDS = 900
 """Two rounds take five minutes on two idle cores."""
 
+_PLAYED = "played"
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 
 
@@ -114,6 +115,13 @@ class LocalCompetition:
         return int(state["current_round"]), STAGES.index(state["stage"])
 
 
+def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
+    """Output format -> its competition."""
+    return {
+        each: LocalCompetition(folder / each, {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": each}) for each in FORMATS
+    }
+
+
 class PlayedCompetitions(threading.Thread):
     """Two rounds of meshes and two of splats, side by side, until both are interrupted in round 2.
 
@@ -122,39 +130,45 @@ class PlayedCompetitions(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self._folder = tempfile.TemporaryDirectory(prefix="local-competitions-", ignore_cleanup_errors=True)
-        self._running = {each: self._competition(each) for each in FORMATS}
-        self._fault: BaseException | None = None
-
-    def _competition(self, output_format: str) -> LocalCompetition:
-        settings = {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": output_format}
-        return LocalCompetition(Path(self._folder.name) / output_format, settings)
+        self._kept = tempfile.TemporaryDirectory(prefix="local-competitions-", ignore_cleanup_errors=True)
+        self.folder = Path(self._kept.name)
+        self._running = competitions_in(self.folder)
 
     def run(self) -> None:
+        fault = ""
         try:
-            for competition in self._running.values():
-                competition.start()
-            meshes = self._running["glb"]
-            meshes.wait_for(0, "duels", SECONDS)
-            meshes.kill()
-            meshes.start()
-            for competition in self._running.values():
-                competition.wait_for(2, "open", SECONDS)
-            for competition in self._running.values():
-                assert competition.interrupt() == 0
-        except BaseException as fault:  # noqa: BLE001 -- it is raised where the result is wanted
-            self._fault = fault
+            self._play()
+        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+            fault = f"{type(error).__name__}: {error}"
+        (self.folder / "fault").write_text(fault)
+        (self.folder / "fault").rename(self.folder / _PLAYED)
 
-    def result(self) -> dict[str, LocalCompetition]:
-        """Wait until they have been played. Raises what went wrong."""
-        self.join()
-        if self._fault is not None:
-            raise self._fault
-        return self._running
+    def _play(self) -> None:
+        for competition in self._running.values():
+            competition.start()
+        meshes = self._running["glb"]
+        meshes.wait_for(0, "duels", SECONDS)
+        meshes.kill()
+        meshes.start()
+        for competition in self._running.values():
+            competition.wait_for(2, "open", SECONDS)
+        for competition in self._running.values():
+            assert competition.interrupt() == 0
 
     def close(self) -> None:
         """Leave nothing behind."""
         for competition in self._running.values():
             if competition.process is not None:
                 competition.kill()
-        self._folder.cleanup()
+        self._kept.cleanup()
+
+
+def wait_until_played(folder: Path) -> dict[str, LocalCompetition]:
+    """The competitions of a `PlayedCompetitions`, perhaps another process's. Raises what went wrong."""
+    until = time.monotonic() + 2 * SECONDS
+    while not (folder / _PLAYED).exists():
+        assert time.monotonic() < until, f"no end of the competitions in {folder}"
+        time.sleep(1)
+    if fault := (folder / _PLAYED).read_text():
+        raise AssertionError(fault)
+    return competitions_in(folder)
