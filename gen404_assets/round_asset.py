@@ -52,34 +52,42 @@ def round_assets(
         context: dg.AssetExecutionContext, competition: CompetitionResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         number = int(context.partition_key)
-        if live is not None and lane is not None and competition.operates:
-            _work(context, competition, number, live, lane)
-            history = competition.history_now()
-        else:
-            history = competition.history(context.run.run_id)
-        for name in names:
-            if dg.AssetKey(name) in context.selected_asset_keys:
-                pictures = {}
-                if name == "audits" and competition.operates:  # those who only look have no store to look into
-                    shown = farthest_pairs(history.round(number), competition.outside().read)
-                    pictures = {"farthest pairs": dg.MetadataValue.md(shown)}
-                yield from _compared(context, history, (number, name), pictures)
+        if live is None or lane is None or not competition.operates:
+            yield from _selected(context, competition, competition.history(context.run.run_id), (number, names))
+            return
+        with hold(lane) as held:  # until all is told: whose lane is free and who says nothing is taken for dead
+            if held:
+                _work(context, competition, number, live)
+            else:
+                context.log.info(f"another run works in the lane {lane}")
+            yield from _selected(context, competition, competition.history_now(), (number, names))
 
     return make
 
 
-def _work(
-    context: dg.AssetExecutionContext, competition: CompetitionResource, number: int, live: Live, lane: Lane
-) -> None:
-    """Do what is due in a lane, unless another run does."""
-    with hold(lane) as held:
-        if not held:
-            context.log.info(f"another run works in the lane {lane}")
-            return
-        try:
-            live(Work(competition.outside(), number, context.log.info, context.log.error))
-        except Overtaken as reason:
-            context.log.info(f"nothing to do: {reason}")
+def _work(context: dg.AssetExecutionContext, competition: CompetitionResource, number: int, live: Live) -> None:
+    """Do what is due in the lane that is held."""
+    try:
+        live(Work(competition.outside(), number, context.log.info, context.log.error))
+    except Overtaken as reason:
+        context.log.info(f"nothing to do: {reason}")
+
+
+def _selected(
+    context: dg.AssetExecutionContext,
+    competition: CompetitionResource,
+    history: History,
+    wanted: tuple[int, Sequence[str]],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Those of the wanted assets of a round that the run is about."""
+    number, names = wanted
+    for name in names:
+        if dg.AssetKey(name) in context.selected_asset_keys:
+            pictures = {}
+            if name == "audits" and competition.operates:  # those who only look have no store to look into
+                shown = farthest_pairs(history.round(number), competition.outside().read)
+                pictures = {"farthest pairs": dg.MetadataValue.md(shown)}
+            yield from _compared(context, history, (number, name), pictures)
 
 
 def _compared(

@@ -12,6 +12,7 @@ from gen404_assets.competition.due import Lane
 LANE_TAG, ROUND_TAG, HEAD_TAG = "gen404/lane", "gen404/round", "gen404/head"
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _ENDED = {*_FAILED, dg.DagsterRunStatus.SUCCESS}
+_WAITING = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}
 _KNOWN = 50
 _FIRST_DELAY, _LONGEST_DELAY, _LONGEST_IDLE = 5.0, 600.0, 60.0
 _LOST_AFTER = 300.0
@@ -58,9 +59,9 @@ class LaneRuns:
         return sum(1 for _ in takewhile(lambda run: run.status in _FAILED, ended))
 
     @property
-    def ended(self) -> int:
-        """How many runs have ended; with the head, it tells one request from the next."""
-        return sum(run.status in _ENDED for run in self.runs)
+    def last(self) -> str:
+        """The newest run; with the head, it tells one request from the next, however many there have been."""
+        return self.runs[0].run_id if self.runs else "none"
 
     def under_way(self) -> LaneRun | None:
         """The run that has not ended."""
@@ -75,7 +76,8 @@ class LaneRuns:
     def lost(self, lane_is_free: bool, now: float) -> LaneRun | None:
         """A run that Dagster believes to be under way, and that nobody has heard of for long."""
         run = self.under_way()
-        return run if run and lane_is_free and now - run.changed > _LOST_AFTER else None
+        launched = run is not None and run.status not in _WAITING
+        return run if run and launched and lane_is_free and now - run.changed > _LOST_AFTER else None
 
     def back_off(self, head: str, now: float) -> str:
         """How long the next run is to wait after failures, or after runs that left the head as it is; or nothing."""

@@ -93,7 +93,7 @@ def _requests(
             context.log.error(f"{lane} of round {found.round} failed {runs.failures} times; it is tried again")
         chosen = sorted(_TOGETHER) if _TOGETHER & set(assets) else assets
         yield dg.RunRequest(
-            run_key=f"{lane}:{found.round}:{head}:{runs.ended}",
+            run_key=f"{lane}:{found.round}:{head}:{runs.last}",
             asset_selection=[dg.AssetKey(asset) for asset in chosen],
             partition_key=str(found.round),
             tags={LANE_TAG: lane.value, ROUND_TAG: str(found.round), HEAD_TAG: head},

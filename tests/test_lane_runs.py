@@ -52,6 +52,19 @@ def test_a_run_that_changed_nothing_is_not_repeated_at_once() -> None:
     assert not runs(STATUS.SUCCESS).back_off("another head", 1000.5), "somebody has published since"
 
 
+def test_g14_each_request_has_a_name_of_its_own_however_many_there_have_been() -> None:
+    names = set()
+    for newest in range(50, 200):
+        known = [LaneRun(f"run-{newest - each}", STATUS.FAILURE, "head", 0.0) for each in range(50)]
+        names.add(LaneRuns(known).last)
+    assert len(names) == 150
+
+
+@pytest.mark.parametrize("status", [STATUS.QUEUED, STATUS.NOT_STARTED])
+def test_a_run_that_waits_in_the_queue_is_not_lost(status: dg.DagsterRunStatus) -> None:
+    assert not runs(status, changed=0.0).lost(lane_is_free=True, now=100_000.0)
+
+
 def test_a_run_that_nobody_has_heard_of_is_lost_unless_its_lane_is_held() -> None:
     started = runs(STATUS.STARTED, changed=0.0)
     assert started.lost(lane_is_free=True, now=1000.0)

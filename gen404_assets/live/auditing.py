@@ -17,6 +17,7 @@ from gen404_assets.competition.audits import (
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules
+from gen404_assets.competition.regeneration import Prompts
 from gen404_assets.competition.round import Round, miner_path, read_file
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
@@ -33,16 +34,20 @@ def make_baseline(work: Work) -> None:
     if due.of("baseline") is None:
         return
     leader = current.need("leader.json", current.defending)
+    told = _Told(LEADER, current.baseline)
     try:
-        found = _regenerate(work, current, (LEADER, leader.docker), None, Event())
+        if leader.docker is None:  # nothing can run: closed by rule, so that the round goes on
+            prompts = Prompts(current.stems, work.rules, audited=False, output_format=current.config.output_format)
+            found = Regenerated(prompts.closed(), PodStatsFile({}), deployed=False)
+        else:
+            found = _regenerate(work, current, (told, leader.docker), None, Event())
+        work.publish(
+            [f"Update generated for round {work.number}, miner {LEADER}"],
+            _STAGES,
+            lambda now: told.files(now, found.outputs, found.pods),
+        )
     except Cancelled as reason:
         work.say(str(reason))
-        return
-    work.publish(
-        [f"Update generated for round {work.number}, miner {LEADER}"],
-        _STAGES,
-        lambda now: _outputs_files(now, LEADER, found.outputs, found.pods),
-    )
 
 
 def audit_candidates(work: Work) -> None:
@@ -70,8 +75,13 @@ def _audit_while_due(
     stagger = PodRules.from_environment(work.outside.environment).pod_start_interval
     next_start = time.monotonic()
     while True:
-        due, _ = work.due()
-        ready = [hotkey for hotkey in due.of("audits") or () if hotkey not in {*faults, *active.values()}]
+        try:
+            due, _ = work.due()
+            ready = [hotkey for hotkey in due.of("audits") or () if hotkey not in {*faults, *active.values()}]
+        except InfrastructureFault:  # not worth the pods of the audits under way
+            if not active:
+                raise
+            ready = []
         if ready and time.monotonic() >= next_start:
             active[pool.submit(_audit, work, ready[0], stopped)] = ready[0]
             next_start = time.monotonic() + stagger
@@ -93,13 +103,19 @@ def _audit(work: Work, hotkey: str, stopped: Event) -> None:
     build = current.builds[hotkey] if current.builds is not None else None
     submitted = current.submitted(hotkey)
     if build is None or build.docker_image is None or submitted is None:
-        _publish_verdict(work, hotkey, None, reject_unmeasured(hotkey, NO_IMAGE))
+        told = _Told(hotkey, current.generated(hotkey))
+        _publish_verdict(work, told, None, reject_unmeasured(hotkey, NO_IMAGE))
         return
+    told = _Told(hotkey, current.generated(hotkey))
     try:
-        found = _regenerate(work, current, (hotkey, build.docker_image), submitted, stopped)
+        found = _regenerate(work, current, (told, build.docker_image), submitted, stopped)
+        _conclude(work, current, told, found)
     except Cancelled as reason:
         work.say(str(reason))
-        return
+
+
+def _conclude(work: Work, current: Round, told: "_Told", found: Regenerated) -> None:
+    hotkey, submitted = told.hotkey, current.submitted(told.hotkey) or Outputs({})
     request = current.requests.of(hotkey)
     critical = request.critical_prompts if request else []
     verdict = judge_audit(hotkey, submitted, found.outputs, critical, work.rules)
@@ -107,16 +123,17 @@ def _audit(work: Work, hotkey: str, stopped: Event) -> None:
         verdict = reject_unmeasured(hotkey, NO_POD)
     if verdict is None:
         raise InfrastructureFault("some distances could not be measured")
-    _publish_verdict(work, hotkey, found, verdict)
+    _publish_verdict(work, told, found, verdict)
     work.say(f"{hotkey}: {verdict.outcome} {verdict.reason}")
 
 
-def _publish_verdict(work: Work, hotkey: str, found: Regenerated | None, verdict: GenerationAudit) -> None:
+def _publish_verdict(work: Work, told: "_Told", found: Regenerated | None, verdict: GenerationAudit) -> None:
     """The verdict, with what it follows from. One that a person has entered meanwhile stands."""
+    hotkey = told.hotkey
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
         known = now.audits.get(hotkey)
-        files = _outputs_files(now, hotkey, found.outputs, found.pods) if found else {}
+        files = told.files(now, found.outputs, found.pods) if found else {}
         if known is not None and known.outcome is not AuditOutcome.PENDING:
             return files
         path = now.path("generation_audits.json")
@@ -128,17 +145,18 @@ def _publish_verdict(work: Work, hotkey: str, found: Regenerated | None, verdict
 
 
 def _regenerate(
-    work: Work, current: Round, whose: tuple[str, str | None], submitted: Outputs | None, stopped: Event
+    work: Work, current: Round, whose: tuple["_Told", str], submitted: Outputs | None, stopped: Event
 ) -> Regenerated:
     """Run a hotkey's image on the round's prompts, publishing what there is now and then, until `stopped`.
 
     Raises Cancelled when it isn't wanted any more, InfrastructureFault when nothing can be said of it.
     """
-    hotkey, image = whose
+    told, image = whose
+    hotkey = told.hotkey
     subject = Subject(
         round=work.number,
         hotkey=hotkey,
-        image=image or "",
+        image=image,
         seed=current.need(current.path("seed.json"), current.seed).seed,
         prompts=current.prompts or [],
         output_format=current.config.output_format,
@@ -154,7 +172,11 @@ def _regenerate(
         if time.monotonic() - published < work.pace.publish_interval_seconds:
             return False
         published = time.monotonic()
-        work.publish([message], _STAGES, lambda now: _outputs_files(now, hotkey, outputs, pods))
+        try:
+            work.publish([message], _STAGES, lambda now: told.files(now, outputs, pods))
+        except InfrastructureFault as fault:  # not worth the pods that work
+            work.say(f"what there is of {hotkey} is published later: {fault}")
+            return False
         return True
 
     def unwanted() -> bool:
@@ -164,17 +186,28 @@ def _regenerate(
             due, _ = work.due()
         except Overtaken:
             return True
+        except InfrastructureFault as fault:
+            work.say(f"whether {hotkey} is still wanted isn't known: {fault}")
+            return False
         return hotkey not in (due.of("baseline" if hotkey == LEADER else "audits") or ())
 
     return work.outside.regenerate(subject, work.say, publish, unwanted)
 
 
-def _outputs_files(now: Round, hotkey: str, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
-    path = miner_path(now.number, hotkey, "generated.json")
-    stats = miner_path(now.number, hotkey, "pod_stats.json")
-    known = read_file(now.files, stats, PodStatsFile)
-    both = PodStatsFile({**(known.root if known is not None else {}), **pods.root})
-    return {
-        path: outputs.to_bytes(now.files.read(path)),
-        stats: both.to_bytes(now.files.read(stats)),
-    }
+class _Told:
+    """What has been published of a hotkey's regeneration: anything else in the repository is a person's change."""
+
+    def __init__(self, hotkey: str, known: Outputs | None) -> None:
+        self.hotkey = hotkey
+        self._known = [known]
+
+    def files(self, now: Round, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
+        """The files with what there is now. Raises Cancelled over a person's change: the work begins anew with that."""
+        if now.generated(self.hotkey) not in self._known:
+            raise Cancelled(f"somebody has changed generated.json of {self.hotkey}")
+        self._known.append(outputs)
+        path = miner_path(now.number, self.hotkey, "generated.json")
+        stats = miner_path(now.number, self.hotkey, "pod_stats.json")
+        known = read_file(now.files, stats, PodStatsFile)
+        both = PodStatsFile({**(known.root if known is not None else {}), **pods.root})
+        return {path: outputs.to_bytes(now.files.read(path)), stats: both.to_bytes(now.files.read(stats))}

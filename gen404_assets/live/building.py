@@ -7,6 +7,7 @@ from functools import partial
 from gen404_assets.competition.builds import BuildRun, Builds, observe_builds, pending_builds
 from gen404_assets.competition.due import Lane
 from gen404_assets.competition.round import Round
+from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.work import Work
 from resources.faults import InfrastructureFault
@@ -25,9 +26,11 @@ def track_builds(work: Work) -> None:
         if fault != told:
             told = fault
             work.say(fault or "GitHub answers")
-        if _changed(work, current, run):
+        # The deadline is for what GitHub doesn't list, not for its silence.
+        waited = 0.0 if fault else _waited(work, current)
+        if _changed(current, run, waited, work.rules):
             message = f"Update build statuses for round {work.number}"
-            work.publish([message], STAGES, partial(_file, work, run=run))
+            work.publish([message], STAGES, partial(_file, run=run, waited=waited, rules=work.rules))
         else:
             time.sleep(work.pace.build_poll_seconds)
 
@@ -40,19 +43,18 @@ def _ask(work: Work) -> tuple[BuildRun | None, str]:
         return None, f"nothing can be learnt of the builds: {fault}"
 
 
-def _changed(work: Work, current: Round, run: BuildRun | None) -> bool:
+def _changed(current: Round, run: BuildRun | None, waited: float, rules: Rules) -> bool:
     path = current.path("builds.json")
-    return _file(work, current, run)[path] != current.files.read(path)
+    return _file(current, run, waited, rules)[path] != current.files.read(path)
 
 
-def _file(work: Work, current: Round, run: BuildRun | None) -> Mapping[str, bytes | None]:
+def _file(current: Round, run: BuildRun | None, waited: float, rules: Rules) -> Mapping[str, bytes | None]:
     """`builds.json` after what GitHub told. A build that a person wrote stands as it is once it has ended."""
     submissions = current.need(current.path("submissions.json"), current.submissions)
     known = current.builds.root if current.builds is not None else {}
     builds = Builds({hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()})
     path = current.path("builds.json")
-    observed = observe_builds(builds, run, _waited(work, current), work.rules)
-    return {path: observed.to_bytes(current.files.read(path))}
+    return {path: observe_builds(builds, run, waited, rules).to_bytes(current.files.read(path))}
 
 
 def _waited(work: Work, current: Round) -> float:

@@ -43,7 +43,9 @@ def collect(work: Work) -> None:
     if due.stage is Stage.MINER_GENERATION:
         messages = [f"Round {work.number}: downloading"]
         work.publish(messages, {Stage.MINER_GENERATION}, lambda now: state_file(now, Stage.DOWNLOADING, work.rules))
-        current = work.head()
+        due, current = work.due()
+    if due.stage is not Stage.DOWNLOADING:
+        return
     with TemporaryDirectory(prefix="gen404-collect-") as folder:
         _Collection(work, current, Path(folder)).run()
 
@@ -163,9 +165,10 @@ class _Collection:
         def derive(now: Round) -> Mapping[str, bytes | None]:
             files: dict[str, bytes | None] = {}
             complete = last
-            for hotkey in self.submissions.names:
-                outputs = _joined(now.submitted(hotkey), found.get(hotkey, {}), self.stems)
-                complete = complete and is_in(outputs, self.stems)
+            submissions = now.need(now.path("submissions.json"), now.submissions)
+            for hotkey in submissions.names:  # a person may have added one, or a prompt, since: it is due then
+                outputs = _joined(now.submitted(hotkey), found.get(hotkey, {}), now.stems)
+                complete = complete and is_in(outputs, now.stems)
                 if hotkey in found:
                     path = miner_path(self.number, hotkey, "submitted.json")
                     files[path] = outputs.to_bytes(now.files.read(path))

@@ -42,7 +42,7 @@ def _judge_next(work: Work, canaries: Canaries, patience: Patience) -> bool:
     """Do what is due next, or wait; False where nothing is due."""
     due, current = work.due()
     assets = due.assets(Lane.JUDGING)
-    if due.stage is not Stage.DUELS or not assets or "winner" in assets:
+    if due.stage is not Stage.DUELS or not {"audit_requests", "duels"} & set(assets):
         return False
     try:
         if "audit_requests" in assets:

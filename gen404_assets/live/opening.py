@@ -32,18 +32,22 @@ def open_round(work: Work) -> Mapping[str, str]:
         name = now.config.round_name(now.number)
         reading = read_submissions(revealed, schedule, name)
         refused.update(reading.refused)
-        seed = draw_seed(latest.number, latest.hash, name)
-        files = {
-            now.path("submissions.json"): reading.submissions.to_bytes(),
+        seed = now.seed or draw_seed(latest.number, latest.hash, name)
+        submissions = now.submissions if now.submissions is not None else reading.submissions
+        made = {
+            now.path("submissions.json"): submissions.to_bytes(),
             now.path("seed.json"): seed.to_bytes(),
             now.path("prompts.txt"): prompts_bytes(_prompts(work, now, seed.seed)),
         }
-        if len(reading.submissions):
-            eta = time_at(latest, schedule.generation_deadline_block)
-            return files | state_file(now, Stage.MINER_GENERATION, work.rules, eta)
-        leader = now.need("leader.json", now.defending)
-        files[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
-        return files | state_file(now, Stage.FINALIZING, work.rules)
+        if not len(submissions):
+            leader = now.need("leader.json", now.defending)
+            made[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
+        # What a person has entered before the window closed stands; to have it drawn anew, they delete it.
+        files = {path: content for path, content in made.items() if now.files.read(path) is None}
+        if not len(submissions):
+            return files | state_file(now, Stage.FINALIZING, work.rules)
+        eta = time_at(latest, schedule.generation_deadline_block)
+        return files | state_file(now, Stage.MINER_GENERATION, work.rules, eta)
 
     work.publish([f"Seed, prompts and submissions for round {work.number}"], {Stage.OPEN}, derive)
     for hotkey, reason in refused.items():

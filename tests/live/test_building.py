@@ -53,6 +53,14 @@ def test_g6_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline()
     assert outside.chain.number >= 600 + 3 * 3600 / 12
 
 
+def test_g1_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> None:
+    outside = generating(MINERS[:1])
+    outside.chain.number = 600 + 5 * 3600 // 12
+    outside.builds = Told(outside, "status 502", "status 403", BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    track_builds(work(outside))
+    assert statuses(outside) == ["success"]
+
+
 @pytest.mark.parametrize("status", ["success", "failure"])
 def test_a_build_that_a_person_entered_stands(status: str) -> None:
     outside = generating(MINERS[:2])

@@ -1,9 +1,11 @@
 """DOWNLOADING: what miners serve is recorded, what they don't too, and our own faults are held against nobody."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
 from resources.faults import InfrastructureFault
@@ -126,6 +128,34 @@ def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
     assert found is not None
     assert found[stem].size == len(b"served at first")
     assert outside.store.objects[f"{key}.png"] == b"picture of served at first"
+
+
+def test_a_miner_whom_a_person_adds_meanwhile_is_fetched_too_before_the_duels() -> None:
+    outside = generating(MINERS[:1])
+    path = "rounds/0/submissions.json"
+
+    def serve(url: str) -> bytes:
+        submissions = json.loads(outside.repository.head.read(path) or b"")
+        if MINERS[1] not in submissions:
+            submissions[MINERS[1]] = submissions[MINERS[0]] | {"cdn_url": "https://cdn9.example"}
+            outside.repository.commit({path: json.dumps(submissions).encode()}, "By hand")
+        return b"good " + url.encode()
+
+    outside.environment = {**outside.environment, "MAX_CONCURRENT_DOWNLOADS": "1", "PUBLISH_INTERVAL_SECONDS": "60"}
+    outside.downloads = SimulatedDownloads(serve)
+    collect(work(outside))
+    assert stage(outside) is Stage.DOWNLOADING
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert set(submitted(outside, MINERS[1])) == set(now(outside).stems)
+
+
+def test_a_pause_between_the_stages_holds_the_downloads_up() -> None:
+    outside = generating(MINERS[:1])
+    outside.rules = Rules(pause_on_stage_end=True)
+    collect(work(outside))
+    assert stage(outside) is Stage.PAUSED
+    assert not outside.downloads.asked
 
 
 def test_a_submission_recorded_by_a_person_is_kept() -> None:

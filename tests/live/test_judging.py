@@ -120,6 +120,17 @@ def test_g4_a_match_that_was_played_meanwhile_is_not_played_again() -> None:
     assert outside.repository.messages[-1] == "By hand"
 
 
+def test_g11_a_request_that_a_person_deleted_does_not_keep_the_winner_from_being_crowned() -> None:
+    outside = dueling([FINE])
+    skilled(outside, {LEADER: 9, FINE: 1})
+    judge_matches(work(outside))
+    audited(outside, FINE, "passed")
+    outside.repository.commit({"rounds/0/require_audit.json": None}, "By hand")
+    judge_matches(work(outside))
+    crown_winner(work(outside))
+    assert stage(outside) is Stage.FINALIZING
+
+
 def test_a_winner_that_a_person_entered_stands() -> None:
     outside = dueling([FINE])
     skilled(outside, {LEADER: 1, FINE: 9})

@@ -86,6 +86,17 @@ def test_opening_again_changes_nothing() -> None:
     assert outside.repository.head is head
 
 
+def test_what_a_person_entered_before_the_window_closed_stands() -> None:
+    outside = opened()
+    reveal(outside, MINERS[:2])
+    typed = b'{"seed": 7}'
+    outside.repository.commit({"rounds/0/seed.json": typed}, "By hand")
+    outside.chain.number = 600
+    open_round(work(outside))
+    assert stage(outside) is Stage.MINER_GENERATION
+    assert outside.repository.head.read("rounds/0/seed.json") == typed
+
+
 def hold(outside: SimulatedOutside, paused: bytes) -> None:
     outside.repository.commit({"state.json": paused}, "Hold on")
 
