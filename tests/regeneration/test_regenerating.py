@@ -122,7 +122,8 @@ def test_g11_a_baseline_whose_image_is_gone_is_closed(tmp_path: Path) -> None:
 
 
 def test_g11_a_container_that_ends_fails_the_prompt_and_is_replaced(tmp_path: Path) -> None:
-    world = World(tmp_path, {"dies": "p02", "slow": 0.05})
+    # Slow enough for the answer before it to have come whole, on any machine.
+    world = World(tmp_path, {"dies": "p02", "slow": 0.4})
     found = world.regenerate(subject(8))
     assert found.deployed
     assert found.outputs["p02"].attempts == 3
