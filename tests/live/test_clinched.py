@@ -69,7 +69,7 @@ def tampered(outside: SimulatedOutside, change: Callable[[dict[str, Any]], objec
 
 def test_a_lost_match_stops_when_nothing_can_save_it_and_says_what_was_still_possible() -> None:
     def loses(_place: int, _seed: int) -> int:
-        time.sleep(0.02)
+        time.sleep(0.15)  # long enough to be told to stop before the one after next
         return -1
 
     outside = judged(loses)
@@ -78,7 +78,7 @@ def test_a_lost_match_stops_when_nothing_can_save_it_and_says_what_was_still_pos
     assert report["clinched"] == {"played": 7, "prompts": PROMPTS, "least": -12, "most": -2}
     assert (report["score"], report["margin"]) == (-2, -2 / 12)
     assert [duel["name"] for duel in report["duels"]] == sorted(now(outside).stems[:7])
-    assert len(outside.judging.asked) <= 2 * 9, "one more may be under way as it stops"
+    assert len(outside.judging.asked) <= 2 * 8
     assert [match.margin for match in now(outside).matrix.matches] == [-2 / 12]
     assert replayed(outside).finding == "identical"
 
