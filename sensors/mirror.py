@@ -1,5 +1,6 @@
 """The sensor that shows in Dagster what anyone commits to the competition's repository, new rounds included."""
 
+import os
 from itertools import islice
 
 import dagster as dg
@@ -8,19 +9,19 @@ from gen404_assets.competition_repository import history_at
 from gen404_assets.mirroring import missing_events, new_rounds
 from gen404_assets.partitions import ROUNDS
 from gen404_assets.resource import CompetitionResource
+from gen404_assets.settings import sensor_seconds
 
 EVENTS_A_TICK = 300
-"""A tick has a minute, an event takes about 25 ms; what is left over comes with the next tick."""
+"""A tick has a minute, an event takes about 25 ms; what is left over of a repository new to us comes with the next."""
 
 
-@dg.sensor(minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(minimum_interval_seconds=sensor_seconds(os.environ), default_status=dg.DefaultSensorStatus.RUNNING)
 def mirror(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SensorResult | dg.SkipReason:
     """Log what the repository's head holds and Dagster has not seen."""
-    repository = competition.repository()
-    head = repository.refresh()
+    head = competition.head()
     if head == context.cursor:
         return dg.SkipReason(f"the head is still {head[:7]}")
-    history = history_at(repository, head)
+    history = history_at(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
     found = list(islice(missing_events(context.instance, history), EVENTS_A_TICK + 1))
     complete = len(found) <= EVENTS_A_TICK
