@@ -11,8 +11,10 @@ from gen404_assets.partitions import ROUNDS
 from gen404_assets.resource import CompetitionResource
 from gen404_assets.settings import sensor_seconds
 
-EVENTS_A_TICK = 300
-"""A tick has a minute, an event takes about 25 ms; what is left over of a repository new to us comes with the next."""
+EVENTS_A_TICK = 30
+"""An event takes up to 25 ms, a tick less than a second; what is left over comes with the next.
+
+What there is when the platform starts is imported before any tick."""
 
 
 @dg.sensor(minimum_interval_seconds=sensor_seconds(os.environ), default_status=dg.DefaultSensorStatus.RUNNING)
