@@ -1,4 +1,4 @@
-"""A total deadline for calls that have none of their own."""
+"""Blocking calls in threads of their own, which keep nothing from exiting; and a total deadline for them."""
 
 import threading
 from collections.abc import Callable
@@ -9,12 +9,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `call` returns or raises, or TimeoutError after `seconds`.
-
-    A call that is given up runs on in its thread, which keeps nothing from exiting: what it does must be harmless.
-    """
+def in_background(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """What `call` will have returned or raised. It can't be cancelled: what it does unheard must be harmless."""
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
@@ -23,4 +21,9 @@ def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwar
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return future.result(seconds)
+    return future
+
+
+def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `call` returns or raises, or TimeoutError after `seconds`, when it is given up and runs on unheard."""
+    return in_background(call, *args, **kwargs).result(seconds)

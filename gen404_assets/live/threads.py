@@ -1,10 +1,10 @@
 """Blocking calls from asyncio, each in a thread of its own that keeps nothing from ending."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from resources.deadlines import in_background
 from resources.faults import InfrastructureFault
 
 P = ParamSpec("P")
@@ -16,28 +16,7 @@ _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `call` returns or raises. Cancelled, the call runs on in its daemon thread, and nobody hears of it."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def tell(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]  # no error: it is the result
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = call(*args, **kwargs)
-        except BaseException as raised:  # noqa: BLE001 -- whatever it is, it's raised where the result is waited for
-            error = raised
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, result, error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(in_background(call, *args, **kwargs))
 
 
 async def steadily(call: Callable[..., T], *args: object, say: Callable[[str], None], patience: float = PATIENCE) -> T:
