@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
 
 
 class PlayedCompetitions(threading.Thread):
-    """Two rounds of meshes and two of splats, side by side, until both are interrupted in round 2.
+    """Two rounds of meshes and two of splats, side by side, each interrupted as its round 2 opens.
 
     The platform of the first is killed while the duels of its round 0 are under way, and started again.
     """
@@ -150,10 +151,8 @@ class PlayedCompetitions(threading.Thread):
         meshes.wait_for(0, "duels", SECONDS)
         meshes.kill()
         meshes.start()
-        for competition in self._running.values():
-            competition.wait_for(2, "open", SECONDS)
-        for competition in self._running.values():
-            assert competition.interrupt() == 0
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_play_until_round_2, self._running.values()))
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -161,6 +160,11 @@ class PlayedCompetitions(threading.Thread):
             if competition.process is not None:
                 competition.kill()
         self._kept.cleanup()
+
+
+def _play_until_round_2(competition: LocalCompetition) -> None:
+    competition.wait_for(2, "open", SECONDS)
+    assert competition.interrupt() == 0
 
 
 def wait_until_played(folder: Path) -> dict[str, LocalCompetition]:
