@@ -1,6 +1,7 @@
-"""The documentation is true: links, citations, keys, examples and settings, checked against the code."""
+"""The documentation is true: links, citations, keys, examples and settings fit the code."""
 
 import ast
+import dataclasses
 import importlib
 import io
 import pkgutil
@@ -30,6 +31,7 @@ from gen404_assets.competition.settings import VERSIONS, Rules
 from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.winner import Winner
+from gen404_assets.live.work import Pace
 
 ROOT = Path(__file__).parents[1]
 SPECIFICATION = ROOT / "docs" / "specification"
@@ -62,7 +64,7 @@ NOT_OURS = {"SUBNET_OWNER_UID"}
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-_CITATION = re.compile(r"([A-Za-z][\w-]*\.md)\b`?(?:, \"?([A-Z0-9][^\"`)]*))?")
+_CITATION = re.compile(r"(?<![\w/-])([A-Za-z][\w-]*\.md)\b`?(?:, \"?([A-Z0-9][^\"`)]*))?")
 
 
 def text_of(page: Path) -> str:
@@ -146,6 +148,11 @@ def test_every_citation_in_a_docstring_or_comment_names_a_page_and_a_heading() -
         for citation in wrong_citations(text)
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_citation_on_a_page_names_a_page_and_a_heading(page: Path) -> None:
+    assert wrong_citations(" ".join(text_of(page).split())) == []
 
 
 def test_wrong_citations_are_found() -> None:
@@ -236,6 +243,25 @@ def test_every_setting_of_the_rules_is_in_the_specification_and_no_other() -> No
     sources = "".join(path.read_text() for path in SOURCES if path != Path(__file__))
     unknown = {name for name in named if name not in sources and name.lower() not in sources}
     assert unknown == NOT_OURS
+
+
+def shown(value: object) -> set[str]:
+    """How a page may write a setting's default."""
+    if not isinstance(value, int | float):
+        return {str(value)}
+    return {f"{value:g}", f"{value:,.0f}", f"{value / 3600:g} h"}
+
+
+@pytest.mark.parametrize("settings", [Rules(), PodRules(), Pace()])
+def test_the_default_of_a_setting_stands_beside_it(settings: Rules | PodRules | Pace) -> None:
+    pages = "\n\n".join(page.read_text() for page in sorted(SPECIFICATION.glob("*.md")))
+    passages = re.split(r"\n\n|\n(?=[|-])", pages)
+    for field in dataclasses.fields(settings):
+        beside = [passage for passage in passages if f"`{field.name.upper()}`" in passage]
+        value = getattr(settings, field.name)
+        if beside and not isinstance(value, bool):
+            words = re.findall(r"[^\s()`|]+(?: h\b)?", " | ".join(beside))
+            assert shown(value) & set(words), f"{field.name.upper()}: {value}"
 
 
 def test_every_version_of_a_rule_is_in_the_specification() -> None:
