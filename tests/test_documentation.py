@@ -64,7 +64,7 @@ NOT_OURS = {"SUBNET_OWNER_UID", "VLLM_BATCH_INVARIANT"}
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-_CITATION = re.compile(r"(?<![\w/-])([A-Za-z][\w-]*\.md)\b`?(?:, \"?([A-Z0-9][^\"`)]*))?")
+_CITATION = re.compile(r"(?<![\w/.-])(?:[\w.-]+/)*([\w-]+\.md)\b`?(?:, \"?([A-Z0-9][^\"`)]*))?")
 
 
 def text_of(page: Path) -> str:
@@ -159,7 +159,7 @@ def test_wrong_citations_are_found() -> None:
     assert wrong_citations("`rules.md`, Duels: as said there; (`rules.md`, Timeline 4)") == []
     assert wrong_citations('interfaces.md, "Render service"; (guarantees.md, 27)') == []
     assert wrong_citations("as rules.md, for one, has it") == []
-    for wrong in ("`laws.md`", "`rules.md`, Duel", "(`rules.md`, Fencing)", "`guarantees.md`, 28"):
+    for wrong in ("`laws.md`", "docs/laws.md", "`rules.md`, Duel", "(`rules.md`, Fencing)", "`guarantees.md`, 28"):
         assert wrong_citations(wrong), wrong
 
 
