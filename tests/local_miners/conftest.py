@@ -73,7 +73,7 @@ class Network:
         repository = Repository(str(self.folder / "competition.git"), mirror=self.folder / "mirror")
         repository.publish("As the platform would", lambda _: contents)
 
-    def open_round(self, number: int = 0, *, blocks: int = 400, output_format: str = "glb") -> None:
+    def open_round(self, number: int = 0, *, blocks: int = 60, output_format: str = "glb") -> None:
         chain = open_chain(self.environment)
         latest = chain.finalized().number + blocks
         chain.close()
