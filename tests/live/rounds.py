@@ -1,7 +1,7 @@
 """A competition in memory whose round 0 is played stage by stage by the platform's own work."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.hotkeys import LEADER
@@ -109,10 +109,10 @@ def generating(miners: Sequence[str], **config: object) -> SimulatedOutside:
     return outside
 
 
-def dueling(miners: Sequence[str], **config: object) -> SimulatedOutside:
-    """Round 0 with everything downloaded and the baseline complete."""
+def dueling(miners: Sequence[str], *, builds: Mapping[str, str] | None = None, **config: object) -> SimulatedOutside:
+    """Round 0 with everything downloaded and the baseline complete; all are built unless `builds` says otherwise."""
     outside = generating(miners, **config)
-    outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys(miners, "success"))
+    outside.builds.run = BuildRun(ended=True, jobs=builds or dict.fromkeys(miners, "success"))
     track_builds(work(outside))
     baseline(outside)
     collect(work(outside))
