@@ -109,10 +109,15 @@ def generating(miners: Sequence[str], **config: object) -> SimulatedOutside:
     return outside
 
 
-def dueling(miners: Sequence[str], *, builds: Mapping[str, str] | None = None, **config: object) -> SimulatedOutside:
-    """Round 0 with everything downloaded and the baseline complete; all are built unless `builds` says otherwise."""
-    outside = generating(miners, **config)
-    outside.builds.run = BuildRun(ended=True, jobs=builds or dict.fromkeys(miners, "success"))
+def dueling(miners: Sequence[str], **config: object) -> SimulatedOutside:
+    """Round 0 with everything built and downloaded, and the baseline complete."""
+    return dueling_with(dict.fromkeys(miners, "success"), **config)
+
+
+def dueling_with(builds: Mapping[str, str], **config: object) -> SimulatedOutside:
+    """The same with what became of each miner's build: hotkey -> its job's conclusion."""
+    outside = generating([*builds], **config)
+    outside.builds.run = BuildRun(ended=True, jobs=builds)
     track_builds(work(outside))
     baseline(outside)
     collect(work(outside))

@@ -14,7 +14,7 @@ from gen404_assets.live.opening import open_round
 from gen404_assets.operating import resume_round
 from resources.faults import InfrastructureFault
 from tests.live.outside import SimulatedBuilds, SimulatedOutside
-from tests.live.rounds import dueling, generating, now, opened, reveal, work
+from tests.live.rounds import dueling_with, generating, now, opened, reveal, work
 from tests.rules.examples import MINERS
 
 HOUR = 3600 // 12
@@ -152,7 +152,7 @@ def test_a_failure_is_followed_until_the_deadline_and_looked_at_once_more_when_a
 
 
 def test_what_a_verdict_rests_on_is_not_mended() -> None:
-    outside = dueling(MINERS[:2], builds={MINERS[0]: "failure", MINERS[1]: "success"})
+    outside = dueling_with({MINERS[0]: "failure", MINERS[1]: "success"})
     reject(outside, MINERS[0])
     outside.builds = Told(outside, BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success")))
     before = outside.repository.head
@@ -175,7 +175,7 @@ def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word:
 
 
 def test_the_candidate_is_not_rejected_for_a_build_that_has_been_mended_meanwhile() -> None:
-    outside = dueling(MINERS[:1], builds={MINERS[0]: "failure"})
+    outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
     outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     audit_candidates(work(outside))
@@ -184,7 +184,7 @@ def test_the_candidate_is_not_rejected_for_a_build_that_has_been_mended_meanwhil
 
 
 def test_the_candidate_waits_while_its_build_is_run_again() -> None:
-    outside = dueling(MINERS[:1], builds={MINERS[0]: "failure"})
+    outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
     again = BuildRun(ended=False, jobs={MINERS[0]: "in_progress"})
     outside.chain.number = 700
@@ -195,7 +195,7 @@ def test_the_candidate_waits_while_its_build_is_run_again() -> None:
 
 @pytest.mark.parametrize("told", ["failure", "in_progress", "status 502", None])
 def test_g11_a_build_that_stays_without_an_image_is_rejected_at_last(told: str | None) -> None:
-    outside = dueling(MINERS[:1], builds={MINERS[0]: "failure"})
+    outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
     run = told if told is None or told.startswith("status") else BuildRun(False, {MINERS[0]: told})
     outside.builds = Told(outside, run)
