@@ -124,7 +124,9 @@ class Builds:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One execution of a hotkey's job; `word` is its conclusion where it has one, else its status."""
+    """One execution of a hotkey's job; `word` is its conclusion where it has one, else its
+    status.
+    """
 
     attempt: int
     number: int
@@ -186,7 +188,9 @@ def _note(run: Mapping[str, Any]) -> str | None:
 
 
 def _missing_attempts(run: Mapping[str, Any], jobs: Iterable[_Job]) -> bool:
-    """Whether an attempt of the run has no job listed: others than those listed may have been run."""
+    """Whether an attempt of the run has no job listed: others than those listed may have been
+    run.
+    """
     return not {*range(1, int(run.get("run_attempt") or 1) + 1)} <= {job.attempt for job in jobs}
 
 

@@ -1,16 +1,17 @@
-"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST API.
+"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST
+API.
 
-`python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the bare
-repository whose message ends with `submissions for round {n}` starts a run, with a job for each
-submission. After some seconds a job succeeds where `F/code.json` ("owner/name@commit" -> command)
-knows the code, and puts its image with that command into `F/images.json`; else it fails.
+`python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the
+bare repository whose message ends with `submissions for round {n}` starts a run, with a job for
+each submission. After some seconds a job succeeds where `F/code.json` ("owner/name@commit" ->
+command) knows the code, and puts its image with that command into `F/images.json`; else it fails.
 
 Its behaviour is taken from docs.github.com ("REST API endpoints for workflow runs", "... for
-workflow jobs"), and where that leaves a choice from what GitHub has done since May 2025. A run can be
-re-run by a POST to `rerun` or `rerun-failed-jobs`: it is then in progress again, its `run_attempt`
-one more, with new jobs of that attempt. `jobs` lists those of the last attempt alone, so without the
-jobs that a re-run of failed ones did not repeat; with `filter=all` it lists those of all attempts,
-and `attempts/{n}/jobs` those of one.
+workflow jobs"), and where that leaves a choice from what GitHub has done since May 2025. A run can
+be re-run by a POST to `rerun` or `rerun-failed-jobs`: it is then in progress again, its
+`run_attempt` one more, with new jobs of that attempt. `jobs` lists those of the last attempt alone,
+so without the jobs that a re-run of failed ones did not repeat; with `filter=all` it lists those of
+all attempts, and `attempts/{n}/jobs` those of one.
 """
 
 import argparse
@@ -83,7 +84,9 @@ class Forge:
             return {"total_count": len(jobs), "jobs": [_told(job) for job in jobs[shown]]}
 
     def post(self, path: str) -> tuple[int, Any]:
-        """Status and answer to a POST: a re-run of all jobs of a run that has ended, or of those that failed."""
+        """Status and answer to a POST: a re-run of all jobs of a run that has ended, or of those
+        that failed.
+        """
         match = _RERUNS.fullmatch(path)
         with self._lock:
             found = next((run for run in self._runs if match and run["id"] == int(match[1])), None)
@@ -158,8 +161,8 @@ def serve(
     port: int,
     post: Callable[[str], tuple[int, Any]] = lambda _: (404, {"message": "Not Found"}),
 ) -> ThreadingHTTPServer:
-    """A server on loopback of what `answer` has for a path and a query, as JSON; None is a 404. `post`
-    has the status and the answer to a POST.
+    """A server on loopback of what `answer` has for a path and a query, as JSON; None is a 404.
+    `post` has the status and the answer to a POST.
     """
 
     class Handler(BaseHTTPRequestHandler):

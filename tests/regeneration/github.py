@@ -17,9 +17,10 @@ JOB = "Bake and push images to Google Cloud"
 class GitHub:
     """GitHub's Actions of one repository as far as we ask, with the answers of a real one.
 
-    As documented for "List jobs for a workflow run" (docs.github.com), `filter=latest`, the default,
-    gives the jobs of the most recent execution and `all` those of all; since May 2025 the former
-    leaves out what "Re-run failed jobs" did not repeat. With `only_latest`, the filter is ignored.
+    As documented for "List jobs for a workflow run" (docs.github.com), `filter=latest`, the
+    default, gives the jobs of the most recent execution and `all` those of all; since May 2025 the
+    former leaves out what "Re-run failed jobs" did not repeat. With `only_latest`, the filter is
+    ignored.
 
     `fault` may stand in for an answer: (status, body). Requests are kept in `asked`.
     """

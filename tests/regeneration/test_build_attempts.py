@@ -1,4 +1,6 @@
-"""Builds whose run was run again, or ended through nobody's code: no job's conclusion is lost, nobody is missing."""
+"""Builds whose run was run again, or ended through nobody's code: no job's conclusion is lost,
+nobody is missing.
+"""
 
 import pytest
 
