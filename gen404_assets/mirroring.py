@@ -1,15 +1,19 @@
 """The mirror: which events bring Dagster's log up to what the repository holds, whoever committed it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from gen404_assets import given
+from gen404_assets import given, refusals
 from gen404_assets.competition.replay.history import History, cite
 from gen404_assets.competition.replay.rounds import ASSETS, prefetch
 from gen404_assets.competition.round import rounds_in
 from gen404_assets.events import DATA_VERSION_TAG, recorded_metadata, recorded_version
 from gen404_assets.partitions import ROUNDS
+
+if TYPE_CHECKING:
+    from resources.chain import Chain
 
 MIRRORED = ("defending_leader", *ASSETS)
 """The assets of a round, each after those it depends on."""
@@ -21,8 +25,16 @@ def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
     return [str(number) for number in rounds_in(history.paths) if str(number) not in known]
 
 
-def missing_events(instance: dg.DagsterInstance, history: History) -> Iterator[dg.AssetMaterialization]:
-    """A materialisation for each asset whose last one isn't of the data that the repository now holds."""
+def missing_events(
+    instance: dg.DagsterInstance,
+    history: History,
+    chain_of: "Callable[[History, int], Callable[[], Chain] | None]" = lambda _history, _number: None,
+) -> Iterator[dg.AssetMaterialization]:
+    """A materialisation for each asset whose last one isn't of the data that the repository now
+    holds.
+
+    `chain_of` gives the chain of a round, where it may be asked whose commitments were refused.
+    """
     yield from _shared(instance, history)
     known = {asset: _known_versions(instance, asset) for asset in MIRRORED}
     for number in rounds_in(history.paths):
@@ -30,9 +42,12 @@ def missing_events(instance: dg.DagsterInstance, history: History) -> Iterator[d
         changed = [asset for asset, version in versions.items() if version not in {None, known[asset].get(str(number))}]
         prefetch(history, number, changed)
         for asset in changed:
+            metadata = recorded_metadata(history, number, asset)
+            if asset == refusals.ASSET:
+                metadata |= refusals.refusal_metadata(history.round(number), instance, chain_of(history, number))
             yield dg.AssetMaterialization(
                 asset,
-                metadata=recorded_metadata(history, number, asset),
+                metadata=metadata,
                 partition=str(number),
                 tags={DATA_VERSION_TAG: str(versions[asset])},
             )

@@ -4,10 +4,10 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import dagster as dg
 
@@ -17,6 +17,9 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_at, home, open_repository
 from gen404_assets.outside import Outside
 from resources.repository import Repository
+
+if TYPE_CHECKING:
+    from resources.chain import Chain
 
 
 class CompetitionResource(dg.ConfigurableResource[None]):
@@ -46,6 +49,12 @@ class CompetitionResource(dg.ConfigurableResource[None]):
 
     def outside(self) -> Outside:
         return _outside()
+
+    def chain_of(self, history: History, number: int) -> "Callable[[], Chain] | None":
+        """The chain, where its commitments are still those that a round was opened with; else
+        None.
+        """
+        return (lambda: self.outside().chain) if self.operates and not history.is_past(number) else None
 
     @staticmethod
     def rules() -> Rules:

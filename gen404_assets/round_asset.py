@@ -4,10 +4,12 @@ again and compared, and nothing is written.
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
 
+from gen404_assets import refusals
 from gen404_assets.competition.due import Lane
 from gen404_assets.competition.replay.history import History
 from gen404_assets.competition.replay.rounds import ASSETS, replay_round
@@ -60,7 +62,8 @@ def round_assets(
                 _work(context, competition, number, live)
             else:
                 context.log.info(f"another run works in the lane {lane}")
-            yield from _selected(context, competition, competition.history_now(), (number, names))
+            history = competition.history_now()
+            yield from _selected(context, competition, history, (number, names), worked=held)
 
     return make
 
@@ -78,25 +81,38 @@ def _selected(
     competition: CompetitionResource,
     history: History,
     wanted: tuple[int, Sequence[str]],
+    *,
+    worked: bool = False,
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Those of the wanted assets of a round that the run is about."""
+    """Those of the wanted assets of a round that the run is about, on which it has `worked` or
+    not.
+    """
     number, names = wanted
     for name in names:
         if dg.AssetKey(name) in context.selected_asset_keys:
-            pictures = {}
+            more: Mapping[str, Any] = {}
             if name == "audits" and competition.operates:  # those who only look have no store to look into
                 shown = farthest_pairs(history.round(number), competition.outside().read)
-                pictures = {"farthest pairs": dg.MetadataValue.md(shown)}
-            yield from _compared(context, history, (number, name), pictures)
+                more = {"farthest pairs": dg.MetadataValue.md(shown)}
+            if name == refusals.ASSET:
+                more = refusals.refusal_metadata(
+                    history.round(number),
+                    context.instance,
+                    competition.chain_of(history, number),
+                    anew=worked and not history.is_past(number),
+                )
+            yield from _compared(context, history, (number, name), more)
 
 
 def _compared(
     context: dg.AssetExecutionContext,
     history: History,
     partition: tuple[int, str],
-    pictures: Mapping[str, dg.MarkdownMetadataValue],
+    more: Mapping[str, Any],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """The asset as the repository has it, beside what the rules derive; nothing if the round hasn't come so far."""
+    """The asset as the repository has it, with `more` metadata, beside what the rules derive;
+    nothing if the round hasn't come so far.
+    """
     number, name = partition
     version = recorded_version(history, number, name)
     if version is None:
@@ -109,7 +125,7 @@ def _compared(
     yield dg.MaterializeResult(
         asset_key=name,
         metadata=recorded_metadata(history, number, name)
-        | dict(pictures)
+        | dict(more)
         | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
         | {"replay": checked.description, "differences": differences(replayed.files)},
         data_version=dg.DataVersion(version),

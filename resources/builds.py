@@ -1,7 +1,14 @@
-"""GitHub's word on the builds of the miners' images: a round's workflow run and its jobs, over the REST API."""
+"""GitHub's word on the builds of the miners' images: a round's workflow run and its jobs, over the
+REST API (docs.github.com, "REST API endpoints for workflow runs" and "... for workflow jobs").
+
+A run that was re-run has several attempts. Its jobs are listed with `filter=all`, each with its
+`run_attempt`: `latest`, the default, leaves out the jobs of earlier attempts that "Re-run failed
+jobs" did not repeat.
+"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +25,24 @@ _PAGE = 100
 _PAGES = 100
 
 
+_NO_FAULT = frozenset({"startup_failure", "cancelled", "stale", "action_required", "neutral", "skipped"})
+"""Conclusions that say nothing of the code that was to be built."""
+
+_CONCLUSIVE = frozenset({"success", "failure", "timed_out"})
+
+
 @dataclass(frozen=True, slots=True)
 class WorkflowRun:
-    """A round's workflow run: whether it has ended, and its jobs, all of them.
+    """A round's workflow run, all its attempts together.
 
-    `jobs`: hotkey -> the job's conclusion where it has one, else its status.
+    `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
+    will never be. `jobs`: hotkey -> the job's conclusion where it has one, else its status. `notes`
+    are what the operator should know: what ended through nobody's code, and might be re-run.
     """
 
     ended: bool
     jobs: Mapping[str, str]
+    notes: Sequence[str] = ()
 
 
 class Builds:
@@ -50,14 +66,15 @@ class Builds:
         """The run that builds a round's submissions; None while none is listed.
 
         It is that of the newest commit of the round's `submissions.json` whose message ends with `submissions for round
-        {n}`. Runs that have no job of ours, yet or ever, are not it. Raises InfrastructureFault where nothing could be
-        learnt: an error, a refusal (a 404 among them), an answer that isn't whole.
+        {n}`. Runs that have no job of ours, yet or ever, are not it; where several have, as after a
+        new push, each job's word is that of all of them together. Raises InfrastructureFault where
+        nothing could be learnt: an error, a refusal (a 404 among them), an answer that isn't whole.
         """
         try:
             return within(_SECONDS, self._workflow_run, round_number)
         except TimeoutError:
             raise InfrastructureFault(f"GitHub: no answer within {_SECONDS:g} s") from None
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             raise InfrastructureFault(f"GitHub: an answer not as documented: {error!r}") from error
 
     def _workflow_run(self, round_number: int) -> WorkflowRun | None:
@@ -65,16 +82,9 @@ class Builds:
             commit = self._commit(client, round_number)
             if commit is None:
                 return None
-            runs = self._all(client, "actions/runs", "workflow_runs", head_sha=commit)
-            ended, jobs, found = True, dict[str, str](), False
-            for run in sorted(runs, key=lambda run: int(run["id"])):
-                if run["head_sha"] != commit:
-                    continue
-                ours = self._jobs(client, int(run["id"]))
-                if ours:
-                    found, ended = True, ended and run["status"] == "completed"
-                    jobs |= ours
-            return WorkflowRun(ended, jobs) if found else None
+            listed = self._all(client, "actions/runs", "workflow_runs", head_sha=commit)
+            runs = sorted((run for run in listed if run["head_sha"] == commit), key=lambda run: int(run["id"]))
+            return _told([(run, self._jobs(client, int(run["id"]))) for run in runs])
 
     def _commit(self, client: httpx2.Client, round_number: int) -> str | None:
         path = f"rounds/{round_number}/submissions.json"
@@ -85,10 +95,15 @@ class Builds:
                 return str(commit["sha"])
         return None
 
-    def _jobs(self, client: httpx2.Client, run: int) -> dict[str, str]:
-        jobs = self._all(client, f"actions/runs/{run}/jobs", "jobs", filter="latest")
-        named = [(self._job.fullmatch(str(job["name"])), job) for job in sorted(jobs, key=lambda job: int(job["id"]))]
-        return {match[1]: str(job.get("conclusion") or job["status"]) for match, job in named if match}
+    def _jobs(self, client: httpx2.Client, run: int) -> "list[_Job]":
+        """A run's jobs of ours, of all its attempts, in the order in which they were run."""
+        jobs = self._all(client, f"actions/runs/{run}/jobs", "jobs", filter="all")
+        ours = []
+        for job in jobs:
+            if match := self._job.fullmatch(str(job["name"])):
+                word = str(job.get("conclusion") or job["status"])
+                ours.append(_Job(int(job.get("run_attempt") or 1), int(job["id"]), match[1], word))
+        return sorted(ours, key=lambda job: (job.attempt, job.number))
 
     def _all(self, client: httpx2.Client, path: str, key: str, **query: str) -> list[dict[str, Any]]:
         """The items of all pages; InfrastructureFault unless they are as many as GitHub says there are."""
@@ -105,6 +120,78 @@ class Builds:
     def _pages(self, client: httpx2.Client, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         for page in range(1, _PAGES + 1):
             yield _get(client, f"repos/{self._repository}/{path}", dict(query) | {"per_page": _PAGE, "page": page})
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One execution of a hotkey's job; `word` is its conclusion where it has one, else its
+    status.
+    """
+
+    attempt: int
+    number: int
+    hotkey: str
+    word: str
+
+
+def _told(runs: Sequence[tuple[Mapping[str, Any], Sequence[_Job]]]) -> WorkflowRun | None:
+    """What a commit's runs, oldest first, and their jobs of ours tell together."""
+    ours = [(run, jobs) for run, jobs in runs if jobs]
+    if not ours:
+        notes = [note for run, _ in runs if (note := _note(run))]
+        return WorkflowRun(ended=False, jobs={}, notes=tuple(notes)) if notes else None
+    executions = defaultdict[str, list[str]](list)
+    for _, jobs in ours:
+        for job in jobs:
+            executions[job.hotkey].append(job.word)
+    told = {hotkey: _word(words) for hotkey, words in executions.items()}
+    workflows = {run["workflow_id"] for run, _ in ours if run.get("workflow_id") is not None}
+    same = [run for run, jobs in runs if jobs or run.get("workflow_id") in workflows]
+    ended = (
+        all(run["status"] == "completed" for run in same)
+        and any(_conclusive(run) for run, _ in ours)
+        and not any(_missing_attempts(run, jobs) for run, jobs in ours)
+    )
+    notes = [note for run in same if (note := _note(run))]
+    notes += [
+        f"the build of {hotkey} ended as {word}, which is not its code's doing: re-run it, or it "
+        "times out at the deadline"
+        for hotkey, word in told.items()
+        if word in _NO_FAULT
+    ]
+    return WorkflowRun(ended, told, tuple(notes))
+
+
+def _word(executions: Sequence[str]) -> str:
+    """What a job has come to that was executed several times, the last execution last.
+
+    The image of one that succeeded is there, whatever came after. Otherwise the last execution
+    counts that says anything of the code.
+    """
+    if "success" in executions:
+        return "success"
+    telling = [word for word in executions if word not in _NO_FAULT]
+    return (telling or executions)[-1]
+
+
+def _conclusive(run: Mapping[str, Any]) -> bool:
+    """Whether a run that is completed got as far as to begin all its jobs."""
+    return run.get("conclusion") in {None, *_CONCLUSIVE}
+
+
+def _note(run: Mapping[str, Any]) -> str | None:
+    """What the operator should know of a run; None if there is nothing."""
+    if run["status"] != "completed" or run.get("conclusion") not in _NO_FAULT:
+        return None
+    name = run.get("name") or "without a name"
+    return f"GitHub's run {run['id']} ({name}) ended as {run['conclusion']}: it can be re-run"
+
+
+def _missing_attempts(run: Mapping[str, Any], jobs: Iterable[_Job]) -> bool:
+    """Whether an attempt of the run has no job listed: others than those listed may have been
+    run.
+    """
+    return not {*range(1, int(run.get("run_attempt") or 1) + 1)} <= {job.attempt for job in jobs}
 
 
 def open_builds(environment: Mapping[str, str]) -> Builds:
@@ -130,6 +217,8 @@ def _get(client: httpx2.Client, path: str, query: Mapping[str, Any]) -> Any:
         if answer.status_code != 200:
             raise InfrastructureFault(f"GitHub answers {answer.status_code} to {path}")
         return answer.json()
+    except RecursionError:
+        raise InfrastructureFault(f"GitHub: {path} is nested too deeply") from None
     except httpx2.HTTPError as error:
         raise InfrastructureFault(f"GitHub can't be reached: {type(error).__name__}") from None
     except ValueError:

@@ -27,7 +27,7 @@ _BLOCK_TIME = timedelta(seconds=12)
 _NETWORKS = ("finney", "test", "archive")
 _DISCARDED = "State discarded"
 _REVEALED = ("Commitments", "RevealedCommitments")
-_HEX = re.compile(r"0x((?:[0-9a-fA-F]{2})*)")
+_HEX = re.compile(r"0x((?:[0-9a-f]{2})+)")
 _T = TypeVar("_T")
 
 
@@ -56,10 +56,11 @@ class Chain(Protocol):
         ...
 
     def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
-        """Hotkey -> (block, text) of what is revealed as of finalised block `at`: the last ten of each hotkey.
+        """Hotkey -> (block, text) of what is revealed as of finalised block `at`: the last ten of
+        each hotkey.
 
-        Where the node has discarded that state, as of the last finalised block. Bytes that are no UTF-8 are
-        replaced; no miner's bytes make it fail.
+        Where the node has discarded that state, as of the last finalised block. The text is what
+        the miner sealed, by whichever SDK (`revealed_text`). No miner's bytes make it fail.
         """
         ...
 
@@ -247,12 +248,53 @@ def read_reveals(value: object, at: int) -> list[tuple[int, str]]:
 
 
 def _text(data: object) -> str:
-    """The SDK shows bytes as text where they are UTF-8, else as 0x and hex digits."""
+    """The text of one reveal. The SDK hands over bytes as text where they are UTF-8, else as 0x and
+    hex digits.
+
+    Hex digits that stand for UTF-8 are therefore the miner's own text: the SDK would not have
+    written such bytes so.
+    """
     if isinstance(data, bytes | bytearray):
-        return bytes(data).decode(errors="replace")
+        return revealed_text(bytes(data))
     text = str(data)
     match = _HEX.fullmatch(text)
-    return bytes.fromhex(match[1]).decode(errors="replace") if match else text
+    if match and not _is_utf8(raw := bytes.fromhex(match[1])):
+        return revealed_text(raw)
+    return revealed_text(text.encode(errors="surrogatepass"))
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def revealed_text(raw: bytes) -> str:
+    """The text that a miner sealed, from the bytes that the chain reveals; what is no UTF-8 in it
+    is replaced.
+
+    `timelock.encrypt` of bittensor 11 seals the text itself. `set_reveal_commitment` of bittensor
+    10 and older seals it as SCALE bytes, behind its length. That prefix is dropped if and only if
+    it is a whole compact number equal to the number of bytes after it (`facts.md`).
+    """
+    return _without_length(raw).decode(errors="replace")
+
+
+def _without_length(raw: bytes) -> bytes:
+    """The bytes after a SCALE compact number that is their length; all of them where there is none.
+
+    The two lowest bits of the first byte are the number's mode: one, two or four bytes
+    (little-endian, the mode's two bits included), or as many bytes as the other six bits say, plus
+    four, after the first. A number that a smaller mode could hold is taken as well.
+    """
+    if not raw:
+        return raw
+    mode, big = raw[0] & 3, raw[0] & 3 == 3
+    size = 5 + (raw[0] >> 2) if big else (1, 2, 4)[mode]
+    number = int.from_bytes(raw[1:size], "little") if big else int.from_bytes(raw[:size], "little") >> 2
+    return raw[size:] if size <= len(raw) and number == len(raw) - size else raw
 
 
 class _Connection:

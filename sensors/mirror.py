@@ -25,7 +25,7 @@ def mirror(context: dg.SensorEvaluationContext, competition: CompetitionResource
         return dg.SkipReason(f"the head is still {head[:7]}")
     history = history_at(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
-    found = list(islice(missing_events(context.instance, history), EVENTS_A_TICK + 1))
+    found = list(islice(missing_events(context.instance, history, competition.chain_of), EVENTS_A_TICK + 1))
     complete = len(found) <= EVENTS_A_TICK
     return dg.SensorResult(
         asset_events=found[:EVENTS_A_TICK],

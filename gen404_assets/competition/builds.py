@@ -1,10 +1,10 @@
 """`builds.json`: the Docker image of each submission, as GitHub Actions reports it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gen404_assets.competition.files import MapFile, Record
+from gen404_assets.competition.files import MalformedFile, MapFile, Record
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.submissions import Submission, Submissions
@@ -40,16 +40,26 @@ class Builds(MapFile[Build]):
     """hotkey -> build, in the order of the submissions."""
 
 
+def entry_of(raw: bytes, hotkey: str) -> Build | None:
+    """A hotkey's build in a version of the file; None where it has none, or can't be read."""
+    try:
+        return Builds.parse(raw, "builds.json").get(hotkey)
+    except MalformedFile:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRun:
-    """A round's workflow run as GitHub last told it: whether it has ended, and its jobs, all of them.
+    """A round's workflow run as GitHub last told it.
 
-    `jobs` maps a hotkey to the job's conclusion where it has one, else to its status (`queued`, `in_progress`).
-    A word that is no conclusion of GitHub's leaves a build as it was.
+    `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
+    will never be. `jobs` maps a hotkey to the job's conclusion where it has one, else to its status
+    (`queued`, `in_progress`). `notes` are what the operator should know of it.
     """
 
     ended: bool
     jobs: Mapping[str, str]
+    notes: Sequence[str] = ()
 
 
 def image_name(image_format: str, hotkey: str, tag: str) -> str:
@@ -79,12 +89,30 @@ def pending_builds(submissions: Submissions) -> Builds:
     )
 
 
-def observe_builds(builds: Builds, run: BuildRun | None, waited: float, rules: Rules) -> Builds:
-    """`builds` after GitHub told `run` (None: nothing could be learnt), `waited` seconds into the round's builds.
+def observe_builds(
+    builds: Builds, run: BuildRun | None, waited: float, rules: Rules, judged: Collection[str] = ()
+) -> Builds:
+    """`builds` after GitHub told `run` (None: nothing could be learnt), `waited` seconds into the
+    round's builds. Those of the `judged` hotkeys stay: a verdict rests on them.
 
-    Absence changes nothing unless the run has ended; only the deadline ends what stays open.
+    Absence changes nothing unless the run has ended; only the deadline ends what stays open. A
+    success stands, whatever comes after it; a failure stands until a success mends it.
     """
-    return Builds({hotkey: _observe(hotkey, build, run, waited, rules) for hotkey, build in builds.items()})
+    return Builds(
+        {
+            hotkey: build if hotkey in judged else _observe(hotkey, build, run, waited, rules)
+            for hotkey, build in builds.items()
+        }
+    )
+
+
+def mendable(builds: Builds, judged: Collection[str]) -> list[str]:
+    """The hotkeys whose builds have ended without an image, and on which no verdict rests yet."""
+    return [
+        hotkey
+        for hotkey, build in builds.items()
+        if build.status.ended and build.status is not BuildStatus.SUCCESS and hotkey not in judged
+    ]
 
 
 _TOLD = {
@@ -92,23 +120,29 @@ _TOLD = {
     "pending": BuildStatus.PENDING,
     "in_progress": BuildStatus.IN_PROGRESS,
     "success": BuildStatus.SUCCESS,
-    **dict.fromkeys(
-        ("failure", "cancelled", "skipped", "timed_out", "action_required", "neutral", "stale", "startup_failure"),
-        BuildStatus.FAILURE,
-    ),
+    "failure": BuildStatus.FAILURE,
+    "timed_out": BuildStatus.FAILURE,
 }
+"""What a job's conclusion or status makes of a build. Any other word leaves it as it was:
+conclusions that are not the code's doing (`cancelled`, `skipped`, ...) and what GitHub may invent.
+"""
 
 
 def _observe(hotkey: str, build: Build, run: BuildRun | None, waited: float, rules: Rules) -> Build:
-    if build.status in {BuildStatus.SUCCESS, BuildStatus.FAILURE}:
-        return build
-    status: BuildStatus = build.status
-    if run is not None and hotkey in run.jobs:
-        status = _TOLD.get(run.jobs[hotkey], status)
-    elif run is not None and run.ended:
-        status = BuildStatus.NOT_FOUND
+    status = _status(hotkey, build.status, run)
     if not status.ended and waited >= rules.build_timeout:
         status = BuildStatus.TIMED_OUT
+    if status is build.status:
+        return build
     built = status is BuildStatus.SUCCESS
     image = image_name(rules.docker_image_format, hotkey, build.tag) if built else None
     return build.model_copy(update={"status": status, "docker_image": image})
+
+
+def _status(hotkey: str, known: BuildStatus, run: BuildRun | None) -> BuildStatus:
+    if run is None or known is BuildStatus.SUCCESS:
+        return known
+    if hotkey in run.jobs:
+        told = _TOLD.get(run.jobs[hotkey], known)
+        return told if known is not BuildStatus.FAILURE or told is BuildStatus.SUCCESS else known
+    return known if known.ended or not run.ended else BuildStatus.NOT_FOUND

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from gen404_assets.competition.hotkeys import confusable, is_hotkey
@@ -12,12 +13,18 @@ from gen404_assets.competition.submissions import Submission, Submissions
 
 FIELDS = ("repo", "commit", "cdn_url")
 
-_LONGEST = 4096
+_LONGEST = 1 << 16
+"""Characters: more than any chain keeps of a commitment, few enough to be read at once."""
+
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 _MEMBER = re.compile(rf"\s*({_QUOTED})\s*:\s*({_QUOTED}|[^\s,{{}}\[\]'\"]+)\s*(?:,\s*|$)", re.DOTALL)
 _REPO = re.compile(r"(?=[^/]{1,39}/)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _COMMIT = re.compile(r"[0-9A-Fa-f]{40}")
 _URL_CHARACTERS = re.compile(r"[!-~]{1,2048}")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_PLAIN_LABEL = re.compile(r"(?!-|..--)[a-z0-9-]+(?<!-)")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\](?::[0-9]*)?")
+_DOTTED_QUAD = re.compile(r"[0-9]+(\.[0-9]+){3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ def is_commit(value: object) -> bool:
 
 
 def is_cdn_url(value: object) -> bool:
-    """An http(s) URL with a host and without credentials."""
+    """An http(s) URL with a host that can be looked up and without credentials."""
     if not isinstance(value, str) or not _URL_CHARACTERS.fullmatch(value):
         return False
     try:
@@ -106,7 +113,36 @@ def is_cdn_url(value: object) -> bool:
         port = url.port
     except ValueError:
         return False
-    return url.scheme in {"http", "https"} and bool(url.hostname) and port != 0 and "@" not in url.netloc
+    if url.scheme not in {"http", "https"} or port == 0 or "@" in url.netloc:
+        return False
+    if literal := _BRACKETS.fullmatch(url.netloc):
+        return _is_ipv6(literal[1])
+    return "[" not in url.netloc and _is_host(url.hostname or "")
+
+
+def _is_ipv6(literal: str) -> bool:
+    """An IPv6 address, without a zone: that would be an interface of this machine's."""
+    try:
+        return IPv6Address(literal).scope_id is None
+    except ValueError:
+        return False
+
+
+def _is_host(name: str) -> bool:
+    """A name that the DNS can hold, or an IPv4 address. An underscore is none of a host's name, but
+    resolves.
+
+    Beside a label of an internationalised name (`xn--`), the others must be plain as well: an HTTP
+    client that shows such a name in its own script can't read it otherwise (IDNA, RFC 5891).
+    """
+    if _DOTTED_QUAD.fullmatch(name):
+        return all(int(part) < 256 and part == str(int(part)) for part in name.split("."))
+    labels = name.lower().removesuffix(".").split(".")
+    if len(name) > 253 or name.startswith("-") or not all(_LABEL.fullmatch(label) for label in labels):
+        return False
+    if "xn--" not in name.lower():
+        return True
+    return all(label.startswith("xn--") or _PLAIN_LABEL.fullmatch(label) for label in labels)
 
 
 def _python_style(text: str) -> dict[str, object]:

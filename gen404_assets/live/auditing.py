@@ -20,6 +20,7 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.regeneration import Prompts
 from gen404_assets.competition.round import Round, miner_path, read_file
 from gen404_assets.competition.state import Stage
+from gen404_assets.live.building import look_again
 from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
 from gen404_assets.live.work import Overtaken, Work
 from resources.faults import InfrastructureFault
@@ -99,6 +100,10 @@ def _audit_while_due(
 
 
 def _audit(work: Work, hotkey: str, stopped: Event) -> None:
+    if not _has_image(work.head(), hotkey) and look_again(work, hotkey):
+        work.say(f"{hotkey} waits: its build failed, and is being run again")
+        time.sleep(work.pace.build_poll_seconds)
+        return
     current = work.head()
     build = current.builds[hotkey] if current.builds is not None else None
     submitted = current.submitted(hotkey)
@@ -112,6 +117,11 @@ def _audit(work: Work, hotkey: str, stopped: Event) -> None:
         _conclude(work, current, told, found)
     except Cancelled as reason:
         work.say(str(reason))
+
+
+def _has_image(current: Round, hotkey: str) -> bool:
+    build = current.builds.get(hotkey) if current.builds is not None else None
+    return build is not None and build.docker_image is not None
 
 
 def _conclude(work: Work, current: Round, told: "_Told", found: Regenerated) -> None:
@@ -136,6 +146,8 @@ def _publish_verdict(work: Work, told: "_Told", found: Regenerated | None, verdi
         files = told.files(now, found.outputs, found.pods) if found else {}
         if known is not None and known.outcome is not AuditOutcome.PENDING:
             return files
+        if verdict.reason == NO_IMAGE and _has_image(now, hotkey) and now.submitted(hotkey) is not None:
+            return files  # built meanwhile: the audit is due with its image
         path = now.path("generation_audits.json")
         audits = GenerationAudits({**now.audits.root, hotkey: verdict})
         return {**files, path: audits.to_bytes(now.files.read(path))}

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.replay.history import History
 from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Files, Round, read_file, round_path
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules, read_settings
 from gen404_assets.competition.state import Stage, State, advance
+from gen404_assets.competition_repository import history_of
 from gen404_assets.outside import Outside
 from resources.chain import Block
 from resources.repository import Snapshot
@@ -79,6 +81,10 @@ class Work:
         if current.number != self.number:
             raise Overtaken(f"round {current.number} is under way, not {self.number}")
         return current
+
+    def history(self) -> History:
+        """The repository's past, up to the head that was seen last."""
+        return history_of(self.outside.repository.snapshot())
 
     def due(self) -> tuple[Due, Round]:
         """What is due at the head and the finalised block. Raises Overtaken."""

@@ -30,6 +30,7 @@ class Member:
     copies: str | None = None
     failing_cdn: bool = False
     garbage: bytes | None = None
+    sdk: int | None = None
 
     def version(self, number: int) -> int:
         """The version, from 0, of its code in round `number`."""
@@ -53,10 +54,10 @@ FIRST_LEADER = Member(name="founder", repo="founder/first-lathe", share=0, skill
 
 CAST = (
     # Comes out first in the duels, while nobody honest is as good, and fails its audit.
-    Member(name="cheat", repo="smith/mirror-lathe", share=0, skills=((0, FINEST),), image=POOR),
-    Member(name="fine", repo="ada/fine-lathe", share=0.3, skills=((0, FINE), (4, FINEST))),
-    Member(name="coarse", repo="bo/quick-lathe", share=0.33, skills=((0, COARSE), (2, FINER))),
-    Member(name="mediocre", repo="cy/first-try", share=0.36, skills=((0, MEDIOCRE),)),
+    Member(name="cheat", repo="smith/mirror-lathe", share=0, skills=((0, FINEST),), image=POOR, sdk=11),
+    Member(name="fine", repo="ada/fine-lathe", share=0.3, skills=((0, FINE), (4, FINEST)), sdk=10),
+    Member(name="coarse", repo="bo/quick-lathe", share=0.33, skills=((0, COARSE), (2, FINER)), sdk=11),
+    Member(name="mediocre", repo="cy/first-try", share=0.36, skills=((0, MEDIOCRE),), sdk=10),
     Member(name="poor", repo="dee/blunt-chisel", share=0.39, skills=((0, POOR),)),
     Member(name="unreachable", repo="eve/cheap-host", share=0.42, skills=((0, FINE),), failing_cdn=True),
     Member(name="copier", repo="fay/copy", share=0.4, copies="fine"),

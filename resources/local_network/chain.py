@@ -1,7 +1,10 @@
-"""The local chain: a folder with the genesis, the clock that its blocks come from, and the log of extrinsics.
+"""The local chain: a folder with the genesis, the clock that its blocks come from, and the log of
+extrinsics.
 
-Processes share it through files. Blocks advance while somebody ticks (`keep_ticking`), and stand still otherwise. Where
-the real chain shows a commitment once its timelock opens, this one shows a plain one from the block it is included in.
+Processes share it through files. Blocks advance while somebody ticks (`keep_ticking`), and stand
+still otherwise. As the real chain does, it shows what a timelocked commitment holds once its round
+has come (`REVEAL_AFTER`). Unlike the real one, it shows a commitment that isn't sealed, too, from
+the block it is included in.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.chain import DEADLINE, local_folder
 from resources.faults import InfrastructureFault
+from resources.local_network.timelock import ROUND, seal
 from resources.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -32,6 +36,9 @@ BLOCK_SECONDS = 12
 
 FINALITY = 3
 """Blocks by which the last finalised one trails the head."""
+
+REVEAL_AFTER = 5
+"""Blocks after its own at which a timelocked commitment is revealed."""
 
 _COAST = 3.0
 """Seconds that blocks go on without a tick: a ticker that is killed has stopped by then."""
@@ -100,9 +107,25 @@ def local_keypair(name: str) -> "Keypair":
 
 
 def commit(environment: Mapping[str, str], name: str, data: str | bytes) -> int:
-    """Commit `data` under the local hotkey of `name`, through the SDK's client; the block it is included in.
+    """Commit `data` under the local hotkey of `name`, for all to see; the block it is included in.
 
     Raises InfrastructureFault when that has not happened within the deadline. Not for use inside an event loop.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    return _submit(environment, name, {f"Raw{len(raw)}": f"0x{raw.hex()}"})
+
+
+def commit_sealed(environment: Mapping[str, str], name: str, text: str, sdk: int) -> int:
+    """Commit `text` as `commit` does, timelocked as that major version of bittensor seals it; the
+    block it is included in, to be revealed `REVEAL_AFTER` blocks later.
+    """
+    sealed = seal(text.encode(), sdk)
+    return _submit(environment, name, {"TimelockEncrypted": {"encrypted": f"0x{sealed.hex()}", "reveal_round": ROUND}})
+
+
+def _submit(environment: Mapping[str, str], name: str, field: Mapping[str, Any]) -> int:
+    """Put a commitment of one field on the chain, through the SDK's client; the block it is
+    included in.
     """
     import bittensor  # noqa: PLC0415
 
@@ -111,11 +134,8 @@ def commit(environment: Mapping[str, str], name: str, data: str | bytes) -> int:
     folder = local_folder(environment.get("SUBTENSOR_NETWORK", ""))
     if folder is None:
         raise BadSetting("SUBTENSOR_NETWORK must be a local chain's file:// URL")
-    raw = data.encode() if isinstance(data, str) else data
-    call = bittensor.calls.Commitments.set_commitment(
-        netuid=int(environment.get("NETUID") or "17"),
-        info={"fields": [{f"Raw{len(raw)}": f"0x{raw.hex()}"}]},
-    )
+    netuid = int(environment.get("NETUID") or "17")
+    call = bittensor.calls.Commitments.set_commitment(netuid=netuid, info={"fields": [dict(field)]})
 
     async def submit() -> bittensor.ExtrinsicResult:
         client = bittensor.Client("local", substrate=LocalSubstrate.of(folder))

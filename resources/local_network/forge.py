@@ -1,9 +1,17 @@
-"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST API.
+"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST
+API.
 
-`python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the bare repository whose
-message ends with `submissions for round {n}` starts a run, with a job for each submission. After some seconds a job
-succeeds where `F/code.json` ("owner/name@commit" -> command) knows the code, and puts its image with that command into
-`F/images.json`; else it fails.
+`python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the
+bare repository whose message ends with `submissions for round {n}` starts a run, with a job for
+each submission. After some seconds a job succeeds where `F/code.json` ("owner/name@commit" ->
+command) knows the code, and puts its image with that command into `F/images.json`; else it fails.
+
+Its behaviour is taken from docs.github.com ("REST API endpoints for workflow runs", "... for
+workflow jobs"), and where that leaves a choice from what GitHub has done since May 2025. A run can
+be re-run by a POST to `rerun` or `rerun-failed-jobs`: it is then in progress again, its
+`run_attempt` one more, with new jobs of that attempt. `jobs` lists those of the last attempt alone,
+so without the jobs that a re-run of failed ones did not repeat; with `filter=all` it lists those of
+all attempts, and `attempts/{n}/jobs` those of one.
 """
 
 import argparse
@@ -23,7 +31,8 @@ from resources.whole_file import whole_file
 _POLL = 0.5
 _GIT_SECONDS = 30.0
 _OURS = re.compile(r"submissions for round (\d+)\s*\Z")
-_PATHS = re.compile(r"/repos/[^/]+/[^/]+/(commits|actions/runs(?:/(\d+)(/jobs)?)?)")
+_PATHS = re.compile(r"/repos/[^/]+/[^/]+/(commits|actions/runs(?:/(\d+)(?:/attempts/(\d+))?(/jobs)?)?)")
+_RERUNS = re.compile(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)/(rerun|rerun-failed-jobs)")
 
 
 class Forge:
@@ -33,6 +42,9 @@ class Forge:
         self._folder, self._repository, self._image_format, self._seconds = folder, repository, image_format, seconds
         self._lock = threading.Lock()
         self._runs: list[dict[str, Any]] = _read(folder / "forge.json", [])
+        for run in self._runs:  # of a network made before runs had attempts
+            for entry in (run, *run["jobs"]):
+                entry.setdefault("run_attempt", 1)
 
     def look(self) -> None:
         """Start the runs of new commits, and end the jobs whose time has come."""
@@ -64,9 +76,34 @@ class Forge:
             if match[2] is None:
                 return {"total_count": len(runs), "workflow_runs": [_told(run) for run in runs[shown]]}
             found = next((run for run in runs if run["id"] == int(match[2])), None)
-            if found is None or not match[3]:
+            if found is None or not match[4]:
                 return found and _told(found)
-            return {"total_count": len(found["jobs"]), "jobs": [_told(job) for job in found["jobs"][shown]]}
+            attempt = int(match[3]) if match[3] else found["run_attempt"]
+            wanted = {attempt} if match[3] or query.get("filter") != "all" else {*range(1, attempt + 1)}
+            jobs = [job for job in found["jobs"] if job["run_attempt"] in wanted]
+            return {"total_count": len(jobs), "jobs": [_told(job) for job in jobs[shown]]}
+
+    def post(self, path: str) -> tuple[int, Any]:
+        """Status and answer to a POST: a re-run of all jobs of a run that has ended, or of those
+        that failed.
+        """
+        match = _RERUNS.fullmatch(path)
+        with self._lock:
+            found = next((run for run in self._runs if match and run["id"] == int(match[1])), None)
+            if match is None or found is None:
+                return 404, {"message": "Not Found"}
+            if found["status"] != "completed":
+                return 403, {"message": "The workflow run is still in progress"}
+            last = [job for job in found["jobs"] if job["run_attempt"] == found["run_attempt"]]
+            chosen = [job for job in last if match[2] == "rerun" or job["conclusion"] != "success"]
+            if not chosen:
+                return 403, {"message": "The workflow run has no failed jobs"}
+            attempt, ids = found["run_attempt"] + 1, max(job["id"] for job in found["jobs"]) + 1
+            again = {"run_attempt": attempt, "status": "in_progress", "conclusion": None}
+            found["jobs"] += [job | again | {"id": ids + index} for index, job in enumerate(chosen)]
+            found |= again | {"began": time.time()}
+            _write(self._folder / "forge.json", self._runs)
+            return 201, {}
 
     def _start(self, commit: Mapping[str, Any], number: int) -> None:
         raw = self._git("show", f"{commit['sha']}:rounds/{number}/submissions.json")
@@ -75,6 +112,7 @@ class Forge:
             {
                 "id": identity * 1000 + index,
                 "run_id": identity,
+                "run_attempt": 1,
                 "name": f"Bake and push images to Google Cloud ({hotkey})",
                 "status": "in_progress",
                 "conclusion": None,
@@ -86,19 +124,21 @@ class Forge:
             for index, (hotkey, submission) in enumerate(json.loads(raw or "{}").items())
         ]
         run = {"id": identity, "name": "Build images", "head_sha": commit["sha"], "status": "in_progress"}
+        run |= {"run_attempt": 1, "workflow_id": 1, "event": "push"}
         head = {"id": commit["sha"], "message": commit["commit"]["message"]}
         self._runs.append(run | {"conclusion": None, "head_commit": head, "began": time.time(), "jobs": jobs})
 
     def _finish(self, run: dict[str, Any]) -> None:
         code = _read(self._folder / "code.json", {})
         images = _read(self._folder / "images.json", {})
-        for job in run["jobs"]:
+        last = [job for job in run["jobs"] if job["run_attempt"] == run["run_attempt"]]
+        for job in last:
             built = job["code"] in code
             job |= {"status": "completed", "conclusion": "success" if built else "failure"}
             if built:
                 images[job["image"]] = code[job["code"]]
         _write(self._folder / "images.json", images)
-        well = all(job["conclusion"] == "success" for job in run["jobs"])
+        well = all(job["conclusion"] == "success" for job in last)
         run |= {"status": "completed", "conclusion": "success" if well else "failure"}
 
     def _commits(self, path: str | None = None) -> list[dict[str, Any]]:
@@ -116,15 +156,28 @@ class Forge:
         return done.stdout if done.returncode == 0 else ""
 
 
-def serve(answer: Callable[[str, Mapping[str, str]], Any], port: int) -> ThreadingHTTPServer:
-    """A server on loopback of what `answer` has for a path and a query, as JSON; None is a 404."""
+def serve(
+    answer: Callable[[str, Mapping[str, str]], Any],
+    port: int,
+    post: Callable[[str], tuple[int, Any]] = lambda _: (404, {"message": "Not Found"}),
+) -> ThreadingHTTPServer:
+    """A server on loopback of what `answer` has for a path and a query, as JSON; None is a 404.
+    `post` has the status and the answer to a POST.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             found = answer(url.path, dict(parse_qsl(url.query)))
-            body = json.dumps({"message": "Not Found"} if found is None else found).encode()
-            self.send_response(404 if found is None else 200)
+            self._send(*((404, {"message": "Not Found"}) if found is None else (200, found)))
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self._send(*post(urlsplit(self.path).path))
+
+        def _send(self, status: int, found: object) -> None:
+            body = json.dumps(found).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -146,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args(arguments)
     forge = Forge(options.folder, options.repository, options.image_format, options.seconds)
-    server = serve(forge.answer, options.port)
+    server = serve(forge.answer, options.port, forge.post)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while True:
         forge.look()

@@ -182,16 +182,20 @@ class Miner:
     def _commit(self, current: Round, done: Mapping[str, Any]) -> None:
         """Commit for the round when the member's share of the time to do so has passed."""
         head = self._chain.head()
-        if head < current.earliest or head + 1 > current.latest:
+        delay = chain.REVEAL_AFTER if self._member.sdk else 0
+        if head < current.earliest or head + 1 + delay > current.latest:
             return
         opened = self._opened.setdefault(current.number, head)
-        if head < opened + self._member.share * (current.latest - opened):
+        if head < opened + self._member.share * (current.latest - delay - opened):
             return
         commitment = self._commitment(current)
         if commitment is None:
             return
-        data = self._member.garbage or json.dumps(commitment)
-        block = chain.commit(self._environment, self._member.name, data)
+        text, who = json.dumps(commitment), self._member
+        if who.sdk:
+            block = chain.commit_sealed(self._environment, who.name, text, who.sdk)
+        else:
+            block = chain.commit(self._environment, who.name, who.garbage or text)
         _write(
             self._folder / "commitments.json",
             json.dumps({**done, str(current.number): {"block": block, **commitment}}, indent=2).encode(),

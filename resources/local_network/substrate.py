@@ -1,4 +1,8 @@
-"""The local chain behind the SDK's seam: what its client asks of a node, answered from the files."""
+"""The local chain behind the SDK's seam: what its client asks of a node, answered from the files.
+
+Storage and calls are named as the runtime's metadata names them; bytes are shown as the SDK's codec
+shows them.
+"""
 
 import asyncio
 import time
@@ -6,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from resources.local_network.chain import Extrinsic, LocalChain
+from resources.local_network.chain import REVEAL_AFTER, Extrinsic, LocalChain
+from resources.local_network.timelock import ROUND, unseal
 
 if TYPE_CHECKING:
     from bittensor import Balance, ExtrinsicResult, Substrate
@@ -150,19 +155,31 @@ class LocalSubstrate:
         read = _MAPS.get(name)
         if read is None:
             _fail(f"the local chain keeps no {name}")
-        return read([entry for entry in self.chain.extrinsics(number) if entry.params["netuid"] == netuid])
+        return read([entry for entry in self.chain.extrinsics(number) if entry.params["netuid"] == netuid], number)
 
 
-def _reveals(extrinsics: Sequence[Extrinsic]) -> dict[str, list[tuple[str, int]]]:
-    """Hotkey -> its last (data, block), bytes as the SDK shows them."""
+def _reveals(extrinsics: Sequence[Extrinsic], at: int) -> dict[str, list[tuple[str, int]]]:
+    """Hotkey -> its last (data, block) revealed by block `at`, bytes as the SDK shows them."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for entry in extrinsics:
-        if entry.call == _COMMIT:
-            found.setdefault(entry.signer, []).append((_shown(_data(entry.params)), entry.block))
+    reveals = [reveal for entry in extrinsics if entry.call == _COMMIT and (reveal := _revealed(entry)) is not None]
+    for signer, data, block in sorted(reveals, key=lambda reveal: reveal[2]):
+        if block <= at:
+            found.setdefault(signer, []).append((_shown(data), block))
     return {hotkey: reveals[-KEPT_REVEALS:] for hotkey, reveals in found.items()}
 
 
-def _uids(extrinsics: Sequence[Extrinsic]) -> dict[str, int]:
+def _revealed(commitment: Extrinsic) -> tuple[str, bytes, int] | None:
+    """Who revealed which bytes at which block; None for what no timelock round opens, which the
+    chain drops.
+    """
+    sealed = [field["TimelockEncrypted"] for field in _fields(commitment.params) if "TimelockEncrypted" in field]
+    if not sealed:
+        return commitment.signer, _data(commitment.params), commitment.block
+    opened = unseal(_bytes(sealed[0]["encrypted"])) if sealed[0]["reveal_round"] == ROUND else None
+    return None if opened is None else (commitment.signer, opened, commitment.block + REVEAL_AFTER)
+
+
+def _uids(extrinsics: Sequence[Extrinsic], at: int = 0) -> dict[str, int]:  # noqa: ARG001 - all are in force at once
     """Hotkey -> uid, in order of registration; a first commitment registers too."""
     uids: dict[str, int] = {}
     for entry in extrinsics:
@@ -171,16 +188,16 @@ def _uids(extrinsics: Sequence[Extrinsic]) -> dict[str, int]:
     return uids
 
 
-def _weights(extrinsics: Sequence[Extrinsic]) -> dict[int, list[tuple[int, int]]]:
+def _weights(extrinsics: Sequence[Extrinsic], at: int) -> dict[int, list[tuple[int, int]]]:
     """Validator's uid -> (uid, weight) as it set them last."""
-    uids = _uids(extrinsics)
+    uids = _uids(extrinsics, at)
     set_by = {entry.signer: entry.params for entry in extrinsics if entry.call == _SET_WEIGHTS}
     return {
         uids[hotkey]: list(zip(params["dests"], params["weights"], strict=True)) for hotkey, params in set_by.items()
     }
 
 
-_MAPS: Mapping[str, Callable[[Sequence[Extrinsic]], Mapping[Any, Any]]] = {
+_MAPS: Mapping[str, Callable[[Sequence[Extrinsic], int], Mapping[Any, Any]]] = {
     "Commitments.RevealedCommitments": _reveals,
     "SubtensorModule.Uids": _uids,
     "SubtensorModule.Weights": _weights,
@@ -196,9 +213,22 @@ def _refusal(call: str, params: Mapping[str, Any]) -> str:
 
 
 def _data(commitment: Mapping[str, Any]) -> bytes:
-    """The bytes of `CommitmentInfo` {"fields": [{"Raw5": "0x..."}]}."""
-    fields = commitment["info"]["fields"]
-    return b"".join(bytes.fromhex(value.removeprefix("0x")) for field in fields for value in field.values())
+    """The bytes that a commitment takes: {"fields": [{"Raw5": "0x..."}, {"TimelockEncrypted":
+    {...}}]}.
+    """
+    return b"".join(
+        _bytes(value["encrypted"] if variant == "TimelockEncrypted" else value)
+        for field in _fields(commitment)
+        for variant, value in field.items()
+    )
+
+
+def _fields(commitment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return cast("Sequence[Mapping[str, Any]]", commitment["info"]["fields"])
+
+
+def _bytes(value: str) -> bytes:
+    return bytes.fromhex(value.removeprefix("0x"))
 
 
 def _shown(data: bytes) -> str:

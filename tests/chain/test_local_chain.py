@@ -18,13 +18,16 @@ from resources.chain import Chain, open_chain
 from resources.faults import InfrastructureFault
 from resources.local_network.chain import (
     FINALITY,
+    REVEAL_AFTER,
     LocalChain,
     commit,
+    commit_sealed,
     create_local_chain,
     keep_ticking,
     local_keypair,
 )
 from resources.local_network.substrate import LARGEST_COMMITMENT, LocalSubstrate
+from resources.local_network.timelock import ROUND, seal
 from tests.chain.conftest import GENESIS, GENESIS_NUMBER, Network, while_blocks_come
 
 TICK = (
@@ -150,7 +153,7 @@ def test_processes_that_commit_at_once_lose_nothing(chain: Chain, network: Netwo
         "import sys, pathlib; from resources.local_network.chain import LocalChain;"
         "chain = LocalChain(pathlib.Path(sys.argv[1]));"
         "[chain.append(sys.argv[2], 'Commitments.set_commitment',"
-        " {'netuid': 17, 'info': {'fields': [{'Raw1': f'0x{n:02x}'}]}}) for n in range(10)]"
+        " {'netuid': 17, 'info': {'fields': [{'Raw1': f'0x{n + 48:02x}'}]}}) for n in range(10)]"
     )
 
     def write() -> int:
@@ -164,7 +167,7 @@ def test_processes_that_commit_at_once_lose_nothing(chain: Chain, network: Netwo
     network.advance(FINALITY + 1)
     revealed = chain.reveals(chain.finalized().number)
     assert [len(texts) for texts in revealed.values()] == [10] * 4
-    assert all([text for _, text in texts] == [chr(n) for n in range(10)] for texts in revealed.values())
+    assert all([text for _, text in texts] == [str(n) for n in range(10)] for texts in revealed.values())
 
 
 def test_what_a_finalised_block_shows_does_not_change_under_writers(network: Network) -> None:
@@ -196,6 +199,43 @@ def test_a_commitment_that_is_too_large_or_a_call_nobody_knows_is_refused(networ
         return await client.submit_call(call, local_keypair("alice"))
 
     assert "takes no SubtensorModule.root_register" in asyncio.run(transfer()).message
+
+
+@pytest.mark.parametrize("sdk", [10, 11])
+def test_a_timelocked_commitment_is_revealed_once_its_round_has_come(chain: Chain, network: Network, sdk: int) -> None:
+    alice = local_keypair("alice").ss58_address
+    text = '{"repo": "a/b"}'
+    included = while_blocks_come(network.folder, lambda: commit_sealed(network.environment, "alice", text, sdk))
+    network.advance(FINALITY + REVEAL_AFTER)
+    revealed = included + REVEAL_AFTER
+    assert chain.reveals(revealed - 1) == {}
+    assert chain.reveals(revealed) == {alice: [(revealed, text)]}
+    kept = (network.folder / "extrinsics.jsonl").read_text()
+    assert text.encode().hex() not in kept
+
+
+def test_what_no_timelock_round_opens_is_never_revealed(chain: Chain, network: Network) -> None:
+    sealed = seal(b"never", 11)
+    for encrypted, at in [(sealed[:-1], ROUND), (b"", ROUND), (sealed, ROUND + 1)]:
+        field = {"TimelockEncrypted": {"encrypted": f"0x{encrypted.hex()}", "reveal_round": at}}
+        LocalChain(network.folder).append(
+            "5G", "Commitments.set_commitment", {"netuid": 17, "info": {"fields": [field]}}
+        )
+    network.advance(50)
+    assert chain.reveals(chain.finalized().number) == {}
+
+
+def test_reveals_are_kept_in_the_order_in_which_they_open(chain: Chain, network: Network) -> None:
+    alice = local_keypair("alice").ss58_address
+    while_blocks_come(network.folder, lambda: commit_sealed(network.environment, "alice", "sealed first", 10))
+    plain = LocalChain(network.folder).append(
+        alice, "Commitments.set_commitment", {"netuid": 17, "info": {"fields": [{"Raw4": f"0x{b'open'.hex()}"}]}}
+    )
+    network.advance(FINALITY + REVEAL_AFTER + 1)
+    texts = chain.reveals(chain.finalized().number)[alice]
+    assert texts == sorted(texts, key=lambda reveal: reveal[0])
+    assert (plain.block, "open") in texts
+    assert {text for _, text in texts} == {"open", "sealed first"}
 
 
 def test_a_registered_validator_sets_weights_through_the_sdk(network: Network) -> None:

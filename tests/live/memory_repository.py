@@ -1,8 +1,8 @@
 """A competition's repository in memory: pinned reads, history, and publishing as `resources.repository` promises it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gen404_assets.competition.replay.history import History
@@ -17,6 +17,12 @@ class MemorySnapshot:
 
     commit: Commit
     files: Mapping[str, bytes]
+    commits: Sequence[Commit] = ()
+    history: Sequence[Change] = ()
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+
+    def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        return {blob: self.contents[blob] for blob in blobs}
 
     @property
     def blobs(self) -> Mapping[str, str]:
@@ -80,7 +86,8 @@ class MemoryRepository:
             if content is not None:
                 self.contents[_sha(content)] = content
         kept = {path: content for path, content in files.items() if content is not None}
-        self.snapshots.append(MemorySnapshot(commit, kept))
+        commits = (*self.head.commits, commit)
+        self.snapshots.append(MemorySnapshot(commit, kept, commits, tuple(self.changes), self.contents))
         return commit
 
     def history(self) -> History:

@@ -1,7 +1,7 @@
 """A competition in memory whose round 0 is played stage by stage by the platform's own work."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.hotkeys import LEADER
@@ -110,9 +110,14 @@ def generating(miners: Sequence[str], **config: object) -> SimulatedOutside:
 
 
 def dueling(miners: Sequence[str], **config: object) -> SimulatedOutside:
-    """Round 0 with everything downloaded and the baseline complete."""
-    outside = generating(miners, **config)
-    outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys(miners, "success"))
+    """Round 0 with everything built and downloaded, and the baseline complete."""
+    return dueling_with(dict.fromkeys(miners, "success"), **config)
+
+
+def dueling_with(builds: Mapping[str, str], **config: object) -> SimulatedOutside:
+    """The same with what became of each miner's build: hotkey -> its job's conclusion."""
+    outside = generating([*builds], **config)
+    outside.builds.run = BuildRun(ended=True, jobs=builds)
     track_builds(work(outside))
     baseline(outside)
     collect(work(outside))

@@ -2,12 +2,23 @@
 
 import pytest
 
+from gen404_assets.competition.audits import NO_IMAGE, GenerationAudits, reject_unmeasured
 from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.submissions import Submission, Submissions
+from gen404_assets.live.auditing import audit_candidates
 from gen404_assets.live.building import track_builds
+from gen404_assets.live.judging import judge_matches
+from gen404_assets.live.opening import open_round
+from gen404_assets.operating import resume_round
 from resources.faults import InfrastructureFault
 from tests.live.outside import SimulatedBuilds, SimulatedOutside
-from tests.live.rounds import generating, now, work
+from tests.live.rounds import dueling_with, generating, now, opened, reveal, work
 from tests.rules.examples import MINERS
+
+HOUR = 3600 // 12
+"""In blocks."""
 
 
 def statuses(outside: SimulatedOutside) -> list[str]:
@@ -61,8 +72,155 @@ def test_g1_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> N
     assert statuses(outside) == ["success"]
 
 
-@pytest.mark.parametrize("status", ["success", "failure"])
-def test_a_build_that_a_person_entered_stands(status: str) -> None:
+def test_the_deadline_counts_from_the_openings_commit_not_from_its_block() -> None:
+    """Opened five hours late, every build had timed out at the first look."""
+    outside = opened()
+    reveal(outside, MINERS[:2])
+    outside.chain.number = 600 + 5 * HOUR
+    open_round(work(outside))
+    pending = BuildRun(ended=False, jobs=dict.fromkeys(MINERS[:2], "in_progress"))
+    ended = BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
+    outside.builds = Told(outside, pending, None, pending, ended)
+    track_builds(work(outside))
+    assert statuses(outside) == ["success", "success"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_round_opened_late_has_its_whole_three_hours_and_no_more(paused: bool) -> None:
+    outside = opened()
+    outside.rules = Rules(pause_on_stage_end=paused)
+    reveal(outside, MINERS[:1])
+    outside.chain.number = late = 600 + 5 * HOUR
+    open_round(work(outside))
+    if paused:
+        resume_round(outside, "go on")  # type: ignore[arg-type]
+    outside.builds = Told(outside, None)
+    track_builds(work(outside))
+    assert statuses(outside) == ["timed_out"]
+    assert late + 3 * HOUR <= outside.chain.number < late + 3 * HOUR + 10
+
+
+def test_a_round_that_a_person_opens_again_has_its_three_hours_again() -> None:
+    outside = generating(MINERS[:1])
+    outside.chain.number = again = 600 + 10 * HOUR
+    state = outside.repository.head.files["state.json"]
+    gone: dict[str, bytes | None] = {"rounds/0/submissions.json": None}
+    reopened = state.replace(b"miner_generation", b"open")
+    outside.repository.commit({**gone, "state.json": reopened}, "open it again", outside.now())
+    open_round(work(outside))
+    outside.builds = Told(outside, None)
+    track_builds(work(outside))
+    assert statuses(outside) == ["timed_out"]
+    assert outside.chain.number >= again + 3 * HOUR
+
+
+def test_a_later_commit_to_the_submissions_does_not_move_the_deadline_before_the_opening() -> None:
+    """A person may enter submissions days before the window closes."""
+    outside = opened()
+    entry = Submission(
+        repo="owner/model", commit="a" * 40, cdn_url="https://a.example", revealed_at_block=5, round="mesh-0"
+    )
+    content = Submissions({MINERS[0]: entry}).to_bytes()
+    outside.repository.commit({"rounds/0/submissions.json": content}, "By hand")
+    outside.chain.number = 600 + 5 * HOUR
+    open_round(work(outside))
+    outside.builds = Told(outside, None, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    track_builds(work(outside))
+    assert statuses(outside) == ["success"]
+
+
+def test_a_rerun_that_succeeds_mends_a_failure_though_all_had_ended() -> None:
+    outside = generating(MINERS[:2])
+    failed = BuildRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
+    again = BuildRun(ended=False, jobs={MINERS[1]: "in_progress"})
+    mended = BuildRun(ended=True, jobs={MINERS[1]: "success"})
+    outside.builds = Told(outside, failed, again, mended)
+    track_builds(work(outside))
+    assert statuses(outside) == ["success", "success"]
+    assert outside.chain.number < 900 + 100, "nothing is asked once all have an image"
+
+
+def test_a_failure_is_followed_until_the_deadline_and_looked_at_once_more_when_asked_to() -> None:
+    outside = generating(MINERS[:1])
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "failure"}))
+    track_builds(work(outside))
+    assert statuses(outside) == ["failure"]
+    assert outside.chain.number >= 600 + 3 * HOUR
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    track_builds(work(outside))
+    assert statuses(outside) == ["success"]
+
+
+def test_what_a_verdict_rests_on_is_not_mended() -> None:
+    outside = dueling_with({MINERS[0]: "failure", MINERS[1]: "success"})
+    reject(outside, MINERS[0])
+    outside.builds = Told(outside, BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success")))
+    before = outside.repository.head
+    track_builds(work(outside))
+    assert statuses(outside) == ["failure", "success"]
+    assert outside.repository.head is before
+
+
+@pytest.mark.parametrize("word", ["cancelled", "startup_failure", "stale", "action_required", "neutral", "skipped"])
+def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word: str) -> None:
+    outside = generating(MINERS[:2])
+    note = f"the build of {MINERS[0]} ended as {word}"
+    run = BuildRun(ended=True, jobs={MINERS[0]: word, MINERS[1]: "success"}, notes=(note,))
+    outside.builds = Told(outside, run)
+    said: list[str] = []
+    track_builds(work(outside, said=said))
+    assert statuses(outside) == ["timed_out", "success"]
+    assert outside.chain.number >= 600 + 3 * HOUR
+    assert said.count(note) == 1
+
+
+def test_the_candidate_is_not_rejected_for_a_build_that_has_been_mended_meanwhile() -> None:
+    outside = dueling_with({MINERS[0]: "failure"})
+    request_audit(outside, MINERS[0])
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    audit_candidates(work(outside))
+    assert statuses(outside) == ["success"]
+    assert now(outside).audits[MINERS[0]].outcome.value == "passed"
+
+
+def test_the_candidate_waits_while_its_build_is_run_again() -> None:
+    outside = dueling_with({MINERS[0]: "failure"})
+    request_audit(outside, MINERS[0])
+    again = BuildRun(ended=False, jobs={MINERS[0]: "in_progress"})
+    outside.chain.number = 700
+    outside.builds = Told(outside, again, again, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    audit_candidates(work(outside))
+    assert now(outside).audits[MINERS[0]].outcome.value == "passed"
+
+
+@pytest.mark.parametrize("told", ["failure", "in_progress", "status 502", None])
+def test_g11_a_build_that_stays_without_an_image_is_rejected_at_last(told: str | None) -> None:
+    outside = dueling_with({MINERS[0]: "failure"})
+    request_audit(outside, MINERS[0])
+    run = told if told is None or told.startswith("status") else BuildRun(False, {MINERS[0]: told})
+    outside.builds = Told(outside, run)
+    audit_candidates(work(outside))
+    audit = now(outside).audits[MINERS[0]]
+    assert (audit.outcome.value, audit.reason) == ("rejected", "Failed to build a docker image")
+
+
+def reject(outside: SimulatedOutside, hotkey: str) -> None:
+    audits = GenerationAudits({hotkey: reject_unmeasured(hotkey, NO_IMAGE)})
+    outside.repository.commit(
+        {"rounds/0/generation_audits.json": audits.to_bytes()}, "Update generation audits for round 0"
+    )
+
+
+def request_audit(outside: SimulatedOutside, hotkey: str) -> None:
+    """The hotkey has won against the leader, and is to be audited."""
+    outside.judging.penalty = lambda url: 9 if LEADER in url else 1
+    judge_matches(work(outside))
+    assert now(outside).requests.of(hotkey) is not None
+
+
+@pytest.mark.parametrize("told", ["cancelled", "failure", "success", "in_progress"])
+@pytest.mark.parametrize("status", ["success", "failure", "timed_out", "not_found"])
+def test_a_build_that_a_person_entered_stands(status: str, told: str) -> None:
     outside = generating(MINERS[:2])
     outside.builds = Told(outside, BuildRun(ended=False, jobs={MINERS[0]: "in_progress"}))
     outside.chain.number = 700
@@ -73,7 +231,7 @@ def test_a_build_that_a_person_entered_stands(status: str) -> None:
         f' "status": "{status}", "docker_image": {image}}}}}'
     )
     outside.repository.commit({path: entry.encode()}, "docker image name fixed")
-    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "cancelled", MINERS[1]: "success"}))
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: told, MINERS[1]: "success"}))
     track_builds(work(outside))
     assert statuses(outside) == [status, "success"]
     builds = now(outside).builds

@@ -2,15 +2,10 @@
 
 import json
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 import pytest
 
 from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
@@ -19,96 +14,10 @@ from resources.builds import Builds, WorkflowRun, open_builds
 from resources.faults import InfrastructureFault
 from resources.local_network.forge import Forge, serve
 from resources.settings import BadSetting
+from tests.regeneration.github import REPOSITORY, GitHub, serving
 from tests.rules.examples import COMMIT, MINERS, RULES, submission
 
-REPOSITORY = "owner/competition"
-JOB = "Bake and push images to Google Cloud"
-
-
-class GitHub:
-    """GitHub's Actions of one repository as far as we ask, with the answers of a real one.
-
-    `fault` may stand in for an answer: (status, body). Requests are kept in `asked`.
-    """
-
-    def __init__(self) -> None:
-        self.commits = [{"sha": COMMIT, "commit": {"message": "Seed, prompts and submissions for round 1"}}]
-        self.runs: list[dict[str, Any]] = []
-        self.jobs: dict[int, list[dict[str, Any]]] = {}
-        self.fault: Callable[[str, int], tuple[int, bytes] | None] = lambda _path, _page: None
-        self.asked: list[tuple[str, Mapping[str, str], str | None]] = []
-
-    def run(self, jobs: Mapping[str, str | None], status: str = "completed", sha: str = COMMIT) -> int:
-        """A run with these jobs: hotkey -> conclusion, or None for one that is in progress."""
-        number = len(self.runs) + 1
-        self.runs.append({"id": number, "head_sha": sha, "status": status, "conclusion": None})
-        self.jobs[number] = [
-            self.job(number * 1000 + index, f"{JOB} ({hotkey})", conclusion)
-            for index, (hotkey, conclusion) in enumerate(jobs.items())
-        ]
-        return number
-
-    @staticmethod
-    def job(number: int, name: str, conclusion: str | None) -> dict[str, Any]:
-        status = "completed" if conclusion else "in_progress"
-        return {"id": number, "name": name, "status": status, "conclusion": conclusion}
-
-    def answer(self, path: str, query: Mapping[str, str]) -> Any:
-        page, size = int(query.get("page", 1)), int(query.get("per_page", 30))
-        shown = slice((page - 1) * size, page * size)
-        parts = path.removeprefix(f"/repos/{REPOSITORY}/").split("/")
-        if parts == ["commits"]:
-            return self.commits if query["path"] == "rounds/1/submissions.json" else []
-        if parts == ["actions", "runs"]:
-            runs = [run for run in self.runs if run["head_sha"] == query["head_sha"]]
-            return {"total_count": len(runs), "workflow_runs": runs[shown]}
-        jobs = self.jobs[int(parts[2])]
-        return {"total_count": len(jobs), "jobs": jobs[shown]}
-
-    @contextmanager
-    def served(self) -> Iterator[str]:
-        github = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                url = urlsplit(self.path)
-                query = dict(parse_qsl(url.query))
-                github.asked.append((url.path, query, self.headers["Authorization"]))
-                fault = github.fault(url.path, int(query.get("page", 1)))
-                status, body = fault or (200, json.dumps(github.answer(url.path, query)).encode())
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
-            yield url
-
-
-@contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def github() -> GitHub:
-    return GitHub()
-
-
-@pytest.fixture
-def builds(github: GitHub) -> Iterator[Builds]:
-    with github.served() as url:
-        yield Builds(REPOSITORY, api=url, token="secret-token")
+ALICE, BOB, CAROL = MINERS[:3]
 
 
 def test_a_run_is_found_by_its_commit_and_told_job_by_job(github: GitHub, builds: Builds) -> None:
@@ -282,3 +191,34 @@ def test_the_local_forge_builds_what_miners_have_published(tmp_path: Path, compe
     tag = f"{COMMIT[:7]}-mesh-1"
     built = {f"local/{MINERS[number][:10].lower()}:{tag}": command for number in (0, 2)}
     assert images == {"leader": ["old"]} | built
+
+
+def test_the_local_forge_runs_failed_jobs_again_as_github_does(tmp_path: Path, competition: Path) -> None:
+    code = {f"owner/m{number}@{COMMIT}": ["run"] for number in (0, 2)}
+    (tmp_path / "code.json").write_text(json.dumps(code))
+    forge = Forge(tmp_path, competition, "local/{hotkey10}:{tag}", seconds=0.5)
+
+    def until_built() -> None:
+        time.sleep(0.5)
+        forge.look()
+
+    forge.look()
+    with serving(serve(forge.answer, 0, forge.post)) as url:
+        builds, api = Builds(REPOSITORY, api=url), f"{url}/repos/{REPOSITORY}/actions/runs/1"
+        assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 403  # it is still in progress
+        until_built()
+        assert builds.workflow_run(1) == WorkflowRun(True, {ALICE: "success", BOB: "failure", CAROL: "success"})
+        (tmp_path / "code.json").write_text(json.dumps(code | {f"owner/m1@{COMMIT}": ["run"]}))
+        assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 201
+        assert httpx2.get(api).json()["run_attempt"] == 2
+        assert builds.workflow_run(1) == WorkflowRun(False, {ALICE: "success", BOB: "in_progress", CAROL: "success"})
+        listed = {
+            path: httpx2.get(f"{api}/{path}").json()["total_count"]
+            for path in ("jobs", "jobs?filter=latest", "jobs?filter=all", "attempts/1/jobs", "attempts/2/jobs")
+        }
+        assert list(listed.values()) == [1, 1, 4, 3, 1]
+        until_built()
+        assert builds.workflow_run(1) == WorkflowRun(True, dict.fromkeys((ALICE, BOB, CAROL), "success"))
+        assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 403  # none has failed
+        assert httpx2.post(f"{api}/rerun").status_code == 201
+        assert httpx2.post(f"{url}/repos/{REPOSITORY}/actions/runs/9/rerun").status_code == 404

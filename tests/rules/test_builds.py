@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen404_assets.competition.builds import BuildRun, Builds, BuildStatus, observe_builds, pending_builds
+from gen404_assets.competition.builds import BuildRun, Builds, BuildStatus, mendable, observe_builds, pending_builds
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.submissions import Submissions
 from tests.rules.examples import COMMIT, MINER, MINERS, RULES, submission
 
 DEADLINE = 3 * 3600
+NO_FAULT = ("cancelled", "skipped", "action_required", "stale", "neutral", "startup_failure")
 PENDING = pending_builds(Submissions({MINERS[1]: submission(7), MINER: submission(9)}))
 
 
@@ -39,8 +40,8 @@ def test_builds_begin_pending_in_the_order_of_submissions() -> None:
     ("conclusion", "expected"),
     [
         *(("success", "success"), ("in_progress", "in_progress"), ("pending", "pending"), ("queued", "pending")),
-        *((other, "failure") for other in ("failure", "cancelled", "skipped", "timed_out", "action_required", "stale")),
-        *((other, "failure") for other in ("neutral", "startup_failure")),
+        *(("failure", "failure"), ("timed_out", "failure")),
+        *((other, "pending") for other in NO_FAULT),
     ],
 )
 def test_a_conclusion_decides(conclusion: str, expected: str) -> None:
@@ -64,6 +65,36 @@ def test_a_success_names_the_image_by_ten_characters_and_tag_in_lower_case() -> 
 def test_g6_absence_changes_nothing_before_the_deadline(run: BuildRun | None, before: str) -> None:
     builds = standing(before)
     assert observe_builds(builds, run, DEADLINE - 1, RULES) == builds
+
+
+@pytest.mark.parametrize("word", [*NO_FAULT, "waiting", "requested", "a word of tomorrow", ""])
+@pytest.mark.parametrize("before", [status.value for status in BuildStatus])
+def test_g6_a_conclusion_that_is_not_the_codes_doing_changes_nothing_until_the_deadline(word: str, before: str) -> None:
+    builds = standing(before)
+    assert told(word, builds, DEADLINE - 1, ended=True)[MINER] == builds[MINER]
+    after = status(told(word, builds, DEADLINE, ended=True))
+    assert after == ("timed_out" if before in {"pending", "in_progress"} else before)
+
+
+@pytest.mark.parametrize("before", ["failure", "timed_out", "not_found"])
+@pytest.mark.parametrize("waited", [60.0, DEADLINE + 1.0])
+def test_a_later_success_mends_what_no_verdict_was_given_on(before: str, waited: float) -> None:
+    builds, run = standing(before), BuildRun(True, {MINER: "success"})
+    mended = observe_builds(builds, run, waited, RULES)
+    assert status(mended) == "success"
+    assert mended[MINER].docker_image
+    judged = observe_builds(builds, run, waited, RULES, judged={MINER})
+    assert judged[MINER] == builds[MINER]
+    assert mendable(builds, ()) == [MINER]
+    assert mendable(builds, {MINER}) == []
+    assert MINER not in mendable(mended, ())
+
+
+@pytest.mark.parametrize("word", ["failure", "in_progress", "cancelled"])
+def test_a_success_seen_before_is_kept_when_its_job_is_run_again(word: str) -> None:
+    builds = standing("success")
+    for run in (BuildRun(False, {MINER: word}), BuildRun(True, {}), None):
+        assert observe_builds(builds, run, 60, RULES)[MINER] == builds[MINER]
 
 
 @pytest.mark.parametrize("word", ["waiting", "requested", ""])
@@ -103,7 +134,7 @@ def test_what_has_succeeded_or_failed_stays(before: str, word: str) -> None:
 runs = st.none() | st.builds(
     BuildRun,
     st.booleans(),
-    st.dictionaries(st.sampled_from(MINERS[:3]), st.sampled_from(["success", "queued", "?", "failure"])),
+    st.dictionaries(st.sampled_from(MINERS[:3]), st.sampled_from(["success", "queued", "?", "failure", "cancelled"])),
 )
 
 

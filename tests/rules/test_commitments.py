@@ -2,13 +2,15 @@
 
 import json
 import random
+import time
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gen404_assets.competition.commitments import Reading, parse_commitment, read_submissions
+from gen404_assets.competition.commitments import Reading, is_cdn_url, parse_commitment, read_submissions
 from gen404_assets.competition.hotkeys import to_hotkey
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.submissions import Submissions
@@ -58,9 +60,32 @@ def test_python_style_quotes_and_keys_of_others_are_accepted(text: str) -> None:
     assert parse_commitment(text) == VALID
 
 
+@pytest.mark.parametrize("size", [3000, 5000, 20_000, 60_000])
+def test_a_long_note_does_no_harm(size: int) -> None:
+    assert parse_commitment(told(note="x" * size)) == VALID
+    assert parse_commitment(str(VALID | {"note": "x" * size})) == VALID
+
+
 def test_a_text_longer_than_any_commitment_is_not_even_parsed() -> None:
-    assert parse_commitment(told(note="x" * 3000)) == VALID
-    assert parse_commitment(told(note="x" * 4096)) == {}
+    assert parse_commitment(told(note="x" * (1 << 16))) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 65_000,
+        "{'a': " + " " * 65_000 + "}",
+        "{'a': 'b'" + " " * 65_000 + "x}",
+        "{'repo': '" + "\\" * 65_001 + "'}",
+        "{" + "'a':'b'," * 8000 + "}",
+        "{'a': " + "b" * 65_000 + "'}",
+        '{"repo": ' + "9" * 65_000 + "}",
+    ],
+)
+def test_g10_no_text_keeps_the_reader_for_long(text: str) -> None:
+    started = time.perf_counter()
+    parse_commitment(text)
+    assert time.perf_counter() - started < 1
 
 
 def test_fields_may_be_spread_over_several_commitments() -> None:
@@ -183,6 +208,44 @@ NO_URLS: list[Any] = [
 @pytest.mark.parametrize("url", NO_URLS)
 def test_g19_what_is_no_plain_http_address_is_refused(url: Any) -> None:
     assert "cdn_url" in reason_for(cdn_url=url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("xn--a..com", "my_bucket.xn--p1ai", "A_B.XN--P1AI", "ab--cd.xn--p1ai", "a-.xn--p1ai"),  # no IDNA
+        *("a..b", ".com", "a.b..", ".", "-a.com", "a" * 64 + ".com", "a." * 127 + "com"),  # no name of the DNS
+        *("*.com", "exa$mple.com", "%41.com", "a,b", "256.1.1.1", "1.2.3.999", "01.2.3.4"),
+        *("[::1%25lo]", "[fe80::1%1]", "[v1.x]", "[]", "[1.2.3.4]", "a[::1]", "[::1]a", "[::1]:80:80"),
+    ],
+)
+def test_g19_a_host_that_no_fetch_could_ever_look_up_is_refused(host: str) -> None:
+    assert "cdn_url" in reason_for(cdn_url=f"https://{host}/files")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("my_bucket.example.com", "_files.example", "a-.example", "ab--cd.example", "localhost", "cdn.example."),
+        *("xn--p1ai", "cdn.xn--p1ai:8443", "xn--ls8h.la", "XN--P1AI", "a" * 63 + ".example"),
+        *("10.0.0.1", "255.255.255.255:65535", "[2001:db8::1]", "[::ffff:10.0.0.1]:8080", "123.example"),
+    ],
+)
+def test_a_host_that_can_be_looked_up_is_accepted_and_the_client_can_read_it(host: str) -> None:
+    url = f"https://{host}/files"
+    assert read({MINER: [(150, told(cdn_url=url))]}).submissions[MINER].cdn_url == url
+    assert httpx2.URL(url).host
+
+
+labels = st.text(st.sampled_from("ab0-_x"), min_size=1, max_size=6) | st.sampled_from(["xn--p1ai", "xn--", "xn--a", ""])
+
+
+@settings(max_examples=300)
+@given(st.lists(labels, min_size=1, max_size=3).map(".".join))
+def test_what_is_accepted_as_a_host_the_resolver_and_the_client_can_read(host: str) -> None:
+    if is_cdn_url(f"https://{host}/x"):
+        assert httpx2.URL(f"https://{host}/x").host
+        assert host.encode("idna")
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "null", "5", "{}", '{"a": 1}', "{'repo'", "\ud800", "x" * 5000])

@@ -206,6 +206,22 @@ class History:
         over = list(takewhile(is_over, reversed(self.states)))
         return over[-1][0].index if over else None
 
+    def opened(self, number: int) -> Version | None:
+        """The commit by which a round left OPEN, the last time it did; None if it never has.
+
+        A pause counts as the stage that it holds up.
+        """
+        found: Version | None = None
+        before = Stage.OPEN
+        for version, state in self.states:
+            if state.current_round != number:
+                continue
+            stage = (state.interrupted_stage or before) if state.stage is Stage.PAUSED else state.stage
+            if before is Stage.OPEN and stage is not Stage.OPEN:
+                found = version
+            before = stage
+        return found
+
     def is_past(self, number: int) -> bool:
         """Whether a round is behind the current one, or the competition is over."""
         return self.end(number) is not None

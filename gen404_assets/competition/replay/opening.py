@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 from json import dumps
 
-from gen404_assets.competition.builds import Build, Builds, BuildStatus, image_name, pending_builds
+from gen404_assets.competition.builds import Builds, BuildStatus, entry_of, image_name, pending_builds
 from gen404_assets.competition.commitments import Reading, read_submissions
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import is_hotkey
@@ -163,16 +163,9 @@ def _submissions(current: Round) -> Submissions:
 
 def _origin(history: History, path: str, difference: Difference) -> Difference:
     hotkey = difference.entry.partition(".")[0]
-    version = history.written(path, lambda raw: _build(raw, hotkey))
+    version = history.written(path, lambda raw: entry_of(raw, hotkey))
     origin = f"written by {version.who} in {version}" if version else ""
     return Difference(difference.entry, difference.recorded, difference.derived, origin)
-
-
-def _build(raw: bytes, hotkey: str) -> Build | None:
-    try:
-        return Builds.parse(raw, "").get(hotkey)
-    except MalformedFile:
-        return None
 
 
 def _image_format(recorded: Builds, builds: Builds, rules: Rules) -> tuple[str, list[str]]:
