@@ -122,7 +122,9 @@ class Downloads:
             raise
         except MemoryError as error:
             raise InfrastructureFault("download: out of memory") from error
-        except Exception as error:  # noqa: BLE001 - strangers' bytes find ways through HTTP, TLS and IDNA libraries
+        except (
+            Exception
+        ) as error:  # bytes find ways through the libraries: h2's errors come out as they are, IDNA's too
             _LOG.warning("%r: what it serves made the HTTP client fail", url[:200], exc_info=True)
             raise TryLater(f"an answer that can't be read ({type(error).__name__})") from error
 

@@ -12,8 +12,8 @@ from resources.faults import MinerFault, TryLater
 _IDENTITY = {"", "identity", "aws-chunked"}
 """Codings that leave the content as it is.
 
-S3's clients send `aws-chunked` for how an upload is framed; some servers keep it as the object's encoding, and S3 itself
-long kept an empty one in its place (boto3 issue 3629, versitygw issue 2398).
+S3's clients send `aws-chunked` for how an upload is framed. Some servers keep it as the object's encoding, and S3
+itself long kept an empty one in its place (boto3 issue 3629, versitygw issue 2398).
 """
 _COMPRESSED = {"gzip", "x-gzip", "deflate"}
 _MOST_CODINGS = 2

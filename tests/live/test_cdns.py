@@ -1,4 +1,4 @@
-"""Files that wait for CDNs: nobody is forgotten, nobody holds the others up, and everything ends, whatever a CDN does."""
+"""Files that wait for CDNs: none is forgotten, none holds the others up, and all ends, whatever a CDN does."""
 
 import time
 from collections import Counter
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_there_is_looked_for_twice_a_minute_apart() -> None:
 
 
 def test_a_cdn_that_asks_for_two_seconds_is_left_alone_for_them() -> None:
-    found = collect(lambda file, now: HERE if now >= 2 else (0.0, busy(2.0)))
+    found = collect(lambda _, now: HERE if now >= 2 else (0.0, busy(2.0)))
     assert len(found.came) == 4
     assert not [at for at, _ in found.tries if 0 < at < 2]
 

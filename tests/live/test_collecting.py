@@ -1,6 +1,7 @@
 """DOWNLOADING: what miners serve is recorded, what they don't too, and our own faults are held against nobody."""
 
 import json
+import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
+from resources.downloads import Downloads
 from resources.faults import InfrastructureFault, TryLater
 from tests.live.outside import SimulatedDownloads, SimulatedOutside
 from tests.live.rounds import generating, now, stage, work
 from tests.rules.examples import MINERS
+from tests.storage.strangers import ok, status, stranger
 
 
 def submitted(outside: SimulatedOutside, hotkey: str = MINERS[0]) -> dict[str, object]:
@@ -143,7 +146,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_the_others_are_not(clock: Clock) -> None:
     outside = generating(MINERS[:2])
-    outside.environment = {**outside.environment, **PATIENT, "CDN_PATIENCE_SECONDS": "100", "MAX_CONCURRENT_DOWNLOADS": "1"}
+    outside.environment = {
+        **outside.environment,
+        **PATIENT,
+        "CDN_PATIENCE_SECONDS": "100",
+        "MAX_CONCURRENT_DOWNLOADS": "1",
+    }
 
     def drips(url: str) -> bytes | str:
         if "cdn1" in url:
@@ -228,6 +236,32 @@ def test_what_waits_when_something_of_ours_fails_is_not_recorded_and_is_fetched_
     collect(work(outside))
     assert stage(outside) is Stage.DUELS
     assert reasons(outside, MINERS[0]) == reasons(outside, MINERS[1]) == [None] * 4
+
+
+def test_a_real_cdn_that_limits_its_rate_is_obeyed() -> None:
+    """429 with `Retry-After: 2`, then 200, over real HTTP; one miner's files wait, the other's don't."""
+    outside = generating(MINERS[:2])
+    outside.environment = {**outside.environment, **PATIENT}
+    asked = dict[str, list[float]]()
+
+    def limited(path: str) -> list[bytes]:
+        asked.setdefault(path, []).append(time.monotonic())
+        first = min(times[0] for times in asked.values())
+        busy = path.startswith("/slow") and time.monotonic() < first + 2
+        return [status(429, "Retry-After: 2") if busy else ok(b"good")]
+
+    with stranger(limited) as cdn:
+        path = "rounds/0/submissions.json"
+        submissions = json.loads(outside.repository.head.read(path) or b"")
+        for hotkey, folder in zip(MINERS[:2], ("slow", "fast"), strict=True):
+            submissions[hotkey]["cdn_url"] = f"{cdn.url}/{folder}"
+        outside.repository.commit({path: json.dumps(submissions).encode()}, "By hand")
+        outside.downloads = Downloads(private=True)  # type: ignore[assignment]
+        collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert reasons(outside, MINERS[0]) == reasons(outside, MINERS[1]) == [None] * 4
+    assert all(len(times) == (2 if path.startswith("/slow") else 1) for path, times in asked.items())
+    assert all(times[1] - times[0] >= 1.9 for path, times in asked.items() if path.startswith("/slow"))
 
 
 def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
