@@ -57,7 +57,7 @@ class Builds:
             return within(_SECONDS, self._workflow_run, round_number)
         except TimeoutError:
             raise InfrastructureFault(f"GitHub: no answer within {_SECONDS:g} s") from None
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             raise InfrastructureFault(f"GitHub: an answer not as documented: {error!r}") from error
 
     def _workflow_run(self, round_number: int) -> WorkflowRun | None:
@@ -130,6 +130,8 @@ def _get(client: httpx2.Client, path: str, query: Mapping[str, Any]) -> Any:
         if answer.status_code != 200:
             raise InfrastructureFault(f"GitHub answers {answer.status_code} to {path}")
         return answer.json()
+    except RecursionError:
+        raise InfrastructureFault(f"GitHub: {path} is nested too deeply") from None
     except httpx2.HTTPError as error:
         raise InfrastructureFault(f"GitHub can't be reached: {type(error).__name__}") from None
     except ValueError:
