@@ -1,10 +1,12 @@
-"""Hunts for inputs that a parser of foreign bytes answers with anything but a value or its declared refusal.
+"""Hunts for inputs that a parser of foreign bytes answers with anything but a value or its declared
+refusal.
 
-`python -m bench.hostile [--seconds N] [--seed S] [--only NAME] [--into FOLDER]`, and to try one input again
-`python -m bench.hostile --only NAME --input FILE`. Each parser (`bench/parsers.py`) runs in a process of its own
-whose memory is bounded; an input that kills it, or keeps it too long, is found as well. The seed decides which inputs
-are tried, the time how many. Exit code 0: nothing was found; 1: findings, each printed with its exception and the file
-that holds its input.
+`python -m bench.hostile [--seconds N] [--seed S] [--only NAME] [--into FOLDER]`, and to try one
+input again `python -m bench.hostile --only NAME --input FILE`. Each parser (`bench/parsers.py`)
+runs in a process of its own whose memory is bounded; an input that kills it, or keeps it too
+long, is found as well. The seed decides which inputs are tried, the time how many. Exit code 0:
+nothing was found; 1: findings, each printed with its exception and the file that holds its
+input.
 """
 
 import argparse
@@ -33,7 +35,8 @@ _FEW = 12  # findings of a parser, after which it isn't hunted any further
 
 @dataclass(frozen=True)
 class Hunt:
-    """What to hunt: parsers of `table` (a module with `PARSERS`), `seconds` each, and where findings are saved."""
+    """What to hunt: parsers of `table` (a module with `PARSERS`), `seconds` each, and where
+    findings are saved."""
 
     table: str
     seconds: float
@@ -43,7 +46,8 @@ class Hunt:
 
 @dataclass
 class Hunted:
-    """What came of it: how many inputs were tried, values and refusals among them, and the findings, one a line."""
+    """What came of it: how many inputs were tried, values and refusals among them, and the
+    findings, one a line."""
 
     tried: int = 0
     values: int = 0
@@ -154,7 +158,8 @@ def _save(into: Path, name: str, content: bytes, why: str) -> Path:
 
 
 class _Worker:
-    """Inputs tried one after another in this process, each in a file while it is: size, kind, a line end and itself."""
+    """Inputs tried one after another in this process, each in a file while it is: size, kind, a
+    line end and itself."""
 
     def __init__(self, name: str, parser: Parser, hunt: Hunt) -> None:
         self.name, self.parser, self.hunt = name, parser, hunt

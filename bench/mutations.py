@@ -1,4 +1,5 @@
-"""How a well-formed input is spoilt: bytes, lines, JSON values, and the parts of GLB and PNG files."""
+"""How a well-formed input is spoilt: bytes, lines, JSON values, and the parts of GLB and PNG
+files."""
 
 import json
 import re
@@ -75,7 +76,8 @@ def lines_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def json_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """A few values of a JSON document exchanged for others that are hard to read; or bytes changed."""
+    """A few values of a JSON document exchanged for others that are hard to read; or bytes
+    changed."""
     if random.random() < 0.2:
         return bytes_of(random, data, others)
     try:
@@ -85,7 +87,8 @@ def json_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def spoilt_json(random: Random, data: bytes) -> bytes:
-    """The document's text after a few changes, some of which only a text can hold (NaN, a key twice)."""
+    """The document's text after a few changes, some of which only a text can hold (NaN, a key
+    twice)."""
     document, raw = json.loads(data), list[str]()
     for _ in range(random.choice([1, 1, 1, 2, 3])):
         document = _spoil(random, document, raw)
@@ -96,7 +99,8 @@ def spoilt_json(random: Random, data: bytes) -> bytes:
 
 
 def answer_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """A chat completion whose content, JSON inside JSON, is spoilt as often as the completion itself."""
+    """A chat completion whose content, JSON inside JSON, is spoilt as often as the completion
+    itself."""
     if random.random() < 0.4:
         return json_of(random, data, others)
     try:
@@ -110,7 +114,8 @@ def answer_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def glb_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """A GLB whose JSON or binary part is spoilt and whose lengths are right; or one with bytes changed anywhere."""
+    """A GLB whose JSON or binary part is spoilt and whose lengths are right; or one with bytes
+    changed anywhere."""
     if random.random() < 0.2:
         return bytes_of(random, data, others)
     try:
@@ -128,7 +133,8 @@ def glb_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def png_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """A PNG with chunks spoilt, doubled, removed or moved, their checksums right; or one with bytes changed."""
+    """A PNG with chunks spoilt, doubled, removed or moved, their checksums right; or one with
+    bytes changed."""
     if not data.startswith(b"\x89PNG") or random.random() < 0.3:
         return bytes_of(random, data, others)
     chunks, at = list[tuple[bytes, bytes]](), 8
@@ -137,7 +143,7 @@ def png_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
         chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
         at += 12 + size
     kinds = [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"zTXt", b"iCCP", b"acTL", b"fcTL", b"fdAT", b"eXIf", b"gAMA"]
-    for _ in range(random.choice([1, 1, 2, 3])):
+    for _ in range(random.choice([1, 1, 2, 3]) if chunks else 0):
         place = random.randrange(len(chunks))
         kind, content = chunks[place]
         match random.randrange(5):
@@ -173,7 +179,8 @@ def _number(random: Random, data: bytearray) -> None:
 
 
 def _spoil(random: Random, document: Any, raw: list[str]) -> Any:
-    """The document with one value, key or member changed; what JSON can't hold is put into `raw` and marked."""
+    """The document with one value, key or member changed; what JSON can't hold is put into `raw`
+    and marked."""
     places = list(_places(document))
     if not places:
         return _value(random, raw)
@@ -199,7 +206,8 @@ def _spoil(random: Random, document: Any, raw: list[str]) -> Any:
 
 
 def _alike(random: Random, value: Any, places: Sequence[tuple[Any, Any]]) -> Any:
-    """Another value of the same type, so that it is read further: a neighbour, or one from elsewhere."""
+    """Another value of the same type, so that it is read further: a neighbour, or one from
+    elsewhere."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and random.random() < 0.5:
         return random.choice([value + 1, value - 1, -value, value * 2, value / 3, 0, 1, 2, 3, 4])
     same = [holder[key] for holder, key in places if type(holder[key]) is type(value)]

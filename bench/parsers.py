@@ -1,8 +1,8 @@
 """Every parser of foreign bytes: by which function it is called, with what, and what it may answer.
 
-A parser's right outcome is a value or one of its declared refusals; `bench.hostile` looks for any other. One more is a
-line in `PARSERS`, and a renamed one a line where it is imported. Seeds are made here, and taken from `../shared` where
-that is there.
+A parser's right outcome is a value or one of its declared refusals; `bench.hostile` looks for
+any other. One more is a line in `PARSERS`, and a renamed one a line where it is imported. Seeds
+are made here, and taken from `../shared` where that is there.
 """
 
 import asyncio
@@ -29,8 +29,9 @@ Seed = tuple[str, bytes]
 
 @dataclass(frozen=True)
 class Parser:
-    """`load` imports it and returns the function from (kind, input) to a value; `memory` (MiB) and `seconds` (of CPU
-    time) are what one input may take. Seeds are small; `refusals` names the exceptions of a refusal."""
+    """`load` imports it and returns the function from (kind, input) to a value; `memory` (MiB)
+    and `seconds` (of CPU time) are what one input may take. Seeds are small; `refusals` names
+    the exceptions of a refusal."""
 
     load: Callable[[], Callable[[str, bytes], object]]
     seeds: Callable[[], Sequence[Seed]]
@@ -342,7 +343,8 @@ def _github_seeds() -> list[Seed]:
 
 @dataclass
 class _Server:
-    """A web server on loopback that answers every request with the bytes that `answer` gives for its path."""
+    """A web server on loopback that answers every request with the bytes that `answer` gives for
+    its path."""
 
     answer: Callable[[str], bytes] = lambda _: b""
     url: str = field(init=False)

@@ -1,4 +1,5 @@
-"""The client of a miner's container: a stranger's server that turns a picture and a seed into a 3D file."""
+"""The client of a miner's container: a stranger's server that turns a picture and a seed into a
+3D file."""
 
 import asyncio
 import time
@@ -15,7 +16,8 @@ from resources.http_answers import Head
 MAX_FILE_BYTES = 200 * 2**20
 GENERATION_SECONDS = 180.0
 _UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
-"""What httpx raises beside its own errors for headers that it makes something of, such as where a redirect leads."""
+"""What httpx raises beside its own errors for headers that it makes something of, such as where
+a redirect leads."""
 
 _HEALTH_SECONDS = 10.0
 
@@ -29,10 +31,11 @@ class DoorRefused(InfrastructureFault):
 
 
 class Container:
-    """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with `aclose`.
+    """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with
+    `aclose`.
 
-    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own door, and its refusal
-    is the infrastructure's fault; whatever else goes wrong is the miner's.
+    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own
+    door, and its refusal is the infrastructure's fault; whatever else goes wrong is the miner's.
     """
 
     def __init__(self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES) -> None:
@@ -64,8 +67,9 @@ class Container:
     ) -> AsyncIterator["Generated"]:
         """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
 
-        `seconds` are what a generation may take, and a download as long again. Slower than that, yet within both, is
-        still taken: the rules judge the time. Raises MinerFault or DoorRefused.
+        `seconds` are what a generation may take, and a download as long again. Slower than that,
+        yet within both, is still taken: the rules judge the time. Raises MinerFault or
+        DoorRefused.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -99,14 +103,16 @@ class Container:
 
 
 class Generated:
-    """An answer whose body is still to come. `seconds`: from sending the request until the headers were in."""
+    """An answer whose body is still to come. `seconds`: from sending the request until the
+    headers were in."""
 
     def __init__(self, answer: httpx2.Response, seconds: float, deadline: float, limit: int) -> None:
         self.seconds = seconds
         self._answer, self._deadline, self._limit = answer, deadline, limit
 
     async def save(self, to: Path) -> int:
-        """Stream the body to a file; its size in bytes. Raises MinerFault, or InfrastructureFault of the disk."""
+        """Stream the body to a file; its size in bytes. Raises MinerFault, or
+        InfrastructureFault of the disk."""
         if Head(self._answer.status_code, self._answer.headers.raw).codings:
             raise MinerFault("content encoding other than identity")
         size = 0

@@ -1,4 +1,5 @@
-"""Downloads from the miners' CDNs: strangers' URLs, which may point anywhere, redirect anywhere, and never end."""
+"""Downloads from the miners' CDNs: strangers' URLs, which may point anywhere, redirect anywhere,
+and never end."""
 
 import ipaddress
 import itertools
@@ -42,13 +43,15 @@ Resolve = Callable[[str], list[str]]
 
 
 def user_agent() -> str:
-    """How requests to strangers name their sender. Many hosts answer 403 to a request that doesn't."""
-    about = "404-GEN competition platform, Bittensor subnet 17; +https://github.com/404-Repo/404-gen-subnet"
-    return f"gen404/{version('gen404')} ({about})"
+    """How requests to strangers name their sender. Many hosts answer 403 to a request that
+    doesn't."""
+    what, contact = "404-GEN competition platform", "https://github.com/404-Repo/404-gen-subnet"
+    return f"gen404/{version('gen404')} ({what}, Bittensor subnet 17; +{contact})"
 
 
 class _Unreachable(Exception):
-    """Whose fault it is depends on whether the operator's own CDN is reached. The message is the reason."""
+    """Whose fault it is depends on whether the operator's own CDN is reached. The message is the
+    reason."""
 
 
 _HEADERS = [
@@ -60,14 +63,16 @@ _HEADERS = [
 
 
 class Downloads:
-    """Fetches files over http(s), each within `timeout` seconds and `limit` bytes; threads may share it.
+    """Fetches files over http(s), each within `timeout` seconds and `limit` bytes; threads may
+    share it.
 
-    A host is resolved once, by `resolve`, and connected to at just these addresses, which must all be public; with
-    `private`, loopback and private ones will do as well. Each of at most three redirects is checked the same way.
+    A host is resolved once, by `resolve`, and connected to at just these addresses, which must all
+    be public; with `private`, loopback and private ones will do as well. Each of at most three
+    redirects is checked the same way.
 
-    What goes wrong is the miner's fault, with a short reason; a TryLater where it may pass. It is an
-    InfrastructureFault when the disk fails, or when a server can't be reached and neither can the `witness`, host and
-    port of the operator's own CDN.
+    What goes wrong is the miner's fault, with a short reason; a TryLater where it may pass. It
+    is an InfrastructureFault when the disk fails, or when a server can't be reached and neither
+    can the `witness`, host and port of the operator's own CDN.
     """
 
     def __init__(
@@ -90,7 +95,8 @@ class Downloads:
     def download(self, url: str, to: Path) -> int:
         """Save what `url` serves as the file `to`, whole or not at all; its size in bytes.
 
-        Raises MinerFault (TryLater) or InfrastructureFault, and nothing else, whatever the URL and the answer are.
+        Raises MinerFault (TryLater) or InfrastructureFault, and nothing else, whatever the URL
+        and the answer are.
         """
         deadline = time.monotonic() + self._timeout
         size = 0
@@ -115,7 +121,8 @@ class Downloads:
         return self._given_tls or httpx2.create_ssl_context(trust_env=False)
 
     def _body(self, url: str, deadline: float) -> Generator[bytes, None, None]:
-        """What `url` serves, decoded. All of it is a stranger's, so it's here that the unforeseen is a fault of his."""
+        """What `url` serves, decoded. All of it is a stranger's, so it's here that the
+        unforeseen is a fault of his."""
         try:
             yield from self._followed(url, deadline)
         except (MinerFault, InfrastructureFault, _Unreachable):
@@ -195,7 +202,8 @@ class Downloads:
 
 
 class _Wire(httpcore2.NetworkBackend):
-    """Connections to the given addresses alone, whatever the host's name, within a deadline and `budget` bytes."""
+    """Connections to the given addresses alone, whatever the host's name, within a deadline and
+    `budget` bytes."""
 
     def __init__(self, addresses: list[str], deadline: float, *, budget: int) -> None:
         self._addresses = addresses
@@ -261,7 +269,8 @@ class _Stream(httpcore2.NetworkStream):
 
 
 def open_downloads(environment: Mapping[str, str]) -> Downloads:
-    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as witness, `CDN_URL`.
+    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as
+    witness, `CDN_URL`.
 
     Raises BadSetting, naming the setting.
     """
@@ -301,7 +310,8 @@ def _addresses(host: str) -> list[str]:
 
 
 def _in_turn(addresses: list[str]) -> list[str]:
-    """IPv6 and IPv4 by turns, beginning as the list does, so that the first few hold both where a host has both."""
+    """IPv6 and IPv4 by turns, beginning as the list does, so that the first few hold both where
+    a host has both."""
     preferred = [address for address in addresses if (":" in address) == (":" in addresses[0])]
     others = [address for address in addresses if address not in preferred]
     pairs = itertools.zip_longest(preferred, others)
@@ -309,7 +319,8 @@ def _in_turn(addresses: list[str]) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody may reach it from anywhere: not this machine, its network or its provider's inside."""
+    """Whether anybody may reach it from anywhere: not this machine, its network or its
+    provider's inside."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped:

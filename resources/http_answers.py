@@ -12,8 +12,9 @@ from resources.faults import MinerFault, TryLater
 _IDENTITY = {"", "identity", "aws-chunked"}
 """Codings that leave the content as it is.
 
-S3's clients send `aws-chunked` for how an upload is framed. Some servers keep it as the object's encoding, and S3
-itself long kept an empty one in its place (boto3 issue 3629, versitygw issue 2398).
+S3's clients send `aws-chunked` for how an upload is framed. Some servers keep it as the object's
+encoding, and S3 itself long kept an empty one in its place (boto3 issue 3629, versitygw issue
+2398).
 """
 _COMPRESSED = {"gzip", "x-gzip", "deflate"}
 _MOST_CODINGS = 2
@@ -31,7 +32,8 @@ class Head:
         self._headers = [(name.lower(), value) for name, value in headers]
 
     def values(self, name: bytes) -> list[str]:
-        """The values of every header of this name (lower case); a byte that isn't ASCII becomes one character."""
+        """The values of every header of this name (lower case); a byte that isn't ASCII becomes
+        one character."""
         return [value.decode("latin-1").strip() for known, value in self._headers if known == name]
 
     def value(self, name: bytes) -> str | None:
@@ -55,7 +57,8 @@ class Head:
 
     @property
     def whole(self) -> int | None:
-        """The size of the content of a 206 that holds all of it, though called a part; None for any other."""
+        """The size of the content of a 206 that holds all of it, though called a part; None for
+        any other."""
         said = _RANGE.fullmatch(self.value(b"content-range") or "")
         if self.status != 206 or said is None or int(said[1]) + 1 != int(said[2]):
             return None
@@ -63,7 +66,8 @@ class Head:
 
     @property
     def codings(self) -> list[str]:
-        """The compressions of the content, the last one outermost. Raises MinerFault for those that aren't decoded."""
+        """The compressions of the content, the last one outermost. Raises MinerFault for those
+        that aren't decoded."""
         listed = [coding.strip().lower() for value in self.values(b"content-encoding") for coding in value.split(",")]
         found = [coding for coding in listed if coding not in _IDENTITY]
         if len(found) > _MOST_CODINGS or not set(found) <= _COMPRESSED:
@@ -72,7 +76,8 @@ class Head:
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that a server asks to be left alone (RFC 9110, 10.2.3), never negative; None if it doesn't.
+        """The seconds that a server asks to be left alone (RFC 9110, 10.2.3), never negative; None
+        if it doesn't.
 
         A date is reckoned from the server's own clock where it tells the time.
         """
@@ -91,8 +96,8 @@ class Head:
     def refuse(self) -> None:
         """Raise what a status other than that of a whole file means.
 
-        A server that is busy or broken, or that names a time, may do better later: TryLater. Anything else, such as
-        404, 410 or 403, is its answer: MinerFault.
+        A server that is busy or broken, or that names a time, may do better later: TryLater.
+        Anything else, such as 404, 410 or 403, is its answer: MinerFault.
         """
         after = self.retry_after
         if self.status in _BUSY or self.status >= 500 or after is not None:
@@ -101,7 +106,8 @@ class Head:
 
 
 def decoded(codings: Sequence[str], chunks: Iterable[bytes]) -> Iterable[bytes]:
-    """Content as it was before it was compressed, in pieces of at most 64 KiB, whatever it grows to.
+    """Content as it was before it was compressed, in pieces of at most 64 KiB, whatever it grows
+    to.
 
     Raises MinerFault where it isn't what it is called, TryLater where it is cut short.
     """
@@ -111,7 +117,8 @@ def decoded(codings: Sequence[str], chunks: Iterable[bytes]) -> Iterable[bytes]:
 
 
 def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """All members of a gzip file, or a zlib stream. What follows the last one is ignored, as gzip(1) does."""
+    """All members of a gzip file, or a zlib stream. What follows the last one is ignored, as
+    gzip(1) does."""
     stream, first = zlib.decompressobj(_GZIP_OR_ZLIB), True
     for chunk in chunks:
         data = chunk

@@ -1,4 +1,5 @@
-"""Parsers with faults, for the hunt to find: what `bench.hostile` is tested with in place of the real ones."""
+"""Parsers with faults, for the hunt to find: what `bench.hostile` is tested with in place of the
+real ones."""
 
 import ctypes
 import os

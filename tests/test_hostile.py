@@ -1,4 +1,5 @@
-"""Mutation fuzzing of every parser of foreign bytes: a minute of it whenever the tests run, and proof that it works."""
+"""Mutation fuzzing of every parser of foreign bytes: a minute of it whenever the tests run, and
+proof that it works."""
 
 import re
 import subprocess
@@ -22,7 +23,8 @@ def hunt(into: Path, *options: object) -> "subprocess.CompletedProcess[str]":
 
 
 def test_g10_a_minute_of_hunting_finds_nothing(tmp_path: Path) -> None:
-    """A finding is a fault of a parser: mend it there, and make its input a test. The seed says which inputs."""
+    """A finding is a fault of a parser: mend it there, and make its input a test. The seed says
+    which inputs."""
     done = hunt(tmp_path, "--seconds", SECONDS, "--seed", SEED)
     assert done.returncode == 0, done.stdout + done.stderr
     tried = {line.split()[0]: int(line.split()[1].replace(",", "")) for line in done.stdout.splitlines()[1:-1]}

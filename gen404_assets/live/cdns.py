@@ -1,4 +1,5 @@
-"""Which file is fetched next, when a CDN that fails is asked again, and when it is given up. No I/O, no clock."""
+"""Which file is fetched next, when a CDN that fails is asked again, and when it is given up. No
+I/O, no clock."""
 
 import heapq
 from collections.abc import Iterable
@@ -25,7 +26,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of all CDNs together: `slots` downloads at once; a file has `tries`, a CDN `patience` seconds."""
+    """Of all CDNs together: `slots` downloads at once; a file has `tries`, a CDN `patience`
+    seconds."""
 
     slots: int
     tries: int
@@ -33,13 +35,15 @@ class Limits:
 
     @property
     def second_look(self) -> float:
-        """Seconds until a file is tried again that its CDN says it doesn't have: a minute of the usual patience."""
+        """Seconds until a file is tried again that its CDN says it doesn't have: a minute of the
+        usual patience."""
         return self.patience / 30
 
 
 @dataclass(slots=True)
 class _Cdn:
-    """One miner's CDN: its files that wait, how many may be fetched at once, and what it has cost in vain."""
+    """One miner's CDN: its files that wait, how many may be fetched at once, and what it has
+    cost in vain."""
 
     order: int
     at_once: int
@@ -51,7 +55,8 @@ class _Cdn:
     refused: float = 0.0
     """Seconds of downloads that ended with an answer that is no file."""
     lost: float = 0.0
-    """Seconds that it kept us waiting, or working until it failed; at any moment one, however many files waited."""
+    """Seconds that it kept us waiting, or working until it failed; at any moment one, however
+    many files waited."""
     lost_until: float = 0.0
     """Time that is counted in `lost` already."""
 
@@ -68,14 +73,18 @@ class _Cdn:
 
 
 class Cdns:
-    """The files still to be fetched, by CDN. Times are seconds of one clock that only the caller reads.
+    """The files still to be fetched, by CDN. Times are seconds of one clock that only the caller
+    reads.
 
-    - An answer that is no file (404, 403, too large, not a URL ...) counts as a try; a file has `tries`, with
-      `second_look` between them, since what was uploaded a moment ago, or is remembered as missing by a cache, comes.
-    - A CDN that is busy, down or out of reach (TryLater) is left alone for as long as it asks, or ever longer, and
-      then tried with one file at a time; each that comes lets one more be fetched at once. Neither is held against a
-      file: it waits, without a slot, until the CDN has cost `patience` seconds in waits and downloads in vain.
-    - Of those that can be tried, the CDN with the fewest downloads under way comes first: none takes all the slots.
+    - An answer that is no file (404, 403, too large, not a URL ...) counts as a try; a file has
+      `tries`, with `second_look` between them, since what was uploaded a moment ago, or is
+      remembered as missing by a cache, comes.
+    - A CDN that is busy, down or out of reach (TryLater) is left alone for as long as it asks,
+      or ever longer, and then tried with one file at a time; each that comes lets one more be
+      fetched at once. Neither is held against a file: it waits, without a slot, until the CDN
+      has cost `patience` seconds in waits and downloads in vain.
+    - Of those that can be tried, the CDN with the fewest downloads under way comes first: none
+      takes all the slots.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -114,7 +123,8 @@ class Cdns:
         return file
 
     def next(self) -> float:
-        """The time from which `start` may have a file, if nothing ends before: infinity where it needs to."""
+        """The time from which `start` may have a file, if nothing ends before: infinity where it
+        needs to."""
         if self._under_way >= self._limits.slots:
             return _NO_TIME
         return min((cdn.next() for cdn in self._cdns.values()), default=_NO_TIME)
@@ -126,7 +136,8 @@ class Cdns:
         cdn.at_once = min(cdn.at_once + 1, self._limits.slots)
 
     def failed(self, file: File, fault: MinerFault, began: float, now: float) -> list[File]:
-        """A try that began then has failed now. The files that are given up for it, each with its reason."""
+        """A try that began then has failed now. The files that are given up for it, each with
+        its reason."""
         cdn = self._ended(file)
         file.reason = str(fault)
         if isinstance(fault, TryLater):

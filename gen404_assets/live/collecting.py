@@ -1,4 +1,5 @@
-"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be had is recorded as such."""
+"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be had is
+recorded as such."""
 
 import random
 import time
@@ -27,7 +28,8 @@ _SHORTEST_PAUSE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """A try to fetch a file that has ended: `result` holds its entry, or what it was refused or failed for."""
+    """A try to fetch a file that has ended: `result` holds its entry, or what it was refused or
+    failed for."""
 
     file: File
     began: float
@@ -38,8 +40,9 @@ class _Try:
 def collect(work: Work) -> None:
     """Fetch what is missing, and publish it now and then and at the end, with the stage DUELS.
 
-    A miner's fault is recorded, with its reason; one of ours ends the work with an InfrastructureFault, after what is
-    done has been published, so that nothing is held against a miner.
+    A miner's fault is recorded, with its reason; one of ours ends the work with an
+    InfrastructureFault, after what is done has been published, so that nothing is held against a
+    miner.
     """
     due, current = work.due()
     if due.of("renders") is None:
@@ -65,7 +68,8 @@ class _Collection:
         self.total, self.published = len(self.cdns), time.monotonic()
 
     def _cdns(self, current: Round) -> Cdns:
-        """What is not recorded yet; each miner begins after a delay of its own, to spread the load."""
+        """What is not recorded yet; each miner begins after a delay of its own, to spread the
+        load."""
         pace = self.work.pace
         cdns = Cdns(Limits(pace.max_concurrent_downloads, pace.download_tries, pace.cdn_patience_seconds))
         began = time.monotonic()
@@ -112,7 +116,8 @@ class _Collection:
         result.add_done_callback(lambda done: self.ended.put(_Try(file, began, time.monotonic(), done)))
 
     def _take(self, ended: _Try) -> None:
-        """Keep what a try has brought, or have it repeated later. Raises what is no miner's fault."""
+        """Keep what a try has brought, or have it repeated later. Raises what is no miner's
+        fault."""
         self.under_way.discard(ended.result)
         try:
             output = ended.result.result()
@@ -142,7 +147,8 @@ class _Collection:
             path.unlink(missing_ok=True)
 
     def _store(self, file: File, path: Path, size: int) -> Output:
-        """The stored file with its preview; a file that can't be rendered keeps its URL, and the reason."""
+        """The stored file with its preview; a file that can't be rendered keeps its URL, and the
+        reason."""
         key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
         store = self.work.outside.store
         try:

@@ -1,4 +1,5 @@
-"""Files that wait for CDNs: none is forgotten, none holds the others up, and all ends, whatever a CDN does."""
+"""Files that wait for CDNs: none is forgotten, none holds the others up, and all ends, whatever
+a CDN does."""
 
 import time
 from collections import Counter
@@ -40,7 +41,8 @@ class Collected:
 
 
 def collect(serve: Serve, miners: int = 1, files: int = 4, limits: Limits = LIMITS) -> Collected:
-    """Everything fetched, in a time of its own that passes only where something has to be waited for."""
+    """Everything fetched, in a time of its own that passes only where something has to be waited
+    for."""
     cdns, found, now = Cdns(limits), Collected(), 0.0
     under_way: list[tuple[float, float, File, MinerFault | None]] = []
     everything = [f"{miner}/{number}" for miner in range(miners) for number in range(files)]

@@ -1,4 +1,5 @@
-"""The client of a miner's container: a stranger's server may answer anything, or nothing, or for ever."""
+"""The client of a miner's container: a stranger's server may answer anything, or nothing, or for
+ever."""
 
 import asyncio
 import socket
@@ -18,7 +19,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 @contextmanager
 def stranger(answer: Callable[[socket.socket], None], asked: list[bytes] | None = None) -> Iterator[str]:
-    """A server that reads a request's first bytes, into `asked`, and answers on the bare connection."""
+    """A server that reads a request's first bytes, into `asked`, and answers on the bare
+    connection."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -148,7 +150,8 @@ WRONG |= {
 
 @pytest.mark.parametrize("headers", [b"", b"Content-Encoding: \r\n", b"Content-Encoding: Identity\r\n"])
 def test_a_stranger_s_cookies_are_neither_kept_nor_read(tmp_path: Path, headers: bytes) -> None:
-    """Found by mutation: a cookie of bytes that aren't ASCII broke the request after it, and with it the whole run."""
+    """Found by mutation: a cookie of bytes that aren't ASCII broke the request after it, and
+    with it the whole run."""
     asked: list[bytes] = []
     cookies = b"Set-Cookie: a=\xff\xfe; Path=/\r\nSet-Cookie: b=c\r\nSet-Cookie: d=e; Expires=Mon, 99 Foo 9999\r\n"
 

@@ -1,4 +1,5 @@
-"""Web servers of strangers that speak HTTP/2 alone, as hosts behind some load balancers do: real frames over real TLS.
+"""Web servers of strangers that speak HTTP/2 alone, as hosts behind some load balancers do: real
+frames over real TLS.
 
 After RFC 9113 and h2's own server side; `Raw` sends bytes that h2 itself would not.
 """
@@ -35,7 +36,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes sent in place of an answer, after the head of a 200 where `after_head`; then the connection ends."""
+    """Bytes sent in place of an answer, after the head of a 200 where `after_head`; then the
+    connection ends."""
 
     frames: Iterable[bytes]
     after_head: bool = False
@@ -45,7 +47,8 @@ class Raw:
 def http2_stranger(
     behaviour: Callable[[str], Answer | Raw], tls: ssl.SSLContext, host: str = "127.0.0.1"
 ) -> Iterator[Stranger]:
-    """Answers each request as `behaviour` says for its path. A client that doesn't offer h2 gets no answer."""
+    """Answers each request as `behaviour` says for its path. A client that doesn't offer h2 gets
+    no answer."""
     tls.set_alpn_protocols(["h2"])
 
     def talk(connection: socket.socket, server: Stranger) -> None:

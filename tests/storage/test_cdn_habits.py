@@ -1,4 +1,5 @@
-"""What real CDNs do that no specification of ours foresaw; each is a file all the same, or is tried again later."""
+"""What real CDNs do that no specification of ours foresaw; each is a file all the same, or is
+tried again later."""
 
 import gzip
 import itertools
@@ -48,7 +49,8 @@ def later(answer: bytes, to: Path) -> TryLater:
 
 
 def test_a_host_that_forbids_requests_without_a_user_agent_serves_ours(to: Path) -> None:
-    """Cloudflare's browser integrity check and others answer 403 to a client without a name (pycurl issue 895)."""
+    """Cloudflare's browser integrity check and others answer 403 to a client without a name
+    (pycurl issue 895)."""
     with stranger(lambda _: [ok(MESH) if AGENT.search(cdn.requests[-1]) else status(403)]) as cdn:
         LOCAL.download(cdn.url, to)
     assert "\r\nAccept: */*\r\n" in cdn.requests[0]
@@ -67,7 +69,8 @@ def test_a_host_that_forbids_requests_without_a_user_agent_serves_ours(to: Path)
     ],
 )
 def test_encodings_that_encode_nothing_are_identity(headers: list[str], to: Path) -> None:
-    """S3 kept an empty one, others `aws-chunked`, where a client uploaded in signed chunks (boto3 issue 3629)."""
+    """S3 kept an empty one, others `aws-chunked`, where a client uploaded in signed chunks
+    (boto3 issue 3629)."""
     assert fetched(ok(MESH, *headers), to) == MESH
 
 
@@ -92,7 +95,8 @@ def test_encodings_that_encode_nothing_are_identity(headers: list[str], to: Path
 def test_what_is_compressed_though_nobody_asked_is_decoded(
     body: bytes, headers: list[str], piece: int, to: Path
 ) -> None:
-    """Objects that were uploaded with `Content-Encoding: gzip` are served so by S3 whatever a request accepts."""
+    """Objects that were uploaded with `Content-Encoding: gzip` are served so by S3 whatever a
+    request accepts."""
     whole = ok(body, *headers)
     parts = [whole[at : at + piece] for at in range(0, len(whole), piece)]
     assert fetched(parts, to) == MESH
