@@ -1,17 +1,24 @@
-"""The client of a miner's container: a stranger's server that turns a picture and a seed into a 3D file."""
+"""The client of a miner's container: a stranger's server that turns a picture and a seed into a
+3D file."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
 import httpx2
 
 from resources.faults import InfrastructureFault, MinerFault
+from resources.http_answers import Head
 
 MAX_FILE_BYTES = 200 * 2**20
 GENERATION_SECONDS = 180.0
+_UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
+"""What httpx raises beside its own errors for headers that it makes something of, such as where
+a redirect leads."""
+
 _HEALTH_SECONDS = 10.0
 
 
@@ -24,16 +31,20 @@ class DoorRefused(InfrastructureFault):
 
 
 class Container:
-    """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with `aclose`.
+    """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with
+    `aclose`.
 
-    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own door, and its refusal
-    is the infrastructure's fault; whatever else goes wrong is the miner's.
+    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own
+    door, and its refusal is the infrastructure's fault; whatever else goes wrong is the miner's.
     """
 
     def __init__(self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES) -> None:
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
         # Every wait is within a total deadline below; httpx's own count from byte to byte.
-        self._client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=None, trust_env=False)
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a stranger's would be sent with what follows
+        self._client = httpx2.AsyncClient(
+            base_url=url, headers=headers, cookies=no_cookies, timeout=None, trust_env=False
+        )
         self._door, self._limit = door, limit
 
     async def aclose(self) -> None:
@@ -45,7 +56,7 @@ class Container:
         try:
             async with asyncio.timeout(_HEALTH_SECONDS), self._client.stream("GET", "/health") as answer:
                 status = answer.status_code
-        except (httpx2.HTTPError, TimeoutError):
+        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
             return False
         self._check_door(status)
         return status == 200
@@ -56,8 +67,9 @@ class Container:
     ) -> AsyncIterator["Generated"]:
         """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
 
-        `seconds` are what a generation may take, and a download as long again. Slower than that, yet within both, is
-        still taken: the rules judge the time. Raises MinerFault or DoorRefused.
+        `seconds` are what a generation may take, and a download as long again. Slower than that,
+        yet within both, is still taken: the rules judge the time. Raises MinerFault or
+        DoorRefused.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -74,6 +86,8 @@ class Container:
             raise MinerFault(f"no answer within {2 * seconds:g} s") from None
         except httpx2.HTTPError as error:
             raise Unanswered(f"the container doesn't answer: {type(error).__name__}") from None
+        except _UNREADABLE as error:
+            raise MinerFault(f"an answer whose headers can't be read ({type(error).__name__})") from error
         taken = time.monotonic() - began
         try:
             self._check_door(answer.status_code)
@@ -89,16 +103,17 @@ class Container:
 
 
 class Generated:
-    """An answer whose body is still to come. `seconds`: from sending the request until the headers were in."""
+    """An answer whose body is still to come. `seconds`: from sending the request until the
+    headers were in."""
 
     def __init__(self, answer: httpx2.Response, seconds: float, deadline: float, limit: int) -> None:
         self.seconds = seconds
         self._answer, self._deadline, self._limit = answer, deadline, limit
 
     async def save(self, to: Path) -> int:
-        """Stream the body to a file; its size in bytes. Raises MinerFault, or InfrastructureFault of the disk."""
-        encoding = self._answer.headers.get("Content-Encoding", "identity")
-        if encoding.strip().lower() != "identity":
+        """Stream the body to a file; its size in bytes. Raises MinerFault, or
+        InfrastructureFault of the disk."""
+        if Head(self._answer.status_code, self._answer.headers.raw).codings:
             raise MinerFault("content encoding other than identity")
         size = 0
         try:

@@ -1,19 +1,24 @@
-"""Downloads from the miners' CDNs: strangers' URLs, which may point anywhere, redirect anywhere, and never end."""
+"""Downloads from the miners' CDNs: strangers' URLs, which may point anywhere, redirect anywhere,
+and never end."""
 
 import ipaddress
+import itertools
+import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 import httpcore2
 import httpx2
 
 from resources.deadlines import within
-from resources.faults import InfrastructureFault, MinerFault
+from resources.faults import InfrastructureFault, MinerFault, TryLater
+from resources.http_answers import Head, decoded, exactly
 from resources.settings import BadSetting
 from resources.whole_file import whole_file
 
@@ -32,21 +37,42 @@ _NOT_PUBLIC = [  # though Python has them global: clouds' ways into their hosts,
 ]
 _UNICAST_V6 = ipaddress.ip_network("2000::/3")  # leaves out NAT64, which may lead to any IPv4, among others
 
+_LOG = logging.getLogger(__name__)
+
 Resolve = Callable[[str], list[str]]
 
 
+def user_agent() -> str:
+    """How requests to strangers name their sender. Many hosts answer 403 to a request that
+    doesn't."""
+    what, contact = "404-GEN competition platform", "https://github.com/404-Repo/404-gen-subnet"
+    return f"gen404/{version('gen404')} ({what}, Bittensor subnet 17; +{contact})"
+
+
 class _Unreachable(Exception):
-    """Whose fault it is depends on whether the operator's own CDN is reached. The message is the reason."""
+    """Whose fault it is depends on whether the operator's own CDN is reached. The message is the
+    reason."""
+
+
+_HEADERS = [
+    (b"User-Agent", user_agent().encode()),
+    (b"Accept", b"*/*"),
+    (b"Accept-Encoding", b"identity"),
+    (b"Connection", b"close"),
+]
 
 
 class Downloads:
-    """Fetches files over http(s), each within `timeout` seconds and `limit` bytes; threads may share it.
+    """Fetches files over http(s), each within `timeout` seconds and `limit` bytes; threads may
+    share it.
 
-    A host is resolved once, by `resolve`, and connected to at just these addresses, which must all be public; with
-    `private`, loopback and private ones will do as well. Each of at most three redirects is checked the same way.
+    A host is resolved once, by `resolve`, and connected to at just these addresses, which must all
+    be public; with `private`, loopback and private ones will do as well. Each of at most three
+    redirects is checked the same way.
 
-    What goes wrong is the miner's fault, with a short reason. It is an InfrastructureFault when the disk fails, or
-    when a server can't be reached and neither can the `witness`, host and port of the operator's own CDN.
+    What goes wrong is the miner's fault, with a short reason; a TryLater where it may pass. It
+    is an InfrastructureFault when the disk fails, or when a server can't be reached and neither
+    can the `witness`, host and port of the operator's own CDN.
     """
 
     def __init__(
@@ -69,7 +95,8 @@ class Downloads:
     def download(self, url: str, to: Path) -> int:
         """Save what `url` serves as the file `to`, whole or not at all; its size in bytes.
 
-        Raises MinerFault or InfrastructureFault.
+        Raises MinerFault (TryLater) or InfrastructureFault, and nothing else, whatever the URL
+        and the answer are.
         """
         deadline = time.monotonic() + self._timeout
         size = 0
@@ -83,7 +110,7 @@ class Downloads:
         except _Unreachable as error:
             if not self._network_works():
                 raise InfrastructureFault(f"download: {error}; nor is CDN_URL reached from here") from None
-            raise MinerFault(str(error)) from None
+            raise TryLater(str(error)) from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise InfrastructureFault(f"download: the file can't be written: {reason}") from error
@@ -94,38 +121,54 @@ class Downloads:
         return self._given_tls or httpx2.create_ssl_context(trust_env=False)
 
     def _body(self, url: str, deadline: float) -> Generator[bytes, None, None]:
+        """What `url` serves, decoded. All of it is a stranger's, so it's here that the
+        unforeseen is a fault of his."""
+        try:
+            yield from self._followed(url, deadline)
+        except (MinerFault, InfrastructureFault, _Unreachable):
+            raise
+        except MemoryError as error:
+            raise InfrastructureFault("download: out of memory") from error
+        except (
+            Exception
+        ) as error:  # bytes find ways through the libraries: h2's errors come out as they are, IDNA's too
+            _LOG.warning("%r: what it serves made the HTTP client fail", url[:200], exc_info=True)
+            raise TryLater(f"an answer that can't be read ({type(error).__name__})") from error
+
+    def _followed(self, url: str, deadline: float) -> Iterator[bytes]:
         target = _parsed(url)
         for _ in range(1 + _REDIRECTS):
             with self._answer(target, deadline) as answer:
-                headers = {name.lower(): value for name, value in answer.headers}
-                if answer.status not in {301, 302, 303, 307, 308}:
-                    self._check(answer.status, headers)
-                    yield from answer.iter_stream()
+                head = Head(answer.status, answer.headers)
+                if head.status not in {301, 302, 303, 307, 308}:
+                    yield from self._content(head, answer)
                     return
-                if b"location" not in headers:
+                if head.location is None:
                     raise MinerFault("a redirect to nowhere")
-                target = _parsed(headers[b"location"].decode(errors="replace"), target)
+                target = _parsed(head.location, target)
         raise MinerFault(f"more than {_REDIRECTS} redirects")
 
-    def _check(self, status: int, headers: Mapping[bytes, bytes]) -> None:
-        if status != 200:
-            raise MinerFault(f"HTTP status {status}")
-        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-            raise MinerFault("content encoding other than identity")
-        length = headers.get(b"content-length", b"0")
-        if int(length) > self.limit:
+    def _content(self, head: Head, answer: httpcore2.Response) -> Iterable[bytes]:
+        """The content of a 200, or of a 206 that is the whole all the same."""
+        if head.status != 200 and head.whole is None:
+            head.refuse()
+        if max(head.length or 0, head.whole or 0) > self.limit:
             raise MinerFault(f"larger than {self.limit} bytes")
+        stream = answer.iter_stream()
+        return decoded(head.codings, stream if head.whole is None else exactly(head.whole, stream))
 
     @contextmanager
     def _answer(self, url: httpx2.URL, deadline: float) -> Iterator[httpcore2.Response]:
         wire = _Wire(self._pinned(url, deadline), deadline, budget=self.limit + self.limit // 16 + 2**20)
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path)
-        headers = [(b"Host", url.netloc), (b"Accept-Encoding", b"identity"), (b"Connection", b"close")]
+        headers = [(b"Host", url.netloc), *_HEADERS]
+        # A name in TLS has no final dot, though a URL's host may have one.
+        extensions = {"timeout": _IDLE, "sni_hostname": url.raw_host.decode().rstrip(".")}
         try:
             with (
-                httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=wire) as pool,
-                pool.stream("GET", target, headers=headers, extensions={"timeout": _IDLE}) as answer,
+                httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=wire, http2=True) as pool,
+                pool.stream("GET", target, headers=headers, extensions=extensions) as answer,
             ):
                 yield answer
         except httpcore2.TimeoutException as error:
@@ -134,7 +177,7 @@ class Downloads:
         except httpcore2.NetworkError as error:
             raise _Unreachable("the connection failed") from error
         except httpcore2.ProtocolError as error:
-            raise MinerFault("cut short, or no proper HTTP") from error
+            raise TryLater("cut short, or no proper HTTP") from error
 
     def _pinned(self, url: httpx2.URL, deadline: float) -> list[str]:
         """The addresses of the host, resolved once and found allowed, each of them."""
@@ -146,7 +189,7 @@ class Downloads:
         for address in addresses:
             if not is_public(address) and not (self._private and _is_private(address)):
                 raise MinerFault("the host's address isn't a public one")
-        return addresses[:_ADDRESSES]
+        return _in_turn(addresses)[:_ADDRESSES]
 
     def _network_works(self) -> bool:
         if self._witness is None:
@@ -159,7 +202,8 @@ class Downloads:
 
 
 class _Wire(httpcore2.NetworkBackend):
-    """Connections to the given addresses alone, whatever the host's name, within a deadline and `budget` bytes."""
+    """Connections to the given addresses alone, whatever the host's name, within a deadline and
+    `budget` bytes."""
 
     def __init__(self, addresses: list[str], deadline: float, *, budget: int) -> None:
         self._addresses = addresses
@@ -225,7 +269,8 @@ class _Stream(httpcore2.NetworkStream):
 
 
 def open_downloads(environment: Mapping[str, str]) -> Downloads:
-    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as witness, `CDN_URL`.
+    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as
+    witness, `CDN_URL`.
 
     Raises BadSetting, naming the setting.
     """
@@ -248,13 +293,14 @@ def open_downloads(environment: Mapping[str, str]) -> Downloads:
 def _parsed(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
     try:
         parsed = base.join(url) if base else httpx2.URL(url)
+        host = parsed.raw_host  # never `host`: it decodes IDNA, which fails for hosts that exist
     except (httpx2.InvalidURL, ValueError):
         raise MinerFault("not a URL") from None
     if parsed.scheme not in {"http", "https"}:
         raise MinerFault("a URL that is neither http nor https")
     if parsed.userinfo:
         raise MinerFault("a URL with credentials")
-    if not parsed.host or (parsed.port is not None and not 0 < parsed.port < 2**16):
+    if not host or (parsed.port is not None and not 0 < parsed.port < 2**16):
         raise MinerFault("a URL without a proper host and port")
     return parsed
 
@@ -263,8 +309,18 @@ def _addresses(host: str) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)))
 
 
+def _in_turn(addresses: list[str]) -> list[str]:
+    """IPv6 and IPv4 by turns, beginning as the list does, so that the first few hold both where
+    a host has both."""
+    preferred = [address for address in addresses if (":" in address) == (":" in addresses[0])]
+    others = [address for address in addresses if address not in preferred]
+    pairs = itertools.zip_longest(preferred, others)
+    return [address for pair in pairs for address in pair if address is not None]
+
+
 def is_public(address: str) -> bool:
-    """Whether anybody may reach it from anywhere: not this machine, its network or its provider's inside."""
+    """Whether anybody may reach it from anywhere: not this machine, its network or its
+    provider's inside."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped:

@@ -1,19 +1,21 @@
-"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be had is recorded as such."""
+"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be had is
+recorded as such."""
 
 import random
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
+from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.work import Work, state_file
 from resources.faults import MinerFault
 from resources.object_store import ObjectConflict
@@ -21,21 +23,26 @@ from resources.object_store import ObjectConflict
 _TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One prompt's file of one miner, to be fetched not before `ready` (monotonic seconds)."""
+_SHORTEST_PAUSE = 0.1
 
-    hotkey: str
-    stem: str
-    url: str
-    ready: float
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A try to fetch a file that has ended: `result` holds its entry, or what it was refused or
+    failed for."""
+
+    file: File
+    began: float
+    ended: float
+    result: Future[Output]
 
 
 def collect(work: Work) -> None:
     """Fetch what is missing, and publish it now and then and at the end, with the stage DUELS.
 
-    A miner's fault is recorded, with its reason; one of ours ends the work with an InfrastructureFault, after what is
-    done has been published, so that nothing is held against a miner.
+    A miner's fault is recorded, with its reason; one of ours ends the work with an
+    InfrastructureFault, after what is done has been published, so that nothing is held against a
+    miner.
     """
     due, current = work.due()
     if due.of("renders") is None:
@@ -54,88 +61,95 @@ class _Collection:
     def __init__(self, work: Work, current: Round, folder: Path) -> None:
         self.work, self.folder = work, folder
         self.format, self.stems, self.number = current.config.output_format, current.stems, current.number
-        self.submissions = current.need(current.path("submissions.json"), current.submissions)
         self.found: dict[str, dict[str, Output]] = defaultdict(dict)
-        self.in_vain: dict[str, float] = defaultdict(float)
-        self.stop = threading.Event()
-        self.tasks = self._tasks(current)
+        self.ended: SimpleQueue[_Try] = SimpleQueue()
+        self.under_way: set[Future[Output]] = set()
+        self.cdns = self._cdns(current)
+        self.total, self.published = len(self.cdns), time.monotonic()
 
-    def _tasks(self, current: Round) -> list[Task]:
-        """What is not recorded yet; each miner begins after a delay of its own, to spread the load."""
-        tasks: list[Task] = []
+    def _cdns(self, current: Round) -> Cdns:
+        """What is not recorded yet; each miner begins after a delay of its own, to spread the
+        load."""
+        pace = self.work.pace
+        cdns = Cdns(Limits(pace.max_concurrent_downloads, pace.download_tries, pace.cdn_patience_seconds))
         began = time.monotonic()
-        for hotkey, submission in self.submissions.items():
-            ready = began + random.uniform(0, self.work.pace.download_jitter_seconds)  # noqa: S311 -- no secret
+        for hotkey, submission in current.need(current.path("submissions.json"), current.submissions).items():
             known = current.submitted(hotkey)
-            tasks += [
-                Task(hotkey, stem, f"{submission.cdn_url}/{stem}.{self.format}", ready)
-                for stem in self.stems
-                if known is None or stem not in known
-            ]
-        return sorted(tasks, key=lambda task: task.ready)
+            missing = [stem for stem in self.stems if known is None or stem not in known]
+            files = [File(hotkey, stem, f"{submission.cdn_url}/{stem}.{self.format}") for stem in missing]
+            cdns.add(hotkey, files, began + random.uniform(0, pace.download_jitter_seconds))  # noqa: S311 -- no secret
+        return cdns
 
     def run(self) -> None:
         with ThreadPoolExecutor(self.work.pace.max_concurrent_downloads) as pool:
-            pending = {pool.submit(self._fetch, task): task for task in self.tasks}
             try:
-                self._gather(pending)
+                self._gather(pool)
             except BaseException:
-                self._give_up(pending)
+                self._stop()
                 raise
         self._publish(last=True)
 
-    def _give_up(self, pending: Mapping[Future[Output], Task]) -> None:
-        """Begin no further file; what has come nevertheless is published."""
-        self.stop.set()
-        for future in pending:
-            future.cancel()
-        wait(pending)
-        for future, task in pending.items():
-            if not future.cancelled() and future.exception() is None:
-                self.found[task.hotkey][task.stem] = future.result()
-        self._publish()
-
-    def _gather(self, pending: dict[Future[Output], Task]) -> None:
-        """Take what is done out of `pending` until it is empty, and publish now and then."""
-        total, published = len(pending), time.monotonic()
-        while pending:
-            finished, _ = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
-            for future in finished:
-                output = future.result()
-                task = pending.pop(future)
-                self.found[task.hotkey][task.stem] = output
-            if time.monotonic() - published > self.work.pace.publish_interval_seconds:
-                published = time.monotonic()
-                self.work.say(f"{total - len(pending)} of {total} files are in")
+    def _gather(self, pool: ThreadPoolExecutor) -> None:
+        """Try what may be tried until nothing is left, and publish now and then."""
+        while self.under_way or self.cdns:
+            while file := self.cdns.start(time.monotonic()):
+                self._try(pool, file)
+            publish = self.published + self.work.pace.publish_interval_seconds
+            pause = max(_SHORTEST_PAUSE, min(publish, self.cdns.next()) - time.monotonic())
+            with suppress(Empty):
+                self._take(self.ended.get(timeout=pause))
+            if time.monotonic() >= publish:
+                self.published = time.monotonic()
+                self._tell()
                 self._publish()
 
-    def _fetch(self, task: Task) -> Output:
-        if self.stop.wait(max(0.0, task.ready - time.monotonic())):
-            raise InterruptedError
-        path = self.folder / f"{task.hotkey}-{task.stem}.{self.format}"
-        attempts, reason = 0, f"its CDN has kept {self.work.pace.cdn_patience_seconds:.0f} s waiting in vain"
+    def _tell(self) -> None:
+        """How far it is."""
+        in_already = self.total - len(self.cdns) - len(self.under_way)
+        failing = f"; CDNs that fail, and are tried again: {self.cdns.failing}" if self.cdns.failing else ""
+        self.work.say(f"{in_already} of {self.total} files are in{failing}")
+
+    def _try(self, pool: ThreadPoolExecutor, file: File) -> None:
+        began = time.monotonic()
+        result = pool.submit(self._fetch, file)
+        self.under_way.add(result)
+        result.add_done_callback(lambda done: self.ended.put(_Try(file, began, time.monotonic(), done)))
+
+    def _take(self, ended: _Try) -> None:
+        """Keep what a try has brought, or have it repeated later. Raises what is no miner's
+        fault."""
+        self.under_way.discard(ended.result)
         try:
-            while attempts < self.work.pace.download_tries and not self._out_of_patience(task.hotkey):
-                attempts += 1
-                began = time.monotonic()
-                try:
-                    size = self.work.outside.downloads.download(task.url, path)
-                except MinerFault as fault:
-                    reason = str(fault)
-                    self.in_vain[task.hotkey] += time.monotonic() - began
-                else:
-                    return self._store(task, path, size, attempts)
-            return self._output(None, None, 0, attempts, reason)
+            output = ended.result.result()
+        except MinerFault as fault:
+            for file in self.cdns.failed(ended.file, fault, ended.began, ended.ended):
+                self.found[file.hotkey][file.stem] = self._output(None, None, 0, file.attempts, file.reason)
+        else:
+            self.cdns.came(ended.file)
+            self.found[ended.file.hotkey][ended.file.stem] = output
+
+    def _stop(self) -> None:
+        """Begin no further file; what comes nevertheless is published."""
+        while self.under_way:
+            ended = self.ended.get()
+            self.under_way.discard(ended.result)
+            if ended.result.exception() is None:
+                self.found[ended.file.hotkey][ended.file.stem] = ended.result.result()
+        self._publish()
+
+    def _fetch(self, file: File) -> Output:
+        """The entry of a file that came. Raises MinerFault if it didn't."""
+        path = self.folder / f"{file.hotkey}-{file.stem}.{self.format}"
+        try:
+            size = self.work.outside.downloads.download(file.url, path)
+            return self._store(file, path, size)
         finally:
             path.unlink(missing_ok=True)
 
-    def _out_of_patience(self, hotkey: str) -> bool:
-        """A CDN that lets every download run into its deadline would hold up everyone for hours."""
-        return self.in_vain[hotkey] >= self.work.pace.cdn_patience_seconds
-
-    def _store(self, task: Task, path: Path, size: int, attempt: int) -> Output:
-        """The stored file with its preview; a file that can't be rendered keeps its URL, and the reason."""
-        key = miner_path(self.number, task.hotkey, f"submitted/{task.stem}")
+    def _store(self, file: File, path: Path, size: int) -> Output:
+        """The stored file with its preview; a file that can't be rendered keeps its URL, and the
+        reason."""
+        key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
         store = self.work.outside.store
         try:
             url = store.put(f"{key}.{self.format}", path, _TYPES[self.format])
@@ -146,10 +160,10 @@ class _Collection:
         try:
             preview = self.work.outside.renderer.render(path, self.format)
         except MinerFault as fault:
-            return self._output(url, None, size, attempt, str(fault))
+            return self._output(url, None, size, file.attempts, str(fault))
         with suppress(ObjectConflict):  # likewise, drawn on another machine
             store.put(f"{key}.png", preview, "image/png")
-        return self._output(url, store.url(f"{key}.png"), size, attempt)
+        return self._output(url, store.url(f"{key}.png"), size, file.attempts)
 
     def _output(self, model: str | None, png: str | None, size: int, attempts: int, reason: str = "") -> Output:
         content: dict[str, object] = {self.format: model, "png": png, "generation_time": 0.0, "size": size}

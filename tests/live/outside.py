@@ -178,6 +178,7 @@ class SimulatedOutside:
     environment: Mapping[str, str] = field(
         default_factory=lambda: {
             "DOWNLOAD_JITTER_SECONDS": "0",
+            "CDN_PATIENCE_SECONDS": "3",
             "BUILD_POLL_SECONDS": "0",
             "PUBLISH_INTERVAL_SECONDS": "0",
             "POD_START_INTERVAL": "0",

@@ -1,4 +1,5 @@
-"""The client of a miner's container: a stranger's server may answer anything, or nothing, or for ever."""
+"""The client of a miner's container: a stranger's server may answer anything, or nothing, or for
+ever."""
 
 import asyncio
 import socket
@@ -17,8 +18,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @contextmanager
-def stranger(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that reads a request's first bytes and answers on the bare connection."""
+def stranger(answer: Callable[[socket.socket], None], asked: list[bytes] | None = None) -> Iterator[str]:
+    """A server that reads a request's first bytes, into `asked`, and answers on the bare
+    connection."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -31,7 +33,9 @@ def stranger(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
     def one(connection: socket.socket) -> None:
         with connection:
-            connection.recv(65536)
+            request = connection.recv(65536)
+            if asked is not None:
+                asked.append(request)
             try:
                 answer(connection)
                 connection.shutdown(socket.SHUT_WR)
@@ -133,6 +137,41 @@ WRONG = {
     "huge headers": (once(OK + b"X: " + b"y" * 10**6 + b"\r\n\r\n"), "doesn't answer"),
     "refused by itself": (once(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"), "answers 401"),
 }
+
+
+WRONG |= {
+    f"a redirect to {location!r}": (
+        once(b"HTTP/1.1 302 There\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"),
+        "302|can't be read|doesn't answer",
+    )
+    for location in (b"https://xn--a..com/", b"http://[::1", b"\xff\xfe", b"//", b"http://a:b@c:99999/")
+}
+
+
+@pytest.mark.parametrize("headers", [b"", b"Content-Encoding: \r\n", b"Content-Encoding: Identity\r\n"])
+def test_a_stranger_s_cookies_are_neither_kept_nor_read(tmp_path: Path, headers: bytes) -> None:
+    """Found by mutation: a cookie of bytes that aren't ASCII broke the request after it, and
+    with it the whole run."""
+    asked: list[bytes] = []
+    cookies = b"Set-Cookie: a=\xff\xfe; Path=/\r\nSet-Cookie: b=c\r\nSet-Cookie: d=e; Expires=Mon, 99 Foo 9999\r\n"
+
+    async def twice(url: str) -> None:
+        container = Container(url)
+        try:
+            for _ in range(2):
+                assert await container.healthy()
+                async with container.generate(b"picture", 7, 5.0) as answer:
+                    assert await answer.save(tmp_path / "file") == 4
+        finally:
+            await container.aclose()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(OK + cookies + headers + b"Connection: close\r\nContent-Length: 4\r\n\r\nfile")
+
+    with stranger(answer, asked) as url:
+        asyncio.run(twice(url))
+    assert len(asked) == 4
+    assert not any(b"cookie" in request.lower() for request in asked)
 
 
 @pytest.mark.parametrize("case", WRONG)

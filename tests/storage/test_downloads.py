@@ -4,7 +4,6 @@ import itertools
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ import pytest
 from resources.downloads import Downloads, is_public, open_downloads
 from resources.faults import InfrastructureFault, MinerFault
 from resources.settings import BadSetting
-from tests.storage.strangers import ok, redirect, stranger
+from tests.storage.strangers import certified, ok, redirect, stranger
 
 LIMIT = 1 << 20
 LOCAL = Downloads(private=True, limit=LIMIT, timeout=5)
@@ -77,6 +76,9 @@ def test_proxies_of_the_environment_are_not_used(to: Path, monkeypatch: pytest.M
         ("http://nobody.invalid/", "isn't found"),
         (f"http://{'a' * 300}.invalid/", "isn't found"),
         ("http://a..b/", "isn't found"),
+        ("https://xn--a..invalid/", "isn't found"),
+        ("https://my_bucket.xn--p1ai.invalid/", "isn't found"),
+        ("https://xn--/", "isn't found"),
     ],
 )
 def test_g19_only_proper_urls_are_followed(url: str, why: str, to: Path) -> None:
@@ -161,23 +163,16 @@ def test_g19_a_host_is_resolved_once_and_connected_to_at_that_address(to: Path) 
 
 def test_certificates_are_checked_by_name_though_the_address_is_pinned(to: Path) -> None:
     names: list[str | None] = []
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server, trusting = certified("DNS:cdn.invalid")
     server.sni_callback = lambda _, name, __: names.append(name)
-    subject = ["-subj", "/CN=cdn", "-addext", "subjectAltName=DNS:cdn.invalid"]
-    keys = ["-keyout", str(to.with_name("key")), "-out", str(to.with_name("cert"))]
-    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    subprocess.run([*new, *subject, *keys], check=True, capture_output=True)
-    server.load_cert_chain(to.with_name("cert"), to.with_name("key"))
-    trusting = ssl.create_default_context(cafile=to.with_name("cert"))
-    to.with_name("cert").unlink()
-    to.with_name("key").unlink()
     with stranger(lambda _: [ok(b"mesh")], server) as cdn:
         downloads = Downloads(private=True, resolve=lambda _: ["127.0.0.1"], tls=trusting)
         assert downloads.download(f"https://cdn.invalid:{cdn.port}/", to) == 4
         to.unlink()
         assert "connection failed" in reason(f"https://other.invalid:{cdn.port}/", to, downloads)
         assert "connection failed" in reason(f"https://127.0.0.1:{cdn.port}/", to, LOCAL)
-    assert names[:2] == ["cdn.invalid", "other.invalid"]
+        assert downloads.download(f"https://cdn.invalid.:{cdn.port}/", to) == 4, "a final dot is no part of the name"
+    assert names == ["cdn.invalid", "other.invalid", None, "cdn.invalid"]
 
 
 def test_one_of_the_host_s_addresses_is_enough(to: Path) -> None:
@@ -197,7 +192,7 @@ def padded(_: str) -> Iterator[bytes]:
 
 
 def interim(_: str) -> Iterator[bytes]:
-    yield from itertools.repeat(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 100)
+    yield from itertools.repeat(b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 8000 + b"\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -208,8 +203,7 @@ def interim(_: str) -> Iterator[bytes]:
         (interim, "on the wire"),
         (lambda _: [ok(b"", length=LIMIT + 1)], "larger than 1048576 bytes"),
         (lambda _: [b"HTTP/1.0 200 OK\r\n\r\n", bytes(LIMIT + 1)], "larger than 1048576 bytes"),
-        (lambda _: [ok(b"\x1f\x8b", "Content-Encoding: gzip")], "content encoding"),
-        (lambda _: [ok(b"x", "Content-Encoding: zstd, identity")], "content encoding"),
+        (lambda _: [ok(b"x", "Content-Encoding: zstd, identity")], "content encoding 'zstd'"),
         (lambda _: [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"], "no proper HTTP"),
     ],
 )
@@ -235,7 +229,6 @@ def test_g20_a_file_of_just_the_limit_is_taken(to: Path) -> None:
         (b"220 smtp.example ESMTP\r\n", "no proper HTTP"),
         (b"", "cut short"),
         (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "redirect to nowhere"),
-        (b"HTTP/1.1 206 Partial\r\nContent-Length: 1\r\n\r\nx", "HTTP status 206"),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP status 503"),
         (b"HTTP/1.1 404 Nothing\r\nContent-Length: 0\r\n\r\n", "HTTP status 404"),
     ],

@@ -1,0 +1,159 @@
+"""What the head of a stranger's HTTP answer says, and how its content is decoded. No I/O."""
+
+import math
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from resources.faults import MinerFault, TryLater
+
+_IDENTITY = {"", "identity", "aws-chunked"}
+"""Codings that leave the content as it is.
+
+S3's clients send `aws-chunked` for how an upload is framed. Some servers keep it as the object's
+encoding, and S3 itself long kept an empty one in its place (boto3 issue 3629, versitygw issue
+2398).
+"""
+_COMPRESSED = {"gzip", "x-gzip", "deflate"}
+_MOST_CODINGS = 2
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib looks at the first bytes which of the two it is
+_PIECE = 1 << 16
+_BUSY = {408, 425, 429}
+_RANGE = re.compile(r"bytes\s+0-(\d{1,18})/(\d{1,18})", re.IGNORECASE)
+
+
+class Head:
+    """An answer's status and headers."""
+
+    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self._headers = [(name.lower(), value) for name, value in headers]
+
+    def values(self, name: bytes) -> list[str]:
+        """The values of every header of this name (lower case); a byte that isn't ASCII becomes
+        one character."""
+        return [value.decode("latin-1").strip() for known, value in self._headers if known == name]
+
+    def value(self, name: bytes) -> str | None:
+        """The first of them."""
+        return next(iter(self.values(name)), None)
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads: UTF-8, or else bytes that are percent-encoded, as browsers do."""
+        raw = next((value.strip() for name, value in self._headers if name == b"location"), None)
+        try:
+            return None if raw is None else raw.decode()
+        except UnicodeDecodeError:
+            return re.sub(rb"[^!-~]", lambda byte: b"%%%02X" % byte[0][0], raw or b"").decode()
+
+    @property
+    def length(self) -> int | None:
+        """The size of the content on the wire, where it is said."""
+        text = self.value(b"content-length") or ""
+        return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+    @property
+    def whole(self) -> int | None:
+        """The size of the content of a 206 that holds all of it, though called a part; None for
+        any other."""
+        said = _RANGE.fullmatch(self.value(b"content-range") or "")
+        if self.status != 206 or said is None or int(said[1]) + 1 != int(said[2]):
+            return None
+        return int(said[2])
+
+    @property
+    def codings(self) -> list[str]:
+        """The compressions of the content, the last one outermost. Raises MinerFault for those
+        that aren't decoded."""
+        listed = [coding.strip().lower() for value in self.values(b"content-encoding") for coding in value.split(",")]
+        found = [coding for coding in listed if coding not in _IDENTITY]
+        if len(found) > _MOST_CODINGS or not set(found) <= _COMPRESSED:
+            raise MinerFault(f"content encoding {', '.join(found)[:80]!a}, though identity was asked for")
+        return found
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that a server asks to be left alone (RFC 9110, 10.2.3), never negative; None
+        if it doesn't.
+
+        A date is reckoned from the server's own clock where it tells the time.
+        """
+        said = self.value(b"retry-after")
+        if said is None:
+            return None
+        try:
+            seconds = float(said) if re.match(r"[0-9]", said) else None
+        except ValueError:
+            seconds = None
+        if seconds is None:
+            then, now = _date(said), _date(self.value(b"date")) or datetime.now(UTC)
+            seconds = (then - now).total_seconds() if then else None
+        return None if seconds is None or math.isnan(seconds) else max(0.0, seconds)
+
+    def refuse(self) -> None:
+        """Raise what a status other than that of a whole file means.
+
+        A server that is busy or broken, or that names a time, may do better later: TryLater.
+        Anything else, such as 404, 410 or 403, is its answer: MinerFault.
+        """
+        after = self.retry_after
+        if self.status in _BUSY or self.status >= 500 or after is not None:
+            raise TryLater(f"HTTP status {self.status}", after)
+        raise MinerFault(f"HTTP status {self.status}")
+
+
+def decoded(codings: Sequence[str], chunks: Iterable[bytes]) -> Iterable[bytes]:
+    """Content as it was before it was compressed, in pieces of at most 64 KiB, whatever it grows
+    to.
+
+    Raises MinerFault where it isn't what it is called, TryLater where it is cut short.
+    """
+    for _ in codings:
+        chunks = _inflated(chunks)
+    return chunks
+
+
+def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """All members of a gzip file, or a zlib stream. What follows the last one is ignored, as
+    gzip(1) does."""
+    stream, first = zlib.decompressobj(_GZIP_OR_ZLIB), True
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if stream.eof:
+                stream, first = zlib.decompressobj(_GZIP_OR_ZLIB), False
+            try:
+                piece = stream.decompress(data, _PIECE)
+            except zlib.error:
+                if first:
+                    raise MinerFault("the content isn't the gzip or zlib data that it is called") from None
+                return
+            if piece:
+                yield piece
+            data = stream.unused_data if stream.eof else stream.unconsumed_tail
+    if rest := stream.flush():
+        yield rest
+    if not stream.eof:
+        raise TryLater("cut short")
+
+
+def exactly(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, which must be `size` bytes together. Raises TryLater if they are not."""
+    left = size
+    for chunk in chunks:
+        left -= len(chunk)
+        yield chunk
+    if left:
+        raise TryLater("cut short, or no proper HTTP")
+
+
+def _date(text: str | None) -> datetime | None:
+    """An HTTP date in any of its three forms; None for what is none."""
+    try:
+        found = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
