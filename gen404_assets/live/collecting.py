@@ -15,6 +15,7 @@ from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.work import Work, state_file
+from gpu.remarks import remarks_of
 from resources.faults import MinerFault
 from resources.object_store import ObjectConflict
 
@@ -134,7 +135,8 @@ class _Collection:
         return self.in_vain[hotkey] >= self.work.pace.cdn_patience_seconds
 
     def _store(self, task: Task, path: Path, size: int, attempt: int) -> Output:
-        """The stored file with its preview; a file that can't be rendered keeps its URL, and the reason."""
+        """The stored file with its preview; a file that can't be rendered keeps its URL, and the reason. Where the
+        preview was drawn in spite of something in the file, the reason says of what."""
         key = miner_path(self.number, task.hotkey, f"submitted/{task.stem}")
         store = self.work.outside.store
         try:
@@ -149,7 +151,7 @@ class _Collection:
             return self._output(url, None, size, attempt, str(fault))
         with suppress(ObjectConflict):  # likewise, drawn on another machine
             store.put(f"{key}.png", preview, "image/png")
-        return self._output(url, store.url(f"{key}.png"), size, attempt)
+        return self._output(url, store.url(f"{key}.png"), size, attempt, remarks_of(preview))
 
     def _output(self, model: str | None, png: str | None, size: int, attempts: int, reason: str = "") -> Output:
         content: dict[str, object] = {self.format: model, "png": png, "generation_time": 0.0, "size": size}

@@ -129,6 +129,8 @@ class Results:
             )
         except MinerFault as fault:
             more = {"reason": str(fault)}
+        else:
+            more = {"reason": remarks} if (remarks := remarks_of(preview)) else {}
         model, png = await steadily(self._put, stem, path, preview, say=means.say, patience=means.patience)
         distance = None if self._prompts.audited and png else 0.0
         output = self._prompts.output(model, png, generation_time=seconds, size=size, distance=distance, **more)
