@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu.faults import Refused, Unreadable
-from gpu.gltf import BYTES, VERTICES, Accessor, BufferView, Draco, Gltf, Meshopt, Primitive
+from gpu.gltf import BYTES, VERTICES, Accessor, Draco, Gltf, Primitive
 from gpu.tolerance import Note
 
 Array = NDArray[Any]
@@ -30,21 +30,23 @@ class Buffers:
         self._from_uris: dict[int, memoryview] = {}
 
     def view(self, index: int) -> memoryview:
-        """The bytes of a buffer view, decompressed."""
+        """The bytes of a buffer view."""
         view = self._parts.bufferViews[index]
-        meshopt = view.extensions.EXT_meshopt_compression or view.extensions.KHR_meshopt_compression
-        if meshopt:
-            return self._decompressed(view, meshopt)
-        return self._slice(view, f"buffer view {index}")
-
-    def _slice(self, part: BufferView | Meshopt, name: str) -> memoryview:
-        whole = self._buffer(part.buffer)
-        end = part.byteOffset + part.byteLength
+        for name in view.extensions.model_fields_set:
+            if name in self._parts.extensionsRequired or not self._has_data(view.buffer):
+                raise Refused(f"{name} isn't supported: leave out meshopt compression")
+            self._note(f"{name} isn't supported, and its fallback is read")
+        whole = self._buffer(view.buffer)
+        end = view.byteOffset + view.byteLength
+        if view.byteOffset > len(whole):
+            start = view.byteOffset
+            raise Unreadable(f"buffer view {index} begins at byte {start:,}, beyond the file's {len(whole):,} of data")
         if end > len(whole):
-            if part.byteOffset >= len(whole):
-                raise Unreadable(f"{name} begins at byte {part.byteOffset:,}, beyond the file's {len(whole):,} of data")
-            self._note(f"{name} ends at byte {end:,}, beyond the file's {len(whole):,} of data")
-        return whole[part.byteOffset : end]
+            self._note(f"buffer view {index} ends at byte {end:,}, beyond the file's {len(whole):,} of data")
+        return whole[view.byteOffset : end]
+
+    def _has_data(self, index: int) -> bool:
+        return index == 0 or self._parts.buffers[index].uri is not None
 
     def _buffer(self, index: int) -> memoryview:
         if index in self._from_uris:
@@ -60,9 +62,6 @@ class Buffers:
             raise Refused("the file refers to data outside itself, which is never followed")
         self._from_uris[index] = from_data_uri(uri)
         return self._from_uris[index]
-
-    def _decompressed(self, view: BufferView, meshopt: Meshopt) -> memoryview:
-        raise Unreadable("EXT_meshopt_compression isn't supported: leave out meshopt compression")
 
     def values(self, index: int) -> Array:
         """An accessor's values (count, width), of its own type; integers that stand for fractions as floats."""

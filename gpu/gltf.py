@@ -41,21 +41,9 @@ class Empty(Look):
     """An extension of which its presence is all that matters."""
 
 
-class Meshopt(Part):
-    """EXT_meshopt_compression and KHR_meshopt_compression of a buffer view."""
-
-    buffer: Index
-    byteOffset: Offset = 0
-    byteLength: Offset = 0
-    byteStride: Annotated[int, Field(ge=1, le=256)]
-    count: Count
-    mode: Literal["ATTRIBUTES", "TRIANGLES", "INDICES"]
-    filter: Literal["NONE", "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL", "COLOR"] = "NONE"
-
-
 class BufferViewExtensions(Part):
-    EXT_meshopt_compression: Meshopt | None = None
-    KHR_meshopt_compression: Meshopt | None = None
+    EXT_meshopt_compression: Empty | None = None
+    KHR_meshopt_compression: Empty | None = None
 
 
 class Buffer(Part):
@@ -324,4 +312,5 @@ class Gltf:
         self.textures = Parts("textures", Texture, said, note)
         self.scene = said.get("scene")
         required = said.get("extensionsRequired")
-        self.extensionsRequired = {str(name) for name in required} if isinstance(required, list) else set()
+        names = required if isinstance(required, list) else []
+        self.extensionsRequired = {name for name in names if isinstance(name, str)}

@@ -143,8 +143,7 @@ def _textures(glb: Glb, infos: dict[str, gltf.TextureInfo], values: dict[str, Ar
                 _leave_out(glb, slot, fault)
                 del found[slot]
     return {
-        slot: Texture(pictures[image], coordinates, sampler)
-        for slot, (image, coordinates, sampler) in found.items()
+        slot: Texture(pictures[image], coordinates, sampler) for slot, (image, coordinates, sampler) in found.items()
     }
 
 

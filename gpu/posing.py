@@ -37,7 +37,8 @@ class Posed:
         count = np.uint32(len(self.positions) // len(self.mirrored))
         starts = np.arange(len(self.mirrored), dtype=np.uint32) * count
         copies = np.where(self.mirrored[:, None, None], triangles[:, ::-1], triangles)
-        return (copies + starts[:, None, None]).reshape(-1, 3)
+        found: Indices = (copies + starts[:, None, None]).reshape(-1, 3)
+        return found
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def together(poses: list[Pose]) -> list[Pose]:
 def posed(glb: Glb, primitive: Primitive, values: Values, pose: Pose) -> Posed:
     """The vertices in the world, in a pose of one transform or more."""
     values = _morphed(glb, primitive, values, pose.weights)
-    local = values["POSITION"]
+    local: Array = values["POSITION"]
+    moved: Array
     normals, tangents = _usable(glb, values, "NORMAL", 3), _usable(glb, values, "TANGENT", 4)
     joints = None if pose.joints is None else _joints(glb, values, pose.joints)
     across = pose.transforms[:, :3, :3]
@@ -80,7 +82,7 @@ def posed(glb: Glb, primitive: Primitive, values: Values, pose: Pose) -> Posed:
     if joints is not None:
         moved = joints.move(local, 1)
         normals = None if normals is None else joints.move(normals, 0)
-        along = None if tangents is None else joints.move(tangents[:, :3], 0)
+        along: Array | None = None if tangents is None else joints.move(tangents[:, :3], 0)
         volumes = volumes[:1]
     elif len(across) == 1 and (pose.transforms[0] == np.eye(4)).all():
         moved, along = local, None if tangents is None else tangents[:, :3]

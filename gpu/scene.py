@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gpu.buffers import Array, Buffers
 from gpu.faults import Refused, Unreadable
-from gpu.gltf import VERTICES, Gltf, Instancing, Mesh, Node, Primitive, Skin, read
+from gpu.gltf import VERTICES, Gltf, Instancing, Mesh, Primitive, Skin, read
 from gpu.tolerance import Note
 
 Transforms = NDArray[np.float64]

@@ -53,9 +53,7 @@ class Look(Part):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _absent_if_broken(
-        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> Any:
+    def _absent_if_broken(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         try:
             return handler(value)
         except ValidationError:

@@ -14,6 +14,7 @@ from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.threads import PATIENCE, steadily
+from gpu.remarks import remarks_of
 from resources.container import MAX_FILE_BYTES
 from resources.faults import InfrastructureFault, MinerFault
 from resources.object_store import ObjectConflict
