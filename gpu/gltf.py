@@ -98,7 +98,7 @@ class PrimitiveExtensions(Part):
     KHR_draco_mesh_compression: Draco | None = None
 
 
-class MorphTarget(Part):
+class MorphTarget(Look):
     """Accessors of what is added to a vertex's values at a weight of one."""
 
     POSITION: Index | None = None
@@ -106,19 +106,21 @@ class MorphTarget(Part):
 
 
 class Primitive(Part):
-    """Its attributes are accessors, each looked at when it is used; what was no number is no accessor."""
+    """Its attributes, accessors, its material and its morph targets are looked at when they are used."""
 
+    optional = ("targets",)
     attributes: dict[str, Any] = Field(max_length=64)
     indices: Index | None = None
     material: Any = None
     mode: Annotated[int, Field(ge=0, le=6)] = 4
-    targets: tuple[MorphTarget, ...] = Field((), max_length=1024)
+    targets: tuple[Any, ...] = Field((), max_length=1024)
     extensions: PrimitiveExtensions = PrimitiveExtensions()
 
 
 class Mesh(Part):
     """Its primitives are looked at when they are used, as `Primitive`."""
 
+    optional = ("weights",)
     primitives: tuple[Any, ...] = Field((), max_length=MANY)
     weights: tuple[Number, ...] = Field((), max_length=MANY)
 
@@ -136,6 +138,7 @@ class NodeExtensions(Part):
 class Node(Part):
     """Its transform is its matrix, or else translation, rotation and scale."""
 
+    optional = ("mesh", "skin", "weights", "extensions")
     children: tuple[Index, ...] = Field((), max_length=MANY)
     mesh: Index | None = None
     skin: Index | None = None
@@ -155,6 +158,7 @@ class Skin(Part):
 
 
 class Scene(Part):
+    optional = ("nodes",)
     nodes: tuple[Index, ...] = Field((), max_length=MANY)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpu.buffers import Array
 from gpu.faults import Unreadable
 from gpu.glb import Glb
-from gpu.gltf import Primitive
+from gpu.gltf import MorphTarget, Primitive, read
 from gpu.scene import Pose, Transforms
 from gpu.tolerance import quoted
 
@@ -137,8 +137,13 @@ def _usable(glb: Glb, values: Values, name: str, width: int) -> Array | None:
 def _morphed(glb: Glb, primitive: Primitive, values: Values, weights: tuple[float, ...]) -> Values:
     """The values with what the morph targets add to them at these weights."""
     count = len(values["POSITION"])
-    for number, (target, weight) in enumerate(zip(primitive.targets, weights, strict=False)):
+    for number, (one, weight) in enumerate(zip(primitive.targets, weights, strict=False)):
         if not weight:
+            continue
+        try:
+            target = read(MorphTarget, one, f"targets.{number}", glb.note)
+        except Unreadable as fault:
+            glb.note(f"morph target {number} isn't applied: {fault}")
             continue
         for name, index in (("POSITION", target.POSITION), ("NORMAL", target.NORMAL)):
             if index is None or name not in values:

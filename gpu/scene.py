@@ -67,7 +67,9 @@ class Scenes:
             found: _Found = []
             for index in parents:
                 mesh = self._parts.nodes[index].mesh
-                if mesh is not None and self._triangles(mesh):
+                if mesh is not None and mesh >= len(self._parts.meshes):
+                    self._note(f"node {index} shows mesh {mesh}, and there is none")
+                elif mesh is not None and self._triangles(mesh):
                     found.append((index, mesh))
             if found:
                 if number:

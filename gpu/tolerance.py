@@ -2,13 +2,13 @@
 
 A `null` is an absent key, and a whole number may be written as a text or with a fraction of zero: so it is in
 JavaScript. Beyond that there are two kinds of parts. One that says where triangles are (`Part`) must be right once it
-is used: nothing can be guessed of it. One that says how they look (`Look`) never costs its file: a number out of
-range is moved into it, and a value that can't be used counts as absent. A part that nothing uses is never read.
+is used: nothing can be guessed of it. One that says how they look (`Look`) never costs its file: a value that can't be
+used counts as absent. In both, a number out of range is moved into it, and a part that nothing uses is never read.
 """
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -36,9 +36,13 @@ def quoted(value: object) -> str:
 
 
 class Part(BaseModel):
-    """A part whose broken fields make it unusable. Validate it with a `Note` for context."""
+    """A part whose broken fields make it unusable, but for its `optional` ones, which then count as absent.
+
+    Validate it with a `Note` for context.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+    optional: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -47,10 +51,6 @@ class Part(BaseModel):
             return {key: content for key, content in value.items() if content is not None}
         return value
 
-
-class Look(Part):
-    """A part of whose fields each one that can't be used counts as absent. What has no default makes it unusable."""
-
     @field_validator("*", mode="wrap")
     @classmethod
     def _absent_if_broken(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
@@ -58,10 +58,14 @@ class Look(Part):
             return handler(value)
         except ValidationError:
             field = cls.model_fields[str(info.field_name)]
-            if field.is_required():
+            if field.is_required() or not (issubclass(cls, Look) or info.field_name in cls.optional):
                 raise
             _tell(info, f"{info.field_name} {quoted(value)} can't be used and is ignored")
             return field.get_default(call_default_factory=True)
+
+
+class Look(Part):
+    """A part whose fields are all optional. A broken one that has no default makes it unusable."""
 
 
 def _tell(info: ValidationInfo, sentence: str) -> None:
