@@ -95,7 +95,8 @@ def posed(glb: Glb, primitive: Primitive, values: Values, pose: Pose) -> Posed:
         along = None if tangents is None else (tangents[:, :3] @ across.transpose(0, 2, 1)).reshape(-1, 3)
     if tangents is not None and along is not None:
         sides = np.tile(tangents[:, 3:], (len(along) // len(tangents), 1))
-        tangents = np.concatenate([unit(along), sides], axis=1).astype(np.float32)
+        whole = along.any(axis=1).all()
+        tangents = np.concatenate([unit(along), sides], axis=1).astype(np.float32) if whole else None
     return Posed(
         np.ascontiguousarray(moved, np.float32),
         None if normals is None else np.ascontiguousarray(normals, np.float32),
