@@ -42,7 +42,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Model:
-    """What is drawn: positions and normals (n, 3) in the world, colors (n, 4) or None, triangles (m, 3)."""
+    """What is drawn: positions and normals (n, 3) in the world, colors (n, 4) or None, triangles (m, 3).
+
+    Tangents (n, 4) are glTF's, or None: the direction of a normal map's right, and on which side its up is.
+    """
 
     positions: Floats
     normals: Floats
@@ -50,6 +53,7 @@ class Model:
     triangles: Indices
     material: Material | None
     textures: dict[str, Texture] = field(default_factory=dict)
+    tangents: Floats | None = None
 
 
 def read_mesh(data: memoryview, note: Note = lambda _: None) -> Model:
@@ -59,7 +63,8 @@ def read_mesh(data: memoryview, note: Note = lambda _: None) -> Model:
     geometry = read_geometry(glb, shown)
     material, found = _material(glb, shown.primitive, geometry.values)
     colors = _colors(glb, geometry.values)
-    return Model(geometry.positions, geometry.normals, colors, geometry.triangles, material, found)
+    tangents = geometry.tangents if "normal" in found else None
+    return Model(geometry.positions, geometry.normals, colors, geometry.triangles, material, found, tangents)
 
 
 def _colors(glb: Glb, values: dict[str, Array]) -> Floats | None:
