@@ -45,11 +45,8 @@ def read_geometry(glb: Glb, shown: Shown) -> Geometry:
             raise Refused(f"the mesh has {copies * each:,} {things}, more than {most:,}")
     with np.errstate(over="ignore", invalid="ignore"):
         parts = [posed(glb, primitive, values, pose) for pose in together(shown.poses)]
-    positions = np.concatenate([part.positions for part in parts])
-    first = np.cumsum([0, *(len(part.positions) for part in parts)])
-    whole = np.concatenate(
-        [part.turned(triangles) + np.uint32(start) for part, start in zip(parts, first, strict=False)]
-    )
+    positions = _joined([part.positions for part in parts])
+    whole = _numbered(parts, triangles)
     _check_places(glb, positions, whole)
     normals, tangents = _normals(parts, positions, whole)
     rest = {name: part for name, part in values.items() if name.startswith(("COLOR_", "TEXCOORD_"))}
@@ -128,6 +125,20 @@ def _triangles(glb: Glb, indices: Array | None, count: int, mode: int) -> Indice
     return corners
 
 
+def _numbered(parts: list[Posed], triangles: Indices) -> Indices:
+    """The triangles of all parts, whose vertices follow one another."""
+    found, start = [], 0
+    for part in parts:
+        turned = part.turned(triangles)
+        found.append(turned + np.uint32(start) if start else turned)
+        start += len(part.positions)
+    return np.ascontiguousarray(_joined(found))
+
+
+def _joined(arrays: list[Any]) -> Any:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def _check_places(glb: Glb, positions: Floats, triangles: Indices) -> None:
     """Refuse a mesh that leaves its space. A vertex without triangles may be anywhere."""
     if not np.isfinite(positions).all():
@@ -154,7 +165,7 @@ def _normals(parts: list[Posed], positions: Floats, triangles: Indices) -> tuple
     tangents = [part.tangents for part in parts if part.tangents is not None]
     if len(given) < len(parts):
         return unit(smooth_normals(positions, triangles)), None
-    return unit(np.concatenate(given)), np.concatenate(tangents) if len(tangents) == len(parts) else None
+    return unit(_joined(given)), _joined(tangents) if len(tangents) == len(parts) else None
 
 
 @numba.njit(cache=True)

@@ -34,6 +34,8 @@ class Posed:
 
     def turned(self, triangles: Indices) -> Indices:
         """The triangles (k · m, 3) of all copies."""
+        if len(self.mirrored) == 1:
+            return triangles[:, ::-1] if self.mirrored[0] else triangles
         count = np.uint32(len(self.positions) // len(self.mirrored))
         starts = np.arange(len(self.mirrored), dtype=np.uint32) * count
         copies = np.where(self.mirrored[:, None, None], triangles[:, ::-1], triangles)

@@ -50,7 +50,7 @@ def test_files_and_previews_are_stored_and_recorded_and_the_duels_begin() -> Non
 
 def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
     class Tolerant(SimulatedRenderer):
-        def render(self, path: Path, output_format: str) -> bytes:
+        def render(self, path: Path, output_format: str) -> bytes:  # noqa: ARG002
             remarks = ["magFilter 7 is ignored"] if b"01" in path.read_bytes() else []
             return with_remarks(png(np.zeros((4, 4, 3), np.uint8)), remarks)
 

@@ -22,8 +22,8 @@ from tests.rendering.test_tolerance import said, saying
 
 MODELS = Path(__file__).parents[3] / "shared/models"
 ODD: tuple[Any, ...] = (
-    None, -1, 0, 1, 2, 7, 1.5, -0.5, 1e30, 10**30, "", "x", "0", True, False, [], [None], [0], {}, {"x": 1}, [0] * 16, 99_999,
-    5126, float("nan"), float("inf"),
+    None, -1, 0, 1, 2, 7, 5126, 99_999, 1.5, -0.5, 1e30, 10**30, float("nan"), float("inf"), True, False,
+    "", "x", "0", [], [None], [0], [0] * 16, {}, {"x": 1},
 )  # fmt: skip
 GOOD = [content for kind, content in files() if kind == "glb"] + [
     mesh(
@@ -108,10 +108,11 @@ def painted(shape: trimesh.Trimesh, how: str) -> trimesh.Trimesh:
     found = shape.copy()
     random = np.random.default_rng(1)
     if how == "texture":
-        material = trimesh.visual.material.PBRMaterial(
+        material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
             baseColorTexture=PICTURE, emissiveFactor=[0.1, 0.2, 0.3], alphaMode="BLEND", doubleSided=True
         )
-        found.visual = trimesh.visual.TextureVisuals(uv=random.random((len(found.vertices), 2)), material=material)
+        places = random.random((len(found.vertices), 2))
+        found.visual = trimesh.visual.TextureVisuals(places, material)  # type: ignore[no-untyped-call]
     elif how == "colours":
         found.visual = trimesh.visual.ColorVisuals(
             found, vertex_colors=random.integers(0, 255, (len(found.vertices), 4))
@@ -123,10 +124,10 @@ def painted(shape: trimesh.Trimesh, how: str) -> trimesh.Trimesh:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_trimesh_writes_is_drawn_where_trimesh_reads_it(shape: str, how: str) -> None:
     scene = trimesh.Scene()
-    turn = trimesh.transformations.rotation_matrix(0.4, [0, 1, 1])
+    turn = trimesh.transformations.rotation_matrix(0.4, [0, 1, 1])  # type: ignore[no-untyped-call]
     scene.add_geometry(painted(SHAPES[shape], how), transform=turn)
     for normals in (True, False):
-        file = trimesh.exchange.gltf.export_glb(scene, include_normals=normals)
+        file = trimesh.exchange.gltf.export_glb(scene, include_normals=normals)  # type: ignore[no-untyped-call]
         model, notes = read(file)
         theirs = trimesh.load_scene(io.BytesIO(file), file_type="glb").to_mesh()
         assert np.allclose(model.positions, theirs.vertices, atol=1e-5)

@@ -57,4 +57,5 @@ def test_a_worker_says_what_it_tolerated(pool: Pool, tmp_path: Path) -> None:
     marked, plain = pool.render(wrong, "glb"), pool.render(right, "glb")
     assert remarks_of(marked) == "emissiveFactor -1 is taken as 0; alphaMode 'DITHER' can't be used and is ignored"
     assert remarks_of(plain) == ""
-    assert np.array_equal(*(np.asarray(Image.open(io.BytesIO(picture))) for picture in (marked, plain)))
+    ours, theirs = (np.asarray(Image.open(io.BytesIO(picture))) for picture in (marked, plain))
+    assert np.array_equal(ours, theirs)

@@ -32,9 +32,14 @@ def is_at(found: Model, *places: NDArray[Any]) -> bool:
     return np.allclose(found.positions, np.concatenate(places), atol=1e-6) and np.array_equal(found.triangles, faces)
 
 
+def moved(*by: float) -> NDArray[Any]:
+    found: NDArray[Any] = CORNERS + np.array(by)
+    return found
+
+
 def test_two_nodes_show_one_mesh_twice() -> None:
     found, notes = shown([{"mesh": 0, "translation": [0.2, 0, 0]}, {"mesh": 0, "scale": [0.5, 0.5, 0.5]}])
-    assert is_at(found, CORNERS + (0.2, 0, 0), CORNERS * 0.5)
+    assert is_at(found, moved(0.2, 0, 0), CORNERS * 0.5)
     assert not notes
 
 
@@ -65,14 +70,14 @@ def test_a_mesh_in_another_scene_than_the_default() -> None:
     nodes = [{"name": "empty"}, {"mesh": 0, "translation": [0.1, 0, 0]}]
     for scenes, more in (([{"nodes": [0]}, {"nodes": [1]}], {}), ([{"nodes": [1]}, {}], {"scene": 1})):
         found, notes = shown(nodes, scenes, **more)
-        assert is_at(found, CORNERS + (0.1, 0, 0))
+        assert is_at(found, moved(0.1, 0, 0))
         assert notes == ["the default scene shows no mesh; the one of another is drawn"]
 
 
 @pytest.mark.parametrize("scenes", [None, [], [{}], [{"nodes": []}]])
 def test_a_mesh_in_no_scene(scenes: Any) -> None:
     nodes = [{"mesh": 0, "translation": [0, 0.1, 0]}, {"children": [0], "translation": [0, 0.05, 0]}]
-    assert is_at(read(mesh(nodes=nodes, scenes=scenes))[0], CORNERS + (0, 0.15, 0))
+    assert is_at(read(mesh(nodes=nodes, scenes=scenes))[0], moved(0, 0.15, 0))
 
 
 def test_a_mesh_without_a_node() -> None:
@@ -84,7 +89,7 @@ def test_a_mesh_without_a_node() -> None:
 def test_a_matrix_counts_more_than_translation_rotation_and_scale() -> None:
     matrix = [*np.eye(4).reshape(-1)[:12], 0.1, 0, 0, 1]
     assert is_at(
-        shown([{"mesh": 0, "matrix": matrix, "translation": [5, 5, 5], "scale": [2, 2, 2]}])[0], CORNERS + (0.1, 0, 0)
+        shown([{"mesh": 0, "matrix": matrix, "translation": [5, 5, 5], "scale": [2, 2, 2]}])[0], moved(0.1, 0, 0)
     )
 
 
@@ -100,7 +105,7 @@ def test_a_rotation_is_made_a_unit_quaternion() -> None:
 def test_of_two_parents_the_last_counts() -> None:
     parents = [{"children": [2], "translation": [0.1, 0, 0]}, {"children": [2], "translation": [0.2, 0, 0]}]
     found, notes = shown([*parents, {"mesh": 0}], [{"nodes": [0, 1]}])
-    assert is_at(found, CORNERS + (0.2, 0, 0))
+    assert is_at(found, moved(0.2, 0, 0))
     assert notes == ["node 2 has two parents, of which the last counts"]
 
 

@@ -17,6 +17,7 @@ from gpu.warmup import glb, textured
 from tests.rendering.files import PLACES, TRIANGLES, chunked, header, mesh, png_of
 
 PICTURE = png_of(4, 4)
+METAL = "pbrMetallicRoughness"
 COLOR = {"pbrMetallicRoughness": {"baseColorFactor": [0.5, 0.25, 1, 1], "metallicFactor": 0.5}}
 
 
@@ -26,7 +27,11 @@ def read(file: bytes) -> tuple[Model, list[str]]:
 
 
 def same(one: Model, other: Model) -> bool:
-    arrays = [(one.positions, other.positions), (one.normals, other.normals), (one.triangles, other.triangles)]
+    arrays: list[tuple[Any, Any]] = [
+        (one.positions, other.positions),
+        (one.normals, other.normals),
+        (one.triangles, other.triangles),
+    ]
     assert (one.colors is None) == (other.colors is None)
     if one.colors is not None and other.colors is not None:
         arrays.append((one.colors, other.colors))
@@ -137,14 +142,14 @@ def test_a_value_of_a_material_that_cannot_be_used_counts_as_absent(change: dict
     ("given", "taken"),
     [
         ({"emissiveFactor": [2.5, 0.5, -1]}, {"emissiveFactor": [1, 0.5, 0]}),
-        ({"pbrMetallicRoughness": {"metallicFactor": 7}}, {"pbrMetallicRoughness": {"metallicFactor": 1}}),
-        ({"pbrMetallicRoughness": {"roughnessFactor": -1}}, {"pbrMetallicRoughness": {"roughnessFactor": 0}}),
-        ({"pbrMetallicRoughness": {"roughnessFactor": "0.25"}}, {"pbrMetallicRoughness": {"roughnessFactor": 0.25}}),
-        ({"pbrMetallicRoughness": {"baseColorFactor": [2, 0, 0]}}, {"pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 1]}}),
+        ({METAL: {"metallicFactor": 7}}, {METAL: {"metallicFactor": 1}}),
+        ({METAL: {"roughnessFactor": -1}}, {METAL: {"roughnessFactor": 0}}),
+        ({METAL: {"roughnessFactor": "0.25"}}, {METAL: {"roughnessFactor": 0.25}}),
+        ({METAL: {"baseColorFactor": [2, 0, 0]}}, {METAL: {"baseColorFactor": [1, 0, 0, 1]}}),
         ({"alphaMode": "MASK", "alphaCutoff": -3}, {"alphaMode": "MASK", "alphaCutoff": 0}),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_factor_out_of_range_is_moved_into_it(given: dict[str, Any], taken: dict[str, Any]) -> None:
     found, notes = read(with_material(**given))
     right, none = read(with_material(**taken))
@@ -200,12 +205,37 @@ def test_what_no_picture_needs_may_be_anything(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    """KHR_materials_unlit KHR_materials_emissive_strength KHR_lights_punctual KHR_materials_specular KHR_materials_ior
-    KHR_materials_sheen KHR_materials_clearcoat KHR_materials_transmission KHR_materials_volume KHR_materials_iridescence
-    KHR_materials_anisotropy KHR_materials_dispersion KHR_materials_variants KHR_materials_pbrSpecularGlossiness
-    KHR_xmp_json_ld KHR_animation_pointer KHR_texture_transform KHR_mesh_quantization EXT_texture_webp EXT_lights_ies
-    KHR_materials_diffuse_transmission EXT_structural_metadata VRMC_materials_mtoon KHR_draco_mesh_compression
-    EXT_lights_image_based KHR_node_visibility KHR_texture_basisu EXT_texture_avif MSFT_texture_dds""".split(),
+    [
+        "KHR_materials_unlit",
+        "KHR_materials_emissive_strength",
+        "KHR_lights_punctual",
+        "KHR_materials_specular",
+        "KHR_materials_ior",
+        "KHR_materials_sheen",
+        "KHR_materials_clearcoat",
+        "KHR_materials_transmission",
+        "KHR_materials_volume",
+        "KHR_materials_iridescence",
+        "KHR_materials_anisotropy",
+        "KHR_materials_dispersion",
+        "KHR_materials_variants",
+        "KHR_materials_pbrSpecularGlossiness",
+        "KHR_xmp_json_ld",
+        "KHR_animation_pointer",
+        "KHR_texture_transform",
+        "KHR_mesh_quantization",
+        "EXT_texture_webp",
+        "EXT_lights_ies",
+        "KHR_materials_diffuse_transmission",
+        "EXT_structural_metadata",
+        "VRMC_materials_mtoon",
+        "KHR_draco_mesh_compression",
+        "EXT_lights_image_based",
+        "KHR_node_visibility",
+        "KHR_texture_basisu",
+        "EXT_texture_avif",
+        "MSFT_texture_dds",
+    ],
 )
 def test_extensions_that_change_nothing_essential_may_be_required(name: str) -> None:
     assert same(read(mesh(extensionsRequired=[name, None]))[0], read(mesh())[0])
@@ -244,6 +274,7 @@ def test_a_texture_in_several_formats_is_the_first_that_can_be_had() -> None:
     file = textured(PICTURE)
     tree = said(file)
     tree["images"].append({"bufferView": 99})
+    extensions: dict[str, Any]
     for extensions in (
         {"KHR_texture_basisu": {"source": 1}},
         {"EXT_texture_webp": {"source": 1}},
