@@ -47,7 +47,7 @@ def read_geometry(glb: Glb, shown: Shown) -> Geometry:
         parts = [posed(glb, primitive, values, pose) for pose in together(shown.poses)]
     positions = _joined([part.positions for part in parts])
     whole = _numbered(parts, triangles)
-    _check_places(glb, positions, whole)
+    positions = _within_reach(glb, positions, whole)
     normals, tangents = _normals(parts, positions, whole)
     rest = {name: part for name, part in values.items() if name.startswith(("COLOR_", "TEXCOORD_"))}
     if copies > 1:
@@ -139,20 +139,22 @@ def _joined(arrays: list[Any]) -> Any:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _check_places(glb: Glb, positions: Floats, triangles: Indices) -> None:
-    """Refuse a mesh that leaves its space. A vertex without triangles may be anywhere."""
+def _within_reach(glb: Glb, positions: Floats, triangles: Indices) -> Floats:
+    """The positions, finite all. A mesh that leaves its space is refused, but a vertex without triangles may be
+    anywhere."""
     if not np.isfinite(positions).all():
         used = np.zeros(len(positions), bool)
         used[triangles.ravel()] = True
         if not np.isfinite(positions[used]).all():
             raise Refused("some vertices aren't at finite places")
         glb.note("some vertices without triangles aren't at finite places")
-        positions[~np.isfinite(positions).all(axis=1)] = 0
+        positions = np.where(np.isfinite(positions).all(axis=1, keepdims=True), positions, np.float32(0))
     reach = _reach(positions)
     if reach > REACH + ROUNDING:
         reach = _reach(positions[triangles.ravel()])
     if reach > REACH + ROUNDING:
         raise Refused(f"the mesh reaches {reach:.3g} from the origin on an axis, beyond ±{REACH}")
+    return positions
 
 
 def _reach(positions: Floats) -> float:

@@ -31,7 +31,9 @@ LARGEST = 1e9
 
 def quoted(value: object) -> str:
     """A stranger's value for a message: short, and in printable ASCII."""
-    text = ascii(value)
+    if isinstance(value, list | dict):
+        return "[...]" if isinstance(value, list) else "{...}"
+    text = ascii(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -374,6 +374,15 @@ def test_points_and_lines_beside_the_mesh_are_not_drawn(mode: int) -> None:
     assert notes == ["points and lines aren't drawn"]
 
 
+def test_values_that_are_too_much_for_a_parser_are_ignored() -> None:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep, {"x": deep}][:1]
+    for value in (deep, 10**400, -(10**400), "9" * 5000, "\ud800"):
+        for name in ("alphaCutoff", "emissiveFactor", "doubleSided", "extensions", "normalTexture"):
+            assert np.array_equal(read(with_material(**{name: value}))[0].positions, read(mesh())[0].positions)
+
+
 def test_notes_are_short_and_in_ascii() -> None:
     notes = read(with_material(alphaMode="ж\n\ud800" * 1000, alphaCutoff={"x": ["y" * 10_000]}))[1]
     assert len(notes) == 2
