@@ -164,12 +164,12 @@ def nodes() -> Iterator[tuple[str, Case]]:
 
     yield "nodes in a circle", ("glb", tree({"children": [1]}, {"children": [0], "mesh": 0}), "two parents")
     yield "a node that is its own child", ("glb", tree({"children": [0], "mesh": 0}), "two parents")
-    chain = [{"children": [number + 1]} for number in range(60_000)] + [{"mesh": 0}]
-    yield "nodes 60,000 deep", ("glb", tree(*chain), None)
+    chain = [{"children": [number + 1]} for number in range(10_000)] + [{"mesh": 0}]
+    yield "nodes 10,000 deep", ("glb", tree(*chain), None)
     yield "a million nodes", ("glb", tree(*[{"mesh": 0}] * 1_000_000), "nodes is wrong")
     yield (
-        "a mesh shown 5,000 times",
-        ("glb", tree(*[{"mesh": 0}] * 5_000, roots=tuple(range(5_000))), None),
+        "a mesh shown 100 times",
+        ("glb", tree(*[{"mesh": 0}] * 100, roots=tuple(range(100))), None),
     )
     yield "the same root twice", ("glb", tree({"mesh": 0}, roots=(0, 0)), None)
     yield "a mesh shown nowhere", ("glb", tree({}), None)
