@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpu import textures
 from gpu.pool import Pool
 from gpu.remarks import LENGTH, remarks_of, with_remarks
 from gpu.views import png
+from gpu.warmup import textured
 from resources.renderer import _is_grid
 from tests.rendering.files import mesh
 
@@ -59,3 +61,13 @@ def test_a_worker_says_what_it_tolerated(pool: Pool, tmp_path: Path) -> None:
     assert remarks_of(plain) == ""
     ours, theirs = (np.asarray(Image.open(io.BytesIO(picture))) for picture in (marked, plain))
     assert np.array_equal(ours, theirs)
+
+
+def test_a_worker_decodes_pictures_of_every_format(pool: Pool, tmp_path: Path) -> None:
+    """Although it can load no plugin any more."""
+    for form in textures.FORMATS:
+        picture = io.BytesIO()
+        Image.new("RGB", (4, 4), (9, 200, 30)).save(picture, form)
+        file = tmp_path / f"{form}.glb"
+        file.write_bytes(textured(picture.getvalue()))
+        assert remarks_of(pool.render(file, "glb-draft")) == "", form
