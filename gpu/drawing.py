@@ -11,7 +11,8 @@ import numpy as np
 
 from gpu import shaders
 from gpu.gltf import Sampler
-from gpu.mesh import Floats, Material, Model, Texture
+from gpu.mesh import Material, Model, Texture
+from gpu.posing import Floats
 from gpu.reduce import Box, halve
 from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Matrix, Picture, eye, world_to_camera
 

@@ -7,6 +7,7 @@ from gpu import warmup
 from gpu.drawing import MeshDrawing
 from gpu.mesh import read_mesh
 from gpu.ply import Splats, read_splats
+from gpu.remarks import with_remarks
 from gpu.splats import draw_splats
 from gpu.views import Picture, grid, png
 
@@ -18,12 +19,16 @@ class Rendering:
     """The means to draw, kept from one file to the next. One thread's alone."""
 
     def render(self, kind: Kind, data: memoryview) -> bytes:
-        """The PNG of a file's grid (1041, 1041). Raises Refused for a file that can't be shown."""
+        """The PNG of a file's grid (1041, 1041), with remarks on what was tolerated in the file.
+
+        Raises Refused for a file that can't be shown.
+        """
+        remarks: list[str] = []
         if kind == "ply":
             views = self._splats(read_splats(data))
         else:
-            views = self.meshes.draw(read_mesh(data), draft=kind == "glb-draft")
-        return png(grid(views))
+            views = self.meshes.draw(read_mesh(data, remarks.append), draft=kind == "glb-draft")
+        return with_remarks(png(grid(views)), remarks)
 
     def warm_up(self) -> None:
         """Draw something of every kind, so that all is loaded and compiled before a stranger's file is opened."""

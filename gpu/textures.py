@@ -1,4 +1,4 @@
-"""Pictures inside a GLB: PNG, JPEG and WebP, their sizes checked before they are decoded."""
+"""Pictures inside a GLB, in the formats that PIL knows without help, their sizes checked before they are decoded."""
 
 import io
 import struct
@@ -7,14 +7,15 @@ import zlib
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gpu.faults import Refused
+from gpu.faults import Refused, Unreadable
 from gpu.views import Picture
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "DDS", "PPM", "TGA")
 SIDE = 8192  # pixels, at most
 PIXELS = 100_000_000  # of all textures of a file together
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error, zlib.error)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError, struct.error, zlib.error)
 
 
 def decode(data: memoryview) -> Picture:
@@ -22,7 +23,7 @@ def decode(data: memoryview) -> Picture:
     if bytes(data[:12]) == b"\xabKTX 20\xbb\r\n\x1a\n":
         raise Refused("KTX2 textures aren't supported")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with _opened(data) as picture:
             width, height = picture.size
             if width > SIDE or height > SIDE:
                 raise Refused(f"a texture has {width} x {height} pixels, more than {SIDE} a side")
@@ -30,22 +31,41 @@ def decode(data: memoryview) -> Picture:
                 return _sixteen_bits(picture)
             return np.asarray(picture.convert("RGBA"))
     except UnidentifiedImageError:
-        raise Refused("a texture is none of " + ", ".join(FORMATS)) from None
+        raise Unreadable("a texture is none of " + ", ".join(FORMATS)) from None
     except Image.DecompressionBombError:
         raise Refused("a texture has too many pixels") from None
     except _BROKEN as error:
-        raise Refused(f"a texture is broken: {str(error)[:200]}") from None
+        raise Unreadable(f"a texture is broken: {str(error)[:200]}") from None
 
 
 def pixels(data: memoryview) -> int:
     """How many pixels decoding would give; 0 where that can't be told, which `decode` then refuses."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with _opened(data) as picture:
             return picture.width * picture.height
     except Image.DecompressionBombError:
         raise Refused("a texture has too many pixels") from None
     except _BROKEN:
         return 0
+
+
+def _opened(data: memoryview) -> Image.Image:
+    return Image.open(io.BytesIO(_pixels_alone(data)), formats=FORMATS)
+
+
+def _pixels_alone(data: memoryview) -> bytes | memoryview:
+    """A PNG without the chunks that its pixels don't depend on, such as a tool's workflow; another file as it is."""
+    if bytes(data[:8]) != _PNG:
+        return data
+    kept, position = [data[:8]], 8
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position) if position + 8 <= len(data) else (0, b"")
+        end = position + 12 + length
+        ancillary = bool(kind[:1].islower())
+        if not ancillary or kind == b"tRNS":
+            kept.append(data[position:end])
+        position = end
+    return b"".join(kept)
 
 
 def _sixteen_bits(picture: Image.Image) -> Picture:

@@ -17,6 +17,7 @@ from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.work import Work, state_file
+from gpu.remarks import remarks_of
 from resources.faults import MinerFault
 from resources.object_store import ObjectConflict
 
@@ -148,7 +149,8 @@ class _Collection:
 
     def _store(self, file: File, path: Path, size: int) -> Output:
         """The stored file with its preview; a file that can't be rendered keeps its URL, and the
-        reason."""
+        reason. Where the preview was drawn in spite of something in the file, the reason says of
+        what."""
         key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
         store = self.work.outside.store
         try:
@@ -163,7 +165,8 @@ class _Collection:
             return self._output(url, None, size, file.attempts, str(fault))
         with suppress(ObjectConflict):  # likewise, drawn on another machine
             store.put(f"{key}.png", preview, "image/png")
-        return self._output(url, store.url(f"{key}.png"), size, file.attempts)
+        remarks = remarks_of(preview)
+        return self._output(url, store.url(f"{key}.png"), size, file.attempts, remarks)
 
     def _output(self, model: str | None, png: str | None, size: int, attempts: int, reason: str = "") -> Output:
         content: dict[str, object] = {self.format: model, "png": png, "generation_time": 0.0, "size": size}

@@ -14,6 +14,7 @@ from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.threads import PATIENCE, steadily
+from gpu.remarks import remarks_of
 from resources.container import MAX_FILE_BYTES
 from resources.faults import InfrastructureFault, MinerFault
 from resources.object_store import ObjectConflict
@@ -129,6 +130,8 @@ class Results:
             )
         except MinerFault as fault:
             more = {"reason": str(fault)}
+        else:
+            more = {"reason": remarks} if (remarks := remarks_of(preview)) else {}
         model, png = await steadily(self._put, stem, path, preview, say=means.say, patience=means.patience)
         distance = None if self._prompts.audited and png else 0.0
         output = self._prompts.output(model, png, generation_time=seconds, size=size, distance=distance, **more)

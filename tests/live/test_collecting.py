@@ -6,14 +6,17 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
+from gpu.remarks import with_remarks
+from gpu.views import png
 from resources.downloads import Downloads
 from resources.faults import InfrastructureFault, TryLater
-from tests.live.outside import SimulatedDownloads, SimulatedOutside
+from tests.live.outside import SimulatedDownloads, SimulatedOutside, SimulatedRenderer
 from tests.live.rounds import generating, now, stage, work
 from tests.rules.examples import MINERS
 from tests.storage.strangers import ok, status, stranger
@@ -48,6 +51,24 @@ def test_files_and_previews_are_stored_and_recorded_and_the_duels_begin() -> Non
             assert outside.store.objects[f"rounds/0/{hotkey}/submitted/{stem}.png"] == b"picture of " + model
             assert (output.size, output.attempts, output.generation_time) == (len(model), 1, 0.0)
     assert "Round 0: downloading" in outside.repository.messages
+
+
+def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
+    class Tolerant(SimulatedRenderer):
+        def render(self, path: Path, output_format: str) -> bytes:  # noqa: ARG002
+            remarks = ["magFilter 7 is ignored"] if b"01" in path.read_bytes() else []
+            return with_remarks(png(np.zeros((4, 4, 3), np.uint8)), remarks)
+
+    outside = generating(MINERS[:1])
+    first, *others = now(outside).stems
+    outside.downloads = SimulatedDownloads(lambda url: b"file 01" if Path(url).stem == first else b"file 02")
+    outside.renderer = Tolerant()
+    collect(work(outside))
+    found = now(outside).submitted(MINERS[0])
+    assert found is not None
+    assert found[first].png is not None
+    assert (found[first].model_extra or {})["reason"] == "magFilter 7 is ignored"
+    assert all("reason" not in (found[stem].model_extra or {}) for stem in others)
 
 
 def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> None:

@@ -10,7 +10,7 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu.mesh import smooth_normals
+from gpu.geometry import smooth_normals
 from gpu.rendering import Rendering
 from gpu.warmup import glb
 from tests.rendering.files import PLACES, TRIANGLES, header, mesh
