@@ -26,7 +26,7 @@ _MARK = re.compile(
 )
 _MOST_TRIED = 100
 """So many braces may begin an object, so that no text takes long to read."""
-_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*\\?(?:"|\Z))|,(?=\s*[}\]])', re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,3}(?:\.0+)?\s*")
 
 # Written out, since the categories of characters change with Python's version, and a replay must find the same text.

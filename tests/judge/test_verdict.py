@@ -76,6 +76,7 @@ REFUSED = {
     "a list": "[3, 5]",
     "an object of its own for each": '{"model_1": {"penalty": 3}, "model_2": {"penalty": 5}}',
     "braces without end": "{" * 100_000,
+    "quotes without end": '{"a": "' + '\\"' * 50_000,
     "nested without end": '{"a":' * 20_000 + "1" + "}" * 20_000,
 }
 
