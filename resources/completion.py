@@ -1,12 +1,14 @@
-"""What a server's chat completion says: the judge's words in it, and whether they came to their ordinary end. No I/O.
+"""What a server's chat completion says: the judge's words, and how they ended. No I/O.
 
-OpenAI's protocol as others speak it. Ends: `stop` (OpenAI, vLLM, SGLang, llama.cpp, Ollama, LM Studio), `eos_token`
-and `stop_sequence` (text-generation-inference), `eos` and `end` (Together and other gateways), `end_turn` (Anthropic's
-word, passed on by proxies), `COMPLETE` (Cohere), null. Content: a text, or parts of one. vLLM and LM Studio with a
-parser for reasoning give an answer that a JSON schema enforced as `reasoning_content` or `reasoning`, with no content.
+OpenAI's protocol as others speak it. Ends: `stop` (OpenAI, vLLM, SGLang, llama.cpp, Ollama, LM
+Studio), `eos_token` and `stop_sequence` (text-generation-inference), `eos` and `end` (Together and
+other gateways), `end_turn` (Anthropic's word, passed on by proxies), `COMPLETE` (Cohere), null.
+Content: a text, or parts of one. vLLM and LM Studio with a parser for reasoning give an answer that
+a JSON schema enforced as `reasoning_content` or `reasoning`, with no content.
 """
 
 import json
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -14,16 +16,15 @@ from pydantic import BaseModel, Field, ValidationError
 from resources.judgement import REFUSED, NotJudged, Reply
 from resources.verdict import without_surrogates
 
-_ORDINARY_ENDS = {
-    *("stop", "stop_sequence", "stop_token", "stop_string", "stopped", "eos", "eos_token", "eos_found", "eot"),
-    *("end", "end_turn", "end_of_turn", "end_of_sequence", "end_of_text", "endoftext", "eod", "done"),
-    *("complete", "completed", "finish", "finished", "success", "normal", "none", "null", ""),
-}
-_SERVER_GAVE_UP = {
-    *("abort", "aborted", "cancel", "cancelled", "canceled", "error", "failed", "network_error", "timeout"),
-    *("insufficient_system_resource", "load", "unload", "overloaded", "server_error", "internal_error"),
-}
-"""Ends that say nothing of the question: vLLM's `abort` when its engine stops, DeepSeek's want of resources."""
+_ORDINARY_END = re.compile(
+    r"(stop|stopped|eos|eot|end|done|complete|completed|finish|finished|success|normal|none|null)?"
+    r"|stop_(sequence|token|string)|eos_(token|found)|end_(turn|of_turn|of_sequence|of_text)|endoftext"
+)
+_GAVE_UP = re.compile(
+    r"abort(ed)?|cancell?ed|cancel|failed|(network_|server_|internal_)?error|timeout|(over)?load(ed)?"
+    r"|insufficient_system_resource"
+)
+"""Ends that say nothing of the question, as vLLM's `abort` when its engine stops."""
 _FILTERED = "content_filter"
 _FILTER_CODES = {_FILTERED, "content_policy_violation", "responsibleaipolicyviolation"}
 
@@ -56,8 +57,9 @@ class _Completion(BaseModel):
 
 
 def reply_of(body: str) -> Reply:
-    """What the judge says in a chat completion, a server's JSON. Raises NotJudged if the server gave no answer.
+    """What the judge says in a chat completion, a server's JSON.
 
+    Raises NotJudged if the server gave no answer.
     Half a surrogate pair, which UTF-8 can't hold, becomes U+FFFD; all else stays to the letter.
     """
     try:
@@ -72,16 +74,16 @@ def reply_of(body: str) -> Reply:
         return Reply(completion.model, choice.message.refusal, REFUSED)
     ended = (choice.finish_reason or "").strip()
     word = ended.lower().replace("-", "_").replace(" ", "_")
-    if word in _SERVER_GAVE_UP:
+    if _GAVE_UP.fullmatch(word):
         raise NotJudged(f"the judge's server gave up: finish_reason {ended}")
-    return Reply(completion.model, choice.message.text, None if word in _ORDINARY_ENDS else ended)
+    return Reply(completion.model, choice.message.text, None if _ORDINARY_END.fullmatch(word) else ended)
 
 
 def filtered_reply(body: str, model: str) -> Reply | None:
-    """The reply in an error (status 400) of a server that filters: it has read the pictures, and won't answer.
+    """The reply in an error (status 400) of a server that filters what it is shown.
 
-    So Azure's OpenAI service says it; what is drawn decides, so asking for ever would let one picture stop a round.
-    None for any other error, which says nothing of the question.
+    So Azure's OpenAI service says it; what is drawn decides, so asking for ever would let one
+    picture stop a round. None for any other error, which says nothing of the question.
     """
     try:
         error = json.loads(body)["error"]
@@ -94,7 +96,7 @@ def filtered_reply(body: str, model: str) -> Reply | None:
 
 
 def _text(part: Any) -> str:
-    """The text of one part of a message's content; nothing for a part that is none, as a thought."""
+    """The text of one part of a message's content; nothing for a part that is no text."""
     if isinstance(part, str):
         return part
     if isinstance(part, dict) and part.get("type") in {"text", "output_text", None}:

@@ -68,21 +68,23 @@ class Judge(Protocol):
     def ask(self, question: Question) -> Answer:
         """The answer to a question.
 
-        Raises Unusable for an answer that came and can't be used; NotJudged, or another InfrastructureFault, where none
-        came: then nothing is known.
+        Raises Unusable for an answer that came and can't be used; NotJudged, or another
+        InfrastructureFault, where none came: then nothing is known.
         """
 
 
 class ServedJudge:
     """The judge behind an OpenAI-compatible server, `server` being its base URL.
 
-    `request_seconds` bounds each wait for the server, `total_seconds` one question with all its retries. Connections
-    that fail and the statuses 408, 409, 429 and 5xx are tried again with back-off, by the `openai` package. While the
-    server is overloaded (429, 503, no answer in time), fewer questions are let through at once (`Throttle`).
+    `request_seconds` bounds each wait for the server, `total_seconds` one question with all its
+    retries. Connections that fail and the statuses 408, 409, 429 and 5xx are tried again with
+    back-off, by the `openai` package. While the server is overloaded (429, 503, no answer in time),
+    fewer questions are let through at once (`Throttle`).
 
-    An error is no answer, whatever its status: 4xx means settings, or pictures that the server couldn't fetch or
-    decode, which are the platform's own; a draw for that would be a fault turned into a result. The one exception is a
-    server that says it has filtered what it was shown (`resources.completion.filtered_reply`).
+    An error is no answer, whatever its status: 4xx means settings, or pictures that the server
+    couldn't fetch or decode, which are the platform's own; a draw for that would be a fault turned
+    into a result. The one exception is a server that says it has filtered what it was shown
+    (`resources.completion.filtered_reply`).
     """
 
     def __init__(
@@ -187,11 +189,12 @@ class AnswerStore(Protocol):
 class KeptAnswers:
     """A judge of whom nothing is asked twice, whatever happens in between.
 
-    An answer is kept under what was asked: model, prompt version, seed and the SHA-256 of the three pictures, so that
-    another file with the same bytes is the same question, and an object found under its own key was the answer to it.
+    An answer is kept under what was asked: model, prompt version, seed and the SHA-256 of the three
+    pictures, so that another file with the same bytes is the same question, and an object found
+    under its own key was the answer to it.
 
-    An answer that can't be used is kept too, once the judge is known to be in order: what a judge says that is out of
-    order is no attempt, and is asked anew after the repair.
+    An answer that can't be used is kept too, once the judge is known to be in order: what a judge
+    says that is out of order is no attempt, and is asked anew after the repair.
     """
 
     def __init__(self, judge: Judge, store: AnswerStore) -> None:
@@ -221,10 +224,11 @@ class KeptAnswers:
         return answer_key(self._asked(question))
 
     def attempts(self, question: Question, confirm: Callable[[], None]) -> list[Reply]:
-        """All attempts at a question, kept: up to the first answer that can be used, or five that can't.
+        """All attempts at a question, kept: up to the first usable answer, or five unusable ones.
 
-        `confirm` is called when an answer can't be used. It raises InfrastructureFault unless it finds the judge in
-        order now, after that answer. Raises that, NotJudged, and what the store raises.
+        `confirm` is called when an answer can't be used. It raises InfrastructureFault unless it
+        finds the judge in order now, after that answer. Raises that, NotJudged, and what the store
+        raises.
         """
         found = []
         for number in range(ATTEMPTS):
@@ -239,7 +243,8 @@ class KeptAnswers:
     def ask(self, question: Question, confirm: Callable[[], None] | None = None) -> Answer:
         """The kept answer to one attempt, or else the judge's, once it is kept.
 
-        Raises Unusable, NotJudged, and what the store raises. Without `confirm`, nothing unusable is kept.
+        Raises Unusable, NotJudged, and what the store raises. Without `confirm`, nothing unusable
+        is kept.
         """
         question_asked = self._asked(question)
         key = answer_key(question_asked)
@@ -309,9 +314,9 @@ def open_judge(environment: Mapping[str, str]) -> ServedJudge:
 def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0) -> str | None:
     """Canary duels: why the judge can't be trusted, in a way that no error shows; None if it can.
 
-    A picture against itself must be a near draw, and a good one must win against noise on either side. Ask the
-    judge itself, not one that keeps answers. A canary has as many attempts as any question; raises Unusable where none
-    of them can be used, and NotJudged.
+    A picture against itself must be a near draw, and a good one must win against noise on either
+    side. Ask the judge itself, not one that keeps answers. A canary has as many attempts as any
+    question; raises Unusable where none of them can be used, and NotJudged.
     """
     question = Question(prompt, good, noise, seed)
     asked_now = (Question(prompt, good, good, seed), question, question.swapped())

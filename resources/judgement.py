@@ -52,9 +52,10 @@ class NotJudged(InfrastructureFault):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the judge is asked: public URLs of the prompt's picture and of the first and second output's, and a seed.
+    """What the judge is asked: a seed, and public URLs of the three pictures.
 
-    `attempt` counts from 0: each after the first has its number added to the seed, and a higher temperature.
+    `attempt` counts from 0: each after the first has its number added to the seed, and a higher
+    temperature.
     """
 
     prompt: str
@@ -90,7 +91,8 @@ class Answer:
 class Reply:
     """What the judge said to one attempt: who says that it answered, and the words to the letter.
 
-    `finish_reason` is the server's word for an end that is not the ordinary one, or REFUSED (`resources.completion`).
+    `finish_reason` is the server's word for an end that is not the ordinary one, or REFUSED
+    (`resources.completion`).
     """
 
     model: str
@@ -113,7 +115,7 @@ class Reply:
 
 
 class Unusable(NotJudged):
-    """An answer that came and can't be used: the attempt is over, and the next one asks anew (`rules.md`, Duels)."""
+    """An answer that came and can't be used: an attempt (`rules.md`, Duels)."""
 
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
@@ -123,9 +125,10 @@ class Unusable(NotJudged):
 def asked(
     model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str], attempt: int = 0
 ) -> dict[str, Any]:
-    """All that an answer depends on; `pictures` are the SHA-256 of the prompt's, the first and the second.
+    """All that an answer depends on; `pictures`: SHA-256 of the prompt's, the first, the second.
 
-    A later attempt has another seed and temperature, so it is another question; the first is named without any.
+    A later attempt has another seed and temperature, so it is another question; the first is named
+    without any.
     """
     shown = dict(zip(("prompt", "first", "second"), pictures, strict=True))
     question = {"model": model, "prompt_version": prompt_version, "seed": seed + attempt, "pictures": shown}
@@ -148,7 +151,7 @@ def read_answer(raw: str, model: str) -> Answer:
 
 
 def count_attempts(replies: Sequence[Reply]) -> Answer | None:
-    """The answer that counts of all attempts at a question, in order; None if five could not be used.
+    """The answer that counts of all attempts at a question; None if five could not be used.
 
     Raises NotJudged where these are not the attempts that the rules allow.
     """

@@ -1,8 +1,9 @@
-"""How the words of a judge are read: the one JSON object in them, and the penalties and text in that. No I/O.
+"""How a judge's words are read: the one JSON object in them, its penalties and its text. No I/O.
 
-Models don't say just what a schema asks for: they think first, put their answer into a fence or between marks, talk
-around it, write 3.0 or "3" for 3, leave a trailing comma. All of that is read. What could mean two things is not: two
-objects, a key given twice with different values, a penalty that is no whole number from 0 to 10.
+Models don't say just what a schema asks for: they think first, put their answer into a fence or
+between marks, talk around it, write 3.0 or "3" for 3, leave a trailing comma. All of that is read.
+What could mean two things is not: two objects, a key given twice with different values, a penalty
+that is no whole number from 0 to 10.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 WORST_PENALTY = 10
 MAX_ISSUES = 600
-"""The longest text of `issues`, in characters: the schema's limit, which not every server enforces."""
+"""The longest `issues`, in characters: the schema's limit, which not every server enforces."""
 
 _THOUGHTS_OPEN = (
     r"<(?:think|thinking|thought|reasoning|seed:think)>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
@@ -43,7 +44,7 @@ class NoVerdict(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Penalties from 0 (perfect match) to 10 (wrong object), and the text, fit for a public file."""
+    """Penalties from 0 (perfect match) to 10 (wrong object), and a text fit for a public file."""
 
     penalty_1: int
     penalty_2: int
@@ -53,7 +54,8 @@ class Verdict:
 def read_verdict(text: str) -> Verdict:
     """The verdict in a judge's words. Raises NoVerdict.
 
-    The penalties are what counts: a missing or null `issues` is an empty text, and one that is no string is its JSON.
+    The penalties are what counts: a missing or null `issues` is an empty text, and one that is no
+    string is its JSON.
     """
     objects = _objects(text)
     if not objects:
@@ -88,9 +90,10 @@ class _Pairs(list[tuple[str, Any]]):
 def _objects(text: str) -> list[_Pairs | None]:
     """The JSON objects beside each other in a text, without those that were only thought of.
 
-    Thinking goes from its opening mark to its closing one; where there is no opening mark (it may stand in the
-    question), all before the closing one was thinking. A mark inside an object's strings is no mark. None stands for
-    an object that is broken or breaks off, of which a key of the verdict is left.
+    Thinking goes from its opening mark to its closing one; where there is no opening mark (it may
+    stand in the question), all before the closing one was thinking. A mark inside an object's
+    strings is no mark. None stands for an object that is broken or breaks off, of which a key of
+    the verdict is left.
     """
     found: list[_Pairs | None] = []
     thinking_since: int | None = None
@@ -116,7 +119,7 @@ def _objects(text: str) -> list[_Pairs | None]:
 
 
 def _decode(text: str) -> tuple[_Pairs, str] | None:
-    """The object that a text begins with, and the rest of it; None if it begins with no whole one."""
+    """The object that a text begins with, and the rest; None if it begins with no whole one."""
     for candidate in (text, _TRAILING_COMMA.sub(lambda match: match[1] or "", text)):
         try:
             value, end = _DECODER.raw_decode(candidate)

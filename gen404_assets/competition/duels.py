@@ -106,9 +106,10 @@ def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
 
 
 def duel_outcome(evidence: Evidence) -> tuple[Outcome, str]:
-    """The outcome and its text that the judge's answers give. Raises NotJudged where they are not the rules'.
+    """The outcome and its text that the judge's answers give.
 
-    `rules.md`, Duels: five unusable answers in either order are a draw.
+    `rules.md`, Duels: five unusable answers in either order are a draw. Raises NotJudged where
+    these are not the attempts that the rules allow.
     """
     judged = evidence.judged()
     if judged is None:

@@ -14,7 +14,7 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Said(Record):
-    """An answer: the object that keeps it in the store, who says that it answered, and its words to the letter.
+    """An answer: its object in the store, who says that it answered, and its words to the letter.
 
     `finish_reason` is there where it did not come to its ordinary end: the server's word for that.
     """
@@ -30,11 +30,12 @@ class Said(Record):
 
 
 class Evidence(Record):
-    """SHA-256 of the three pictures as they were judged, the rest of the question, and the answers to it.
+    """SHA-256 of the three pictures as judged, the rest of the question, and the answers to it.
 
-    The first answer is to the question as it stands, the second to that with the sides exchanged. Each is the last of
-    its order's attempts: the first that could be used, or the fifth. `unusable` is there where an order took more than
-    one: the attempts before those, for each order, none of which could be used.
+    The first answer is to the question as it stands, the second to that with the sides exchanged.
+    Each is the last of its order's attempts: the first that could be used, or the fifth. `unusable`
+    is there where an order took more than one: the attempts before those, for each order, none of
+    which could be used.
     """
 
     prompt: Digest

@@ -23,8 +23,8 @@ _SIDE = 2 * _VIEW + _GAP
 """A grid as the renderer makes it (`interfaces.md`, Render service), in pixels."""
 _SECONDS = 300.0
 _PROMPTS = 3
-"""On so many prompts a judge may give canary duels no usable answer before it is out of order: a picture may provoke
-that."""
+"""On so many prompts a judge may give canary duels no usable answer before it is out of order: a
+picture may provoke that."""
 
 
 class Canaries:
@@ -44,14 +44,16 @@ class Canaries:
         self._since(time.monotonic() - _SECONDS, current)
 
     def confirm(self, current: Round) -> None:
-        """See whether the judge is in order now, by canary duels that are begun after this call; any thread may call.
+        """See whether the judge is in order now, by canary duels begun after this call.
 
-        Raises InfrastructureFault where it isn't: then what it said just now is no attempt at a question.
+        Any thread may call.
+        Raises InfrastructureFault where it isn't: then what it said just now is no attempt at a
+        question.
         """
         self._since(time.monotonic(), current)
 
     def _since(self, moment: float, current: Round) -> None:
-        """One flight serves all who wait for it; one that passed, all who want one begun at `moment` or later."""
+        """Fly unless a flight that began at `moment` or later has passed; all who wait share one."""
         called = time.monotonic()
         with self._lock:
             if self._passed >= moment:

@@ -144,9 +144,10 @@ def _record(work: Work, seen: Round, pair: Pair, report: MatchReport | None) -> 
 
 
 def _tell_unusable(work: Work, pair: Pair) -> None:
-    """Alert the operator when, with a match that was just recorded, too many of the round's duels have no answer.
+    """Alert the operator when too many of the round's duels have no usable answer.
 
-    That is told once a round: with the first match that makes their share more than 1 % of the duels recorded so far.
+    That is told once a round: with the first match that makes their share more than 1 % of the
+    duels recorded so far. `pair` is the match that was just recorded.
     """
     current = work.head()
     duels = unanswered = 0

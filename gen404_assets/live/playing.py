@@ -30,7 +30,7 @@ _TOGETHER = 8
 """Matches played side by side, prompt by prompt: so often in a row the judge sees one prompt, and one defender."""
 
 _FAULTS_IN_A_ROW = 8
-"""So many questions that are not answered, with no answer among them, are an outage, and no further one is asked."""
+"""So many questions without an answer, one after another, are an outage: no further one is asked."""
 
 Asked = tuple["PlayUnderWay", str, bool]
 """A play, the URL of a prompt, and whether the sides are exchanged."""
@@ -144,10 +144,11 @@ def sides(current: Round, pair: Pair) -> tuple[Outputs, Outputs]:
 def played(
     plays: Sequence[PlayUnderWay], pool: ThreadPoolExecutor, confirm: Callable[[], None]
 ) -> Iterator[PlayUnderWay]:
-    """The plays in their order, each as soon as it is over; `confirm` finds out whether the judge is in order.
+    """The plays in their order, each as soon as it is over.
 
-    A question that is not answered does not keep the others from being asked, unless many in a row are not. Raises
-    InfrastructureFault when the judge doesn't judge.
+    `confirm` finds out whether the judge is in order (`KeptAnswers.attempts`).
+    A question that is not answered does not keep the others from being asked, unless many in a row
+    are not. Raises InfrastructureFault when the judge doesn't judge.
     """
     asked = {
         pool.submit(play.ask, prompt, confirm, swapped=swapped): (play, prompt, swapped)

@@ -2,10 +2,11 @@
 
 `python -m resources.local_network.judge --port N --pictures-base URL [--loops SHARE]`.
 
-It says its judgement in the ways in which vision-language models behind vLLM, text-generation-inference and LM Studio
-were seen to say theirs: after thoughts, in a fence, between GLM's marks for a box, with floats, as reasoning without
-content. Now and then it loops into white space until the limit of tokens, as vLLM does with a JSON schema (its issues
-8350, 13260 and 38696). Which way it takes depends on what it is asked alone, the seed included.
+It says its judgement in the ways in which vision-language models behind vLLM,
+text-generation-inference and LM Studio were seen to say theirs: after thoughts, in a fence, between
+GLM's marks for a box, with floats, as reasoning without content. Now and then it loops into white
+space until the limit of tokens, as vLLM does with a JSON schema (its issues 8350, 13260 and 38696).
+Which way it takes depends on what it is asked alone, the seed included.
 """
 
 import argparse
@@ -107,7 +108,7 @@ class Likeness:
 
 
 def create_app(fetch: Callable[[str], bytes], loops: float = 0.0) -> FastAPI:
-    """The server; `fetch` gives the file behind a picture's URL, or raises FileNotFound or RequestError.
+    """The server; `fetch` gives a picture's file, or raises FileNotFound or RequestError.
 
     `loops` is the share of questions that it answers with white space until the limit.
     """

@@ -1,10 +1,11 @@
 """An OpenAI-compatible server on loopback that answers as it is told to, rightly or wrongly.
 
-How others than OpenAI answer is taken from reports on them: vLLM loops into white space until `length` with a JSON
-schema (its issues 8350, 13260, 38696), ends with `abort` and status 200 when its engine stops (57082), and moves an
-answer that a schema enforced to `reasoning_content` (15618), as LM Studio does (its issues 1698, 1773);
-text-generation-inference ends with `eos_token` (its 2344), Together with `eos`; Azure's OpenAI service answers 400 with
-the code `content_filter` where it does not like what it was shown.
+How others than OpenAI answer is taken from reports on them: vLLM loops into white space until
+`length` with a JSON schema (its issues 8350, 13260, 38696), ends with `abort` and status 200 when
+its engine stops (57082), and moves an answer that a schema enforced to `reasoning_content` (15618),
+as LM Studio does (its issues 1698, 1773); text-generation-inference ends with `eos_token` (its
+2344), Together with `eos`; Azure's OpenAI service answers 400 with the code `content_filter` where
+it does not like what it was shown.
 """
 
 import json
@@ -55,15 +56,6 @@ def filters() -> Reply:
     inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {"violence": {"filtered": True}}}
     told = {"code": "content_filter", "message": "The response was filtered", "status": 400, "innererror": inner}
     return sends(json.dumps({"error": told}), 400)
-
-
-def by_attempt(*replies: Reply, seed: int) -> Reply:
-    """The k-th reply to a question's k-th attempt, whatever came between; `seed` is the question's."""
-
-    def reply(handler: BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
-        replies[request["seed"] - seed](handler, request)
-
-    return reply
 
 
 def fails(status: int) -> Reply:

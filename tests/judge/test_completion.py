@@ -1,4 +1,4 @@
-"""What a server's chat completion says: the words in it wherever it puts them, and how they ended."""
+"""What a chat completion says: the words in it wherever a server puts them, and how they ended."""
 
 import json
 import subprocess
@@ -102,7 +102,12 @@ HALVES = [{"type": "text", "text": PLAIN[:20]}, {"type": "text", "text": PLAIN[2
         {"content": [PLAIN]},
         {"content": {"type": "text", "text": PLAIN}},
         {"content": [{"type": "output_text", "text": PLAIN, "annotations": []}]},
-        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": verdict(9, 9)}]}, *HALVES]},
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": verdict(9, 9)}]},
+                *HALVES,
+            ]
+        },
         {"content": [{"type": "reasoning", "text": verdict(9, 9)}, *HALVES]},
         {"content": None, "reasoning_content": PLAIN},
         {"content": "", "reasoning": PLAIN},

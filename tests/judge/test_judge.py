@@ -145,7 +145,7 @@ def test_g01_a_server_that_gave_no_answer_has_made_no_attempt(case: str) -> None
 
 
 def test_a_server_that_filters_what_it_was_shown_has_answered_and_no_other_error_has() -> None:
-    """Else a picture could stop a round; its words are kept, without the key that they may repeat."""
+    """Else a picture could stop a round. Its words are kept, without the key if they repeat it."""
     told = {"error": {"code": "content_filter", "message": f"filtered for {KEY}"}}
     with judge_behind(sends(json.dumps(told), 400)) as (judge, _), pytest.raises(Unusable) as raised:
         judge.ask(QUESTION)

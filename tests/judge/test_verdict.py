@@ -1,4 +1,4 @@
-"""How a judge's words are read: all that models put around, before and into their JSON, and what stays refused."""
+"""How a judge's words are read: what models put around their JSON, and what stays refused."""
 
 import json
 import time
@@ -135,7 +135,13 @@ NO_MARKS = st.text(st.characters(exclude_characters='{}[]<>"|◁', exclude_categ
 NUMBERS = st.sampled_from(["{}", "{}.0", '"{}"', '"{}.0"'])
 
 
-@given(st.tuples(st.integers(0, 10), st.integers(0, 10)), NUMBERS, NO_MARKS, NO_MARKS, st.sampled_from(["", ","]))
+@given(
+    st.tuples(st.integers(0, 10), st.integers(0, 10)),
+    NUMBERS,
+    NO_MARKS,
+    NO_MARKS,
+    st.sampled_from(["", ","]),
+)
 def test_however_it_is_dressed_it_says_the_same(
     penalties: tuple[int, int], number: str, before: str, after: str, comma: str
 ) -> None:
@@ -146,7 +152,21 @@ def test_however_it_is_dressed_it_says_the_same(
 
 
 PIECES = st.sampled_from(
-    [PLAIN, OTHER, "{", "}", '"', ",", "<think>", "</think>", '"penalty_1": 3', "```", "\\", "NaN", "x"]
+    [
+        PLAIN,
+        OTHER,
+        "{",
+        "}",
+        '"',
+        ",",
+        "<think>",
+        "</think>",
+        '"penalty_1": 3',
+        "```",
+        "\\",
+        "NaN",
+        "x",
+    ]
 )
 
 
@@ -177,7 +197,10 @@ def test_the_text_is_cut_to_what_the_schema_allows() -> None:
     [
         ("a\nb\tc\r\nd\0e\x1b[31m\x7f\x85\u2028", "a b c  d e [31m   "),
         ("left\u202egnp.exe\u202c \u2066x\u2069 \u200b\ufeff\u00ad", "leftgnp.exe x "),
-        ("half a pair \ud83d, a whole one \U0001f600", "half a pair \ufffd, a whole one \U0001f600"),
+        (
+            "half a pair \ud83d, a whole one \U0001f600",
+            "half a pair \ufffd, a whole one \U0001f600",
+        ),
         ("\U000e0041hidden", "hidden"),
         ("größer, 花瓶, مزهرية", "größer, 花瓶, مزهرية"),
         (None, ""),

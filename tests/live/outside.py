@@ -113,7 +113,8 @@ class SimulatedRenderer:
 class SimulatedJudge:
     """`penalty` of a picture's URL; `fault`, where set, is why it does not judge now.
 
-    `canary` is the penalty of a canary duel's noise. What is `unusable` is answered with white space to the limit.
+    `canary` is the penalty of a canary duel's noise. What is `unusable` is answered with white
+    space to the limit.
     """
 
     penalty: Callable[[str], int]

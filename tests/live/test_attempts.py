@@ -1,4 +1,4 @@
-"""Questions that the judge can't answer usably: five attempts each, all kept, and a draw that anybody derives again."""
+"""Questions without a usable answer: five attempts each, all kept, and a draw that a replay derives."""
 
 import json
 import random
@@ -64,7 +64,7 @@ def replayed(outside: SimulatedOutside) -> FileReplay:
 
 
 def changed(outside: SimulatedOutside, prompt: str, change: Callable[[dict[str, Any]], object]) -> dict[str, str]:
-    """What a replay finds after somebody changed a duel: what the rules give, by the entry that differs."""
+    """What the rules give, by entry, where a replay differs after somebody changed a duel."""
     report = json.loads(outside.repository.head.files[PATH])
     change(next(duel for duel in report["duels"] if duel["name"] == prompt))
     outside.repository.commit({PATH: json.dumps(report, indent=2).encode()}, "By hand")
@@ -134,7 +134,15 @@ def test_the_first_answer_that_can_be_used_counts(attempts: int) -> None:
 def test_a_report_that_needed_first_attempts_alone_is_written_as_ever() -> None:
     outside = dueled(lambda _: False)
     for duel in json.loads(outside.repository.head.files[PATH])["duels"]:
-        assert [*duel["evidence"]] == ["prompt", "left", "right", "model", "prompt_version", "seed", "answers"]
+        assert [*duel["evidence"]] == [
+            "prompt",
+            "left",
+            "right",
+            "model",
+            "prompt_version",
+            "seed",
+            "answers",
+        ]
         assert [[*said] for said in duel["evidence"]["answers"]] == [["key", "model", "text"]] * 2
 
 
@@ -359,10 +367,26 @@ def drawn() -> Iterator[SimulatedOutside]:
         (lambda duel: duel.update(issues="fine"), "issues", NO_USABLE_ANSWER),
         (lambda duel: duel["evidence"]["unusable"][0].pop(), "winner", "none: "),
         (lambda duel: duel["evidence"].pop("unusable"), "winner", "none: "),
-        (lambda duel: _be_usable(duel["evidence"]["unusable"][1][2]), "winner", "none: the judge was asked again"),
-        (lambda duel: _be_usable(duel["evidence"]["answers"][0], duel["evidence"]["answers"][1]), "winner", "left"),
-        (lambda duel: duel["evidence"]["unusable"][0].reverse(), "evidence.unusable[0][0].key", "answers/"),
-        (lambda duel: duel["evidence"]["unusable"].reverse(), "evidence.unusable[0][0].key", "answers/"),
+        (
+            lambda duel: _be_usable(duel["evidence"]["unusable"][1][2]),
+            "winner",
+            "none: the judge was asked again",
+        ),
+        (
+            lambda duel: _be_usable(duel["evidence"]["answers"][0], duel["evidence"]["answers"][1]),
+            "winner",
+            "left",
+        ),
+        (
+            lambda duel: duel["evidence"]["unusable"][0].reverse(),
+            "evidence.unusable[0][0].key",
+            "answers/",
+        ),
+        (
+            lambda duel: duel["evidence"]["unusable"].reverse(),
+            "evidence.unusable[0][0].key",
+            "answers/",
+        ),
         (lambda duel: duel["evidence"].update(seed=SEED + 1), "evidence.seed", f"{SEED}"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A duel's evidence: what was asked under which name, which attempts count, and words kept to the letter."""
+"""A duel's evidence: the names of attempts, which of them count, and words kept to the letter."""
 
 import json
 
@@ -45,8 +45,14 @@ def test_a_later_attempt_is_named_by_its_own_seed_which_may_pass_32_bits_and_its
 
 
 def test_the_answers_that_count_decide() -> None:
-    assert duel_outcome(evidence([LOOPED, said(7, 2, "text")], [said(2, 7)])) == (Outcome.RIGHT, "text")
-    assert duel_outcome(evidence([said(1, 5, "text")], [LOOPED] * 4 + [said(5, 1)])) == (Outcome.LEFT, "text")
+    assert duel_outcome(evidence([LOOPED, said(7, 2, "text")], [said(2, 7)])) == (
+        Outcome.RIGHT,
+        "text",
+    )
+    assert duel_outcome(evidence([said(1, 5, "text")], [LOOPED] * 4 + [said(5, 1)])) == (
+        Outcome.LEFT,
+        "text",
+    )
 
 
 @pytest.mark.parametrize("other", [[said(0, 10)], [LOOPED] * 5, [LOOPED, said(0, 10)]])
@@ -79,7 +85,8 @@ class Report(ObjectFile):
 
 
 @pytest.mark.parametrize(
-    "words", ["\0\x1b[31m\x7f\u2028", "\u202egnp.exe", "\U0001f600 größer 花瓶", " \n\t\r ", '"\\u0000\\']
+    "words",
+    ["\0\x1b[31m\x7f\u2028", "\u202egnp.exe", "\U0001f600 größer 花瓶", " \n\t\r ", '"\\u0000\\'],
 )
 def test_words_are_kept_to_the_letter(words: str) -> None:
     kept = Report(evidence=evidence([LOOPED, said(1, 2) | {"text": words}], [said(2, 1)]))
