@@ -172,9 +172,10 @@ def played(
             play.take(prompt, replies, swapped=swapped)
         while waiting and waiting[0].over:
             yield waiting.popleft()
-    if waiting and not waiting[0].over:
-        raise faults[0]
-    yield from waiting
+    for play in waiting:
+        if not play.over:
+            raise faults[0]
+        yield play
 
 
 def in_order(plays: Sequence[PlayUnderWay]) -> Iterator[Asked]:

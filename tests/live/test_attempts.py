@@ -4,6 +4,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,13 +17,15 @@ from gen404_assets.competition.replay.result import FileReplay
 from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
+from gen404_assets.live.collecting import collect
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
 from gen404_assets.views import VIEWS
 from resources.faults import InfrastructureFault
-from resources.judge import Answer, Question
+from resources.judge import Answer, KeptAnswers, Question, ServedJudge
+from tests.judge.judge_server import MODEL, judge_server, loops, says, verdict
 from tests.live.outside import SimulatedOutside, digest
-from tests.live.rounds import dueling, now, work
+from tests.live.rounds import baseline, dueling, generating, now, work
 from tests.rules.examples import MINERS
 
 FINE, POOR = MINERS[:2]
@@ -271,6 +274,47 @@ def test_a_question_that_is_never_answered_keeps_no_other_from_being_asked() -> 
         judge_matches(work(outside))
     assert len(outside.judging.asked) == 2 * 4 * 2 - 2
     assert not now(outside).matrix.matches, "it is first in the order of the rules"
+
+
+def test_a_match_without_a_question_is_recorded_before_one_that_waits_for_an_answer() -> None:
+    outside = generating([FINE, POOR])
+    outside.downloads.served = lambda url: b"bad" if "cdn0" in url else url.encode()
+    baseline(outside)
+    collect(work(outside))
+    ask = outside.judging.ask
+
+    def refuses(question: Question) -> Answer:
+        if stem(question.prompt) == PROMPT:
+            raise InfrastructureFault("status 400: cannot decode")
+        return ask(question)
+
+    outside.judging.ask = refuses  # type: ignore[method-assign]
+    with pytest.raises(InfrastructureFault, match="cannot decode"):
+        judge_matches(work(outside))
+    assert [match.pair for match in now(outside).matrix.matches] == [(LEADER, FINE)]
+
+
+def test_a_server_that_loops_at_one_question_does_not_stop_the_round_over_its_own_protocol() -> None:
+    outside = dueling([FINE, POOR])
+    looping = loops_at(PROMPT)
+
+    def reply(handler: Any, request: dict[str, Any]) -> None:
+        parts = request["messages"][-1]["content"]
+        prompt, first, second = (part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+        if looping(Question(prompt, first, second, SEED, attempt=request["seed"] - SEED)):
+            loops()(handler, request)
+        else:
+            penalties = [10 if "/noise-" in url else 1 for url in (first, second)]
+            says(verdict(penalties[0], penalties[1]))(handler, request)
+
+    with judge_server(reply) as server, closing(ServedJudge(server.url, "key", MODEL)) as judge:
+        outside.judge = KeptAnswers(judge, outside.store)
+        judge_matches(work(outside))
+    assert [match.pair for match in now(outside).matrix.matches] == [(LEADER, FINE), (LEADER, POOR)]
+    assert duel_on(outside, PROMPT)["issues"] == NO_USABLE_ANSWER
+    assert replayed(outside).finding == "identical"
+    settings = {(request["seed"] - SEED, request["temperature"]) for request in server.requests}
+    assert settings == {(0, 0), (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)}
 
 
 # --- the operator
