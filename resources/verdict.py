@@ -25,7 +25,7 @@ _MARK = re.compile(
     rf"(?P<open>{_THOUGHTS_OPEN})|(?P<close>{_THOUGHTS_CLOSE})|(?P<object>\{{(?=\s*[\"}}]))|(?P<key>\"penalty_[12]\"\s*:)",
     re.IGNORECASE,
 )
-_MOST_TRIED = 100
+_MOST_TRIED = 50
 """So many braces may begin an object, so that no text takes long to read."""
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*\\?(?:"|\Z))|,(?=\s*[}\]])', re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,3}(?:\.0+)?\s*")
@@ -123,7 +123,9 @@ def _decode(text: str) -> tuple[_Pairs, str] | None:
     for candidate in (text, _TRAILING_COMMA.sub(lambda match: match[1] or "", text)):
         try:
             value, end = _DECODER.raw_decode(candidate)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise NoVerdict("it holds brackets nested too deeply") from None
+        except ValueError:
             continue
         return value, candidate[end:]
     return None
