@@ -35,7 +35,7 @@ from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.playing import PlayUnderWay
 from gen404_assets.live.work import Work, see
-from resources.judge import ServedJudge
+from resources.judge import Reply, ServedJudge
 from tests.judge.judge_server import MODEL, judge_server, says, verdict
 from tests.live.outside import SimulatedDownloads, SimulatedOutside, SimulatedStore, digest
 from tests.made_up import make_competition
@@ -131,12 +131,13 @@ def played_plainly(current: Round, pairs: Sequence[Pair], outside: RecordedOutsi
         play = PlayUnderWay(current, pair, seed, outside.judge, Rules())
 
         def duel(prompt: str, play: PlayUnderWay = play) -> list[tuple[str, bool, Any]]:
-            return [(prompt, swapped, judge.ask(play.question(prompt, swapped=swapped))) for swapped in (False, True)]
+            answers = [(swapped, judge.ask(play.question(prompt, swapped=swapped))) for swapped in (False, True)]
+            return [(prompt, swapped, Reply(answer.model, answer.raw)) for swapped, answer in answers]
 
         with ThreadPoolExecutor(2) as pool:
             for answers in pool.map(duel, play.open):
-                for prompt, swapped, answer in answers:
-                    play.take(prompt, answer, swapped=swapped)
+                for prompt, swapped, reply in answers:
+                    play.take(prompt, [reply], swapped=swapped)
         margins[pair] = play.result().margin
     return margins
 

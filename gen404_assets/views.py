@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from gen404_assets.competition.audits import verdicts
-from gen404_assets.competition.duels import MatchReport, Outcome, judged_duels
+from gen404_assets.competition.duels import MatchReport, Outcome, judged_duels, without_usable_answer
 from gen404_assets.competition.evidence import Evidence, orders
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import is_close
@@ -117,7 +117,7 @@ def renders(current: Round) -> dict[str, Any]:
 
 
 def duels(current: Round) -> dict[str, Any]:
-    fought, close = 0, 0
+    fought, close, unanswered = 0, 0, 0
     evidence: list[Evidence] = []
     rows: list[dict[str, Value]] = []
     for match in current.matrix.matches:
@@ -138,8 +138,11 @@ def duels(current: Round) -> dict[str, Any]:
             )
             fought += len(report.duels)
             close += sure.startswith(CLOSE)
+            unanswered += without_usable_answer(report.duels)
             evidence += [duel.evidence for duel in report.duels if duel.evidence]
     counts: dict[str, Any] = {"matches": len(rows), "duels": fought, "close matches": close}
+    if unanswered:
+        counts["draws without a usable answer"] = unanswered
     if found := orders(evidence):
         counts["position bias"] = round(found.bias, 3)
         counts["agreement of the two orders"] = round(found.agreement, 3)

@@ -4,26 +4,29 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from resources.base_url import base_url
+from resources.completion import filtered_reply, reply_of
 from resources.deadlines import within
 from resources.faults import InfrastructureFault
 from resources.judgement import (
+    ATTEMPTS,
     PROMPT_VERSION,
     Answer,
     NotJudged,
     Question,
+    Reply,
+    Unusable,
     answer_key,
-    answer_of,
     asked,
-    read_answer,
     request_body,
 )
 from resources.object_store import ObjectConflict
@@ -41,7 +44,9 @@ __all__ = [
     "KeptAnswers",
     "NotJudged",
     "Question",
+    "Reply",
     "ServedJudge",
+    "Unusable",
     "check_judge",
     "open_judge",
 ]
@@ -61,15 +66,25 @@ class Judge(Protocol):
         """The name of the model that is asked."""
 
     def ask(self, question: Question) -> Answer:
-        """The answer to a question. Raises NotJudged, or another InfrastructureFault: then nothing is known."""
+        """The answer to a question.
+
+        Raises Unusable for an answer that came and can't be used; NotJudged, or another
+        InfrastructureFault, where none came: then nothing is known.
+        """
 
 
 class ServedJudge:
     """The judge behind an OpenAI-compatible server, `server` being its base URL.
 
-    `request_seconds` bounds each wait for the server, `total_seconds` one question with all its retries. Connections
-    that fail and the statuses 408, 409, 429 and 5xx are tried again with back-off, by the `openai` package. While the
-    server is overloaded (429, 503, no answer in time), fewer questions are let through at once (`Throttle`).
+    `request_seconds` bounds each wait for the server, `total_seconds` one question with all its
+    retries. Connections that fail and the statuses 408, 409, 429 and 5xx are tried again with
+    back-off, by the `openai` package. While the server is overloaded (429, 503, no answer in time),
+    fewer questions are let through at once (`Throttle`).
+
+    An error is no answer, whatever its status: 4xx means settings, or pictures that the server
+    couldn't fetch or decode, which are the platform's own; a draw for that would be a fault turned
+    into a result. The one exception is a server that says it has filtered what it was shown
+    (`resources.completion.filtered_reply`).
     """
 
     def __init__(
@@ -95,7 +110,7 @@ class ServedJudge:
         return self._model
 
     def ask(self, question: Question) -> Answer:
-        """Ask the server. Raises NotJudged."""
+        """Ask the server. Raises Unusable and NotJudged."""
         from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415
 
         try:
@@ -107,13 +122,16 @@ class ServedJudge:
             # What comes with a refused key may repeat the key.
             said = "" if error.status_code in {401, 403} else f": {self._without_key(error.response.text)[:300]}"
             reason = f"status {error.status_code}{said}"
+            filtered = filtered_reply(self._without_key(error.response.text), self._model)
+            if filtered and error.status_code == 400:
+                return filtered.answer()
         except APIConnectionError as error:
             cause = error.__cause__ or error
             reason = self._without_key(f"unreachable: {type(cause).__name__}: {cause}")
         except OpenAIError as error:
             reason = self._without_key(f"{type(error).__name__}: {error}")
         else:
-            return answer_of(body)
+            return reply_of(body).answer()
         raise NotJudged(f"the judge gave no answer: {reason}")
 
     def close(self) -> None:
@@ -171,8 +189,12 @@ class AnswerStore(Protocol):
 class KeptAnswers:
     """A judge of whom nothing is asked twice, whatever happens in between.
 
-    An answer is kept under what was asked: model, prompt version, seed and the SHA-256 of the three pictures, so that
-    another file with the same bytes is the same question, and an object found under its own key was the answer to it.
+    An answer is kept under what was asked: model, prompt version, seed and the SHA-256 of the three
+    pictures, so that another file with the same bytes is the same question, and an object found
+    under its own key was the answer to it.
+
+    An answer that can't be used is kept too, once the judge is known to be in order: what a judge
+    says that is out of order is no attempt, and is asked anew after the repair.
     """
 
     def __init__(self, judge: Judge, store: AnswerStore) -> None:
@@ -201,8 +223,29 @@ class KeptAnswers:
         """Where the answer is kept in the store, and with it all that is needed to check it."""
         return answer_key(self._asked(question))
 
-    def ask(self, question: Question) -> Answer:
-        """The kept answer, or else the judge's, once it is kept. Raises NotJudged, and what the store raises."""
+    def attempts(self, question: Question, confirm: Callable[[], None]) -> list[Reply]:
+        """All attempts at a question, kept: up to the first usable answer, or five unusable ones.
+
+        `confirm` is called when an answer can't be used. It raises InfrastructureFault unless it
+        finds the judge in order now, after that answer. Raises that, NotJudged, and what the store
+        raises.
+        """
+        found = []
+        for number in range(ATTEMPTS):
+            try:
+                answer = self.ask(replace(question, attempt=number), confirm)
+            except Unusable as unusable:
+                found.append(unusable.reply)
+            else:
+                return [*found, Reply(answer.model, answer.raw)]
+        return found
+
+    def ask(self, question: Question, confirm: Callable[[], None] | None = None) -> Answer:
+        """The kept answer to one attempt, or else the judge's, once it is kept.
+
+        Raises Unusable, NotJudged, and what the store raises. Without `confirm`, nothing unusable
+        is kept.
+        """
         question_asked = self._asked(question)
         key = answer_key(question_asked)
         with self._lock:
@@ -211,7 +254,8 @@ class KeptAnswers:
                 answer = self._asking[key] = Future()
         if mine:
             try:
-                answer.set_result(self._kept(key) or self._new(key, question_asked, question))
+                reply = self._kept(key) or self._new(key, question_asked, question, confirm)
+                answer.set_result(reply.answer())
             except BaseException as error:
                 answer.set_exception(error)
                 raise
@@ -221,9 +265,9 @@ class KeptAnswers:
         return answer.result()
 
     def _asked(self, question: Question) -> dict[str, Any]:
-        return asked(self.model, PROMPT_VERSION, question.seed, self.digests(question))
+        return asked(self.model, PROMPT_VERSION, question.seed, self.digests(question), question.attempt)
 
-    def _kept(self, key: str) -> Answer | None:
+    def _kept(self, key: str) -> Reply | None:
         if key in self._unkept:
             with suppress(ObjectConflict):  # another process has asked too, and was first
                 self._store.put(key, self._unkept[key], "application/json")
@@ -231,11 +275,27 @@ class KeptAnswers:
         data = self._store.get(key)
         return None if data is None else _read_kept(data, key)
 
-    def _new(self, key: str, question_asked: Mapping[str, Any], question: Question) -> Answer:
-        answer = self._judge.ask(question)
-        kept = {**question_asked, "answered_by": answer.model, "answer": answer.raw}
+    def _new(
+        self,
+        key: str,
+        question_asked: Mapping[str, Any],
+        question: Question,
+        confirm: Callable[[], None] | None,
+    ) -> Reply:
+        told: dict[str, str] = {}
+        try:
+            answer = self._judge.ask(question)
+            reply = Reply(answer.model, answer.raw)
+        except Unusable as unusable:
+            if confirm is None:
+                raise
+            confirm()
+            reply = unusable.reply
+            told = {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
+            told["unusable"] = str(unusable)
+        kept = {**question_asked, "answered_by": reply.model, "answer": reply.text} | told
         self._unkept[key] = json.dumps(kept, indent=1).encode()  # until the store has it: it was paid for
-        return self._kept(key) or answer
+        return self._kept(key) or reply
 
 
 def open_judge(environment: Mapping[str, str]) -> ServedJudge:
@@ -254,13 +314,14 @@ def open_judge(environment: Mapping[str, str]) -> ServedJudge:
 def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0) -> str | None:
     """Canary duels: why the judge can't be trusted, in a way that no error shows; None if it can.
 
-    A picture against itself must be a near draw, and a good one must win against noise on either side. Ask the
-    judge itself, not one that keeps answers. Raises NotJudged.
+    A picture against itself must be a near draw, and a good one must win against noise on either
+    side. Ask the judge itself, not one that keeps answers. A canary has as many attempts as any
+    question; raises Unusable where none of them can be used, and NotJudged.
     """
     question = Question(prompt, good, noise, seed)
     asked_now = (Question(prompt, good, good, seed), question, question.swapped())
     with ThreadPoolExecutor(len(asked_now)) as pool:
-        same, first, swapped = pool.map(judge.ask, asked_now)
+        same, first, swapped = pool.map(lambda each: _first_usable(judge, each), asked_now)
     if abs(same.penalty_1 - same.penalty_2) > _CANARY_DRAW_WITHIN:
         return f"a picture against itself got penalties {same.penalty_1} and {same.penalty_2}"
     penalties = (first.penalty_1 + swapped.penalty_2) / 2, (first.penalty_2 + swapped.penalty_1) / 2
@@ -269,16 +330,29 @@ def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0)
     return None
 
 
+def _first_usable(judge: Judge, question: Question) -> Answer:
+    for number in range(ATTEMPTS - 1):
+        with suppress(Unusable):
+            return judge.ask(replace(question, attempt=number))
+    return judge.ask(replace(question, attempt=ATTEMPTS - 1))
+
+
 class _KeptAnswer(BaseModel):
     model_config = ConfigDict(strict=True)
 
     answered_by: str
     answer: str
+    finish_reason: str | None = None
+    unusable: str | None = None
+    """Why it could not be used; None for an answer."""
 
 
-def _read_kept(data: bytes, key: str) -> Answer:
+def _read_kept(data: bytes, key: str) -> Reply:
     try:
         kept = _KeptAnswer.model_validate_json(data)
-        return read_answer(kept.answer, kept.answered_by)
+        reply = Reply(kept.answered_by, kept.answer, kept.finish_reason)
+        if kept.unusable is None:
+            reply.answer()
     except (ValidationError, NotJudged) as error:
         raise InfrastructureFault(f"{key} in the store is no kept answer: {error}") from error
+    return reply

@@ -2,21 +2,21 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from resources.faults import InfrastructureFault
+from resources.verdict import MAX_ISSUES, WORST_PENALTY, NoVerdict, read_verdict
 
 PROMPT_VERSION = "1"
 """The name of the texts below: another text is another question, so it needs another name."""
 
 MAX_TOKENS = 1024
-WORST_PENALTY = 10
-_MAX_ISSUES = 600
+ATTEMPTS = 5
+"""How often one question is put at most, while its answers can't be used (`rules.md`, Duels)."""
+REFUSED = "refusal"
+"""The `finish_reason` of a reply in which the judge says that it won't answer."""
 
 _SYSTEM = """\
 You are a strict judge of 3D generation. You see a prompt image and two 3D models made from it, each as a 2x2 grid of
@@ -39,7 +39,7 @@ _SCHEMA: Mapping[str, Any] = {
     "properties": {
         "penalty_1": {"type": "integer", "minimum": 0, "maximum": WORST_PENALTY},
         "penalty_2": {"type": "integer", "minimum": 0, "maximum": WORST_PENALTY},
-        "issues": {"type": "string", "maxLength": _MAX_ISSUES},
+        "issues": {"type": "string", "maxLength": MAX_ISSUES},
     },
     "required": ["penalty_1", "penalty_2", "issues"],
     "additionalProperties": False,
@@ -52,12 +52,17 @@ class NotJudged(InfrastructureFault):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the judge is asked: public URLs of the prompt's picture and of the first and second output's, and a seed."""
+    """What the judge is asked: a seed, and public URLs of the three pictures.
+
+    `attempt` counts from 0: each after the first has its number added to the seed, and a higher
+    temperature.
+    """
 
     prompt: str
     first: str
     second: str
     seed: int
+    attempt: int = 0
 
     @property
     def pictures(self) -> tuple[str, str, str]:
@@ -65,7 +70,7 @@ class Question:
 
     def swapped(self) -> "Question":
         """The same with the sides exchanged."""
-        return Question(self.prompt, self.second, self.first, self.seed)
+        return replace(self, first=self.second, second=self.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +87,52 @@ class Answer:
     raw: str
 
 
-def asked(model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str]) -> dict[str, Any]:
-    """All that an answer depends on; `pictures` are the SHA-256 of the prompt's, the first and the second."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the judge said to one attempt: who says that it answered, and the words to the letter.
+
+    `finish_reason` is the server's word for an end that is not the ordinary one, or REFUSED
+    (`resources.completion`).
+    """
+
+    model: str
+    text: str
+    finish_reason: str | None = None
+
+    def answer(self) -> Answer:
+        """What it means. Raises Unusable."""
+        if self.finish_reason == REFUSED:
+            raise Unusable(self, f"the judge refused: {self.text[:300]}")
+        if self.finish_reason is not None:
+            raise Unusable(self, f"the judge's answer did not come to its end: finish_reason {self.finish_reason}")
+        if not self.text.strip():
+            raise Unusable(self, "the judge's answer is empty")
+        try:
+            verdict = read_verdict(self.text)
+        except NoVerdict as reason:
+            raise Unusable(self, f"the judge's answer is no judgement: {reason}") from None
+        return Answer(verdict.penalty_1, verdict.penalty_2, verdict.issues, self.model, self.text)
+
+
+class Unusable(NotJudged):
+    """An answer that came and can't be used: an attempt (`rules.md`, Duels)."""
+
+    def __init__(self, reply: Reply, reason: str) -> None:
+        super().__init__(reason)
+        self.reply = reply
+
+
+def asked(
+    model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str], attempt: int = 0
+) -> dict[str, Any]:
+    """All that an answer depends on; `pictures`: SHA-256 of the prompt's, the first, the second.
+
+    A later attempt has another seed and temperature, so it is another question; the first is named
+    without any.
+    """
     shown = dict(zip(("prompt", "first", "second"), pictures, strict=True))
-    return {"model": model, "prompt_version": prompt_version, "seed": seed, "pictures": shown}
+    question = {"model": model, "prompt_version": prompt_version, "seed": seed + attempt, "pictures": shown}
+    return question | ({"temperature": temperature(attempt)} if attempt else {})
 
 
 def answer_key(question: Mapping[str, Any]) -> str:
@@ -93,61 +140,34 @@ def answer_key(question: Mapping[str, Any]) -> str:
     return f"answers/{hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()}.json"
 
 
+def temperature(attempt: int) -> float:
+    """The temperature of an attempt, counted from 0."""
+    return attempt / 10
+
+
 def read_answer(raw: str, model: str) -> Answer:
-    """The answer that the judge's words give. Raises NotJudged if they are no judgement.
+    """The answer that the judge's words give. Raises Unusable if they are no judgement."""
+    return Reply(model, raw).answer()
 
-    A thinking model's thoughts and the marks that it puts around its answer are passed over; what is left must be the
-    JSON that was asked for.
+
+def count_attempts(replies: Sequence[Reply]) -> Answer | None:
+    """The answer that counts of all attempts at a question; None if five could not be used.
+
+    Raises NotJudged where these are not the attempts that the rules allow.
     """
-    said = raw.rpartition("</think>")[2]
-    text = re.sub(r"<\|(?:begin|end)_of_box\|>|</?answer>|<\|(?:user|endoftext)\|>", "", said).strip()
-    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL)
-    try:
-        verdict = _Verdict.model_validate_json(fenced[1] if fenced else text)
-    except ValidationError as error:
-        raise NotJudged(f"the judge's answer is no judgement: {_first_problem(error)}") from None
-    return Answer(verdict.penalty_1, verdict.penalty_2, verdict.issues, model, raw)
-
-
-class _Verdict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    penalty_1: Annotated[int, Field(ge=0, le=WORST_PENALTY)]
-    penalty_2: Annotated[int, Field(ge=0, le=WORST_PENALTY)]
-    issues: str
-
-
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Completion(BaseModel):
-    """What is used of a chat completion."""
-
-    model: str
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-
-
-def answer_of(body: str) -> Answer:
-    """The answer in a chat completion, a server's JSON. Raises NotJudged if there is none."""
-    try:
-        completion = _Completion.model_validate_json(body)
-    except ValidationError as error:
-        raise NotJudged(f"the judge's server answered no chat completion: {_first_problem(error)}") from None
-    choice = completion.choices[0]
-    if choice.message.refusal:
-        raise NotJudged(f"the judge refused: {choice.message.refusal[:300]}")
-    if choice.finish_reason != "stop":
-        raise NotJudged(f"the judge's answer did not come to its end: finish_reason {choice.finish_reason}")
-    if not choice.message.content:
-        raise NotJudged("the judge's answer is empty")
-    return read_answer(choice.message.content, completion.model)
+    reason = "the judge was not asked"
+    for number, reply in enumerate(replies, start=1):
+        try:
+            answer = reply.answer()
+        except Unusable as unusable:
+            reason = str(unusable)
+            continue
+        if number < len(replies):
+            raise NotJudged("the judge was asked again although it had answered")
+        return answer
+    if len(replies) != ATTEMPTS:
+        raise NotJudged(f"{reason}; {len(replies)} attempts were made, not {ATTEMPTS}")
+    return None
 
 
 def request_body(model: str, question: Question) -> dict[str, Any]:
@@ -162,12 +182,7 @@ def request_body(model: str, question: Question) -> dict[str, Any]:
             "type": "json_schema",
             "json_schema": {"name": "verdict", "strict": True, "schema": dict(_SCHEMA)},
         },
-        "seed": question.seed,
-        "temperature": 0,
+        "seed": question.seed + question.attempt,
+        "temperature": temperature(question.attempt) if question.attempt else 0,
         "max_tokens": MAX_TOKENS,
     }
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))} {problem['msg']}".strip()

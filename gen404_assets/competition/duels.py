@@ -19,6 +19,8 @@ DRAW_WITHIN = 1.0
 NO_OUTPUT_MARGIN = 100.0
 NOT_JUDGED = "Internal error"
 """The text that recorded draws carry which no judge decided."""
+NO_USABLE_ANSWER = "The judge gave no usable answer"
+"""The text of a draw that is one since five attempts at a question could not be used."""
 
 
 class Outcome(StrEnum):
@@ -101,6 +103,24 @@ def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
     if abs(left - right) <= DRAW_WITHIN:
         return Outcome.DRAW
     return Outcome.LEFT if left < right else Outcome.RIGHT
+
+
+def duel_outcome(evidence: Evidence) -> tuple[Outcome, str]:
+    """The outcome and its text that the judge's answers give.
+
+    `rules.md`, Duels: five unusable answers in either order are a draw. Raises NotJudged where
+    these are not the attempts that the rules allow.
+    """
+    judged = evidence.judged()
+    if judged is None:
+        return Outcome.DRAW, NO_USABLE_ANSWER
+    first, swapped = judged
+    return judged_outcome(first, swapped), first.issues
+
+
+def without_usable_answer(duels: Sequence[Duel]) -> int:
+    """How many duels are draws since the judge gave no usable answer."""
+    return sum(duel.evidence is not None and duel.issues == NO_USABLE_ANSWER for duel in duels)
 
 
 def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozenset[str]:

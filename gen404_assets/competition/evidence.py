@@ -8,23 +8,34 @@ from typing import Annotated
 from pydantic import Field
 
 from gen404_assets.competition.files import Record
-from resources.judgement import Answer, NotJudged, answer_key, asked, read_answer
+from resources.judgement import ATTEMPTS, Answer, NotJudged, Reply, answer_key, asked, count_attempts
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Said(Record):
-    """An answer: the object that keeps it in the store, who says that it answered, and its words to the letter."""
+    """An answer: its object in the store, who says that it answered, and its words to the letter.
+
+    `finish_reason` is there where it did not come to its ordinary end: the server's word for that.
+    """
 
     key: str
     model: str
     text: str
+    finish_reason: str | None = None
+
+    @property
+    def reply(self) -> Reply:
+        return Reply(self.model, self.text, self.finish_reason)
 
 
 class Evidence(Record):
-    """SHA-256 of the three pictures as they were judged, the rest of the question, and the answers to it.
+    """SHA-256 of the three pictures as judged, the rest of the question, and the answers to it.
 
     The first answer is to the question as it stands, the second to that with the sides exchanged.
+    Each is the last of its order's attempts: the first that could be used, or the fifth. `unusable`
+    is there where an order took more than one: the attempts before those, for each order, none of
+    which could be used.
     """
 
     prompt: Digest
@@ -34,17 +45,35 @@ class Evidence(Record):
     prompt_version: str
     seed: int
     answers: list[Said] = Field(min_length=2, max_length=2)
+    unusable: list[Annotated[list[Said], Field(max_length=ATTEMPTS - 1)]] | None = Field(
+        default=None, min_length=2, max_length=2
+    )
 
-    def keys(self) -> tuple[str, str]:
-        """Where the store keeps the answers to these questions."""
+    def attempts(self) -> tuple[list[Said], list[Said]]:
+        """All that was said, attempt by attempt, for each order."""
+        before = self.unusable or [[], []]
+        first, second = ([*earlier, last] for earlier, last in zip(before, self.answers, strict=True))
+        return first, second
+
+    def keys(self) -> tuple[list[str], list[str]]:
+        """Where the store keeps what was said in answer to these questions, attempt by attempt."""
         orders = ((self.prompt, self.left, self.right), (self.prompt, self.right, self.left))
-        first, second = (answer_key(asked(self.model, self.prompt_version, self.seed, order)) for order in orders)
+        first, second = (
+            [
+                answer_key(asked(self.model, self.prompt_version, self.seed, pictures, number))
+                for number in range(len(attempts))
+            ]
+            for pictures, attempts in zip(orders, self.attempts(), strict=True)
+        )
         return first, second
 
-    def judged(self) -> tuple[Answer, Answer]:
-        """What the answers mean. Raises NotJudged where the words are no judgement."""
-        first, second = (read_answer(said.text, said.model) for said in self.answers)
-        return first, second
+    def judged(self) -> tuple[Answer, Answer] | None:
+        """The answers that count; None if five attempts in either order could not be used.
+
+        Raises NotJudged where these are not the attempts that the rules allow.
+        """
+        first, second = (count_attempts([said.reply for said in attempts]) for attempts in self.attempts())
+        return (first, second) if first and second else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +94,12 @@ def orders(evidence: Iterable[Evidence]) -> Orders | None:
     leads = []
     for each in evidence:
         try:
-            first, swapped = each.judged()
+            judged = each.judged()
         except NotJudged:
             continue
+        if judged is None:
+            continue
+        first, swapped = judged
         leads.append((first.penalty_1 - first.penalty_2, swapped.penalty_1 - swapped.penalty_2))
     if not leads:
         return None

@@ -7,6 +7,7 @@ other shows noise. Neither depends on what miners or the leader have made.
 import hashlib
 import io
 import random
+import threading
 import time
 from functools import lru_cache
 
@@ -15,37 +16,78 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import Work
 from resources.faults import InfrastructureFault
-from resources.judge import check_judge
+from resources.judge import Unusable, check_judge
 
 _VIEW, _GAP = 518, 5
 _SIDE = 2 * _VIEW + _GAP
 """A grid as the renderer makes it (`interfaces.md`, Render service), in pixels."""
 _SECONDS = 300.0
+_PROMPTS = 3
+"""On so many prompts a judge may give canary duels no usable answer before it is out of order: a
+picture may provoke that."""
 
 
 class Canaries:
     """The canary duels of one run, each on another prompt of the round. Answers to them are not kept."""
 
     def __init__(self, work: Work) -> None:
-        self._work, self._flown, self._passed = work, 0, float("-inf")
+        self._work, self._flown = work, 0
+        self._passed = self._failed = float("-inf")
+        self._fault = ""
+        self._lock = threading.Lock()
 
     def fly(self, current: Round) -> None:
         """See whether the judge is in order, unless it was five minutes ago.
 
         Raises InfrastructureFault where it isn't; that says nothing of any duel.
         """
-        if time.monotonic() - self._passed < _SECONDS:
-            return
+        self._since(time.monotonic() - _SECONDS, current)
+
+    def confirm(self, current: Round) -> None:
+        """See whether the judge is in order now, by canary duels begun after this call.
+
+        Any thread may call.
+        Raises InfrastructureFault where it isn't: then what it said just now is no attempt at a
+        question.
+        """
+        self._since(time.monotonic(), current)
+
+    def _since(self, moment: float, current: Round) -> None:
+        """Fly unless a flight that began at `moment` or later has passed; all who wait share one."""
+        called = time.monotonic()
+        with self._lock:
+            if self._passed >= moment:
+                return
+            if self._failed >= called:
+                raise InfrastructureFault(self._fault)
+            begun = time.monotonic()
+            try:
+                self._fly(current)
+            except InfrastructureFault as fault:
+                self._failed, self._fault = begun, str(fault)
+                raise
+            self._passed = begun
+
+    def _fly(self, current: Round) -> None:
         prompts = current.prompts or []
-        prompt = prompts[self._flown % len(prompts)]
-        self._flown += 1
-        outside = self._work.outside
-        good = self._put("good", _four_times(outside.read(prompt), prompt))
-        noise = self._put("noise", _noise())
         seed = current.need(current.path("seed.json"), current.seed).seed
-        if wrong := check_judge(outside.judge.judge, prompt, good, noise, seed):
-            raise InfrastructureFault(f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}")
-        self._passed = time.monotonic()
+        outside = self._work.outside
+        for left in reversed(range(min(_PROMPTS, len(prompts)))):
+            prompt = prompts[self._flown % len(prompts)]
+            self._flown += 1
+            good = self._put("good", _four_times(outside.read(prompt), prompt))
+            noise = self._put("noise", _noise())
+            try:
+                wrong = check_judge(outside.judge.judge, prompt, good, noise, seed)
+            except Unusable as unusable:
+                if not left:
+                    raise InfrastructureFault(
+                        f"the judge has gone wrong, as canary duels on {prompt} show: {unusable}"
+                    ) from unusable
+                continue
+            if wrong:
+                raise InfrastructureFault(f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}")
+            return
 
     def _put(self, what: str, picture: bytes) -> str:
         """A picture's URL; objects are named by content, since another release of PIL may write other bytes."""

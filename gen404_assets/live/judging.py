@@ -1,11 +1,17 @@
 """DUELS: the matches that are due are played, one commit a match, and audits asked for; in the end the winner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from gen404_assets.competition.audits import AuditRequest, AuditRequests, verdicts
 from gen404_assets.competition.due import Due, Lane
-from gen404_assets.competition.duels import MatchReport, margin_without_report, report_of
+from gen404_assets.competition.duels import (
+    MatchReport,
+    margin_without_report,
+    report_of,
+    without_usable_answer,
+)
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import BEST_OF_3, is_close, seed_again
@@ -20,6 +26,9 @@ from gen404_assets.live.patience import Patience
 from gen404_assets.live.playing import PlayUnderWay, played, sides
 from gen404_assets.live.work import Overtaken, Work, state_file
 from resources.faults import InfrastructureFault
+
+_UNUSABLE_SHARE = 0.01
+"""More of a round's duels without a usable answer are told to the operator."""
 
 
 def judge_matches(work: Work) -> None:
@@ -74,9 +83,11 @@ def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries)
         try:
             if any(not play.over for play in plays.values()):
                 canaries.fly(current)
-            over = played(list(plays.values()), pool)
+            confirm = partial(canaries.confirm, current)
+            play_out = partial(played, pool=pool, confirm=confirm)
+            over = play_out(list(plays.values()))
             for pair in pairs:
-                report = _report(work, current, next(over), pool) if pair in plays else None
+                report = _report(work, current, next(over), play_out) if pair in plays else None
                 if report and plays[pair].judged:
                     canaries.fly(current)
                 _record(work, current, pair, report)
@@ -84,14 +95,19 @@ def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries)
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _report(work: Work, current: Round, play: PlayUnderWay, pool: ThreadPoolExecutor) -> MatchReport:
+def _report(
+    work: Work,
+    current: Round,
+    play: PlayUnderWay,
+    play_out: Callable[[Sequence[PlayUnderWay]], Iterator[PlayUnderWay]],
+) -> MatchReport:
     """The report of a match, which is played twice more if it is close and the competition plays such a match again."""
     found = [play.result()]
     close = is_close(found[0].score, play.judged, len(current.stems), current.config.win_margin)
     if close and current.config.close_matches == BEST_OF_3:
         work.say(f"{_names(play.pair)}: {found[0].margin:+.3f} is close, so it is played twice more")
         again = [_play_of(work, current, play.pair, seed_again(play.seed, number)) for number in (1, 2)]
-        found += [other.result() for other in played(again, pool)]
+        found += [other.result() for other in play_out(again)]
     return report_of(*play.pair, found)
 
 
@@ -123,6 +139,31 @@ def _record(work: Work, seen: Round, pair: Pair, report: MatchReport | None) -> 
     match = Match(*pair, margin)
     work.publish(messages, {Stage.DUELS}, lambda now: _match_files(work, seen, now, match, report))
     work.say(f"{_names(pair)}: {margin:+.3f}")
+    if report and without_usable_answer(report.duels):
+        _tell_unusable(work, pair)
+
+
+def _tell_unusable(work: Work, pair: Pair) -> None:
+    """Alert the operator when too many of the round's duels have no usable answer.
+
+    That is told once a round: with the first match that makes their share more than 1 % of the
+    duels recorded so far. `pair` is the match that was just recorded.
+    """
+    current = work.head()
+    duels = unanswered = 0
+    for match in current.matrix.matches:
+        report = current.report(match.pair)
+        if report is not None:
+            duels += len(report.duels)
+            unanswered += without_usable_answer(report.duels)
+        if unanswered > _UNUSABLE_SHARE * duels:
+            if match.pair == pair:
+                work.alert(
+                    f"the judge gave no usable answer in {unanswered} of the {duels} duels recorded in round "
+                    f"{work.number}, which are draws for that reason; look at what {work.outside.judge.model} says "
+                    "(`unusable` in the reports' evidence), and at its server"
+                )
+            return
 
 
 def _match_files(

@@ -1,16 +1,17 @@
 """Matches on their way: many questions at once, in an order that the judge's cache likes; duels counted in another."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 
 from gen404_assets.competition.duels import (
     Duel,
     Outcome,
     Play,
     duel_entry,
+    duel_outcome,
     forced_outcome,
-    judged_outcome,
     make_play,
     match_score,
     overtime,
@@ -22,10 +23,14 @@ from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
-from resources.judge import PROMPT_VERSION, Answer, KeptAnswers, Question
+from resources.faults import InfrastructureFault
+from resources.judge import PROMPT_VERSION, KeptAnswers, Question, Reply
 
 _TOGETHER = 8
 """Matches played side by side, prompt by prompt: so often in a row the judge sees one prompt, and one defender."""
+
+_FAULTS_IN_A_ROW = 8
+"""So many questions without an answer, one after another, are an outage: no further one is asked."""
 
 Asked = tuple["PlayUnderWay", str, bool]
 """A play, the URL of a prompt, and whether the sides are exchanged."""
@@ -42,7 +47,7 @@ class PlayUnderWay:
         self.pair, self.seed = pair, seed
         self._current, self._judge, self._rules = current, judge, rules
         self._sides = sides(current, pair)
-        self._answers: dict[tuple[str, bool], Answer] = {}
+        self._replies: dict[tuple[str, bool], Sequence[Reply]] = {}
         self._clinched: int | None = None
         prompts = current.prompts or []
         late = (overtime(self._sides[0], prompts, rules), overtime(self._sides[1], prompts, rules))
@@ -64,16 +69,19 @@ class PlayUnderWay:
         question = Question(prompt, left.png, right.png, self.seed)
         return question.swapped() if swapped else question
 
-    def ask(self, prompt: str, *, swapped: bool) -> Answer | None:
-        """Ask the judge; None once the play is over. Raises InfrastructureFault."""
-        return None if self.over else self._judge.ask(self.question(prompt, swapped=swapped))
+    def ask(self, prompt: str, confirm: Callable[[], None], *, swapped: bool) -> Sequence[Reply] | None:
+        """All attempts at a question (`KeptAnswers.attempts`); None once the play is over.
 
-    def take(self, prompt: str, answer: Answer, *, swapped: bool) -> None:
-        """An answer has come: count the duels that are decided now."""
-        self._answers[prompt, swapped] = answer
+        Raises InfrastructureFault.
+        """
+        return None if self.over else self._judge.attempts(self.question(prompt, swapped=swapped), confirm)
+
+    def take(self, prompt: str, replies: Sequence[Reply], *, swapped: bool) -> None:
+        """All attempts at a question have been made: count the duels that are decided now."""
+        self._replies[prompt, swapped] = replies
         while not self.over:
             prompt = self.open[0]
-            first, second = self._answers.get((prompt, False)), self._answers.get((prompt, True))
+            first, second = self._replies.get((prompt, False)), self._replies.get((prompt, True))
             if first is None or second is None:
                 return
             self._duels.append(self._judged(prompt, first, second))
@@ -91,21 +99,27 @@ class PlayUnderWay:
             prompts = len(self._current.stems)
             self._clinched = clinched_score(score, len(self.open), self.judged, prompts, rules)
 
-    def _judged(self, prompt: str, *answers: Answer) -> Duel:
+    def _judged(self, prompt: str, *replies: Sequence[Reply]) -> Duel:
         orders = [self.question(prompt, swapped=swapped) for swapped in (False, True)]
-        digests = self._judge.digests(orders[0])
         said = [
-            Said(key=self._judge.key(question), model=answer.model, text=answer.raw)
-            for question, answer in zip(orders, answers, strict=True)
+            [_said(self._judge.key(replace(question, attempt=number)), reply) for number, reply in enumerate(attempts)]
+            for question, attempts in zip(orders, replies, strict=True)
         ]
-        evidence = Evidence(
-            **dict(zip(("prompt", "left", "right"), digests, strict=True)),
-            model=self._judge.model,
-            prompt_version=PROMPT_VERSION,
-            seed=self.seed,
-            answers=said,
+        prompt_digest, left, right = self._judge.digests(orders[0])
+        before = [attempts[:-1] for attempts in said]
+        evidence = Evidence.model_validate(
+            {
+                "prompt": prompt_digest,
+                "left": left,
+                "right": right,
+                "model": self._judge.model,
+                "prompt_version": PROMPT_VERSION,
+                "seed": self.seed,
+                "answers": [attempts[-1] for attempts in said],
+            }
+            | ({"unusable": before} if any(before) else {})
         )
-        return self._duel(prompt, (judged_outcome(*answers), answers[0].issues), evidence)
+        return self._duel(prompt, duel_outcome(evidence), evidence)
 
     def _duel(self, prompt: str, decided: tuple[Outcome, str], evidence: Evidence | None = None) -> Duel:
         entry = duel_entry(prompt, *self._outputs(prompt), decided, self._current.config.output_format)
@@ -116,27 +130,52 @@ class PlayUnderWay:
         return left.get(stem(prompt)), right.get(stem(prompt))
 
 
+def _said(key: str, reply: Reply) -> Said:
+    told = {"key": key, "model": reply.model, "text": reply.text}
+    return Said.model_validate(told | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {}))
+
+
 def sides(current: Round, pair: Pair) -> tuple[Outputs, Outputs]:
     """What both play with; nothing where there is no file."""
     left, right = (current.played(hotkey) for hotkey in pair)
     return left if left is not None else Outputs({}), right if right is not None else Outputs({})
 
 
-def played(plays: Sequence[PlayUnderWay], pool: ThreadPoolExecutor) -> Iterator[PlayUnderWay]:
-    """The plays in their order, each as soon as it is over. Raises InfrastructureFault when the judge doesn't judge."""
+def played(
+    plays: Sequence[PlayUnderWay], pool: ThreadPoolExecutor, confirm: Callable[[], None]
+) -> Iterator[PlayUnderWay]:
+    """The plays in their order, each as soon as it is over.
+
+    `confirm` finds out whether the judge is in order (`KeptAnswers.attempts`).
+    A question that is not answered does not keep the others from being asked, unless many in a row
+    are not. Raises InfrastructureFault when the judge doesn't judge.
+    """
     asked = {
-        pool.submit(play.ask, prompt, swapped=swapped): (play, prompt, swapped)
+        pool.submit(play.ask, prompt, confirm, swapped=swapped): (play, prompt, swapped)
         for play, prompt, swapped in in_order(plays)
     }
     waiting = deque(plays)
+    faults: list[InfrastructureFault] = []
+    in_a_row = 0
     for done in as_completed(asked):
         play, prompt, swapped = asked.pop(done)
-        answer = done.result()
-        if answer is not None:
-            play.take(prompt, answer, swapped=swapped)
+        try:
+            replies = done.result()
+        except InfrastructureFault as fault:
+            faults.append(fault)
+            in_a_row += 1
+            if in_a_row == _FAULTS_IN_A_ROW:
+                raise
+            continue
+        in_a_row = 0
+        if replies is not None:
+            play.take(prompt, replies, swapped=swapped)
         while waiting and waiting[0].over:
             yield waiting.popleft()
-    yield from waiting
+    for play in waiting:
+        if not play.over:
+            raise faults[0]
+        yield play
 
 
 def in_order(plays: Sequence[PlayUnderWay]) -> Iterator[Asked]:

@@ -1,15 +1,23 @@
 """The local network's judge: an OpenAI-compatible server, as vLLM is one, that compares pictures by their likeness.
 
-`python -m resources.local_network.judge --port N --pictures-base URL`.
+`python -m resources.local_network.judge --port N --pictures-base URL [--loops SHARE]`.
+
+It says its judgement in the ways in which vision-language models behind vLLM,
+text-generation-inference and LM Studio were seen to say theirs: after thoughts, in a fence, between
+GLM's marks for a box, with floats, as reasoning without content. Now and then it loops into white
+space until the limit of tokens, as vLLM does with a JSON schema (its issues 8350, 13260 and 38696).
+Which way it takes depends on what it is asked alone, the seed included.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +32,8 @@ MODEL = "local-likeness"
 """The model's name, for `JUDGE_MODEL`."""
 
 _KEPT = 512
+_LOOPS = 0.01
+"""The share of questions that the server of the local network loops at."""
 
 
 class BadRequest(Exception):
@@ -55,6 +65,14 @@ class ChatRequest(BaseModel):
 
     model: str
     messages: Annotated[list[Message], Field(min_length=1)]
+    seed: int | None = None
+    temperature: float | None = None
+
+    @property
+    def chance(self) -> float:
+        """A number from 0 to 1 that what is asked gives, wherever the pictures are served."""
+        told = [*(urlsplit(url).path for url in self.pictures), self.seed, self.temperature]
+        return int.from_bytes(hashlib.sha256(json.dumps(told).encode()).digest()[:4], "big") / 2**32
 
     @property
     def pictures(self) -> list[str]:
@@ -89,8 +107,11 @@ class Likeness:
             raise BadRequest(f"{url} is not a picture") from error
 
 
-def create_app(fetch: Callable[[str], bytes]) -> FastAPI:
-    """The server; `fetch` gives the file behind a picture's URL, or raises FileNotFound or RequestError."""
+def create_app(fetch: Callable[[str], bytes], loops: float = 0.0) -> FastAPI:
+    """The server; `fetch` gives a picture's file, or raises FileNotFound or RequestError.
+
+    `loops` is the share of questions that it answers with white space until the limit.
+    """
     app = FastAPI(title="Local judge")
     likeness = Likeness(fetch)
 
@@ -108,21 +129,41 @@ def create_app(fetch: Callable[[str], bytes]) -> FastAPI:
         if request.model != MODEL:
             return _error(404, "NotFoundError", f"The model `{request.model}` does not exist.")
         try:
-            return _completion(likeness.answer(request.pictures))
+            judgement = likeness.answer(request.pictures)
         except BadRequest as error:
             return _error(400, "BadRequestError", str(error))
+        if request.chance < loops:
+            return _completion({"content": judgement.partition(" ")[0] + " " * 4000}, "length")
+        return _completion(*_SAID[int(request.chance * 2**20) % len(_SAID)](judgement))
 
     return app
 
 
-def _completion(text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text, "refusal": None}
+_THOUGHTS = '<think>Perhaps {"penalty_1": 5, "penalty_2": 5}?</think>'
+_SAID: Sequence[Callable[[str], tuple[dict[str, Any], str | None]]] = (
+    lambda judgement: ({"content": judgement}, "stop"),
+    lambda judgement: ({"content": f"{_THOUGHTS}<|begin_of_box|>{judgement}<|end_of_box|>"}, "stop"),
+    lambda judgement: ({"content": f"Here is the JSON:\n```JSON\n{judgement}\n```"}, "eos_token"),
+    lambda judgement: ({"content": _with_floats(judgement)}, None),
+    lambda judgement: ({"content": None, "reasoning_content": judgement}, "stop"),
+    lambda judgement: ({"content": [{"type": "text", "text": judgement}]}, "stop"),
+)
+"""The ways to say a judgement: a message, and why it ended."""
+
+
+def _with_floats(judgement: str) -> str:
+    read = json.loads(judgement)
+    return json.dumps(read | {name: float(read[name]) for name in ("penalty_1", "penalty_2")})
+
+
+def _completion(said: dict[str, Any], ended: str | None) -> dict[str, Any]:
+    message = {"role": "assistant", "refusal": None} | said
     return {
         "id": "chatcmpl-local",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": MODEL,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "choices": [{"index": 0, "message": message, "finish_reason": ended, "logprobs": None}],
         "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     }
 
@@ -139,8 +180,9 @@ def main() -> None:
     parser.add_argument(
         "--pictures-base", action="append", required=True, help="where pictures are fetched from; may be given again"
     )
+    parser.add_argument("--loops", type=float, default=_LOOPS, help="share of answers that are white space to the end")
     given = parser.parse_args()
-    app = create_app(Pictures(given.pictures_base).fetch)
+    app = create_app(Pictures(given.pictures_base).fetch, given.loops)
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")
 
 

@@ -1,4 +1,12 @@
-"""An OpenAI-compatible server on loopback that answers as it is told to, rightly or wrongly."""
+"""An OpenAI-compatible server on loopback that answers as it is told to, rightly or wrongly.
+
+How others than OpenAI answer is taken from reports on them: vLLM loops into white space until
+`length` with a JSON schema (its issues 8350, 13260, 38696), ends with `abort` and status 200 when
+its engine stops (57082), and moves an answer that a schema enforced to `reasoning_content` (15618),
+as LM Studio does (its issues 1698, 1773); text-generation-inference ends with `eos_token` (its
+2344), Together with `eos`; Azure's OpenAI service answers 400 with the code `content_filter` where
+it does not like what it was shown.
+"""
 
 import json
 import threading
@@ -17,12 +25,12 @@ def verdict(first: int, second: int, issues: str = "none") -> str:
     return json.dumps({"penalty_1": first, "penalty_2": second, "issues": issues})
 
 
-def completion(content: str | None, finish: str = "stop", **message: Any) -> dict[str, Any]:
+def completion(content: Any, finish: str | None = "stop", **message: Any) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
     return {"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}
 
 
-def says(content: str | None, finish: str = "stop", **message: Any) -> Reply:
+def says(content: Any, finish: str | None = "stop", **message: Any) -> Reply:
     return sends(json.dumps(completion(content, finish, **message)))
 
 
@@ -36,6 +44,18 @@ def sends(body: str, status: int = 200, **headers: str) -> Reply:
         handler.wfile.write(body.encode())
 
     return reply
+
+
+def loops() -> Reply:
+    """White space until the limit of tokens."""
+    return says('{"penalty_1": 3,' + " " * 3000, "length")
+
+
+def filters() -> Reply:
+    """What was shown is against the policy of the server."""
+    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {"violence": {"filtered": True}}}
+    told = {"code": "content_filter", "message": "The response was filtered", "status": 400, "innererror": inner}
+    return sends(json.dumps({"error": told}), 400)
 
 
 def fails(status: int) -> Reply:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from resources.judge import NotJudged, ServedJudge, check_judge
-from tests.judge.judge_server import MODEL, Reply, fails, judge_server, says, verdict
+from resources.judge import NotJudged, ServedJudge, Unusable, check_judge
+from resources.judgement import ATTEMPTS
+from tests.judge.judge_server import MODEL, Reply, fails, judge_server, loops, says, verdict
 
 PENALTIES = {"good": 1, "noise": 10}
 
@@ -58,3 +59,19 @@ def test_a_judge_that_does_not_answer_is_not_called_wrong() -> None:
         checked(fails(500))
     with pytest.raises(NotJudged):
         checked(says(json.dumps({"penalty_1": 1})))
+
+
+def looping(attempts: int) -> Reply:
+    """A judge in order that loops at the first attempts."""
+
+    def reply(handler: Any, request: dict[str, Any]) -> None:
+        in_order = judging(lambda one, other: (PENALTIES[one], PENALTIES[other]))
+        (loops() if request["seed"] < attempts else in_order)(handler, request)
+
+    return reply
+
+
+def test_a_canary_has_as_many_attempts_as_any_question() -> None:
+    assert checked(looping(ATTEMPTS - 1)) is None
+    with pytest.raises(Unusable, match="finish_reason length"):
+        checked(looping(ATTEMPTS))

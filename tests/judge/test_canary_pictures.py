@@ -1,7 +1,9 @@
 """Canary duels of a round: the pictures that they show are told apart by a judge that looks, over its own protocol."""
 
 import io
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,7 @@ from PIL import Image
 
 from gen404_assets.live.canaries import Canaries
 from resources.faults import InfrastructureFault
-from resources.judge import KeptAnswers, ServedJudge
+from resources.judge import Answer, Judge, KeptAnswers, Question, Reply, ServedJudge
 from resources.local_network.judge import MODEL, create_app
 from tests.judge.drawn import png, prompt
 from tests.judge.serving import serving
@@ -56,7 +58,7 @@ class Round:
 class Work:
     """As much of a run's work."""
 
-    def __init__(self, judge: ServedJudge, store: Objects) -> None:
+    def __init__(self, judge: Judge, store: Objects) -> None:
         self.outside = self
         self.judge, self.store = KeptAnswers(judge, store), store
 
@@ -99,3 +101,53 @@ def test_a_prompt_that_is_no_picture_is_said_and_the_next_one_is_taken(judge: Se
     with pytest.raises(InfrastructureFault, match="prompt torn can't be read"):
         canaries.fly(current)  # type: ignore[arg-type]
     canaries.fly(current)  # type: ignore[arg-type]
+
+
+class Provoked:
+    """A judge in order that loops whenever it sees one of these prompts."""
+
+    def __init__(self, judge: ServedJudge, *prompts: str) -> None:
+        self.judge, self.prompts, self.asked = judge, prompts, list[Question]()
+        self.model = judge.model
+
+    def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
+        if question.prompt in self.prompts:
+            return Reply(MODEL, "{   ", "length").answer()
+        return self.judge.ask(question)
+
+
+def test_a_prompt_that_provokes_a_judge_says_nothing_of_it_and_the_next_one_is_taken(
+    judge: ServedJudge, store: Objects
+) -> None:
+    provoked = Provoked(judge, *OBJECTS[:2])
+    Canaries(Work(provoked, store)).fly(Round([*OBJECTS[:3]]))  # type: ignore[arg-type]
+    assert {question.prompt for question in provoked.asked} == set(OBJECTS[:3])
+
+
+def test_g01_a_judge_that_is_provoked_by_prompt_after_prompt_is_out_of_order(
+    judge: ServedJudge, store: Objects
+) -> None:
+    with pytest.raises(InfrastructureFault, match=r"gone wrong, as canary duels on .* did not come to its end"):
+        Canaries(Work(Provoked(judge, *OBJECTS), store)).fly(Round([*OBJECTS]))  # type: ignore[arg-type]
+
+
+def test_a_confirmation_asks_the_judge_anew_and_one_serves_all_who_wait_for_it(
+    judge: ServedJudge, store: Objects
+) -> None:
+    watched = Provoked(judge)
+    canaries, current = Canaries(Work(watched, store)), Round([OBJECTS[0]])  # type: ignore[arg-type]
+    canaries.fly(current)  # type: ignore[arg-type]
+    canaries.fly(current)  # type: ignore[arg-type]
+    assert len(watched.asked) == 3, "the second was not needed"
+    canaries.confirm(current)  # type: ignore[arg-type]
+    assert len(watched.asked) == 6
+    together = threading.Barrier(8)
+
+    def confirm(_: int) -> None:
+        together.wait()
+        canaries.confirm(current)  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(confirm, range(8)))
+    assert len(watched.asked) <= 12, "those who came before a flight began share it"

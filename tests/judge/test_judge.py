@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from resources.faults import InfrastructureFault
-from resources.judge import PROMPT_VERSION, Answer, NotJudged, Question, ServedJudge, open_judge
-from resources.judgement import request_body
+from resources.judge import PROMPT_VERSION, Answer, NotJudged, Question, ServedJudge, Unusable, open_judge
+from resources.judgement import ATTEMPTS, request_body
 from tests.judge.judge_server import (
     MODEL,
     JudgeServer,
@@ -20,6 +21,7 @@ from tests.judge.judge_server import (
     completion,
     drips,
     fails,
+    filters,
     hangs_up,
     judge_server,
     says,
@@ -89,18 +91,15 @@ def test_a_thinking_models_thoughts_and_marks_are_passed_over(said: str) -> None
     assert (answer.penalty_1, answer.penalty_2, answer.raw) == (2, 7, said)
 
 
-NO_JUDGEMENTS = {
+UNUSABLE = {
     "out of bounds": (says(verdict(2, 11)), "penalty_2"),
     "below zero": (says(verdict(-1, 3)), "penalty_1"),
     "NaN": (says('{"penalty_1": NaN, "penalty_2": 1, "issues": ""}'), "penalty_1"),
     "a fraction": (says('{"penalty_1": 2.5, "penalty_2": 1, "issues": ""}'), "penalty_1"),
-    "a number in quotes": (says('{"penalty_1": "2", "penalty_2": 1, "issues": ""}'), "penalty_1"),
     "true for one": (says('{"penalty_1": true, "penalty_2": 1, "issues": ""}'), "penalty_1"),
     "a penalty missing": (says('{"penalty_1": 2, "issues": ""}'), "penalty_2"),
-    "more than was asked": (says('{"penalty_1": 2, "penalty_2": 1, "issues": "", "penalty_3": 0}'), "penalty_3"),
     "a list": (says("[2, 7]"), "no judgement"),
     "words": (says("The first one is better."), "no judgement"),
-    "words around it": (says(f"Here you are: {GOOD}"), "no judgement"),
     "two answers": (says(GOOD + GOOD), "no judgement"),
     "thoughts alone": (says(f"<think>maybe {GOOD}"), "no judgement"),
     "cut off": (says('{"penalty_1": 2, "pena', finish="length"), "finish_reason length"),
@@ -109,23 +108,69 @@ NO_JUDGEMENTS = {
     "null": (says(None), "empty"),
     "empty": (says(""), "empty"),
     "refused": (says(None, refusal="I can't help with that"), "refused"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_g01_an_answer_that_cannot_be_used_judges_nothing_and_is_told_from_none(case: str) -> None:
+    reply, reason = UNUSABLE[case]
+    with judge_behind(reply) as (judge, server):
+        with pytest.raises(Unusable, match=reason):
+            judge.ask(QUESTION)
+        assert len(server.requests) == 1
+    assert issubclass(Unusable, NotJudged)
+    assert issubclass(NotJudged, InfrastructureFault)
+
+
+NO_ANSWERS = {
     "no choice": (sends(json.dumps({**completion(GOOD), "choices": []})), "no chat completion"),
     "no model name": (sends(json.dumps({**completion(GOOD), "model": None})), "no chat completion"),
     "not JSON": (sends("<html>nginx</html>"), "no chat completion"),
     "an empty body": (sends(""), "no chat completion"),
     "half a body": (sends(json.dumps(completion(GOOD))[:50]), "no chat completion"),
-    "a lone surrogate": (says(r'{"penalty_1": 2, "penalty_2": 1, "issues": "\ud800"}'), "no judgement"),
+    "an error with status 200": (sends(json.dumps({"error": {"message": "busy"}})), "no chat completion"),
+    "nested without end": (sends('{"choices":' + "[" * 100_000), "no chat completion"),
+    "the engine stopped": (says(GOOD, finish="abort"), "gave up: finish_reason abort"),
+    "an error amid it": (says('{"pen', finish="error"), "gave up"),
+    "no resources": (says(None, finish="insufficient_system_resource"), "gave up"),
 }
 
 
-@pytest.mark.parametrize("case", NO_JUDGEMENTS)
-def test_g01_what_is_no_judgement_judges_nothing_and_is_not_asked_for_again_at_once(case: str) -> None:
-    reply, reason = NO_JUDGEMENTS[case]
-    with judge_behind(reply) as (judge, server):
-        with pytest.raises(NotJudged, match=reason):
+@pytest.mark.parametrize("case", NO_ANSWERS)
+def test_g01_a_server_that_gave_no_answer_has_made_no_attempt(case: str) -> None:
+    reply, reason = NO_ANSWERS[case]
+    with judge_behind(reply) as (judge, _), pytest.raises(NotJudged, match=reason) as raised:
+        judge.ask(QUESTION)
+    assert not isinstance(raised.value, Unusable)
+
+
+def test_a_server_that_filters_what_it_was_shown_has_answered_and_no_other_error_has() -> None:
+    """Else a picture could stop a round. Its words are kept, without the key if they repeat it."""
+    told = {"error": {"code": "content_filter", "message": f"filtered for {KEY}"}}
+    with judge_behind(sends(json.dumps(told), 400)) as (judge, _), pytest.raises(Unusable) as raised:
+        judge.ask(QUESTION)
+    reply = raised.value.reply
+    assert (reply.finish_reason, reply.model) == ("content_filter", MODEL)
+    assert "filtered for ***" in reply.text
+    with judge_behind(filters()) as (judge, _), pytest.raises(Unusable):
+        judge.ask(QUESTION)
+    for body in (
+        '{"error": {"code": 400, "message": "cannot identify image file"}}',
+        "[]",
+        "no JSON",
+        '{"error": "x"}',
+    ):
+        with judge_behind(sends(body, 400)) as (judge, _), pytest.raises(NotJudged, match="status 400") as failed:
             judge.ask(QUESTION)
-        assert len(server.requests) == 1
-    assert issubclass(NotJudged, InfrastructureFault)
+        assert not isinstance(failed.value, Unusable)
+
+
+def test_each_attempt_has_its_own_seed_and_temperature() -> None:
+    with judge_behind(says(GOOD)) as (judge, server):
+        for number in range(ATTEMPTS):
+            judge.ask(replace(QUESTION, attempt=number))
+    asked = [(request["seed"], request["temperature"]) for request in server.requests]
+    assert asked == [(2024, 0), (2025, 0.1), (2026, 0.2), (2027, 0.3), (2028, 0.4)]
 
 
 @pytest.mark.parametrize("trouble", [408, 409, 429, 500, 502, 503, "hangs up"])

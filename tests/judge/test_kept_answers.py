@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from resources.faults import InfrastructureFault
 from resources.judge import PROMPT_VERSION, KeptAnswers, NotJudged, Question, ServedJudge
 from resources.judgement import read_answer
 from resources.object_store import ObjectConflict
-from tests.judge.judge_server import MODEL, JudgeServer, fails, judge_server, says, verdict
+from tests.judge.judge_server import MODEL, JudgeServer, fails, judge_server, loops, says, verdict
 
 PICTURES = {"p.png": b"the prompt", "a.png": b"one", "b.png": b"other", "copy-of-a.png": b"one"}
 
@@ -177,6 +178,109 @@ def test_g02_the_evidence_is_kept_under_what_was_asked_and_gives_the_answer_agai
     asked = {name: kept[name] for name in ("model", "prompt_version", "seed", "pictures")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     assert answers.key(question()) == f"answers/{digest}.json"
+
+
+def in_order() -> None:
+    """The judge is in order."""
+
+
+def out_of_order() -> None:
+    raise InfrastructureFault("the judge has gone wrong")
+
+
+def kept(store: FolderStore) -> list[dict[str, Any]]:
+    return [json.loads(path.read_bytes()) for path in store.folder.glob("answers/*")]
+
+
+def test_the_first_of_five_attempts_that_can_be_used_ends_them_and_all_are_kept(
+    server: JudgeServer, judge: ServedJudge, store: FolderStore
+) -> None:
+    server.replies = [loops(), says("who knows"), says(verdict(1, 2)), says(verdict(9, 9))]
+    answers = KeptAnswers(judge, store)
+    replies = answers.attempts(question(), in_order)
+    assert [reply.finish_reason for reply in replies] == ["length", None, None]
+    assert replies[2].answer().penalty_2 == 2
+    assert [(request["seed"], request["temperature"]) for request in server.requests] == [(7, 0), (8, 0.1), (9, 0.2)]
+    assert {(each["seed"], each.get("temperature"), "unusable" in each) for each in kept(store)} == {
+        (7, None, True),
+        (8, 0.1, True),
+        (9, 0.2, False),
+    }
+    assert KeptAnswers(judge, FolderStore(store.folder)).attempts(question(), out_of_order) == replies
+    assert len(server.requests) == 3
+
+
+def test_five_unusable_answers_are_all_that_a_question_has(
+    server: JudgeServer, judge: ServedJudge, store: FolderStore
+) -> None:
+    server.replies = [loops()]
+    replies = KeptAnswers(judge, store).attempts(question(), in_order)
+    assert [reply.finish_reason for reply in replies] == ["length"] * 5
+    assert KeptAnswers(judge, store).attempts(question(), in_order) == replies
+    assert len(server.requests) == len({request["seed"] for request in server.requests}) == 5
+
+
+def test_an_attempt_is_named_by_its_seed_and_temperature_and_the_first_as_ever(
+    judge: ServedJudge, store: FolderStore
+) -> None:
+    answers = KeptAnswers(judge, store)
+    keys = {answers.key(replace(question(seed=seed), attempt=number)) for seed in (7, 8) for number in range(5)}
+    assert len(keys) == 10, "the second attempt with seed 7 is not the first with seed 8"
+    assert answers.key(replace(question(), attempt=0)) == answers.key(question())
+
+
+def test_g01_what_a_judge_out_of_order_says_is_not_kept_and_its_attempt_is_made_anew(
+    server: JudgeServer, judge: ServedJudge, store: FolderStore
+) -> None:
+    server.replies = [loops(), loops(), says(verdict(1, 2))]
+    answers = KeptAnswers(judge, store)
+    for _ in range(2):
+        with pytest.raises(InfrastructureFault, match="gone wrong"):
+            answers.attempts(question(), out_of_order)
+    assert not kept(store)
+    assert [reply.answer().penalty_2 for reply in answers.attempts(question(), in_order)] == [2]
+    assert {request["seed"] for request in server.requests} == {7}
+
+
+def test_g01_an_answer_that_did_not_come_is_no_attempt(
+    server: JudgeServer, judge: ServedJudge, store: FolderStore
+) -> None:
+    server.replies = [loops(), fails(500), says(verdict(1, 2), "abort"), fails(400), says(verdict(1, 2))]
+    answers = KeptAnswers(judge, store)
+    for _ in range(3):
+        with pytest.raises(NotJudged):
+            answers.attempts(question(), in_order)
+    assert len(answers.attempts(question(), in_order)) == 2
+    assert [request["seed"] for request in server.requests] == [7, 8, 8, 8, 8]
+
+
+def test_g03_an_attempt_that_the_store_does_not_take_is_not_paid_for_again(
+    server: JudgeServer, judge: ServedJudge, store: FolderStore
+) -> None:
+    server.replies = [loops(), says(verdict(1, 2))]
+    answers = KeptAnswers(judge, store)
+    store.full = True
+    for _ in range(2):
+        with pytest.raises(InfrastructureFault, match="full"):
+            answers.attempts(question(), in_order)
+    store.full = False
+    assert len(answers.attempts(question(), in_order)) == 2
+    assert len(server.requests) == 2
+
+
+def test_g03_questions_that_come_at_the_same_time_share_their_attempts(
+    server: JudgeServer, judge: ServedJudge, store: FolderStore
+) -> None:
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.1)
+        loops()(*arguments)
+
+    server.replies = [slow, slow, says(verdict(4, 5))]
+    answers = KeptAnswers(judge, store)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: answers.attempts(question(), in_order), range(8)))
+    assert together == [together[0]] * 8
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"answered_by": "m", "answer": "nonsense"}', b"\xff"])

@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import httpx2
 import pytest
 
 from gpu.fetching import Pictures
-from resources.judge import Answer, NotJudged, Question, ServedJudge, check_judge
+from resources.judge import Answer, NotJudged, Question, ServedJudge, Unusable, check_judge
 from resources.local_network.judge import MODEL, Likeness, create_app
 from tests.judge.drawn import LADDER, blank, drawn, noise, png, prompt
 from tests.judge.serving import Files, serving, serving_files
@@ -85,6 +86,33 @@ def test_a_copy_gets_the_same_penalty_and_sides_do_not_matter(judge: ServedJudge
     other = ask(judge, files, "vase-0000", "poor-vase-0000", "fine-vase-0000")
     assert (one.penalty_1, one.penalty_2) == (other.penalty_2, other.penalty_1)
     assert ask(judge, files, "vase-0000", "fine-vase-0000", "poor-vase-0000") == one
+
+
+def test_it_says_its_judgement_in_the_ways_in_which_models_do(judge: ServedJudge, files: Files) -> None:
+    said = {
+        ask(judge, files, name, first, "blank").raw[:8] for name in OBJECTS for first in files.files if "vase" in first
+    }
+    assert {"<think>P", "Here is "} < said
+    assert any(text.startswith("{") for text in said)
+
+
+def test_it_loops_at_some_questions_and_at_none_of_them_for_all_attempts(files: Files) -> None:
+    app = create_app(Pictures([files.url]).fetch, loops=0.3)
+    with serving(app) as url, closing(ServedJudge(f"{url}/v1", "local", MODEL, retries=0)) as looping:
+        question = Question(f"{files.url}/prompt-vase-0000", f"{files.url}/noise", f"{files.url}/blank", 1)
+        usable = [_is_usable(looping, replace(question, seed=seed)) for seed in range(40)]
+        assert 5 <= usable.count(False) <= 20
+        unusable = replace(question, seed=usable.index(False))
+        assert any(_is_usable(looping, replace(unusable, attempt=number)) for number in range(1, 5))
+
+
+def _is_usable(judge: ServedJudge, question: Question) -> bool:
+    try:
+        judge.ask(question)
+    except Unusable as unusable:
+        assert unusable.reply.finish_reason == "length"
+        return False
+    return True
 
 
 def test_it_passes_the_canary_duels(judge: ServedJudge, files: Files) -> None:

@@ -23,7 +23,7 @@ from gen404_assets.waiting import Waiting
 from resources.chain import Block
 from resources.faults import InfrastructureFault, MinerFault
 from resources.judge import Answer, KeptAnswers, Question
-from resources.judgement import read_answer
+from resources.judgement import Reply, read_answer
 from resources.object_store import ObjectConflict
 from tests.live.memory_repository import MemoryRepository
 
@@ -113,12 +113,14 @@ class SimulatedRenderer:
 class SimulatedJudge:
     """`penalty` of a picture's URL; `fault`, where set, is why it does not judge now.
 
-    `canary` is the penalty of a canary duel's noise.
+    `canary` is the penalty of a canary duel's noise. What is `unusable` is answered with white
+    space to the limit.
     """
 
     penalty: Callable[[str], int]
     fault: str = ""
     canary: int = 10
+    unusable: Callable[[Question], bool] = lambda _: False
     asked: list[Question] = field(default_factory=list)
     model: str = "simulated"
 
@@ -128,6 +130,8 @@ class SimulatedJudge:
         if "/canaries/" in question.first:
             return self._answer(*(self.canary if "/noise-" in url else 0 for url in (question.first, question.second)))
         self.asked.append(question)
+        if self.unusable(question):
+            return Reply("simulated, as served", "{" + " " * 99, "length").answer()
         return self._answer(self.penalty(question.first), self.penalty(question.second))
 
     @staticmethod

@@ -42,11 +42,12 @@ class MinerDoes:
 
 @dataclass(frozen=True)
 class World:
-    """What happens outside in all rounds."""
+    """What happens outside in all rounds; `loops`: at how many questions of ten the judge loops."""
 
     miners: tuple[MinerDoes, ...]
     leader_works: bool
     leader_penalty: int
+    loops: int = 0
 
 
 miners = st.builds(
@@ -63,6 +64,7 @@ worlds = st.builds(
     miners=st.lists(miners, max_size=5).map(tuple),
     leader_works=st.booleans(),
     leader_penalty=st.integers(0, 10),
+    loops=st.sampled_from([0, 0, 3, 7, 10]),
 )
 
 
@@ -86,6 +88,7 @@ def simulate(world: World, **config: object) -> SimulatedOutside:
         return min(10, max(0, mean + digest(url) % 3 - 1))
 
     outside.judging.penalty = penalty
+    outside.judging.unusable = lambda question: digest(question) % 10 < world.loops
     outside.makes = lambda hotkey: world.leader_works if hotkey == LEADER else does[hotkey].deploys
     outside.honest = lambda hotkey: hotkey == LEADER or does[hotkey].honest
     outside.verdict = lambda hotkey: does[hotkey].reviewed

@@ -62,8 +62,8 @@ def test_a_duel_with_the_sides_exchanged_ends_the_other_way_round(penalties: tup
     [
         *('{"penalty_1": 11, "penalty_2": 0, "issues": ""}', '{"penalty_1": -1, "penalty_2": 0, "issues": ""}'),
         *('{"penalty_1": NaN, "penalty_2": 0, "issues": ""}', '{"penalty_1": 1.5, "penalty_2": 0, "issues": ""}'),
-        *('{"penalty_1": "1", "penalty_2": 0, "issues": ""}', '{"penalty_1": true, "penalty_2": 0, "issues": ""}'),
-        *('{"penalty_1": 1, "issues": ""}', '{"penalty_1": 1, "penalty_2": 1}', "[]", "", "draw"),
+        *('{"penalty_1": "x", "penalty_2": 0, "issues": ""}', '{"penalty_1": true, "penalty_2": 0, "issues": ""}'),
+        *('{"penalty_1": 1, "issues": ""}', '{"penalty_1": null, "penalty_2": 1}', "[]", "", "draw"),
     ],
 )
 def test_g1_a_nonsensical_answer_is_no_answer(nonsense: str) -> None:

@@ -15,6 +15,7 @@ from gen404_assets.competition.duels import (
     Outcome,
     margin_without_report,
     match_score,
+    without_usable_answer,
 )
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
@@ -103,6 +104,9 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     if open_duels:
         told = f"{len(open_duels)} duels were recorded as draws that the judge never decided"
         notes = [*notes, f"{told}; {_weight(recorded, len(open_duels), current)}"]
+    if unanswered := without_usable_answer(recorded.duels):
+        told = f"{unanswered} duels are draws since the judge gave no usable answer"
+        notes = [*notes, f"{told}; {_weight(recorded, unanswered, current)}"]
     if skipped:
         notes = [*notes, f"{len(skipped)} duels were skipped; {_weight(recorded, len(skipped), current)}"]
     result = compared("duels", path, [replace(found, origin=f"in {version}") for found in differences], notes)

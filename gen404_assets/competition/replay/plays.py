@@ -12,8 +12,8 @@ from gen404_assets.competition.duels import (
     Outcome,
     Play,
     duel_entry,
+    duel_outcome,
     forced_outcome,
-    judged_outcome,
     match_score,
     overtime,
 )
@@ -132,17 +132,23 @@ class _Match:
 def _judged(evidence: Evidence, issues: str) -> tuple[Any, str]:
     """The outcome and text that the kept answers give."""
     try:
-        first, swapped = evidence.judged()
+        return duel_outcome(evidence)
     except NotJudged as reason:
         return f"none: {reason}", issues
-    return judged_outcome(first, swapped), first.issues
 
 
 def _checked(evidence: Evidence, seed: int | None) -> Document:
     """The evidence with the seed that the rules give, and the names that its answers have by what was asked."""
     told: Document = evidence.model_dump(exclude_unset=True)
-    answers = [said | {"key": key} for said, key in zip(told["answers"], evidence.keys(), strict=True)]
-    return told | {"answers": answers} | ({} if seed is None else {"seed": seed})
+    first, second = (
+        [said.model_dump(exclude_unset=True) | {"key": key} for said, key in zip(attempts, keys, strict=True)]
+        for attempts, keys in zip(evidence.attempts(), evidence.keys(), strict=True)
+    )
+    told |= {"answers": [first[-1], second[-1]]}
+    told.pop("unusable", None)
+    if first[:-1] or second[:-1]:
+        told["unusable"] = [first[:-1], second[:-1]]
+    return told | ({} if seed is None else {"seed": seed})
 
 
 def _seed_of(play: MatchReport | Play) -> int | None:
