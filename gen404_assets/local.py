@@ -127,6 +127,7 @@ def _settings(ports: Mapping[str, int]) -> dict[str, str]:
         "BUILD_POLL_SECONDS": "2",
         "POD_START_INTERVAL": "1",
         "DOWNLOAD_JITTER_SECONDS": "1",
+        "PROMPT_PATIENCE_SECONDS": "2",
         "PUBLISH_INTERVAL_SECONDS": "5",
         "SENSOR_SECONDS": "2",
     }

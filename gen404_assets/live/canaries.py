@@ -24,7 +24,8 @@ _SECONDS = 300.0
 
 
 class Canaries:
-    """The canary duels of one run, each on another prompt of the round. Answers to them are not kept."""
+    """The canary duels of one run, each on another of the round's prompts that have a picture.
+    Answers to them are not kept."""
 
     def __init__(self, work: Work) -> None:
         self._work, self._flown, self._passed = work, 0, float("-inf")
@@ -36,14 +37,15 @@ class Canaries:
         """
         if time.monotonic() - self._passed < _SECONDS:
             return
-        prompts = current.prompts or []
+        prompts = current.prompts_with_picture
         prompt = prompts[self._flown % len(prompts)]
         self._flown += 1
         outside = self._work.outside
-        good = self._put("good", _four_times(outside.read(prompt), prompt))
+        shown = outside.pictures.url(current.number, prompt)
+        good = self._put("good", _four_times(outside.read(shown), prompt))
         noise = self._put("noise", _noise())
         seed = current.need(current.path("seed.json"), current.seed).seed
-        if wrong := check_judge(outside.judge.judge, prompt, good, noise, seed):
+        if wrong := check_judge(outside.judge.judge, shown, good, noise, seed):
             raise InfrastructureFault(f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}")
         self._passed = time.monotonic()
 
@@ -55,7 +57,8 @@ class Canaries:
 
 @lru_cache(maxsize=8)
 def _four_times(prompt: bytes, url: str) -> bytes:
-    """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault: prompts are the operator's."""
+    """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault for one
+    that can't be read, since it could when it was copied."""
     try:
         with Image.open(io.BytesIO(prompt)) as picture:
             shown = ImageOps.contain(picture.convert("RGBA"), (_VIEW, _VIEW))

@@ -40,8 +40,10 @@ class Objects:
 class Round:
     """As much of a round as canary duels take."""
 
+    number = 0
+
     def __init__(self, prompts: list[str]) -> None:
-        self.prompts, self.seed = prompts, self
+        self.prompts_with_picture, self.seed = prompts, self
 
     def path(self, name: str) -> str:
         return name
@@ -57,8 +59,11 @@ class Work:
     """As much of a run's work."""
 
     def __init__(self, judge: ServedJudge, store: Objects) -> None:
-        self.outside = self
+        self.outside = self.pictures = self
         self.judge, self.store = KeptAnswers(judge, store), store
+
+    def url(self, _: int, prompt: str) -> str:
+        return prompt
 
     def read(self, url: str) -> bytes:
         return self.store.read(url)
