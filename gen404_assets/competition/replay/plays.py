@@ -76,9 +76,10 @@ class _Match:
         self.judged = sum(forced is None for forced in self._forced.values())
         self._format = _format(recorded, current)
         self._seed = current.seed.seed if current.seed is not None else None
-        of_ours = current.seed is not None and current.seed.block_hash is not None
-        self._skips_as_recorded = not (of_ours or current.missing)
-        """Older rounds skipped duels for reasons that are not recorded, and drew seeds at random."""
+        plays = [recorded, *(recorded.others or ())]
+        evidence = any(duel.evidence is not None for play in plays for duel in play.duels)
+        self._skips_as_recorded = not (evidence or current.missing)
+        """Older reports, which hold no evidence, skip duels for reasons that are not recorded."""
 
     def asks(self, name: str) -> bool:
         """Whether a prompt is the judge's to decide."""
