@@ -71,11 +71,6 @@ class ObjectStore:
         _plain(key)
         return self._call(f"get {key}", lambda: self._read(key, lambda body: body.read()))
 
-    def has(self, key: str) -> bool:
-        """Whether there is such an object."""
-        _plain(key)
-        return self._call(f"head {key}", lambda: self._head(key) is not None)
-
     def fetch(self, key: str, to: Path) -> bool:
         """Save an object as a file, whole or not at all; False where there is no such object."""
         _plain(key)
@@ -138,22 +133,14 @@ class ObjectStore:
                 if _code(error) not in _TAKEN or not self._holds(key, digest):
                     raise
 
-    def _head(self, key: str) -> Mapping[str, str] | None:
-        """An object's metadata, None where there is no such object."""
-        try:
-            answer = _genuine(self._client.head_object(Bucket=self._bucket, Key=key))
-        except self._client.exceptions.ClientError as error:
-            if _code(error) in _ABSENT:
-                return None
-            raise
-        metadata: Mapping[str, str] = answer["Metadata"]
-        return metadata
-
     def _holds(self, key: str, digest: str) -> bool:
         """Whether the key holds these very bytes: False where it holds none, ObjectConflict where it holds others."""
-        metadata = self._head(key)
-        if metadata is None:
-            return False
+        try:
+            metadata = _genuine(self._client.head_object(Bucket=self._bucket, Key=key))["Metadata"]
+        except self._client.exceptions.ClientError as error:
+            if _code(error) in _ABSENT:
+                return False
+            raise
         held = metadata.get("sha256") or self._read(key, _sha256)
         if held != digest:
             raise ObjectConflict(f"{key} already holds other bytes")

@@ -4,6 +4,7 @@ Between drawing and publishing, the prompts' pictures are copied into the store.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.hotkeys import LEADER
@@ -74,7 +75,7 @@ def open_round(work: Work) -> Mapping[str, str]:
         return files | state_file(now, Stage.MINER_GENERATION, work.rules, eta)
 
     work.publish([f"Seed, prompts and submissions for round {work.number}"], {Stage.OPEN}, derive)
-    for url, reason in _pool(current)[1]:
+    for url, reason in _pool(current.files.read(POOL) or b"")[1]:
         work.say(f"the pool's {url} can't be used: {reason}")
     for hotkey, reason in refused.items():
         work.say(f"{hotkey} takes no part: {reason}")
@@ -91,13 +92,14 @@ def _drawn(work: Work, current: Round, latest: Block) -> tuple[Seed, list[str]]:
     if current.number:
         path = round_path(current.number - 1, "prompts.txt")
         previous = parse_prompts(current.files.read(path) or b"", path)
-    lines, _ = _pool(current)
+    lines, _ = _pool(current.files.read(POOL) or b"")
     return seed, select_prompts(seed.seed, lines, previous, current.config, work.rules)
 
 
-def _pool(current: Round) -> tuple[list[str], list[tuple[str, str]]]:
+@lru_cache(maxsize=1)
+def _pool(raw: bytes) -> tuple[list[str], list[tuple[str, str]]]:
     """The usable lines of the pool of prompts, and the others with the reason."""
-    return usable(parse_prompts(current.files.read(POOL) or b"", POOL))
+    return usable(parse_prompts(raw, POOL))
 
 
 def _missing(work: Work, schedule: Schedule, seed: Seed, prompts: list[str]) -> list[str]:

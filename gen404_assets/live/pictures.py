@@ -56,7 +56,6 @@ class Store(Protocol):
 
     def url(self, key: str) -> str: ...
     def key(self, url: str) -> str: ...
-    def has(self, key: str) -> bool: ...
     def get(self, key: str) -> bytes | None: ...
     def put(self, key: str, source: bytes, content_type: str) -> str: ...
 
@@ -83,7 +82,7 @@ class PromptPictures:
         if not is_plain(stem(prompt)):
             raise NoPicture(f"the stem {stem(prompt)!r} is not plain")
         key = picture_key(number, prompt)
-        if key not in self._there and not self._store.has(key):
+        if key not in self._there and self._store.get(key) is None:
             content = self._fetched(prompt, seconds)
             content_type = picture_type(content)
             with suppress(ObjectConflict):  # another run has copied it meanwhile: that copy stands

@@ -73,9 +73,6 @@ class SimulatedStore:
             raise ValueError(url)
         return url.removeprefix("https://store.example/")
 
-    def has(self, key: str) -> bool:
-        return key in self.objects
-
     def fetch(self, key: str, to: Path) -> bool:
         to.write_bytes(self.objects[key])
         return True
