@@ -40,15 +40,15 @@ def open_round(work: Work) -> Mapping[str, str]:
     revealed = chain.reveals(at=latest.number)
     refused: dict[str, str] = {}
     drawn = _drawn(work, current, latest)
+    name = current.config.round_name(current.number)
     taking_part = current.submissions
     if taking_part is None:
-        name = current.config.round_name(current.number)
         taking_part = read_submissions(revealed, schedule, name).submissions
     missing = _missing(work, schedule, *drawn) if len(taking_part) else []
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
         if now.schedule != schedule or _drawn(work, now, latest) != drawn:
-            return {}  # a person moved the window, or changed what is drawn from, meanwhile: what is due is asked anew
+            return {}  # a person changed what the round is drawn from: what is due is asked anew
         name = now.config.round_name(now.number)
         reading = read_submissions(revealed, schedule, name)
         refused.update(reading.refused)
