@@ -33,11 +33,18 @@ from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Round, outpu
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.live.judging import judge_matches
+from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.playing import PlayUnderWay
 from gen404_assets.live.work import Work, see
 from resources.judge import Reply, ServedJudge
 from tests.judge.judge_server import MODEL, judge_server, says, verdict
-from tests.live.outside import SimulatedDownloads, SimulatedOutside, SimulatedStore, digest
+from tests.live.outside import (
+    SimulatedDownloads,
+    SimulatedOutside,
+    SimulatedStore,
+    digest,
+    picture_of,
+)
 from tests.made_up import make_competition
 
 AT_ONCE = 8
@@ -97,14 +104,25 @@ class RecordedStore(SimulatedStore):
         key = url.removeprefix("https://store.example/")
         if key in self.objects:
             return self.objects[key]
-        return super().read(url) if url.startswith("https://pool.example/") else url.encode()
+        return url.encode()
+
+
+class RecordedPictures(PromptPictures):
+    """The prompts' pictures stand under their own URLs."""
+
+    def url(self, number: int, prompt: str) -> str:  # noqa: ARG002
+        return prompt
 
 
 class RecordedOutside(SimulatedOutside):
     """A round as it stood when its duels began."""
 
+    @property
+    def pictures(self) -> PromptPictures:
+        return RecordedPictures(self.store, self.downloads)
+
     def read(self, url: str) -> bytes:
-        return self.store.read(f"https://pool.example/{url}")
+        return picture_of(url)
 
 
 def outside_of(history: History, number: int, miners: Sequence[str], judge: ServedJudge) -> RecordedOutside:
@@ -128,7 +146,7 @@ def played_plainly(current: Round, pairs: Sequence[Pair], outside: RecordedOutsi
     judge, seed = outside.judge.judge, current.need("seed.json", current.seed).seed
     margins = {}
     for pair in pairs:
-        play = PlayUnderWay(current, pair, seed, outside.judge, Rules())
+        play = PlayUnderWay(current, pair, seed, outside.judge, str, Rules())
 
         def duel(prompt: str, play: PlayUnderWay = play) -> list[tuple[str, bool, Any]]:
             answers = [(swapped, judge.ask(play.question(prompt, swapped=swapped))) for swapped in (False, True)]

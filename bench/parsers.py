@@ -76,15 +76,13 @@ def _commitments() -> Callable[[str, bytes], object]:
     from gen404_assets.competition.commitments import read_submissions
     from gen404_assets.competition.schedule import Schedule
     from gen404_assets.competition.submissions import Submissions
+    from resources.chain import revealed_text
     from tests.rules.examples import MINER
 
     schedule = Schedule(earliest_reveal_block=0, latest_reveal_block=10, generation_deadline_block=20)
 
     def parse(_: str, data: bytes) -> object:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = f"0x{data.hex()}"
+        text = revealed_text(data)
         found = read_submissions({MINER: [(1, text)], text[:60]: [(2, text)]}, schedule, "mesh-1").submissions
         assert Submissions.parse(found.to_bytes(), "written") == found
         return found
@@ -98,10 +96,10 @@ def _commitment_seeds() -> list[Seed]:
 
 
 def _answers() -> Callable[[str, bytes], object]:
-    from resources.judgement import answer_of
+    from resources.completion import reply_of
 
     def parse(_: str, data: bytes) -> object:
-        answer = answer_of(data.decode(errors="replace"))
+        answer = reply_of(data.decode(errors="replace")).answer()
         assert 0 <= answer.penalty_1 <= 10
         assert 0 <= answer.penalty_2 <= 10
         answer.issues.encode()

@@ -128,6 +128,7 @@ def _settings(ports: Mapping[str, int]) -> dict[str, str]:
         "POD_START_INTERVAL": "1",
         "DOWNLOAD_JITTER_SECONDS": "1",
         "CDN_PATIENCE_SECONDS": "6",  # one of the miners' CDNs always fails
+        "PROMPT_PATIENCE_SECONDS": "2",
         "PUBLISH_INTERVAL_SECONDS": "5",
         "SENSOR_SECONDS": "2",
     }

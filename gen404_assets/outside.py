@@ -14,6 +14,7 @@ from gen404_assets.waiting import Waiting
 from resources.faults import InfrastructureFault, MinerFault
 
 if TYPE_CHECKING:
+    from gen404_assets.live.pictures import PromptPictures
     from gen404_assets.live.regenerating import Progress, Regenerated, Subject
     from resources.builds import Builds
     from resources.chain import Chain
@@ -72,6 +73,12 @@ class Outside:
         from resources.downloads import open_downloads
 
         return open_downloads(self.environment)
+
+    @cached_property
+    def pictures(self) -> "PromptPictures":
+        from gen404_assets.live.pictures import PromptPictures
+
+        return PromptPictures(self.store, self.downloads)
 
     @cached_property
     def renderer(self) -> "Renderer":

@@ -63,10 +63,16 @@ def seed(current: Round) -> dict[str, Any]:
 def prompts(current: Round) -> dict[str, Any]:
     carried = current.config.carryover_prompts if current.number else 0
     rows: list[dict[str, Value]] = [
-        {"stem": stem(url), "carried over": number < carried, "picture": url}
+        {
+            "stem": stem(url),
+            "carried over": number < carried,
+            "missing": stem(url) in current.missing,
+            "picture": url,
+        }
         for number, url in enumerate(current.prompts or [])
     ]
-    return {"prompts": len(rows), "the round's prompts": table(rows)}
+    without = sum(bool(row["missing"]) for row in rows)
+    return {"prompts": len(rows), "without a picture": without, "the round's prompts": table(rows)}
 
 
 def builds(current: Round) -> dict[str, Any]:

@@ -63,7 +63,8 @@ _Files = Mapping[str, _Content | bytes | None]
 class Competition:
     """What to make up: `rounds` that are played, and after them one that is open.
 
-    In every fourth round, the third first, nobody submits; in every sixth, the sixth first, the leader's image is gone.
+    In every fourth round, the third first, nobody submits; in every sixth, the sixth first, the leader's image is gone;
+    in every third, the second first, some prompts have no picture.
     """
 
     rounds: int = 3
@@ -158,6 +159,8 @@ class Story:
         previous = self.prompts if self.number else None
         self.prompts = select_prompts(self.seed.seed, self.pool, previous, self.config, self.rules)
         self.stems = [stem(url) for url in self.prompts]
+        self.missing = frozenset(self.stems[1::9] if self.number % 3 == 1 else ())
+        self.seed = self.seed.naming([name for name in self.stems if name in self.missing])
         self.source_audits = audits.SourceAudits([])
         messages = [f"Seed, prompts and submissions for round {self.number}"]
         files: _Files = {
@@ -177,14 +180,15 @@ class Story:
 
     def _generate(self) -> None:
         names = self.submissions.names
-        self.outputs = {LEADER: self.world.baseline(self.number, self.stems)}
+        shown = [name for name in self.stems if name not in self.missing]
+        self.outputs = {LEADER: self.world.baseline(self.number, shown)}
         self.builds: Builds = pending_builds(self.submissions)
         for quarter in range(1, 5):
             self.wait(15)
             ended = names[: len(names) * quarter // 4]
             jobs = {name: self.world.conclusion(name) if name in ended else "in_progress" for name in names}
             self.builds = observe_builds(self.builds, BuildRun(quarter == 4, jobs), quarter * 900, self.rules)
-            made = Outputs(dict(self.outputs[LEADER].items()[: len(self.stems) * quarter // 4]))
+            made = Outputs(dict(self.outputs[LEADER].items()[: len(shown) * quarter // 4]))
             self.commit(
                 [self._about("build statuses"), f"{self._about('generated')}, miner {LEADER}"],
                 {self.path("builds.json"): self.builds, outputs_path(self.number, LEADER): made},
@@ -258,16 +262,17 @@ class Story:
     def _match(self, pair: Pair) -> tuple[float, duels.MatchReport | None]:
         """A match's margin and report; no report where a side has nothing to play with."""
         left, right = (self.outputs[hotkey] for hotkey in pair)
-        has_some = [any(output.model or output.png for _, output in side.items()) for side in (left, right)]
-        margin = duels.margin_without_report(*has_some)
+        margin = duels.margin_without_report(
+            duels.has_output(left, self.missing), duels.has_output(right, self.missing)
+        )
         if margin is not None:
             return margin, None
         codes = [(self._defending if hotkey == LEADER else self.submissions[hotkey]).commit for hotkey in pair]
-        late = (duels.overtime(left, self.prompts, self.rules), duels.overtime(right, self.prompts, self.rules))
+        forced = duels.without_judge(self.prompts, (left, right), self.missing, self.rules)
         played = []
         for prompt, name in zip(self.prompts, self.stems, strict=True):
             sides = left.get(name), right.get(name)
-            decided = duels.forced_outcome(name, *sides, late) or self.world.judge(*codes)
+            decided = forced[name] or self.world.judge(*codes)
             entry = duels.duel_entry(prompt, *sides, decided, self.config.output_format)
             played.append(duels.Duel.model_validate(entry))
         report = duels.make_report(*pair, played, len(self.prompts))
@@ -275,7 +280,7 @@ class Story:
 
     def _ask(self, hotkey: str, pair: Pair) -> audits.AuditRequest:
         """Ask for an audit. What its pods make will come in two parts, and a person looks at the source."""
-        self.made[hotkey] = self.world.regenerated(self.number, hotkey, self.outputs[hotkey])
+        self.made[hotkey] = self.world.regenerated(self.number, hotkey, self.outputs[hotkey].without(self.missing))
         built = self.builds[hotkey].docker_image is not None
         waits = {"half": 40, "all": 80, "source": self.world.rng.randint(60, 240)} if built else {"no image": 2}
         self.arriving += [(self.now + timedelta(minutes=wait), what, hotkey) for what, wait in waits.items()]
@@ -294,7 +299,8 @@ class Story:
             self._regenerated(hotkey, Outputs(dict(made.items()[::2])), None)
         elif what == "all":
             critical = next(request.critical_prompts for request in self.requests.root if request.hotkey == hotkey)
-            verdict = audits.judge_audit(hotkey, self.outputs[hotkey], made, critical, self.rules)
+            wanted = self.outputs[hotkey].without(self.missing)
+            verdict = audits.judge_audit(hotkey, wanted, made, critical, self.rules)
             self._regenerated(hotkey, made, verdict)
         else:
             self._regenerated(hotkey, None, audits.reject_unmeasured(hotkey, audits.NO_IMAGE))

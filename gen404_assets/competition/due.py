@@ -9,7 +9,7 @@ from gen404_assets.competition.builds import BuildStatus
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import STATE, Files, Round, is_closed, is_in, read_file
+from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.timeline import Verdicts
@@ -126,7 +126,7 @@ def _downloading(found: Due, current: Round) -> None:
 def _duels(found: Due, current: Round) -> None:
     _regenerate(found, current)
     given = verdicts(current.audits, current.source_audits)
-    if not is_closed(current.baseline, current.stems, ATTEMPTS):
+    if not current.baseline_is_closed(ATTEMPTS):
         found.waits.append(Wait("the leader's baseline"))
         return
     timeline, margins = current.timeline, current.matrix.margins
@@ -153,7 +153,7 @@ def _regenerate(found: Due, current: Round) -> None:
     ]
     if open_builds:
         found.work.append(Work("builds", Lane.BUILDS, open_builds))
-    if not is_closed(current.baseline, current.stems, ATTEMPTS):
+    if not current.baseline_is_closed(ATTEMPTS):
         found.work.append(Work("baseline", Lane.BASELINE, [LEADER]))
 
 

@@ -1,6 +1,6 @@
 """`duels_*.json`: a match, duel by duel; what the rules decide without the judge, and what its answers mean."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from enum import StrEnum
 from typing import Any
 
@@ -24,7 +24,8 @@ NO_USABLE_ANSWER = "The judge gave no usable answer"
 
 
 class Outcome(StrEnum):
-    """Who won a duel. `skipped` occurs in recorded reports only and counts for nobody."""
+    """Who won a duel. `skipped` counts for nobody: the prompt's picture is missing, or, in older
+    reports, for whatever reason their time had."""
 
     LEFT = "left"
     RIGHT = "right"
@@ -154,6 +155,30 @@ def forced_outcome(
     return None
 
 
+def without_judge(
+    prompts: Sequence[str], sides: tuple[Outputs, Outputs], missing: Set[str], rules: Rules
+) -> Mapping[str, tuple[Outcome, str] | None]:
+    """Prompt stem -> the duel's outcome and text where no judge is needed, None where one is.
+
+    `missing`: the stems of the prompts without a picture. Their duels are skipped, whatever the
+    sides have, and their times forgive and cost nothing (`rules.md`, OPEN).
+    """
+    late = tuple(overtime(side.without(missing), prompts, rules) for side in sides)
+    return {
+        name: (Outcome.SKIPPED, f"The picture of prompt {name} could not be had")
+        if name in missing
+        else forced_outcome(name, sides[0].get(name), sides[1].get(name), (late[0], late[1]))
+        for name in map(stem, prompts)
+    }
+
+
+def has_output(outputs: Outputs | None, missing: Set[str]) -> bool:
+    """Whether a side has any output, those for prompts without a picture not counted."""
+    if outputs is None:
+        return False
+    return any(output.model or output.png for _, output in outputs.without(missing).items())
+
+
 def duel_entry(
     prompt: str, left: Output | None, right: Output | None, decided: tuple[Outcome, str], output_format: str
 ) -> dict[str, Any]:
@@ -197,7 +222,8 @@ def report_of(left: str, right: str, plays: Sequence[Play]) -> MatchReport:
 def judged_duels(duels: Sequence[Duel]) -> int:
     """How many duels the judge decided. Where no evidence says so, those in which both sides showed something."""
     told = sum(duel.evidence is not None for duel in duels)
-    return told or sum(duel.left_png is not None and duel.right_png is not None for duel in duels)
+    shown = [duel for duel in duels if duel.winner is not Outcome.SKIPPED]
+    return told or sum(duel.left_png is not None and duel.right_png is not None for duel in shown)
 
 
 def match_score(outcomes: Sequence[Outcome]) -> int:

@@ -1,5 +1,7 @@
 """`submitted.json`, `generated.json`, `pod_stats.json`: a miner's 3D files and previews, prompt by prompt."""
 
+from collections.abc import Set
+
 from pydantic import Field
 
 from gen404_assets.competition.files import MapFile, Record
@@ -37,6 +39,12 @@ class Outputs(MapFile[Output]):
     def complete(self) -> list[str]:
         """The stems that have both file and preview, in the file's order."""
         return [stem for stem, output in self.items() if output.complete]
+
+    def without(self, stems: Set[str]) -> "Outputs":
+        """These outputs without those for the prompts with these stems."""
+        if stems.isdisjoint(self.root):
+            return self
+        return Outputs({stem: output for stem, output in self.items() if stem not in stems})
 
 
 class PodStats(Record):

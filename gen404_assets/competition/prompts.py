@@ -10,6 +10,7 @@ from gen404_assets.competition.settings import Rules
 
 _URL = re.compile(r"https?://[^/]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+_EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
 
 
 def stem(url: str) -> str:
@@ -17,6 +18,24 @@ def stem(url: str) -> str:
     name = url[url.rfind("/") + 1 :]
     dot = name.rfind(".")
     return name[:dot] if dot > 0 else name
+
+
+def picture_key(number: int, url: str) -> str:
+    """Where the store keeps round `number`'s copy of a prompt's picture.
+
+    The key ends like the prompt's URL, so that both have the same stem and it follows from
+    `prompts.txt` alone. An extension that is no plain word becomes `picture`; what the picture
+    really is, its content type says.
+    """
+    name = stem(url)
+    extension = url[url.rfind("/") + 1 + len(name) + 1 :]
+    plain = extension if _EXTENSION.fullmatch(extension) else "picture"
+    return f"rounds/{number}/prompts/{name}.{plain}"
+
+
+def is_plain(name: str) -> bool:
+    """Whether a stem can be part of a path and of a URL as it is (`guarantees.md`, 9)."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def parse_prompts(raw: bytes, path: str) -> list[str]:

@@ -134,6 +134,16 @@ class Round:
         return [stem(url) for url in self.prompts or ()]
 
     @cached_property
+    def missing(self) -> frozenset[str]:
+        """The stems of the prompts whose picture could not be had when the round opened."""
+        return frozenset(self.seed.missing_prompts or ()) if self.seed is not None else frozenset()
+
+    @cached_property
+    def prompts_with_picture(self) -> list[str]:
+        """The prompts' URLs without the missing ones: what is judged and regenerated."""
+        return [url for url in self.prompts or () if stem(url) not in self.missing]
+
+    @cached_property
     def submissions(self) -> Submissions | None:
         return read_file(self.files, self.path("submissions.json"), Submissions)
 
@@ -144,6 +154,13 @@ class Round:
     @cached_property
     def baseline(self) -> Outputs | None:
         return self.generated(LEADER)
+
+    def baseline_is_closed(self, attempts: int) -> bool:
+        """Whether the leader's regeneration is over, or there is nothing to be regenerated, since
+        every prompt's picture is missing."""
+        if self.stems and not self.prompts_with_picture:
+            return True
+        return is_closed(self.baseline, [stem(url) for url in self.prompts_with_picture], attempts)
 
     @cached_property
     def matrix(self) -> Matrix:

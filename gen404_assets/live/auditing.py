@@ -17,6 +17,7 @@ from gen404_assets.competition.audits import (
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules
+from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.regeneration import Prompts
 from gen404_assets.competition.round import Round, miner_path, read_file
 from gen404_assets.competition.state import Stage
@@ -30,7 +31,8 @@ _LOOK = 2.0
 
 
 def make_baseline(work: Work) -> None:
-    """Regenerate all prompts with the leader's image; what its last attempt has not made is closed as such."""
+    """Regenerate all prompts that have a picture with the leader's image; what its last attempt has
+    not made is closed as such."""
     due, current = work.due()
     if due.of("baseline") is None:
         return
@@ -38,7 +40,8 @@ def make_baseline(work: Work) -> None:
     told = _Told(LEADER, current.baseline)
     try:
         if leader.docker is None:  # nothing can run: closed by rule, so that the round goes on
-            prompts = Prompts(current.stems, work.rules, audited=False, output_format=current.config.output_format)
+            stems = [stem(url) for url in current.prompts_with_picture]
+            prompts = Prompts(stems, work.rules, audited=False, output_format=current.config.output_format)
             found = Regenerated(prompts.closed(), PodStatsFile({}), deployed=False)
         else:
             found = _regenerate(work, current, (told, leader.docker), None, Event())
@@ -106,7 +109,7 @@ def _audit(work: Work, hotkey: str, stopped: Event) -> None:
         return
     current = work.head()
     build = current.builds[hotkey] if current.builds is not None else None
-    submitted = current.submitted(hotkey)
+    submitted = _to_audit(current, hotkey)
     if build is None or build.docker_image is None or submitted is None:
         told = _Told(hotkey, current.generated(hotkey))
         _publish_verdict(work, told, None, reject_unmeasured(hotkey, NO_IMAGE))
@@ -124,8 +127,14 @@ def _has_image(current: Round, hotkey: str) -> bool:
     return build is not None and build.docker_image is not None
 
 
+def _to_audit(current: Round, hotkey: str) -> Outputs | None:
+    """What a miner submitted, without the prompts that have no picture to regenerate it from."""
+    submitted = current.submitted(hotkey)
+    return None if submitted is None else submitted.without(current.missing)
+
+
 def _conclude(work: Work, current: Round, told: "_Told", found: Regenerated) -> None:
-    hotkey, submitted = told.hotkey, current.submitted(told.hotkey) or Outputs({})
+    hotkey, submitted = told.hotkey, _to_audit(current, told.hotkey) or Outputs({})
     request = current.requests.of(hotkey)
     critical = request.critical_prompts if request else []
     verdict = judge_audit(hotkey, submitted, found.outputs, critical, work.rules)
@@ -170,7 +179,7 @@ def _regenerate(
         hotkey=hotkey,
         image=image,
         seed=current.need(current.path("seed.json"), current.seed).seed,
-        prompts=current.prompts or [],
+        prompts=work.outside.pictures.urls(work.number, current.prompts_with_picture),
         output_format=current.config.output_format,
         submitted=submitted,
         generated=current.generated(hotkey),

@@ -28,7 +28,8 @@ picture may provoke that."""
 
 
 class Canaries:
-    """The canary duels of one run, each on another prompt of the round. Answers to them are not kept."""
+    """The canary duels of one run, each on another of the round's prompts that have a picture.
+    Answers to them are not kept."""
 
     def __init__(self, work: Work) -> None:
         self._work, self._flown = work, 0
@@ -69,16 +70,17 @@ class Canaries:
             self._passed = begun
 
     def _fly(self, current: Round) -> None:
-        prompts = current.prompts or []
+        prompts = current.prompts_with_picture
         seed = current.need(current.path("seed.json"), current.seed).seed
         outside = self._work.outside
         for left in reversed(range(min(_PROMPTS, len(prompts)))):
             prompt = prompts[self._flown % len(prompts)]
             self._flown += 1
-            good = self._put("good", _four_times(outside.read(prompt), prompt))
+            shown = outside.pictures.url(current.number, prompt)
+            good = self._put("good", _four_times(outside.read(shown), prompt))
             noise = self._put("noise", _noise())
             try:
-                wrong = check_judge(outside.judge.judge, prompt, good, noise, seed)
+                wrong = check_judge(outside.judge.judge, shown, good, noise, seed)
             except Unusable as unusable:
                 if not left:
                     raise InfrastructureFault(
@@ -97,7 +99,8 @@ class Canaries:
 
 @lru_cache(maxsize=8)
 def _four_times(prompt: bytes, url: str) -> bytes:
-    """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault: prompts are the operator's."""
+    """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault for one
+    that can't be read, since it could when it was copied."""
     try:
         with Image.open(io.BytesIO(prompt)) as picture:
             shown = ImageOps.contain(picture.convert("RGBA"), (_VIEW, _VIEW))

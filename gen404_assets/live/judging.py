@@ -8,6 +8,7 @@ from gen404_assets.competition.audits import AuditRequest, AuditRequests, verdic
 from gen404_assets.competition.due import Due, Lane
 from gen404_assets.competition.duels import (
     MatchReport,
+    has_output,
     margin_without_report,
     report_of,
     without_usable_answer,
@@ -16,7 +17,6 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import BEST_OF_3, is_close, seed_again
 from gen404_assets.competition.matches import Match, Pair
-from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.replay.auditing import critical
 from gen404_assets.competition.round import Overlay, Round, report_path
 from gen404_assets.competition.state import Stage
@@ -77,7 +77,7 @@ def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries)
     plays = {
         pair: _play_of(work, current, pair, _seed(current))
         for pair in pairs
-        if _margin_without_report(*sides(current, pair)) is None
+        if _margin_without_report(current, pair) is None
     }
     with ThreadPoolExecutor(2 * work.pace.max_concurrent_duels) as pool:
         try:
@@ -112,17 +112,17 @@ def _report(
 
 
 def _play_of(work: Work, current: Round, pair: Pair, seed: int) -> PlayUnderWay:
-    return PlayUnderWay(current, pair, seed, work.outside.judge, work.rules)
+    picture = partial(work.outside.pictures.url, current.number)
+    return PlayUnderWay(current, pair, seed, work.outside.judge, picture, work.rules)
 
 
 def _seed(current: Round) -> int:
     return current.need(current.path("seed.json"), current.seed).seed
 
 
-def _margin_without_report(left: Outputs, right: Outputs) -> float | None:
-    return margin_without_report(
-        *(any(output.model or output.png for _, output in side.items()) for side in (left, right))
-    )
+def _margin_without_report(current: Round, pair: Pair) -> float | None:
+    left, right = (has_output(side, current.missing) for side in sides(current, pair))
+    return margin_without_report(left, right)
 
 
 def _names(pair: Pair) -> str:
@@ -131,7 +131,7 @@ def _names(pair: Pair) -> str:
 
 def _record(work: Work, seen: Round, pair: Pair, report: MatchReport | None) -> None:
     """Publish a match, with the audits that it makes due; nothing if it has been played, or isn't due, any more."""
-    margin = report.margin if report else _margin_without_report(*sides(seen, pair))
+    margin = report.margin if report else _margin_without_report(seen, pair)
     messages = [f"Match report: {_names(pair)}"] if report else []
     messages.append(f"Update matches matrix for round {work.number}")
     if margin is None:
@@ -172,7 +172,8 @@ def _match_files(
     given = verdicts(now.audits, now.source_audits)
     if match.pair not in now.timeline.matches_due(now.matrix.margins, given):
         return {}
-    if sides(now, match.pair) != sides(seen, match.pair) or now.prompts != seen.prompts:
+    same_prompts = (now.prompts, now.missing) == (seen.prompts, seen.missing)
+    if sides(now, match.pair) != sides(seen, match.pair) or not same_prompts:
         return {}  # somebody changed what was judged: the match is due again
     path = now.path("matches_matrix.csv")
     files: dict[str, bytes | None] = {path: now.matrix.plus(match).to_bytes(now.files.read(path))}

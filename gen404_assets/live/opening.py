@@ -1,15 +1,29 @@
-"""OPEN: once the window has closed, who takes part, the seed and the prompts are read, drawn and published together."""
+"""OPEN: once the window has closed, who takes part, the seed and the prompts are read, drawn and published together.
+
+Between drawing and publishing, the prompts' pictures are copied into the store.
+"""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
+from gen404_assets.competition.prompts import (
+    parse_prompts,
+    prompts_bytes,
+    select_prompts,
+    stem,
+    usable,
+)
 from gen404_assets.competition.round import POOL, Round, round_path
-from gen404_assets.competition.seed import draw_seed
+from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.seed import Seed, draw_seed
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.winner import crown
+from gen404_assets.live.pictures import copy_pictures
 from gen404_assets.live.work import Work, state_file, time_at
+from resources.chain import Block
+from resources.faults import InfrastructureFault
 
 
 def open_round(work: Work) -> Mapping[str, str]:
@@ -25,43 +39,84 @@ def open_round(work: Work) -> Mapping[str, str]:
     latest = chain.block(schedule.latest_reveal_block)
     revealed = chain.reveals(at=latest.number)
     refused: dict[str, str] = {}
+    drawn = _drawn(work, current, latest)
+    name = current.config.round_name(current.number)
+    taking_part = current.submissions
+    if taking_part is None:
+        taking_part = read_submissions(revealed, schedule, name).submissions
+    missing = _missing(work, schedule, *drawn) if len(taking_part) else []
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
-        if now.schedule != schedule:
-            return {}  # a person moved the window meanwhile: what is due is asked anew
+        if now.schedule != schedule or _drawn(work, now, latest) != drawn:
+            return {}  # a person changed what the round is drawn from: what is due is asked anew
         name = now.config.round_name(now.number)
         reading = read_submissions(revealed, schedule, name)
         refused.update(reading.refused)
-        seed = now.seed or draw_seed(latest.number, latest.hash, name)
+        seed, prompts = drawn
+        if missing:
+            seed = seed.naming([*(seed.missing_prompts or ()), *missing])
         submissions = now.submissions if now.submissions is not None else reading.submissions
         made = {
             now.path("submissions.json"): submissions.to_bytes(),
-            now.path("seed.json"): seed.to_bytes(),
-            now.path("prompts.txt"): prompts_bytes(_prompts(work, now, seed.seed)),
+            now.path("seed.json"): seed.to_bytes(now.files.read(now.path("seed.json"))),
+            now.path("prompts.txt"): prompts_bytes(prompts),
         }
         if not len(submissions):
             leader = now.need("leader.json", now.defending)
             made[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
         # What a person has entered before the window closed stands; to have it drawn anew, they delete it.
+        # Which pictures can't be had is added to a seed of theirs.
         files = {path: content for path, content in made.items() if now.files.read(path) is None}
+        if missing:
+            files[now.path("seed.json")] = made[now.path("seed.json")]
         if not len(submissions):
             return files | state_file(now, Stage.FINALIZING, work.rules)
         eta = time_at(latest, schedule.generation_deadline_block)
         return files | state_file(now, Stage.MINER_GENERATION, work.rules, eta)
 
     work.publish([f"Seed, prompts and submissions for round {work.number}"], {Stage.OPEN}, derive)
+    for url, reason in _pool(current.files.read(POOL) or b"")[1]:
+        work.say(f"the pool's {url} can't be used: {reason}")
     for hotkey, reason in refused.items():
         work.say(f"{hotkey} takes no part: {reason}")
     return refused
 
 
-def _prompts(work: Work, current: Round, seed: int) -> list[str]:
-    pool = current.files.read(POOL)
-    lines, skipped = usable(parse_prompts(pool or b"", POOL))
-    for url, reason in skipped:
-        work.say(f"the pool's {url} can't be used: {reason}")
+def _drawn(work: Work, current: Round, latest: Block) -> tuple[Seed, list[str]]:
+    """The round's seed and prompts: those that a person has entered, or else drawn."""
+    name = current.config.round_name(current.number)
+    seed = current.seed or draw_seed(latest.number, latest.hash, name)
+    if current.prompts is not None:
+        return seed, list(current.prompts)
     previous = None
     if current.number:
         path = round_path(current.number - 1, "prompts.txt")
         previous = parse_prompts(current.files.read(path) or b"", path)
-    return select_prompts(seed, lines, previous, current.config, work.rules)
+    lines, _ = _pool(current.files.read(POOL) or b"")
+    return seed, select_prompts(seed.seed, lines, previous, current.config, work.rules)
+
+
+@lru_cache(maxsize=1)
+def _pool(raw: bytes) -> tuple[list[str], list[tuple[str, str]]]:
+    """The usable lines of the pool of prompts, and the others with the reason."""
+    return usable(parse_prompts(raw, POOL))
+
+
+def _missing(work: Work, schedule: Schedule, seed: Seed, prompts: list[str]) -> list[str]:
+    """Copy the prompts' pictures; the stems of those that can't be had and that `seed` doesn't name.
+
+    Raises InfrastructureFault while they are more than half of the round, until half of the miners'
+    time has passed: then their one host, or this machine's own connection, is likely to come back,
+    and a round on the few others is worth less than a late one. After that, the round goes on.
+    """
+    known = seed.missing_prompts or ()
+    gone = copy_pictures(work, [url for url in prompts if stem(url) not in known])
+    if not gone:
+        return []
+    told = "; ".join(f"{url}: {reason}" for url, reason in [*gone.items()][:3])
+    told = f"{len(gone)} of {len(prompts)} prompts give no picture: {told}{'; …' if len(gone) > 3 else ''}"
+    half_time = (schedule.latest_reveal_block + schedule.generation_deadline_block) // 2
+    if 2 * len(gone) > len(prompts) and work.outside.chain.finalized().number < half_time:
+        raise InfrastructureFault(f"{told}. The opening waits for them until block {half_time}")
+    work.alert(f"round {work.number} goes on without some duels: {told}")
+    return [stem(url) for url in gone]

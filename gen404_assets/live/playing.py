@@ -11,10 +11,9 @@ from gen404_assets.competition.duels import (
     Play,
     duel_entry,
     duel_outcome,
-    forced_outcome,
     make_play,
     match_score,
-    overtime,
+    without_judge,
 )
 from gen404_assets.competition.evidence import Evidence, Said
 from gen404_assets.competition.margins import clinched_score
@@ -37,21 +36,31 @@ Asked = tuple["PlayUnderWay", str, bool]
 
 
 class PlayUnderWay:
-    """A match that is played with one seed.
+    """A match that is played with one seed. `picture`: the URL under which the judge is shown a
+    prompt, given the prompt's own.
 
     Answers come in any order. Duels count in one order, those that need no judge first and the others by prompt, and a
     match that is clinched ends with the duel that clinches it: what is recorded depends on the answers alone.
     """
 
-    def __init__(self, current: Round, pair: Pair, seed: int, judge: KeptAnswers, rules: Rules) -> None:
+    def __init__(
+        self,
+        current: Round,
+        pair: Pair,
+        seed: int,
+        judge: KeptAnswers,
+        picture: Callable[[str], str],
+        rules: Rules,
+    ) -> None:
         self.pair, self.seed = pair, seed
         self._current, self._judge, self._rules = current, judge, rules
+        self._picture = picture
         self._sides = sides(current, pair)
         self._replies: dict[tuple[str, bool], Sequence[Reply]] = {}
         self._clinched: int | None = None
         prompts = current.prompts or []
-        late = (overtime(self._sides[0], prompts, rules), overtime(self._sides[1], prompts, rules))
-        decided = {prompt: forced_outcome(stem(prompt), *self._outputs(prompt), late) for prompt in prompts}
+        forced = without_judge(prompts, self._sides, current.missing, rules)
+        decided = {prompt: forced[stem(prompt)] for prompt in prompts}
         self._duels = [self._duel(prompt, outcome) for prompt, outcome in decided.items() if outcome]
         self.open = [prompt for prompt, outcome in decided.items() if outcome is None]
         self.judged = len(self.open)
@@ -66,7 +75,7 @@ class PlayUnderWay:
         left, right = self._outputs(prompt)
         if left is None or right is None or left.png is None or right.png is None:
             raise AssertionError(f"{prompt}: neither the rules nor the judge decide")
-        question = Question(prompt, left.png, right.png, self.seed)
+        question = Question(self._picture(prompt), left.png, right.png, self.seed)
         return question.swapped() if swapped else question
 
     def ask(self, prompt: str, confirm: Callable[[], None], *, swapped: bool) -> Sequence[Reply] | None:

@@ -30,6 +30,7 @@ class Pace:
     download_jitter_seconds: float = 300.0
     download_tries: int = 2
     cdn_patience_seconds: float = 1800.0
+    prompt_patience_seconds: float = 180.0
     publish_interval_seconds: float = 60.0
     build_poll_seconds: float = 30.0
     max_concurrent_duels: int = 8

@@ -234,9 +234,10 @@ def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
                 made = rebuild(picture, seed=current.seed or 0, skill=skill, output_format=current.output_format)
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 _say(f"round {current.number}: {path.stem}: {error}")
-                return
+                continue  # the next step tries this one again
             _write(path, made)
-    _say(f"round {current.number}: {len(missing)} generated in {time.monotonic() - started:.1f} s")
+    made_now = sum(path.exists() for path in missing)
+    _say(f"round {current.number}: {made_now} generated in {time.monotonic() - started:.1f} s")
 
 
 class Cdn:

@@ -42,8 +42,10 @@ class Objects:
 class Round:
     """As much of a round as canary duels take."""
 
+    number = 0
+
     def __init__(self, prompts: list[str]) -> None:
-        self.prompts, self.seed = prompts, self
+        self.prompts_with_picture, self.seed = prompts, self
 
     def path(self, name: str) -> str:
         return name
@@ -59,8 +61,11 @@ class Work:
     """As much of a run's work."""
 
     def __init__(self, judge: Judge, store: Objects) -> None:
-        self.outside = self
+        self.outside = self.pictures = self
         self.judge, self.store = KeptAnswers(judge, store), store
+
+    def url(self, _: int, prompt: str) -> str:
+        return prompt
 
     def read(self, url: str) -> bytes:
         return self.store.read(url)

@@ -18,6 +18,7 @@ from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
+from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
 from gen404_assets.waiting import Waiting
 from resources.chain import Block
@@ -67,6 +68,11 @@ class SimulatedStore:
             raise ObjectConflict(key)
         return self.url(key)
 
+    def key(self, url: str) -> str:
+        if not url.startswith("https://store.example/"):
+            raise ValueError(url)
+        return url.removeprefix("https://store.example/")
+
     def fetch(self, key: str, to: Path) -> bool:
         to.write_bytes(self.objects[key])
         return True
@@ -75,24 +81,33 @@ class SimulatedStore:
         return self.objects.get(key)
 
     def read(self, url: str) -> bytes:
-        """An object's content, or the picture of a prompt, which is kept elsewhere: a plain colour each."""
-        if not url.startswith("https://pool.example/"):
-            return self.objects[url.removeprefix("https://store.example/")]
-        picture = io.BytesIO()
-        Image.new("RGB", (8, 8), f"#{digest(url) % 0xFFFFFF:06x}").save(picture, "PNG")
-        return picture.getvalue()
+        if self.key(url) not in self.objects:
+            raise InfrastructureFault(f"object store: {self.key(url)} is missing")
+        return self.objects[self.key(url)]
+
+
+def picture_of(url: str) -> bytes:
+    """The picture of a prompt: a plain colour each."""
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), f"#{digest(url) % 0xFFFFFF:06x}").save(picture, "PNG")
+    return picture.getvalue()
 
 
 @dataclass
 class SimulatedDownloads:
-    """The miners' CDNs: `served` gives a URL's bytes, or the reason why it can't be had."""
+    """Other people's hosts: `served` gives the bytes of a URL on a miner's CDN, `prompt` those of a
+    prompt's picture, or the reason why they can't be had. `asked`: the miners' URLs."""
 
     served: Callable[[str], bytes | str]
+    prompt: Callable[[str], bytes | str] = picture_of
     asked: list[str] = field(default_factory=list)
 
     def download(self, url: str, to: Path) -> int:
-        self.asked.append(url)
-        found = self.served(url)
+        if url.startswith("https://pool.example/"):
+            found = self.prompt(url)
+        else:
+            self.asked.append(url)
+            found = self.served(url)
         if isinstance(found, str):
             raise MinerFault(found)
         to.write_bytes(found)
@@ -183,6 +198,7 @@ class SimulatedOutside:
         default_factory=lambda: {
             "DOWNLOAD_JITTER_SECONDS": "0",
             "CDN_PATIENCE_SECONDS": "3",
+            "PROMPT_PATIENCE_SECONDS": "0",
             "BUILD_POLL_SECONDS": "0",
             "PUBLISH_INTERVAL_SECONDS": "0",
             "POD_START_INTERVAL": "0",
@@ -197,6 +213,10 @@ class SimulatedOutside:
 
     def _pass(self) -> None:
         self.chain.number += 150
+
+    @property
+    def pictures(self) -> PromptPictures:
+        return PromptPictures(self.store, self.downloads)
 
     def read(self, url: str) -> bytes:
         return self.store.read(url)

@@ -21,7 +21,7 @@ UNREACHABLE = MinerDoes(
 SHARES = 12
 """Into how many tests the effects are shared."""
 
-WORLD = World(miners=(CHEAT, FINE, UNREACHABLE), leader_works=True, leader_penalty=7)
+WORLD = World(miners=(CHEAT, FINE, UNREACHABLE), leader_works=True, leader_penalty=7, gone=frozenset("adgj"))
 
 
 class Killed(BaseException):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.prompts import picture_key
 from gen404_assets.competition.replay.result import FileReplay
 from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import report_path
@@ -57,7 +58,8 @@ def test_g2_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_an
 ) -> None:
     for duel in duels(outside):
         evidence = duel["evidence"]
-        for side, url in (("prompt", duel["prompt"]), ("left", duel["left_png"]), ("right", duel["right_png"])):
+        copy = outside.store.url(picture_key(0, duel["prompt"]))
+        for side, url in (("prompt", copy), ("left", duel["left_png"]), ("right", duel["right_png"])):
             assert evidence[side] == hashlib.sha256(outside.read(url)).hexdigest()
         assert (evidence["model"], evidence["prompt_version"]) == ("simulated", "1")
         assert evidence["seed"] == (now(outside).seed or pytest.fail()).seed

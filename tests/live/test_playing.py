@@ -46,7 +46,7 @@ def slow(outside: SimulatedOutside, seed: int) -> list[int]:
 
 def test_of_questions_beside_each_other_most_share_the_prompt_and_the_first_picture(outside: SimulatedOutside) -> None:
     current = now(outside)
-    plays = [PlayUnderWay(current, (LEADER, hotkey), 1, outside.judge, Rules()) for hotkey in CHALLENGERS]
+    plays = [PlayUnderWay(current, (LEADER, hotkey), 1, outside.judge, str, Rules()) for hotkey in CHALLENGERS]
     asked = [play.question(prompt, swapped=swapped) for play, prompt, swapped in in_order(plays)]
     assert len(asked) == len(set(asked)) == 2 * 12 * 4
     assert sum(one.prompt != other.prompt for one, other in pairwise(asked)) == 11

@@ -84,7 +84,9 @@ class Network:
         self.publish({"state.json": state, "config.json": config, f"rounds/{number}/schedule.json": schedule})
 
     def draw_seed(self, number: int = 0, *, seed: int = 7) -> None:
-        urls = [f"{self.prompts_url}/{path.name}" for path in sorted((self.folder / "prompts").iterdir())]
+        """Publish the seed and the prompts, the first of which has no picture."""
+        names = ["gone.png", *sorted(path.name for path in (self.folder / "prompts").iterdir())]
+        urls = [f"{self.prompts_url}/{name}" for name in names]
         self.publish({f"rounds/{number}/seed.json": {"seed": seed}, f"rounds/{number}/prompts.txt": "\n".join(urls)})
 
     def start(self, *names: str) -> None:

@@ -214,7 +214,8 @@ def _verdicts(
             request = seen.requests.of(hotkey)
             if submitted is None or generated is None:
                 continue
-            verdict = judge_audit(hotkey, submitted, generated, request.critical_prompts if request else [], rules)
+            wanted = submitted.without(seen.missing)
+            verdict = judge_audit(hotkey, wanted, generated, request.critical_prompts if request else [], rules)
             if verdict is not None:
                 yield verdict
 

@@ -13,6 +13,7 @@ from gen404_assets.competition.duels import (
     NOT_JUDGED,
     MatchReport,
     Outcome,
+    has_output,
     margin_without_report,
     match_score,
     without_usable_answer,
@@ -100,7 +101,7 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     unplayed = set() if "clinched" in derived.document else set(current.stems) - {duel.name for duel in recorded.duels}
     differences = [*differences, *(Difference(name, "no duel", "a duel") for name in sorted(unplayed))]
     open_duels = [duel for duel in recorded.duels if duel.issues == NOT_JUDGED]
-    skipped = [duel for duel in recorded.duels if duel.winner is Outcome.SKIPPED]
+    skipped = [duel for duel in recorded.duels if duel.winner is Outcome.SKIPPED and duel.name not in current.missing]
     if open_duels:
         told = f"{len(open_duels)} duels were recorded as draws that the judge never decided"
         notes = [*notes, f"{told}; {_weight(recorded, len(open_duels), current)}"]
@@ -109,6 +110,8 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
         notes = [*notes, f"{told}; {_weight(recorded, unanswered, current)}"]
     if skipped:
         notes = [*notes, f"{len(skipped)} duels were skipped; {_weight(recorded, len(skipped), current)}"]
+    if current.missing:
+        notes = [*notes, f"{len(current.missing)} prompts of the round have no picture: their duels are skipped"]
     result = compared("duels", path, [replace(found, origin=f"in {version}") for found in differences], notes)
     result.from_answers, result.as_recorded = derived.from_answers, derived.as_recorded
     return result
@@ -206,16 +209,13 @@ def _margin(history: History, current: Round, row: Played) -> float:
         counts = _counts(history.round(current.number, row.version.index))
         margins = [score / count for score in scores for count in counts]
         return match.margin if match.margin in margins else margins[0]
+    missing = history.round(current.number, row.version.index).missing
     wanted = [
-        margin_without_report(_has_some(left), _has_some(right))
+        margin_without_report(has_output(left, missing), has_output(right, missing))
         for left, right in _evidence(history, current.number, match.pair, row.version.index)
     ]
     derived = next((margin for margin in wanted if margin in {None, match.margin}), wanted[0] if wanted else None)
     return match.margin if derived is None else derived
-
-
-def _has_some(outputs: Outputs | None) -> bool:
-    return outputs is not None and any(output.model or output.png for _, output in outputs.items())
 
 
 def _lacking(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
@@ -225,7 +225,8 @@ def _lacking(history: History, number: int, rows: Sequence[Played]) -> Iterator[
     for row in rows:
         pair = row.match.pair
         sides = next(_evidence(history, number, pair, row.version.index), (None, None))
-        if pair not in told and all(map(_has_some, sides)):
+        missing = history.round(number, row.version.index).missing
+        if pair not in told and all(has_output(side, missing) for side in sides):
             gone = history.last(report_path(number, pair))
             origin = f"deleted by {gone.who} in {gone}" if gone else f"played in {row.version}"
             yield Difference(_names(pair), "no report", "a report", origin)

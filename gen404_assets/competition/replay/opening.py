@@ -94,16 +94,30 @@ def _remark(hotkey: str, recorded: Submissions, reading: Reading) -> str | None:
 
 
 def replay_seed(history: History, number: int) -> FileReplay | None:
-    """The seed, where the block it comes from is recorded."""
+    """The seed, where the block it comes from is recorded.
+
+    Which pictures could not be had is evidence; each must be that of a prompt of the round.
+    """
     path = round_path(number, "seed.json")
     current = history.round(number)
     recorded, raw = current.seed, history.read(path)
     if recorded is None or raw is None:
         return None
+    missing = recorded.missing_prompts
+    notes = [f"{len(missing)} prompts' pictures could not be had, as recorded"] if missing else []
+    strange = [
+        Difference("missing_prompts", name, "no prompt of the round")
+        for name in missing or ()
+        if current.prompts is not None and name not in current.stems
+    ]
     if recorded.block is None or recorded.block_hash is None:
-        return underivable("seed", path, "it was drawn at random")
+        at_random = underivable("seed", path, "it was drawn at random", notes)
+        return compared("seed", path, strange, notes) if strange else at_random
     derived = draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number))
-    return compared("seed", path, *compare(raw, keeping(recorded, derived).to_bytes()))
+    if "missing_prompts" in recorded.model_fields_set:
+        derived = derived.model_copy(update={"missing_prompts": missing})
+    differences, layout = compare(raw, keeping(recorded, derived).to_bytes())
+    return compared("seed", path, [*differences, *strange], [*layout, *notes])
 
 
 def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | None:

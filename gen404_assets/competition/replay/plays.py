@@ -13,9 +13,8 @@ from gen404_assets.competition.duels import (
     Play,
     duel_entry,
     duel_outcome,
-    forced_outcome,
     match_score,
-    overtime,
+    without_judge,
 )
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.margins import BEST_OF_3, clinched_score, is_close, middle, seed_again
@@ -73,11 +72,14 @@ class _Match:
         self._by_name = {stem(prompt): prompt for prompt in prompts}
         left, right = (outputs if outputs is not None else Outputs({}) for outputs in sides)
         self._sides = left, right
-        late = (overtime(left, prompts, rules), overtime(right, prompts, rules))
-        self._forced = {name: forced_outcome(name, *self._outputs(name), late) for name in self._by_name}
+        self._forced = without_judge(prompts, self._sides, current.missing, rules)
         self.judged = sum(forced is None for forced in self._forced.values())
         self._format = _format(recorded, current)
         self._seed = current.seed.seed if current.seed is not None else None
+        plays = [recorded, *(recorded.others or ())]
+        evidence = any(duel.evidence is not None for play in plays for duel in play.duels)
+        self._skips_as_recorded = not (evidence or current.missing)
+        """Older reports, which hold no evidence, skip duels for reasons that are not recorded."""
 
     def asks(self, name: str) -> bool:
         """Whether a prompt is the judge's to decide."""
@@ -117,11 +119,14 @@ class _Match:
         forced = self._forced[name]
         evidence: Document = {}
         decided: tuple[Any, str] = (theirs.winner, theirs.issues)
-        if forced is not None and theirs.winner not in {forced[0], Outcome.SKIPPED}:
+        as_recorded = theirs.winner is Outcome.SKIPPED and self._skips_as_recorded
+        if forced is not None and theirs.winner is not forced[0] and not as_recorded:
             decided = forced
         elif forced is None and theirs.evidence is not None:
             decided = _judged(theirs.evidence, theirs.issues)
             evidence = {"evidence": _checked(theirs.evidence, seed)}
+        elif forced is None and theirs.winner is Outcome.SKIPPED and not as_recorded:
+            decided = "left, right or draw: the prompt is not missing", theirs.issues
         entry = duel_entry(self._by_name[name], *self._outputs(name), decided, self._format)
         return entry | evidence | (theirs.model_extra or {})
 

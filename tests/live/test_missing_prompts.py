@@ -1,0 +1,492 @@
+"""A prompt whose picture can't be had: the round is opened, judged, audited and ended without it, and replays clean."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.due import Lane, due
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.prompts import picture_key, stem
+from gen404_assets.competition.replay.result import Finding
+from gen404_assets.competition.replay.rounds import replay_round
+from gen404_assets.competition.round import outputs_path, report_path
+from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.state import Stage
+from gen404_assets.live.auditing import audit_candidates, make_baseline
+from gen404_assets.live.building import track_builds
+from gen404_assets.live.collecting import collect
+from gen404_assets.live.judging import crown_winner, judge_matches
+from gen404_assets.live.opening import open_round
+from gen404_assets.live.work import Work
+from gen404_assets.operating import audit_source
+from gen404_assets.views import VIEWS
+from resources.faults import InfrastructureFault
+from tests.live.outside import SimulatedOutside, picture_of
+from tests.live.rounds import now, opened, reveal, stage, work
+from tests.rules.examples import MINERS
+
+FINE, POOR = MINERS[:2]
+SEED = "rounds/0/seed.json"
+LATEST, DEADLINE = 600, 900
+
+
+def pool_of(outside: SimulatedOutside, names: str) -> None:
+    """The pool has these prompts alone: fewer than a round has, so they are taken as they stand."""
+    urls = "\n".join(f"https://pool.example/{name}.png" for name in names)
+    outside.repository.commit({"prompts.txt": urls.encode()}, "By hand")
+
+
+def gone(outside: SimulatedOutside, names: str, reason: str | bytes = "the host isn't found") -> None:
+    """These prompts' hosts give no picture."""
+    outside.downloads.prompt = lambda url: reason if stem(url) in names else picture_of(url)
+
+
+def window_closed(missing: str, names: str = "abcd", **config: object) -> SimulatedOutside:
+    """Round 0 at the end of its window, with prompts whose hosts are gone."""
+    outside = opened(**{"prompts_per_round": len(names) + 1, **config})
+    pool_of(outside, names)
+    gone(outside, missing)
+    reveal(outside, [FINE, POOR])
+    outside.chain.number = LATEST
+    return outside
+
+
+def missing_in(outside: SimulatedOutside) -> list[str] | None:
+    found = json.loads(outside.repository.head.read(SEED) or b"{}").get("missing_prompts")
+    return None if found is None else list(found)
+
+
+def copies(outside: SimulatedOutside, number: int = 0) -> list[str]:
+    return sorted(key for key in outside.store.objects if key.startswith(f"rounds/{number}/prompts/"))
+
+
+# --- the opening
+
+
+def test_all_pictures_are_copied_and_the_seed_says_nothing_of_them() -> None:
+    outside = window_closed("")
+    open_round(work(outside))
+    assert copies(outside) == [f"rounds/0/prompts/{name}.png" for name in "abcd"]
+    assert set(json.loads(outside.repository.head.read(SEED) or b"")) == {"seed", "block", "block_hash"}
+
+
+def test_a_prompt_whose_host_is_gone_is_named_beside_the_seed_and_the_round_opens() -> None:
+    outside = window_closed("b")
+    alerts: list[str] = []
+    open_round(Work(outside, 0, lambda _: None, alerts.append))  # type: ignore[arg-type]
+    assert (stage(outside), missing_in(outside)) == (Stage.MINER_GENERATION, ["b"])
+    assert outside.repository.messages[-1] == "Seed, prompts and submissions for round 0"
+    assert now(outside).stems == ["a", "b", "c", "d"], "miners see the same prompts"
+    (told,) = alerts
+    assert "1 of 4 prompts give no picture: https://pool.example/b.png: the host isn't found" in told
+
+
+def test_a_page_that_is_served_in_place_of_the_picture_is_no_picture() -> None:
+    outside = window_closed("")
+    gone(outside, "c", b"<html>Not found</html>")
+    open_round(work(outside))
+    assert missing_in(outside) == ["c"]
+    assert copies(outside) == [f"rounds/0/prompts/{name}.png" for name in "abd"]
+
+
+def test_several_are_named_in_the_order_of_the_prompts() -> None:
+    outside = window_closed("da", "fdca")
+    open_round(work(outside))
+    assert missing_in(outside) == ["d", "a"]
+
+
+def test_a_carried_over_prompt_is_copied_anew_as_the_miners_get_it_now() -> None:
+    outside = window_closed("", last_competition_date="2026-01-07")
+    for name in ("abcd", "aefg"):
+        gone(outside, "a" if name == "aefg" else "")
+        open_round(work(outside, now(outside).number))
+        if name == "abcd":
+            skip_to_the_next_round(outside, name="aefg")
+    assert copies(outside) == [f"rounds/0/prompts/{name}.png" for name in "abcd"]
+    assert copies(outside, 1) == [f"rounds/1/prompts/{name}.png" for name in "efg"]
+    assert json.loads(outside.repository.head.read("rounds/1/seed.json") or b"")["missing_prompts"] == ["a"]
+
+
+def skip_to_the_next_round(outside: SimulatedOutside, name: str) -> None:
+    """Round 1 is at the end of its window; a person has chosen its prompts."""
+    schedule = {"earliest_reveal_block": LATEST + 1, "latest_reveal_block": 8000, "generation_deadline_block": 8300}
+    urls = "\n".join(f"https://pool.example/{each}.png" for each in name)
+    state = {"current_round": 1, "stage": "open", "next_stage_eta": None}
+    outside.repository.commit(
+        {
+            "rounds/1/schedule.json": json.dumps(schedule).encode(),
+            "rounds/1/prompts.txt": urls.encode(),
+            "state.json": json.dumps(state).encode(),
+        },
+        "By hand",
+    )
+    outside.chain.revealed = {FINE: [(7000, outside.chain.revealed[FINE][0][1])]}
+    outside.chain.number = 8000
+
+
+def test_no_picture_is_asked_for_where_nobody_takes_part() -> None:
+    outside = window_closed("abcd")
+    outside.chain.revealed.clear()
+    open_round(work(outside))
+    assert (stage(outside), missing_in(outside), copies(outside)) == (Stage.FINALIZING, None, [])
+
+
+def test_the_opening_waits_while_most_pictures_can_not_be_had_until_half_of_the_miners_time_has_passed() -> None:
+    outside = window_closed("abc")
+    for block in (LATEST, 749):
+        outside.chain.number = block
+        with pytest.raises(
+            InfrastructureFault, match=r"3 of 4 prompts give no picture: .* waits for them until block 750"
+        ):
+            open_round(work(outside))
+        assert stage(outside) is Stage.OPEN
+    outside.chain.number = 750
+    open_round(work(outside))
+    assert (stage(outside), missing_in(outside)) == (Stage.MINER_GENERATION, ["a", "b", "c"])
+
+
+def test_g1_while_it_waits_the_hosts_may_come_back() -> None:
+    outside = window_closed("abc")
+    with pytest.raises(InfrastructureFault):
+        open_round(work(outside))
+    gone(outside, "")
+    open_round(work(outside))
+    assert (stage(outside), missing_in(outside)) == (Stage.MINER_GENERATION, None)
+
+
+def test_g15_what_was_copied_before_a_crash_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = window_closed("b")
+    asked: list[str] = []
+
+    def prompt(url: str) -> bytes | str:
+        asked.append(stem(url))
+        return "the host isn't found" if stem(url) == "b" else picture_of(url)
+
+    outside.downloads.prompt = prompt
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outside.repository, "publish", killed)
+        with pytest.raises(Killed):
+            open_round(work(outside))
+    open_round(work(outside))
+    assert sorted(asked) == ["a", "b", "b", "c", "d"]
+    assert missing_in(outside) == ["b"]
+
+
+# --- what a person has typed
+
+
+def test_a_seed_that_a_person_typed_stands_and_the_missing_are_added() -> None:
+    outside = window_closed("b")
+    outside.repository.commit({SEED: b'{"seed": 7, "note": "mine"}'}, "By hand")
+    open_round(work(outside))
+    found = json.loads(outside.repository.head.read(SEED) or b"")
+    assert found == {"seed": 7, "note": "mine", "missing_prompts": ["b"]}
+
+
+def test_a_prompt_that_a_person_has_named_is_not_asked_for_and_others_are_added() -> None:
+    outside = window_closed("b")
+    outside.repository.commit({SEED: b'{"seed": 7, "missing_prompts": ["d"]}'}, "By hand")
+    open_round(work(outside))
+    assert missing_in(outside) == ["d", "b"]
+    assert copies(outside) == ["rounds/0/prompts/a.png", "rounds/0/prompts/c.png"]
+
+
+def test_g16_prompts_that_a_person_changes_while_pictures_are_copied_are_copied_too() -> None:
+    outside = window_closed("b")
+    outside.repository.before_push = lambda: pool_of(outside, "bxyz")
+    open_round(work(outside))
+    assert stage(outside) is Stage.OPEN, "nothing that was drawn before is laid over the change"
+    open_round(work(outside))
+    assert (now(outside).stems, missing_in(outside)) == (["b", "x", "y", "z"], ["b"])
+    assert {"rounds/0/prompts/x.png", "rounds/0/prompts/z.png"} <= set(copies(outside))
+
+
+# --- the round
+
+
+def generated(missing: str, names: str = "abcd", **config: object) -> SimulatedOutside:
+    """All is downloaded, also for prompts without a picture, which some miners know; the baseline is made."""
+    outside = window_closed(missing, names, **config)
+    open_round(work(outside))
+    outside.chain.number = DEADLINE
+    collect(work(outside))
+    outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys([FINE, POOR], "success"))
+    track_builds(work(outside))
+    make_baseline(work(outside))
+    penalties = {LEADER: 5, FINE: 1, POOR: 9}
+    outside.judging.penalty = lambda url: penalties[url.split("/")[5]]
+    return outside
+
+
+def report(outside: SimulatedOutside, hotkey: str = FINE) -> dict[str, Any]:
+    content = outside.repository.head.read(report_path(0, (LEADER, hotkey)))
+    return dict(json.loads(content or b"{}"))
+
+
+def outputs(outside: SimulatedOutside, hotkey: str, name: str) -> dict[str, Any]:
+    return dict(json.loads(outside.repository.head.read(f"rounds/0/{hotkey}/{name}") or b"{}"))
+
+
+def replayed(outside: SimulatedOutside) -> dict[str, list[str]]:
+    """What the replay finds of round 0: path -> differences."""
+    files = replay_round(outside.repository.history(), 0, Rules()).files
+    return {
+        file.path: [str(difference) for difference in file.differences] or [file.reason]
+        for file in files
+        if file.finding not in {Finding.IDENTICAL, Finding.NOT_DERIVABLE}
+    }
+
+
+def test_a_whole_round_is_judged_audited_and_ended_without_the_picture_and_replays_clean() -> None:
+    outside = generated("b")
+    judge_matches(work(outside))
+    audit_candidates(work(outside))
+    audit_source(outside, FINE, outside.verdict(FINE), "")  # type: ignore[arg-type]
+    crown_winner(work(outside))
+    assert stage(outside) is Stage.FINALIZING
+    assert (now(outside).winner or pytest.fail()).winner_hotkey == FINE
+    assert replayed(outside) == {}
+
+
+def test_baseline_and_audits_leave_it_out_and_downloads_do_not() -> None:
+    outside = generated("b")
+    assert set(outputs(outside, LEADER, "generated.json")) == {"a", "c", "d"}
+    assert set(outputs(outside, FINE, "submitted.json")) == {"a", "b", "c", "d"}
+    judge_matches(work(outside))
+    audit_candidates(work(outside))
+    assert set(outputs(outside, FINE, "generated.json")) == {"a", "c", "d"}
+    audit = now(outside).audits[FINE]
+    assert (audit.outcome, audit.checked_prompts, audit.failed_prompts) == ("passed", 3, 0)
+
+
+def test_its_duels_are_skipped_and_the_number_of_prompts_stays() -> None:
+    outside = generated("b")
+    judge_matches(work(outside))
+    found = report(outside)
+    assert [(duel["name"], duel["winner"]) for duel in found["duels"]] == [
+        ("a", "right"),
+        ("b", "skipped"),
+        ("c", "right"),
+        ("d", "right"),
+    ]
+    assert (found["score"], found["margin"]) == (3, 0.75)
+    skipped = found["duels"][1]
+    assert skipped["issues"] == "The picture of prompt b could not be had"
+    assert skipped["prompt"] == "https://pool.example/b.png"
+    assert "evidence" not in skipped
+    assert outputs(outside, FINE, "submitted.json")["b"]["png"] == skipped["right_png"]
+
+
+def test_the_judge_is_shown_our_own_copies_and_never_the_missing_one_nor_are_its_canaries() -> None:
+    outside = generated("abc", "cadbefgh")
+    shown = []
+    ask = outside.judging.ask
+
+    def asked(question: Any) -> Any:
+        shown.append(question.prompt)
+        return ask(question)
+
+    outside.judging.ask = asked  # type: ignore[method-assign]
+    judge_matches(work(outside))
+    assert set(shown) == {outside.store.url(f"rounds/0/prompts/{name}.png") for name in "defgh"}
+
+
+def test_g2_the_evidence_holds_the_digest_of_the_copy_whatever_the_host_serves_later() -> None:
+    outside = generated("")
+    outside.downloads.prompt = lambda url: b"another picture at " + url.encode()
+    judge_matches(work(outside))
+    for duel in report(outside)["duels"]:
+        assert duel["evidence"]["prompt"] == hashlib.sha256(picture_of(duel["prompt"])).hexdigest()
+
+
+def test_a_close_match_asks_for_critical_prompts_among_those_that_were_won() -> None:
+    outside = generated("b", win_margin=0.75)
+    judge_matches(work(outside))
+    (request,) = now(outside).requests.root
+    assert set(request.critical_prompts) == {"a", "c", "d"}
+
+
+def test_a_match_is_clinched_within_what_is_left_of_it() -> None:
+    names = "abcdefghijk"
+    outside = generated("bd", names)
+    outside.rules = Rules(clinch_matches=True)
+    judge_matches(work(outside))
+    found = report(outside, POOR)
+    assert found["clinched"]["prompts"] == len(names)
+    assert {duel["name"] for duel in found["duels"]} >= {"b", "d"}, "what needs no judge counts first"
+    assert replayed(outside) == {}
+
+
+def test_g11_a_round_without_any_picture_is_the_leaders_and_nobody_is_asked() -> None:
+    outside = window_closed("abcd")
+    outside.chain.number = DEADLINE
+    open_round(work(outside))
+    collect(work(outside))
+    found = due(now(outside).files, DEADLINE)
+    assert not found.assets(Lane.BASELINE)
+    make_baseline(work(outside))
+    judge_matches(work(outside))
+    crown_winner(work(outside))
+    assert (now(outside).winner or pytest.fail()).winner_hotkey == LEADER
+    assert [match.margin for match in now(outside).matrix.matches] == [0.0, 0.0]
+    assert not outside.judging.asked
+    assert replayed(outside) == {}
+
+
+def test_g11_a_leader_who_made_nothing_does_not_lose_by_what_is_there_of_a_missing_prompt_alone() -> None:
+    outside = generated("b")
+    nothing = {"glb": None, "png": None, "generation_time": 0.0, "size": 0, "attempts": 3, "distance": 0.0}
+    outside.repository.commit(
+        {
+            outputs_path(0, LEADER): json.dumps(dict.fromkeys("acd", nothing)).encode(),
+            outputs_path(0, FINE): json.dumps(
+                outputs(outside, FINE, "submitted.json") | dict.fromkeys("acd", nothing)
+            ).encode(),
+        },
+        "By hand",
+    )
+    judge_matches(work(outside))
+    assert {match.right: match.margin for match in now(outside).matrix.matches} == {FINE: 0.0, POOR: 100.0}
+    assert replayed(outside) == {}
+
+
+# --- later
+
+
+def test_a_round_that_was_opened_without_copies_is_judged_from_copies_made_now() -> None:
+    outside = generated("")
+    for key in copies(outside):
+        del outside.store.objects[key]
+    judge_matches(work(outside))
+    assert len(copies(outside)) == 4
+    assert replayed(outside) == {}
+
+
+@pytest.mark.parametrize("needs", [judge_matches, make_baseline])
+def test_g1_a_copy_that_is_lost_and_not_to_be_had_again_is_no_result(needs: Callable[[Work], None]) -> None:
+    outside = generated("")
+    if needs is make_baseline:
+        outside.repository.commit({outputs_path(0, LEADER): None}, "By hand")
+    del outside.store.objects[picture_key(0, "https://pool.example/c.png")]
+    gone(outside, "c")
+    with pytest.raises(InfrastructureFault, match=r"rounds/0/prompts/c.png is not in the store.*missing_prompts of"):
+        needs(work(outside))
+    assert not now(outside).matrix.matches
+
+
+def test_a_person_may_name_it_then_and_the_round_goes_on() -> None:
+    outside = generated("")
+    del outside.store.objects[picture_key(0, "https://pool.example/c.png")]
+    gone(outside, "c")
+    seed = json.loads(outside.repository.head.read(SEED) or b"")
+    outside.repository.commit({SEED: json.dumps(seed | {"missing_prompts": ["c"]}).encode()}, "By hand")
+    judge_matches(work(outside))
+    assert len(now(outside).matrix.matches) == 2
+    assert replayed(outside) == {}
+
+
+def by_hand(outside: SimulatedOutside, files: dict[str, bytes]) -> None:
+    outside.repository.commit(files, "By hand")
+
+
+def test_a_person_who_names_a_prompt_while_a_match_is_played_has_it_played_without_it() -> None:
+    outside = generated("")
+    seed = json.loads(outside.repository.head.read(SEED) or b"")
+    named = {SEED: json.dumps(seed | {"missing_prompts": ["c"]}).encode()}
+    outside.repository.before_push = lambda: by_hand(outside, named)
+    judge_matches(work(outside))
+    assert [duel["winner"] for duel in report(outside)["duels"]] == ["right", "right", "skipped", "right"]
+    assert replayed(outside) == {}
+
+
+def test_a_prompt_whose_picture_is_found_again_is_regenerated_and_played_from_then_on() -> None:
+    outside = generated("b")
+    judge_matches(work(outside))
+    seed = json.loads(outside.repository.head.read(SEED) or b"")
+    del seed["missing_prompts"]
+    outside.repository.commit({SEED: json.dumps(seed).encode()}, "By hand")
+    gone(outside, "")
+    assert due(now(outside).files, DEADLINE).of("baseline") == [LEADER]
+    make_baseline(work(outside))
+    assert set(outputs(outside, LEADER, "generated.json")) == {"a", "b", "c", "d"}
+    assert replayed(outside) == {}, "matches that were played stand as they were judged"
+
+
+# --- the replay
+
+
+@pytest.fixture
+def judged() -> SimulatedOutside:
+    outside = generated("b")
+    judge_matches(work(outside))
+    audit_candidates(work(outside))
+    return outside
+
+
+def tampered(outside: SimulatedOutside, path: str, change: Callable[[Any], Any]) -> dict[str, list[str]]:
+    content = json.loads(outside.repository.head.read(path) or b"")
+    change(content)
+    outside.repository.commit({path: json.dumps(content, indent=2).encode()}, "By hand")
+    return replayed(outside)
+
+
+REPORT = report_path(0, (LEADER, FINE))
+
+
+def test_a_duel_that_should_have_been_skipped_is_found(judged: SimulatedOutside) -> None:
+    found = tampered(judged, REPORT, lambda report: report["duels"][1].update(winner="left"))
+    assert "duels[1].winner: recorded left, derived skipped" in found[REPORT][0]
+
+
+@pytest.mark.parametrize("evidence", [True, False])
+def test_a_duel_that_should_not_have_been_skipped_is_found(judged: SimulatedOutside, *, evidence: bool) -> None:
+    def skip(report: Any) -> None:
+        report["duels"][2].update(winner="skipped")
+        if not evidence:
+            del report["duels"][2]["evidence"]
+
+    found = tampered(judged, REPORT, skip)
+    assert any("duels[2].winner: recorded skipped" in line for line in found[REPORT])
+
+
+def test_a_duel_that_is_skipped_in_a_round_without_missing_prompts_is_found() -> None:
+    outside = generated("")
+    judge_matches(work(outside))
+    found = tampered(outside, REPORT, lambda report: report["duels"][2].update(winner="skipped"))
+    assert "duels[2].winner: recorded skipped, derived right" in found[REPORT][0]
+
+
+def test_a_missing_stem_that_is_no_prompt_of_the_round_is_found(judged: SimulatedOutside) -> None:
+    found = tampered(judged, SEED, lambda seed: seed["missing_prompts"].append("zebra"))
+    assert found[SEED] == ["missing_prompts: recorded zebra, derived no prompt of the round"]
+
+
+def test_an_audit_that_counts_the_missing_prompt_is_found(judged: SimulatedOutside) -> None:
+    path = "rounds/0/generation_audits.json"
+    found = tampered(judged, path, lambda audits: audits[FINE].update(checked_prompts=4))
+    assert "checked_prompts: recorded 4, derived 3" in found[path][0]
+
+
+def test_the_replay_says_how_many_are_missing(judged: SimulatedOutside) -> None:
+    files = {file.path: file for file in replay_round(judged.repository.history(), 0, Rules()).files}
+    assert files[SEED].notes == ["1 prompts' pictures could not be had, as recorded"]
+    assert files[REPORT].notes == ["1 prompts of the round have no picture: their duels are skipped"]
+    assert (files[REPORT].from_answers, files[REPORT].as_recorded) == (3, 0)
+
+
+def test_what_is_missing_is_shown(judged: SimulatedOutside) -> None:
+    assert VIEWS["seed"](now(judged))["missing_prompts"] == ["b"]
+    shown = VIEWS["prompts"](now(judged))
+    assert shown["without a picture"] == 1
+    assert shown["prompts"] == 4
