@@ -49,11 +49,12 @@ def warm_up(environment: Mapping[str, str] = os.environ) -> int:
             ready = pool.health()
         finally:
             pool.close()
-        print(f"meshes are drawn by {ready['gl']}, splats by {ready['cuda'] or 'the CPU'}")
-        if ready["splats_fault"]:
-            raise RendererDown(ready["splats_fault"])
     except (KernelsMissing, RendererDown, OSError) as error:
         print(f"warm-up: {error}", file=sys.stderr)
+        return 2
+    print(f"meshes are drawn by {ready['gl']}, splats by {ready['cuda'] or 'the CPU'}")
+    if fault := ready["splats_fault"]:
+        print(f"warm-up: no splats can be drawn: {fault}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,8 +1,12 @@
-"""The two ways in which a picture can fail to come about."""
+"""The ways in which a picture can fail to come about."""
 
 
 class Refused(Exception):
     """The file can't be shown; the message is the reason, a sentence that its maker can act on."""
+
+
+class Unreadable(Refused):
+    """A part of the file is broken or missing. Who can do without the part draws the file all the same."""
 
 
 class RendererDown(Exception):

@@ -1,10 +1,11 @@
 """gsplat's CUDA kernels: compiled once, when the platform is installed, and only loaded by workers.
 
-Left alone, gsplat compiles them when they are first used (75 to 96 s on 16 cores), and has `ninja` look at every
-start whether a compiler, a flag or a variable has changed, in which case it compiles again. Here, `compile_kernels` has
-gsplat do that in a process of its own and keeps the library under the versions it was made for; `load_kernels` gives
-gsplat that library in place of `gsplat.csrc`, the one that comes with a gsplat built from source, for which gsplat looks
-first. No worker needs a compiler, `ninja` or a lock.
+Left alone, gsplat compiles them when they are first used (75 to 96 s on 16 cores), and has `ninja`
+look at every start whether a compiler, a flag or a variable has changed, in which case it compiles
+again. Here, `compile_kernels` has gsplat do that in a process of its own, and keeps the library under
+the versions it was made for. `load_kernels` gives gsplat that library as `gsplat.csrc`: a gsplat that
+was built from source has one of this name, for which it looks first. No worker needs a compiler,
+`ninja` or a lock.
 """
 
 import fcntl
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 _NAME = "gsplat_cuda"  # as gsplat calls the library, whose entry point carries the name
 WARM_UP = "run `gen404 warm-up` (or `python -m gpu.warmup`) on this machine"
@@ -41,7 +43,7 @@ def library(environment: Mapping[str, str]) -> Path:
 
 def load_kernels(environment: Mapping[str, str]) -> None:
     """Have gsplat draw with the kernels that were compiled. Raises KernelsMissing."""
-    gsplat = importlib.import_module("gsplat")
+    gsplat: Any = importlib.import_module("gsplat")
     if importlib.util.find_spec("gsplat.csrc"):  # built from source: it has its own
         return
     file = library(environment)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu import gltf, textures
-from gpu.faults import Refused
+from gpu.faults import Refused, Unreadable
 from gpu.glb import Array, Glb, normalized
 from gpu.views import Picture
 
@@ -266,10 +266,11 @@ def _textures(glb: Glb, infos: dict[str, gltf.TextureInfo], values: dict[str, Ar
     """The textures by slot; a picture that several use is decoded once, and all sizes are known before any is."""
     sources = {slot: _source(glb, info.index) for slot, info in infos.items()}
     views = {index: _picture_bytes(glb, index) for index, _ in sources.values()}
-    total = sum(textures.pixels(view) for view in views.values())
-    if total > textures.PIXELS:
-        raise Refused(f"the textures have {total:,} pixels, more than {textures.PIXELS:,}")
-    pictures = {index: textures.decode(view) for index, view in views.items()}
+    pictures: dict[int, Picture] = {}
+    for index, decoded in textures.decode_all(views).items():
+        if isinstance(decoded, Unreadable):
+            raise decoded
+        pictures[index] = decoded
     return {
         slot: Texture(pictures[sources[slot][0]], _coordinates(info, values), sources[slot][1])
         for slot, info in infos.items()

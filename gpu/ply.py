@@ -171,13 +171,14 @@ def _binary(header: Header, data: memoryview) -> _Rows:
     start = header.start
     for element in header.before:
         start = _after(element, header, data, start)
-    fields = [(each.name, f"{header.order}{each.kind}") for each in header.vertices.properties]
-    row, count = np.dtype(fields), header.vertices.rows
+    row = np.dtype([(each.name, f"{header.order}{each.kind}") for each in header.vertices.properties])
+    count = header.vertices.rows
     if count * row.itemsize > len(data) - start:
         whole = f"{count:,} Gaussians take {count * row.itemsize:,} bytes"
         raise Refused(f"the file is cut short: {whole}")
     if all(row[name] == "<f4" for name in NAMES):
-        offsets = np.array([(row.fields or {})[name][1] for name in NAMES], np.uint64)
+        fields: Any = row.fields
+        offsets = np.array([fields[name][1] for name in NAMES], np.uint64)
         return _Rows(_bytes(data), start, row.itemsize, count, offsets)
     rows = np.frombuffer(data, row, count, start)
     return _converted([rows[name] for name in NAMES])
@@ -189,7 +190,7 @@ def _converted(columns: list[Any]) -> _Rows:
     with np.errstate(over="ignore", invalid="ignore"):
         for place, column in enumerate(columns):
             values[:, place] = column
-    offsets = np.arange(0, values.strides[0], 4, np.uint64)
+    offsets = np.arange(0, values.strides[0], 4, dtype=np.uint64)
     return _Rows(_bytes(values.data.cast("B")), 0, values.strides[0], len(values), offsets)
 
 

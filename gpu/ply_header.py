@@ -74,7 +74,7 @@ def _lines(head: bytes) -> tuple[list[list[str]], int]:
     How the first line ends tells how all do: after a CR alone, an LF would be the first byte of the data.
     """
     end = b"\r" if head[3:5] != b"\r\n" and head[3:4] == b"\r" else b"\n"
-    found = []
+    found: list[list[str]] = []
     start = head.index(end) + 1
     while (stop := head.find(end, start)) >= 0:
         words = head[start:stop].split()

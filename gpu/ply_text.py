@@ -63,31 +63,15 @@ def _read(content: Any, start: int, count: int) -> Any:
 @numba.njit(cache=True, nogil=True)
 def _number(word: Any) -> Any:
     """Whether a word is a number, and which: to within a unit in the last place of 64 bits."""
-    negative = len(word) > 0 and word[0] == _MINUS
-    at = 1 if len(word) > 0 and (word[0] == _MINUS or word[0] == _PLUS) else 0
-    mantissa, exponent, digits, any_digit, behind = np.uint64(0), 0, 0, False, False
-    while at < len(word):
-        letter = word[at]
-        if _ZERO <= letter <= _NINE:
-            any_digit = True
-            if digits < _DIGITS:
-                mantissa = mantissa * np.uint64(10) + np.uint64(letter - _ZERO)
-                digits += mantissa > 0
-                exponent -= behind
-            else:
-                exponent += not behind
-        elif letter == _POINT and not behind:
-            behind = True
-        else:
-            break
-        at += 1
+    negative, first = _sign(word)
+    mantissa, exponent, any_digit, at = _digits(word, first)
     if at < len(word):
         if any_digit and word[at] | _SMALL == _E:
             ok, power = _exponent(word[at + 1 :])
             if not ok:
                 return False, 0.0
             exponent += power
-        elif word[at] == _HASH or (not any_digit and not behind):
+        elif word[at] == _HASH or at == first:
             return _no_number(word[at:], negative)
         else:
             return False, 0.0
@@ -101,9 +85,39 @@ def _number(word: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
+def _sign(word: Any) -> Any:
+    """Whether there is a minus, and how many characters the sign takes."""
+    if len(word) > 0 and word[0] == _MINUS:
+        return True, 1
+    return False, 1 if len(word) > 0 and word[0] == _PLUS else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _digits(word: Any, first: int) -> Any:
+    """The digits as a whole number and a power of ten, whether there are any, and where they end."""
+    mantissa, exponent, digits, any_digit, behind = np.uint64(0), 0, 0, False, False
+    at = first
+    while at < len(word):
+        letter = word[at]
+        if _ZERO <= letter <= _NINE:
+            any_digit = True
+            if digits < _DIGITS:
+                mantissa = mantissa * np.uint64(10) + np.uint64(letter - _ZERO)
+                digits += int(mantissa > np.uint64(0))
+                exponent -= int(behind)
+            else:
+                exponent += int(not behind)
+        elif letter == _POINT and not behind:
+            behind = True
+        else:
+            break
+        at += 1
+    return mantissa, exponent, any_digit, at
+
+
+@numba.njit(cache=True, nogil=True)
 def _exponent(word: Any) -> Any:
-    negative = len(word) > 0 and word[0] == _MINUS
-    first = 1 if len(word) > 0 and (word[0] == _MINUS or word[0] == _PLUS) else 0
+    negative, first = _sign(word)
     power = 0
     for at in range(first, len(word)):
         if not _ZERO <= word[at] <= _NINE:

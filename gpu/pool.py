@@ -118,9 +118,9 @@ class Pool:
         raise AssertionError
 
     def health(self) -> dict[str, Any]:
-        """What the last worker said when it was ready: OpenGL's device, CUDA's (None: the CPU draws splats), why splats
-        can't be drawn (None: they can), whether it has a network namespace of its own and can open files no more. Raises
-        RendererDown."""
+        """What the last worker said when it was ready: OpenGL's device, CUDA's (None: the CPU draws
+        splats), why splats can't be drawn (None: they can), whether it has a network namespace of its
+        own and can open files no more. Raises RendererDown."""
         with self._changed:
             while not self._ready and self._coming:
                 self._changed.wait()

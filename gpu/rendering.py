@@ -43,7 +43,7 @@ class Rendering:
         """The PNG of a file's grid (1041, 1041). Raises Refused for a file that can't be shown, and RendererDown where
         no splats can be drawn."""
         if kind == "ply":
-            views = self._splats(read_splats(data))
+            views = self.draw_splats(read_splats(data))
         else:
             views = self.meshes.draw(read_mesh(data), draft=kind == "glb-draft")
         return png(grid(views))
@@ -60,6 +60,12 @@ class Rendering:
     def meshes(self) -> MeshDrawing:
         return MeshDrawing()
 
+    def draw_splats(self, splats: Splats) -> list[Picture]:
+        """The four views, each (518, 518, 3). Raises RendererDown where none can be drawn."""
+        if self.splats_fault is not None:
+            raise RendererDown(f"splats can't be drawn: {self.splats_fault}")
+        return draw_splats(splats) if self._cuda_splats is None else self._cuda_splats.draw(splats)
+
     def _try_splats(self, splats: Splats) -> None:
         try:
             if self._cuda_splats is not None:
@@ -68,8 +74,3 @@ class Rendering:
                 draw_splats(splats)
         except RendererDown as down:
             self.splats_fault, self._cuda_splats = str(down), None
-
-    def _splats(self, splats: Splats) -> list[Picture]:
-        if self.splats_fault is not None:
-            raise RendererDown(f"splats can't be drawn: {self.splats_fault}")
-        return draw_splats(splats) if self._cuda_splats is None else self._cuda_splats.draw(splats)

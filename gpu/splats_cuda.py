@@ -111,16 +111,18 @@ class CudaSplats:
         torch = self._torch
         try:
             with torch.inference_mode():
-                there = self._there(gaussians(splats))
-                colors = self._there({"colors": splats.colors})
-                self._check_size(there)
-                pictures = [self._view({**there, **colors}, number) for number in range(len(AZIMUTHS))]
-                return list(torch.cat(pictures).cpu().numpy())
+                return self._drawn(splats)
         except torch.OutOfMemoryError as error:
             raise RendererDown(f"the GPU has no memory left: {_first_line(error)}") from None
         finally:
-            there = colors = pictures = None
             self._give_back()
+
+    def _drawn(self, splats: Splats) -> list[Picture]:
+        there = self._there(gaussians(splats))
+        self._check_size(there)
+        there |= self._there({"colors": splats.colors})
+        views = [self._view(there, number) for number in range(len(AZIMUTHS))]
+        return list(self._torch.cat(views).cpu().numpy())
 
     def _view(self, there: dict[str, Any], number: int) -> Any:
         """One view at a time, which bounds the memory that it takes: (1, 518, 518, 3), bytes on the GPU."""
@@ -129,9 +131,7 @@ class CudaSplats:
 
     def _check_size(self, there: dict[str, Any]) -> None:
         """Refuse what the drawing on a CPU refuses, too: more pairs of a Gaussian and a tile than PAIRS, in a view."""
-        radii, middles, *_ = self._gsplat.fully_fused_projection(
-            covars=None, **there, **self._there(view(slice(None)))
-        )
+        radii, middles, *_ = self._gsplat.fully_fused_projection(covars=None, **there, **self._there(view(slice(None))))
         across = -(-SIDE // TILE)
         first = ((middles - radii) / TILE).floor().clamp(0, across)
         last = ((middles + radii) / TILE).floor().add(1).clamp(0, across)

@@ -35,8 +35,13 @@ def main() -> None:
     gc.collect()
     sandbox.limit(hardware=hardware)
     sandbox.refuse_calls(opening=hardware)
-    ready = {"gl": gl, "cuda": cuda, "splats_fault": rendering.splats_fault}
-    ready |= {"network_namespace": namespace, "files_closed": not hardware}
+    ready = {
+        "gl": gl,
+        "cuda": cuda,
+        "splats_fault": rendering.splats_fault,
+        "network_namespace": namespace,
+        "files_closed": not hardware,
+    }
     _answer(channel, b"P", json.dumps(ready).encode())
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)

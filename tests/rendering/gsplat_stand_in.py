@@ -6,6 +6,7 @@ shapes only, so that numpy's arrays will do. What is returned is empty, of the s
 returns. `test_splats_cuda.py` compares the signatures with gsplat's where it is installed.
 """
 
+# ruff: noqa: ARG001, PLR0913, PLR0917 - the arguments are gsplat's
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 GLOBAL = "RollingShutterType.GLOBAL"
 
 
-def rasterization(  # noqa: PLR0913 - gsplat's
+def rasterization(
     means: Any,
     quats: Any,
     scales: Any,
@@ -61,9 +62,7 @@ def rasterization(  # noqa: PLR0913 - gsplat's
     assert (colors.ndim == len(batch) + 2 and colors.shape[:-1] == (*batch, count)) or (
         colors.ndim == len(batch) + 3 and colors.shape[:-1] == (*batch, views, count)
     ), colors.shape
-    fully_fused_projection(
-        means, covars, quats, scales, viewmats, Ks, width, height, eps2d, opacities=opacities
-    )
+    fully_fused_projection(means, covars, quats, scales, viewmats, Ks, width, height, eps2d, opacities=opacities)
     channels = colors.shape[-1]
     # packed, the projected Gaussians of all views are in one row
     images = () if packed else (*batch, views)
@@ -73,7 +72,7 @@ def rasterization(  # noqa: PLR0913 - gsplat's
     return np.zeros((*shape, channels)), np.zeros((*shape, 1)), {}
 
 
-def fully_fused_projection(  # noqa: PLR0913 - gsplat's
+def fully_fused_projection(
     means: Any,
     covars: Any,
     quats: Any,

@@ -18,7 +18,7 @@ import pytest
 
 from gpu import kernels, splats_cuda
 from gpu.faults import Refused, RendererDown
-from gpu.kernels import KernelsMissing, compile_kernels, library, load_kernels
+from gpu.kernels import KernelsMissing, compile_kernels, library
 from gpu.ply import Splats, read_splats
 from gpu.splats import DISTANCE
 from gpu.splats_cuda import CudaSplats, gaussians, painting, view
@@ -49,22 +49,16 @@ def test_cuda_has_the_same_cameras() -> None:
 
 def test_gsplat_takes_what_we_give(splats: Splats) -> None:
     for number in range(4):
-        colors, _, _ = gsplat_stand_in.rasterization(
-            **gaussians(splats), colors=splats.colors, **painting(number)
-        )
+        colors, _, _ = gsplat_stand_in.rasterization(**gaussians(splats), colors=splats.colors, **painting(number))
         assert colors.shape == (1, SIDE, SIDE, 3)
-    radii, *_ = gsplat_stand_in.fully_fused_projection(
-        covars=None, **gaussians(splats), **view(slice(None))
-    )
+    radii, *_ = gsplat_stand_in.fully_fused_projection(covars=None, **gaussians(splats), **view(slice(None)))
     assert radii.shape == (4, 50, 2)
 
 
 def test_the_stand_in_refuses_what_gsplat_refused(splats: Splats) -> None:
     """A background for packed Gaussians ended every PLY on a GPU in an AssertionError."""
     with pytest.raises(AssertionError):
-        gsplat_stand_in.rasterization(
-            **gaussians(splats), colors=splats.colors, **(painting(0) | {"packed": True})
-        )
+        gsplat_stand_in.rasterization(**gaussians(splats), colors=splats.colors, **(painting(0) | {"packed": True}))
 
 
 def test_what_is_given_are_arrays_of_32_bits(splats: Splats) -> None:
@@ -92,16 +86,12 @@ def test_the_stand_in_has_gsplats_signature(name: str) -> None:
 def no_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """In place of gsplat's compiled part, functions that return tensors of the right shapes: the projection is gsplat's
     plain one, and pictures are black."""
-    torch, plain, gsplat = map(
-        importlib.import_module, ("torch", "gsplat.cuda._torch_impl", "gsplat")
-    )
+    torch, plain, gsplat = map(importlib.import_module, ("torch", "gsplat.cuda._torch_impl", "gsplat"))
 
     def project(means: Any, _: Any, quats: Any, scales: Any, *rest: Any) -> Any:
         covariances, _ = plain._quat_scale_to_covar_preci(quats, scales, True, False)
         _, viewmats, focal, width, height, blur = rest[:6]
-        radii, *others = plain._fully_fused_projection(
-            means, covariances, viewmats, focal, width, height, blur
-        )
+        radii, *others = plain._fully_fused_projection(means, covariances, viewmats, focal, width, height, blur)
         return radii.int(), *others
 
     def intersect(middles: Any, *_: Any) -> Any:
@@ -110,7 +100,7 @@ def no_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def offsets(_: Any, images: int, width: int, height: int) -> Any:
         return torch.zeros((images, height, width))
 
-    def rasterize(middles: Any, *rest: Any) -> Any:
+    def rasterize(middles: Any, *_: Any) -> Any:
         shape = (*middles.shape[:-2], SIDE, SIDE)
         return torch.zeros((*shape, 3)), torch.zeros((*shape, 1)), torch.zeros(shape)
 
@@ -143,9 +133,7 @@ def test_gsplat_itself_takes_the_whole_drawing(splats: Splats) -> None:
 @with_gsplat
 @pytest.mark.filterwarnings("default")
 @pytest.mark.usefixtures("no_kernels")
-def test_what_is_too_much_for_a_cpu_is_too_much_for_a_gpu(
-    splats: Splats, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_too_much_for_a_cpu_is_too_much_for_a_gpu(splats: Splats, monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = CudaSplats({}, "cpu")
     large = Splats(splats.means, splats.scales * 1000, splats.turns, splats.colors, splats.opacities)
     drawing.draw(large)
@@ -158,9 +146,7 @@ def test_what_is_too_much_for_a_cpu_is_too_much_for_a_gpu(
 @with_gsplat
 @pytest.mark.filterwarnings("default")
 @pytest.mark.usefixtures("no_kernels")
-def test_g1_a_gpu_without_memory_is_no_verdict_on_a_file(
-    splats: Splats, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_g1_a_gpu_without_memory_is_no_verdict_on_a_file(splats: Splats, monkeypatch: pytest.MonkeyPatch) -> None:
     torch, gsplat = importlib.import_module("torch"), importlib.import_module("gsplat")
 
     def full(**_: Any) -> None:
@@ -243,9 +229,7 @@ def test_a_compilation_that_was_killed_is_not_waited_for(environment: dict[str, 
     assert compile_kernels(environment, "9.0").is_file()
 
 
-def test_what_compiling_takes_is_said(
-    environment: dict[str, str], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_compiling_takes_is_said(environment: dict[str, str], capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KernelsMissing, match=r"CUDA's toolkit.*nvcc"):
         compile_kernels(environment | {"NO_TOOLKIT": "1"}, "9.0")
     assert "torch is made for CUDA 13.0" in capfd.readouterr().err
@@ -253,7 +237,8 @@ def test_what_compiling_takes_is_said(
 
 
 def test_architectures_are_those_asked_for_and_those_here(packages: Path) -> None:
-    code = "import sys; from gpu.splats_cuda import architectures; print(architectures({'TORCH_CUDA_ARCH_LIST': sys.argv[1]}))"
+    code = "import sys; from gpu.splats_cuda import architectures; "
+    code += "print(architectures({'TORCH_CUDA_ARCH_LIST': sys.argv[1]}))"
 
     def said(asked: str) -> str:
         path = {"PYTHONPATH": f"{packages}{os.pathsep}{Path(kernels.__file__).parents[1]}"}
@@ -275,9 +260,7 @@ def test_what_to_run_is_said_where_there_is_nothing_to_load(environment: dict[st
     assert "gen404 warm-up" in loading(environment)
 
 
-def test_a_library_is_loaded_in_place_of_gsplats_own(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_library_is_loaded_in_place_of_gsplats_own(environment: dict[str, str], tmp_path: Path) -> None:
     source = tmp_path / "kernels.c"
     source.write_text(
         "#include <Python.h>\n"
