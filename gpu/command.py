@@ -60,8 +60,8 @@ def warm_up(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def _compile(environment: Mapping[str, str]) -> Path | None:
-    """The library of kernels; None where nothing needs one."""
-    if not all(map(importlib.util.find_spec, ("torch", "gsplat"))):
+    """The library of kernels; None where nothing needs one, or gsplat was built from source with its own."""
+    if not all(map(importlib.util.find_spec, ("torch", "gsplat"))) or importlib.util.find_spec("gsplat.csrc"):
         return None
     from gpu.splats_cuda import architectures  # noqa: PLC0415 - torch's import takes seconds
 

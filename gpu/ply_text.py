@@ -35,11 +35,13 @@ def numbers(content: NDArray[np.uint8], start: int, count: int) -> NDArray[np.fl
 
 def after_lines(content: NDArray[np.uint8], start: int, count: int) -> int:
     """Where the line begins that comes after `count` lines."""
+    if not count:
+        return start
     end = 10 if (content[start:] == 10).any() else 13
     ends = np.flatnonzero(content[start:] == end)
     if count > len(ends):
         raise Refused(f"the file is cut short: {count:,} lines come before its vertices")
-    return start + int(ends[count - 1]) + 1 if count else start
+    return start + int(ends[count - 1]) + 1
 
 
 @numba.njit(cache=True, nogil=True)
