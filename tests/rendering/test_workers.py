@@ -172,7 +172,7 @@ def test_a_gpu_that_cannot_draw_splats_keeps_no_mesh_from_being_drawn(
     splats = tmp_path / "splats.ply"
     splats.write_bytes(ply(gaussians(50)))
     monkeypatch.setattr(sys, "executable", str(python))
-    pool = Pool(1, {"XDG_CACHE_HOME": str(tmp_path), "PATH": os.environ["PATH"]})
+    pool = Pool(1, {**os.environ, "TORCH_EXTENSIONS_DIR": str(tmp_path)})
     try:
         health = pool.health()
         assert health["cuda"] == "NVIDIA H200"
