@@ -1,6 +1,6 @@
 """What a picture costs, beside the present way of making it (pyrender: extra `bench`), and how many a worker makes.
 
-`python -m bench.render [FILE ...]`
+`python -m bench.render [--workers 1,2,4,8] [FILE ...]`
 
 CPU time is what counts on a machine that has other things to do; wall time is shown beside it. Each number is the best
 of a few runs on warm processes. Without FILEs: the models of `../shared/models` where there are some, and made-up ones.
@@ -63,16 +63,19 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--workers", type=counts, default=worker_counts(), help="pools to compare, such as 1,2,4,8")
+    parser.add_argument("--throughput", action="store_true", help="only the pools: nothing is drawn in this process")
     options = parser.parse_args()
     os.environ.setdefault("LP_NUM_THREADS", "0")  # as the workers have it
     with tempfile.TemporaryDirectory() as folder:
         files = options.files or [*sorted(MODELS.glob("*.glb")), *made_up_meshes(Path(folder))]
         splats = [*sorted(MODELS.glob("*.ply")), *made_up_splats(Path(folder))]
-        meshes(files, Path(folder))
-        print()
-        gaussians(splats)
-        print()
-        throughput(files[0], splats[0])
+        if not options.throughput:
+            meshes(files, Path(folder))
+            print()
+            gaussians(splats)
+            print()
+        throughput(files[0], splats[0], options.workers)
 
 
 def meshes(files: Sequence[Path], folder: Path) -> None:
@@ -112,24 +115,58 @@ def gaussians(files: Sequence[Path]) -> None:
 
     rendering = Rendering()
     rendering.warm_up()
-    print(f"splats on {rendering.cuda or 'the CPU, one thread'}; seconds of CPU (wall) a grid")
+    print(f"splats on {rendering.cuda or 'the CPU, one thread'}; seconds of CPU (wall) a grid, read/draw/encode")
     for file in files:
         cpu, wall, _ = best(partial(rendering.render, "ply", content(file)))
-        print(f"{file.name[:27]:28}{cost(cpu, wall)}")
+        parts = "/".join(f"{1000 * share:.0f}" for share in splat_shares(rendering, file))
+        print(f"{file.name[:27]:28}{cost(cpu, wall)}  {parts} ms")
 
 
-def throughput(mesh: Path, splats: Path) -> None:
-    """Pictures a second of wall time, files of both kinds in turn, over one worker and two."""
-    print("throughput, both kinds in turn")
-    for workers in (1, 2):
-        pool = Pool(workers)
-        pool.start()
-        files, kinds = [mesh, splats] * (THROUGHPUT // 2), ["glb", "ply"] * (THROUGHPUT // 2)
-        began = time.perf_counter()
-        with ThreadPoolExecutor(workers) as callers:
-            pictures = list(callers.map(pool.render, files, kinds))
-        print(f"{workers} workers: {len(pictures) / (time.perf_counter() - began):.1f} pictures/s")
+def splat_shares(rendering: Any, file: Path) -> tuple[float, float, float]:
+    """Seconds of wall time for reading, drawing (with a GPU: sending there and reading back as well) and encoding."""
+    from gpu.ply import read_splats  # noqa: PLC0415
+
+    data = content(file)
+    times = [time.perf_counter()]
+    splats = read_splats(data)
+    times.append(time.perf_counter())
+    views = rendering.draw_splats(splats)
+    times.append(time.perf_counter())
+    png(grid(views))
+    times.append(time.perf_counter())
+    return times[1] - times[0], times[2] - times[1], times[3] - times[2]
+
+
+def throughput(mesh: Path, splats: Path, sizes: Sequence[int]) -> None:
+    """A row a pool: seconds until the first of its workers served and until all had started, and pictures a second of
+    wall time, files of both kinds in turn; x: how many times those of the first pool."""
+    print("throughput of sandboxed workers, both kinds in turn")
+    print(f"{'workers':>7}{'first s':>9}{'all s':>7}{'pictures/s':>12}{'x':>6}")
+    alone = 0.0
+    for workers in sizes:
+        pool, began = Pool(workers), time.perf_counter()
+        with ThreadPoolExecutor(workers + 1) as callers:
+            starting = callers.submit(pool.start)
+            pool.health()
+            first = time.perf_counter() - began
+            starting.result()
+            started = time.perf_counter() - began
+            count = THROUGHPUT * workers // 2
+            began = time.perf_counter()
+            pictures = list(callers.map(pool.render, [mesh, splats] * count, ["glb", "ply"] * count))
+        speed = len(pictures) / (time.perf_counter() - began)
+        alone = alone or speed
+        print(f"{workers:>7}{first:>9.1f}{started:>7.1f}{speed:>12.1f}{speed / alone:>6.1f}", flush=True)
         pool.close()
+
+
+def worker_counts() -> list[int]:
+    """1, 2, 4 and so on, up to as many as a pool has here."""
+    return [2**power for power in range(Pool().size.bit_length())]
+
+
+def counts(text: str) -> list[int]:
+    return [int(count) for count in text.split(",")]
 
 
 def content(file: Path) -> memoryview:

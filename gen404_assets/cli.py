@@ -87,6 +87,8 @@ def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     browse.add_argument("--branch", default=os.environ.get("GITHUB_BRANCH", "main"))
     browse.add_argument("--port", type=int, default=3000)
     browse.set_defaults(run=_browse)
+    warm_up = commands.add_parser("warm-up", help="compile what the renderer needs: a step of installation")
+    warm_up.set_defaults(run=_warm_up)
     render = commands.add_parser("render", help="draw a GLB or PLY file as the competition sees it")
     render.add_argument("file", type=Path, metavar="FILE")
     render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
@@ -228,6 +230,12 @@ def _render(options: argparse.Namespace) -> int:
     from gpu.command import render
 
     return render(options.file, options.output, draft=options.draft)
+
+
+def _warm_up(_: argparse.Namespace) -> int:
+    from gpu.command import warm_up
+
+    return warm_up()
 
 
 def _replay(options: argparse.Namespace) -> int:

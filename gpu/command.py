@@ -1,11 +1,16 @@
-"""`gen404 render FILE -o OUT.png`, for a person."""
+"""`gen404 render FILE -o OUT.png` and `gen404 warm-up`, for a person."""
 
+import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from gpu.faults import Refused, RendererDown
+from gpu.kernels import KernelsMissing, compile_kernels
 from gpu.pool import Pool
+
+COMPILE_SECONDS = 1800.0  # for numba, on a slow or busy machine
 
 
 def render(file: Path, output: Path, *, draft: bool = False) -> int:
@@ -28,3 +33,37 @@ def render(file: Path, output: Path, *, draft: bool = False) -> int:
     finally:
         pool.close()
     return 0
+
+
+def warm_up(environment: Mapping[str, str] = os.environ) -> int:
+    """Compile what workers load, as a step of installation: gsplat's kernels where there is a GPU (or
+    TORCH_CUDA_ARCH_LIST says for which), then, by starting a worker, numba's functions and Mesa's shaders.
+
+    The exit code: 0, or 2 if something can't be drawn, with the reason on standard error.
+    """
+    try:
+        if compiled := _compile(environment):
+            print(f"gsplat's kernels: {compiled}")
+        pool = Pool(1, environment, COMPILE_SECONDS)
+        try:
+            ready = pool.health()
+        finally:
+            pool.close()
+    except (KernelsMissing, RendererDown, OSError) as error:
+        print(f"warm-up: {error}", file=sys.stderr)
+        return 2
+    print(f"meshes are drawn by {ready['gl']}, splats by {ready['cuda'] or 'the CPU'}")
+    if fault := ready["splats_fault"]:
+        print(f"warm-up: no splats can be drawn: {fault}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _compile(environment: Mapping[str, str]) -> Path | None:
+    """The library of kernels; None where nothing needs one, or gsplat was built from source with its own."""
+    if not all(map(importlib.util.find_spec, ("torch", "gsplat"))) or importlib.util.find_spec("gsplat.csrc"):
+        return None
+    from gpu.splats_cuda import architectures  # noqa: PLC0415 - torch's import takes seconds
+
+    wanted = architectures(environment)
+    return compile_kernels(environment, wanted) if wanted else None

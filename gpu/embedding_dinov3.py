@@ -1,8 +1,10 @@
 """DINOv3, the model whose distances decide audits, by `transformers`."""
 
 import importlib
+import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -25,12 +27,22 @@ class DinoV3:
     `model_id` may also be a folder that holds the weights. The token is the hub's, for the gated model.
     """
 
-    def __init__(self, model_id: str = MODEL_ID, revision: str = MODEL_REVISION, token: str | None = None) -> None:
+    def __init__(
+        self,
+        model_id: str = MODEL_ID,
+        revision: str = MODEL_REVISION,
+        token: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """`threads` prepare pictures; None: as many as there are cores, where a GPU has the network, and otherwise
+        none, since the network takes the cores."""
         self._model_id = model_id
         self._revision = revision
         self._token = token
         self._lock = threading.Lock()
         self._network: Any = None
+        self._thread_count = threads
+        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def model(self) -> str:
@@ -38,23 +50,31 @@ class DinoV3:
 
     def embed(self, pictures: Sequence[Image.Image]) -> NDArray[np.floating]:
         """(n, 384) for ViT-S. The same bits whatever the batch: a GPU's kernels go by the batch's size, so there it
-        is always filled up. Raises Unmeasured.
+        is always filled up. While one batch is with the network, the next ones are prepared. Raises Unmeasured.
         """
         torch = _torch()
         network = self._loaded()
         vectors = []
         try:
             with torch.inference_mode():
-                for first in range(0, len(pictures), BATCH):
-                    pixels = [preprocessed(picture) for picture in pictures[first : first + BATCH]]
-                    count = len(pixels)
-                    if network.device.type != "cpu":
-                        pixels += pixels[:1] * (BATCH - count)
-                    output = network(pixel_values=torch.stack(pixels).to(network.device)).pooler_output
-                    vectors.append(output[:count].cpu().numpy())
+                for pixels in self._prepared(pictures):
+                    filling = pixels[:1] * (BATCH - len(pixels)) if network.device.type != "cpu" else []
+                    batch = torch.stack([*pixels, *filling]).to(network.device)
+                    vectors.append(network(pixel_values=batch).pooler_output[: len(pixels)].cpu().numpy())
         except RuntimeError as error:
             raise Unmeasured(f"{self.model} failed: {_first_line(error)}") from error
         return np.concatenate(vectors)
+
+    def _prepared(self, pictures: Sequence[Image.Image]) -> Iterator[list[Any]]:
+        """The pictures as the network takes them, a batch at a time, up to two batches ahead."""
+        prepare = self._threads.map if self._threads else map
+        batches = [pictures[first : first + BATCH] for first in range(0, len(pictures), BATCH)]
+        waiting = [prepare(preprocessed, batch) for batch in batches[:2]]
+        for batch in batches[2:]:
+            yield list(waiting.pop(0))
+            waiting.append(prepare(preprocessed, batch))
+        for pixels in waiting:
+            yield list(pixels)
 
     def _loaded(self) -> Any:
         with self._lock:
@@ -66,6 +86,9 @@ class DinoV3:
         torch = _torch()
         transformers: Any = importlib.import_module("transformers")
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        threads = self._thread_count or (0 if device == "cpu" else len(os.sched_getaffinity(0)))
+        if threads:  # each of them takes one core: torch's own threads would only wait for one another
+            self._threads = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
             network = transformers.DINOv3ViTModel.from_pretrained(
                 self._model_id, revision=self._revision, token=self._token, dtype=torch.float32

@@ -136,17 +136,14 @@ def _textures(glb: Glb, infos: dict[str, gltf.TextureInfo], values: dict[str, Ar
             files[image] = content
         except Unreadable as fault:
             _leave_out(glb, slot, fault)
-    total = sum(textures.pixels(content) for content in files.values())
-    if total > textures.PIXELS:
-        raise Refused(f"the textures have {total:,} pixels, more than {textures.PIXELS:,}")
     pictures: dict[int, Picture] = {}
-    for image, content in files.items():
-        try:
-            pictures[image] = textures.decode(content)
-        except Unreadable as fault:
-            for slot in [slot for slot, parts in found.items() if parts[0] == image]:
-                _leave_out(glb, slot, fault)
-                del found[slot]
+    for image, decoded in textures.decode_all(files).items():
+        if not isinstance(decoded, Unreadable):
+            pictures[image] = decoded
+            continue
+        for slot in [slot for slot, parts in found.items() if parts[0] == image]:
+            _leave_out(glb, slot, decoded)
+            del found[slot]
     return {
         slot: Texture(pictures[image], coordinates, sampler) for slot, (image, coordinates, sampler) in found.items()
     }

@@ -10,17 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from gpu.faults import Refused, RendererDown
+from gpu.kernels import WARM_UP
 from gpu.sandbox import CPU_SECONDS
 from gpu.worker import FILE_BYTES, HEAD
 
 ANSWER_BYTES = 16 * 2**20
 WALL_SECONDS = 60.0  # for a file that has its seconds of CPU; later than that, the machine is to blame
-START_SECONDS = 120.0
+START_SECONDS = 120.0  # a worker takes 2 to 10 once `gen404 warm-up` has run; else it compiles for a minute
 WAIT_SECONDS = 300.0  # for a worker to be free
 WORKERS_PER_GPU = 8
 _TRIES = 2
@@ -46,12 +48,20 @@ class Late(Exception):
 class Pool:
     """Worker processes for the files of strangers. Many threads may render at once; close it when done."""
 
-    def __init__(self, workers: int | None = None, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        environment: Mapping[str, str] = os.environ,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
         self.size = workers or _workers()
+        self._start_seconds = start_seconds
         self._environment = worker_environment(environment)
         self._free = threading.BoundedSemaphore(self.size)
         self._idle: list[_Worker] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()  # what is below
+        self._coming = 0  # workers that `start` was asked for
+        self._starting: set[_Worker] = set()
         self._closed = False
         self._ready: dict[str, Any] = {}
 
@@ -82,8 +92,10 @@ class Pool:
         for attempt in range(_TRIES):
             last = attempt == _TRIES - 1
             worker = self._take(fresh=attempt > 0)
+            works = False
             try:
                 letter, content = worker.draw(file, kind)
+                works = True
             except Late:
                 raise RendererDown(f"no picture within {WALL_SECONDS:g} s: the machine is overloaded") from None
             except Died as death:
@@ -95,58 +107,91 @@ class Pool:
                 elif last:
                     raise Refused("the file breaks the renderer") from None
                 continue
-            else:
-                self._give_back(worker)
             finally:
-                worker.end_unless_idle()
+                if works:
+                    self._give_back(worker)
+                else:
+                    worker.end()
             if letter == b"P":
                 return content
-            raise Refused(content.decode(errors="replace"))
+            raise (Refused if letter == b"R" else RendererDown)(content.decode(errors="replace"))
         raise AssertionError
 
     def health(self) -> dict[str, Any]:
-        """What the last worker said when it was ready: OpenGL's device, CUDA's (None: the CPU draws splats), whether
-        it has a network namespace of its own and can open files no more. Raises RendererDown."""
+        """What the last worker said when it was ready: OpenGL's device, CUDA's (None: the CPU draws
+        splats), why splats can't be drawn (None: they can), whether it has a network namespace of its
+        own and can open files no more. Raises RendererDown."""
+        with self._changed:
+            while not self._ready and self._coming:
+                self._changed.wait()
         if not self._ready:
             self.start(1)
         return self._ready
 
     def start(self, workers: int | None = None) -> None:
-        """Have workers ready before the first file comes. Raises RendererDown."""
-        for _ in range(workers or self.size):
-            worker = self._started()
-            self._give_back(worker)
-            worker.end_unless_idle()
+        """Have workers ready before the first file comes, started at the same time. Each serves as soon as it is ready.
+        Raises RendererDown if one can't start."""
+        count = workers or self.size
+        with self._changed:
+            self._coming += count
+        with ThreadPoolExecutor(count) as threads:
+            for start in [threads.submit(self._start_one) for _ in range(count)]:
+                start.result()
 
     def close(self) -> None:
-        """End the workers."""
-        with self._lock:
+        """End the workers, those too that are still starting."""
+        with self._changed:
             self._closed = True
             idle, self._idle = self._idle, []
+            for worker in self._starting:
+                worker.stop()
+            self._changed.notify_all()
         for worker in idle:
             worker.end()
 
     def _take(self, *, fresh: bool) -> "_Worker":
-        with self._lock:
+        """A worker for one file: an idle one, the next one that `start` has ready, or a new one."""
+        with self._changed:
+            while not (fresh or self._closed or self._idle) and self._coming:
+                self._changed.wait()
             if self._closed:
                 raise RendererDown("the renderer is closed")
             if self._idle and not fresh:
-                worker = self._idle.pop()
-                worker.idle = False
-                return worker
+                return self._idle.pop()
         return self._started()
 
+    def _start_one(self) -> None:
+        try:
+            self._give_back(self._started())
+        finally:
+            with self._changed:
+                self._coming -= 1
+                self._changed.notify_all()
+
     def _started(self) -> "_Worker":
-        self._ready = {}
         worker = _Worker(self._environment)
-        self._ready = worker.wait()
+        with self._changed:
+            if self._closed:
+                worker.stop()
+            self._starting.add(worker)
+        try:
+            self._ready = worker.wait(self._start_seconds)
+        except RendererDown:
+            self._ready = {}
+            raise
+        finally:
+            with self._changed:
+                self._starting.remove(worker)
         return worker
 
     def _give_back(self, worker: "_Worker") -> None:
-        with self._lock:
-            if not self._closed and len(self._idle) < self.size:
-                worker.idle = True
+        with self._changed:
+            kept = not self._closed and len(self._idle) < self.size
+            if kept:
                 self._idle.append(worker)
+                self._changed.notify()
+        if not kept:
+            worker.end()
 
 
 class _Worker:
@@ -156,7 +201,6 @@ class _Worker:
         ours, theirs = socket.socketpair()
         self._channel = ours
         self._complaints = TemporaryFile()  # noqa: SIM115 - closed by `end`
-        self.idle = False
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-m", "gpu.worker", str(theirs.fileno())],
@@ -168,13 +212,13 @@ class _Worker:
                 start_new_session=True,
             )
 
-    def wait(self) -> dict[str, Any]:
+    def wait(self, seconds: float) -> dict[str, Any]:
         """Until it is ready; what it says then. Raises RendererDown."""
         try:
-            ready: dict[str, Any] = json.loads(self._answer(time.monotonic() + START_SECONDS)[1])
+            ready: dict[str, Any] = json.loads(self._answer(time.monotonic() + seconds)[1])
         except Late:
             self.end()
-            raise RendererDown(f"a worker wasn't ready within {START_SECONDS:g} s") from None
+            raise RendererDown(f"a worker wasn't ready within {seconds:g} s: {WARM_UP}") from None
         except Died as death:
             self._complaints.seek(0)
             lines = self._complaints.read().decode(errors="replace").strip().splitlines()
@@ -191,9 +235,9 @@ class _Worker:
             raise Died(self._status()) from None
         return self._answer(time.monotonic() + WALL_SECONDS)
 
-    def end_unless_idle(self) -> None:
-        if not self.idle:
-            self.end()
+    def stop(self) -> None:
+        """Kill the process, for which another thread waits, which then hears of it."""
+        self._process.kill()
 
     def end(self) -> None:
         self._channel.close()
@@ -203,7 +247,7 @@ class _Worker:
 
     def _answer(self, deadline: float) -> tuple[bytes, bytes]:
         letter, length = HEAD.unpack(self._read(HEAD.size, deadline))
-        if length > ANSWER_BYTES or letter not in (b"P", b"R"):
+        if length > ANSWER_BYTES or letter not in (b"P", b"R", b"D"):
             raise Died(self._status())
         return letter, self._read(length, deadline)
 

@@ -29,12 +29,10 @@ def create_app(pool: Pool) -> "FastAPI":
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            await asyncio.to_thread(pool.start)
-        except RendererDown as down:
-            _LOG.error("the renderer can't work yet: %s", down)
+        starting = asyncio.create_task(asyncio.to_thread(_start, pool))
         yield
-        pool.close()
+        await asyncio.to_thread(pool.close)
+        await starting
 
     app = FastAPI(title="Pictures of models", lifespan=life)
     room = _Room(pool.size * (1 + WAITING))
@@ -67,6 +65,16 @@ def create_app(pool: Pool) -> "FastAPI":
             room.taken -= 1
 
     return app
+
+
+def _start(pool: Pool) -> None:
+    """Have all workers started; whoever asks meanwhile is served by the first that is ready."""
+    try:
+        pool.start()
+        if fault := pool.health().get("splats_fault"):
+            _LOG.error("no splats can be drawn: %s", fault)
+    except RendererDown as down:
+        _LOG.error("the renderer can't work yet: %s", down)
 
 
 class _Room:

@@ -20,6 +20,7 @@ LEAST = 1 / 255
 MOST = 0.999
 SPENT = 1e-4  # of the background showing through: what lies behind is no longer seen
 PAIRS = 100_000_000  # of a Gaussian and a tile that it touches, in a view
+TOO_MANY = "the Gaussians are so large and so many that they can't be drawn"
 TILE = 32
 ACROSS = -(-SIDE // TILE)
 LANES = 8  # pixels that are computed together
@@ -40,7 +41,7 @@ def _view(splats: Splats, covariances: Any, colors: Any, azimuth: float) -> Pict
     order = _order(depths)
     starts, spans = _starts(flat, depths)
     if starts[-1] > PAIRS:
-        raise Refused("the Gaussians are so large and so many that they can't be drawn")
+        raise Refused(TOO_MANY)
     picture: Picture = _paint(flat, colors, starts, _members(spans, order, starts))
     return picture
 

@@ -1,8 +1,12 @@
-"""Small files of our own that go through everything a stranger's file can go through."""
+"""Small files of our own that go through everything a stranger's file can go through.
+
+`python -m gpu.warmup`, as `gen404 warm-up`, has all compiled that they need (gpu/command.py).
+"""
 
 import io
 import json
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -21,7 +25,7 @@ def files() -> Iterator[tuple[Literal["glb", "ply"], bytes]]:
         yield "glb", textured(_picture(form))
     yield "glb", glb({**_header(), "materials": [{"doubleSided": True}]}, *_geometry())
     yield "glb", _draco()
-    yield "ply", ply(np.random.default_rng(404).normal(-1, 0.5, (200, 14)))
+    yield from (("ply", content) for content in _splats())
 
 
 def ply(values: Any) -> bytes:
@@ -33,6 +37,18 @@ def ply(values: Any) -> bytes:
         + ["end_header", ""]
     )
     return header.encode() + np.asarray(values, "<f4").tobytes()
+
+
+def _splats() -> Iterator[bytes]:
+    """Gaussians in each way in which a PLY can hold them."""
+    values = np.random.default_rng(404).normal(-1, 0.5, (200, 14)).astype("<f4")
+    plain = ply(values)
+    header, end, content = plain.partition(b"end_header\n")
+    yield plain
+    lists = b"element face 1\nproperty list uchar int vertex_indices\nelement vertex"
+    yield header.replace(b"element vertex", lists) + end + b"\x01" + bytes(4) + content
+    text = "\n".join(" ".join(map(str, row)) for row in values)
+    yield header.replace(b"binary_little_endian", b"ascii") + end + text.encode()
 
 
 def glb(header: dict[str, Any], *views: bytes) -> bytes:
@@ -101,3 +117,9 @@ def _picture(form: str) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (2, 2), (200, 100, 50)).save(file, form)
     return file.getvalue()
+
+
+if __name__ == "__main__":
+    from gpu.command import warm_up
+
+    sys.exit(warm_up())

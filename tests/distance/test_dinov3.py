@@ -105,6 +105,13 @@ def test_a_picture_has_the_same_bits_whatever_the_batch(weights: Path) -> None:
         assert np.array_equal(model.embed(shown[place : place + 1])[0], together[place]), place
 
 
+def test_threads_that_prepare_pictures_change_no_bit(weights: Path) -> None:
+    shown = (pictures() * 5)[: 2 * BATCH + 3]
+    model = DinoV3(str(weights), threads=2)
+    assert np.array_equal(model.embed(shown), DinoV3(str(weights)).embed(shown))
+    assert np.array_equal(model.embed(shown[:1]), model.embed(shown)[:1])
+
+
 def test_the_vector_is_the_poolers_output_of_the_model(weights: Path) -> None:
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")

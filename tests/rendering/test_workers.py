@@ -148,3 +148,66 @@ os._exit(0)
             return
         time.sleep(0.05)
     raise AssertionError("the worker goes on")
+
+
+def test_a_gpu_that_cannot_draw_splats_keeps_no_mesh_from_being_drawn(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where torch sees a GPU and gsplat's kernels were never compiled: health says so, and what to run."""
+    packages = tmp_path / "packages"
+    for name, content in {
+        "torch/__init__.py": "class cuda:\n    is_available = staticmethod(lambda: True)\n"
+        "    get_device_name = staticmethod(lambda: 'NVIDIA H200')\n",
+        "gsplat/__init__.py": "",
+        "torch-2.13.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0\n",
+        "gsplat-1.5.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: gsplat\nVersion: 1.5.3\n",
+    }.items():
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text(content)
+    python = tmp_path / "python"
+    start = "import runpy, sys; sys.path.insert(0, sys.argv[1]); del sys.argv[1:4]; "
+    start += "runpy.run_module('gpu.worker', run_name='__main__')"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{start}" {packages} "$@"\n')
+    python.chmod(0o755)
+    splats = tmp_path / "splats.ply"
+    splats.write_bytes(ply(gaussians(50)))
+    monkeypatch.setattr(sys, "executable", str(python))
+    pool = Pool(1, {**os.environ, "TORCH_EXTENSIONS_DIR": str(tmp_path)})
+    try:
+        health = pool.health()
+        assert health["cuda"] == "NVIDIA H200"
+        assert "gen404 warm-up" in health["splats_fault"]
+        assert pool.render(good, "glb").startswith(b"\x89PNG")
+        with pytest.raises(RendererDown, match="gen404 warm-up"):
+            pool.render(splats, "ply")
+        assert pool.render(good, "glb").startswith(b"\x89PNG")
+    finally:
+        pool.close()
+
+
+def test_workers_start_together_and_the_first_request_is_served_by_the_first_that_is_ready(
+    good: Path,
+) -> None:
+    others = workers()
+    pool = Pool(2)
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(pool.start)
+        while len(workers() - others) < 2:
+            time.sleep(0.01)
+        assert not starting.done()
+        assert pool.render(good, "glb").startswith(b"\x89PNG")
+        starting.result()
+    assert len(workers() - others) == 2
+    pool.close()
+    assert not workers() - others
+
+
+def test_a_pool_that_is_closed_waits_for_no_worker_that_is_starting() -> None:
+    pool = Pool(1)
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(pool.start)
+        while not pool._starting:
+            time.sleep(0.01)
+        pool.close()
+        with pytest.raises(RendererDown, match="can't start"):
+            starting.result(5)
