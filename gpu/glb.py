@@ -18,7 +18,15 @@ from gpu.gltf import MANY, VERTICES, Accessor, Draco, Gltf, Mesh, Node, Primitiv
 
 JSON_BYTES = 2**25
 DEPTH = 256  # of nodes
-SUPPORTED = {"EXT_texture_webp", "KHR_draco_mesh_compression", "KHR_mesh_quantization", "KHR_texture_transform"}
+SUPPORTED = {
+    "EXT_texture_webp",
+    "KHR_draco_mesh_compression",
+    "KHR_materials_emissive_strength",
+    "KHR_materials_pbrSpecularGlossiness",
+    "KHR_materials_unlit",
+    "KHR_mesh_quantization",
+    "KHR_texture_transform",
+}
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 

@@ -138,8 +138,22 @@ class MetallicRoughness(Part):
     metallicRoughnessTexture: TextureInfo | None = None
 
 
+class SpecularGlossiness(Part):
+    diffuseFactor: tuple[Unit, Unit, Unit, Unit] = (1, 1, 1, 1)
+    diffuseTexture: TextureInfo | None = None
+    specularFactor: tuple[Unit, Unit, Unit] = (1, 1, 1)
+    glossinessFactor: Unit = 1
+    specularGlossinessTexture: TextureInfo | None = None
+
+
+class EmissiveStrength(Part):
+    emissiveStrength: Annotated[float, Field(ge=0, le=1e9)] = 1
+
+
 class MaterialExtensions(Part):
-    KHR_materials_pbrSpecularGlossiness: Empty | None = None
+    KHR_materials_emissive_strength: EmissiveStrength = EmissiveStrength()
+    KHR_materials_pbrSpecularGlossiness: SpecularGlossiness | None = None
+    KHR_materials_unlit: Empty | None = None
 
 
 class Material(Part):

@@ -42,11 +42,17 @@ class Material:
     alpha_mode: str = "OPAQUE"
     alpha_cutoff: float = 0.5
     double_sided: bool = False
+    emissive_strength: float = 1
+    unlit: bool = False
+    specular: tuple[float, float, float] | None = None  # of specular-glossiness, whose texture is metallic_roughness's
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is drawn: positions and normals (n, 3) in the world, colors (n, 4) or None, triangles (m, 3)."""
+    """What is drawn: positions and normals (n, 3) in the world, colors (n, 4) or None, triangles (m, 3).
+
+    Tangents (n, 4) are glTF's, or None: the direction of a normal map's right, and on which side its up is.
+    """
 
     positions: Floats
     normals: Floats
@@ -54,6 +60,7 @@ class Model:
     triangles: NDArray[np.uint32]
     material: Material | None
     textures: dict[str, Texture] = field(default_factory=dict)
+    tangents: Floats | None = None
 
 
 def read_mesh(data: memoryview) -> Model:
@@ -81,7 +88,8 @@ def read_mesh(data: memoryview) -> Model:
     normals = _normals(values, positions, triangles, placement)
     material, found = _material(glb, primitive, values)
     colors = _colors(values)
-    return Model(positions, normals, colors, np.ascontiguousarray(triangles), material, found)
+    tangents = _tangents(glb, values, placement) if "normal" in found else None
+    return Model(positions, normals, colors, np.ascontiguousarray(triangles), material, found, tangents)
 
 
 def _reach(positions: Floats) -> float:
@@ -175,6 +183,30 @@ def _normals(
     return unit
 
 
+def _tangents(glb: Glb, values: dict[str, Array], placement: NDArray[np.float64]) -> Floats | None:
+    """The file's tangents (n, 4), turned into the world; None if there are none that are usable.
+
+    Without normals, glTF has tangents ignored; broken ones are no loss, since the shader finds its own.
+    """
+    given, normals = values.get("TANGENT"), values.get("NORMAL")
+    if given is None and "TANGENT" in glb.primitive.attributes:
+        try:
+            given = glb.values(glb.primitive.attributes["TANGENT"])
+        except Refused:
+            return None
+    if given is None or normals is None or not normals.any():
+        return None
+    if given.shape != (len(normals), 4) or not np.isfinite(given).all():
+        return None
+    tangents = given.astype(np.float32)
+    tangents[:, :3] = tangents[:, :3] @ placement[:3, :3].T.astype(np.float32)
+    length = np.sqrt(np.einsum("ij,ij->i", tangents[:, :3], tangents[:, :3]))
+    if not (length > 0).all():
+        return None
+    tangents[:, :3] /= length[:, None]
+    return tangents
+
+
 @numba.njit(cache=True)
 def smooth_normals(positions: Any, triangles: Any) -> Any:
     """For each vertex (n, 3), the sum of its triangles' unit normals, each weighted by the triangle's angle there.
@@ -232,15 +264,14 @@ def _material(
     if primitive.material >= len(glb.parts.materials):
         raise Refused(f"material {primitive.material} is referred to, and there is none")
     material = glb.parts.materials[primitive.material]
-    if material.extensions.KHR_materials_pbrSpecularGlossiness:
-        raise Refused("specular-glossiness materials aren't supported: use metallic-roughness")
     metal = material.pbrMetallicRoughness
+    gloss = material.extensions.KHR_materials_pbrSpecularGlossiness
     infos = dict(
         zip(
             SLOTS,
             (
-                metal.baseColorTexture,
-                metal.metallicRoughnessTexture,
+                gloss.diffuseTexture if gloss else metal.baseColorTexture,
+                gloss.specularGlossinessTexture if gloss else metal.metallicRoughnessTexture,
                 material.normalTexture,
                 material.occlusionTexture,
                 material.emissiveTexture,
@@ -249,15 +280,18 @@ def _material(
         )
     )
     factors = Material(
-        base_color=metal.baseColorFactor,
+        base_color=gloss.diffuseFactor if gloss else metal.baseColorFactor,
         metallic=metal.metallicFactor,
-        roughness=metal.roughnessFactor,
+        roughness=1 - gloss.glossinessFactor if gloss else metal.roughnessFactor,
         emissive=material.emissiveFactor,
         normal_scale=material.normalTexture.scale if material.normalTexture else 1,
         occlusion_strength=material.occlusionTexture.strength if material.occlusionTexture else 1,
         alpha_mode=material.alphaMode,
         alpha_cutoff=material.alphaCutoff,
         double_sided=material.doubleSided,
+        emissive_strength=material.extensions.KHR_materials_emissive_strength.emissiveStrength,
+        unlit=material.extensions.KHR_materials_unlit is not None,
+        specular=gloss.specularFactor if gloss else None,
     )
     return factors, _textures(glb, {slot: info for slot, info in infos.items() if info}, values)
 
