@@ -1,5 +1,6 @@
 """Meshes drawn with OpenGL (EGL, no window): one context and one set of targets for all files."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -68,6 +69,8 @@ class MeshDrawing:
     """What draws meshes. One at a time; whatever was drawn before leaves no trace."""
 
     def __init__(self) -> None:
+        # Mesa's processor driver filters plain textures in 8 bits unless told not to; a GPU never does.
+        os.environ.setdefault("GALLIVM_PERF", "no_aos_sampling")
         self._gl = moderngl.create_context(require=330, standalone=True, **_NO_WINDOW)
         self._programs: dict[tuple[str, ...], moderngl.Program] = {}
         self._faithful = _Target(self._gl, SAMPLES)

@@ -66,8 +66,8 @@ void main() {
 }
 """
 
-# The equations of light, the gamma of 2.2 and the emissive factor's square are the present renderer's; what a material's
-# parts mean is glTF's (docs/rendering.md). Texels of colours come in from sRGB already, before they are filtered.
+# The equations of light, the gamma of 2.2 and the emissive factor's square are the present renderer's; what a
+# material's parts mean is glTF's (docs/rendering.md). Texels of colours come in decoded from sRGB.
 FRAGMENT = """
 #version 330 core
 in vec3 at;
@@ -128,6 +128,13 @@ out vec4 result;
 const float PI = 3.141592653589793;
 const float LEAST = 0.04;
 
+// Drivers estimate the level of a mipmap each in its own way; from here it is the same on all.
+vec4 look(sampler2D picture, vec2 uv) {
+    vec2 size = vec2(textureSize(picture, 0));
+    vec2 right = dFdx(uv) * size, up = dFdy(uv) * size;
+    return textureLod(picture, uv, 0.5 * log2(max(max(dot(right, right), dot(up, up)), 1e-12)));
+}
+
 vec3 surface() {
     vec3 plain = normalize(facing);
 #ifdef NORMAL
@@ -145,7 +152,7 @@ vec3 surface() {
     // Up in a normal map is towards lower coordinates, also where the texture lies mirrored.
     vec3 across = cross(plain, along) * -sign(turn * dot(cross(at_x, at_y), plain));
 #endif
-    vec3 bump = 2.0 * texture(normal_picture, NORMAL).rgb - 1.0;
+    vec3 bump = 2.0 * look(normal_picture, NORMAL).rgb - 1.0;
     bump.xy *= normal_scale;
     vec3 bumped = mat3(along, across, plain) * bump;
     if (dot(bumped, bumped) > 0.0) return normalize(bumped);
@@ -171,7 +178,7 @@ vec4 metal_and_color(vec3 diffuse, vec3 specular) {
 void main() {
     vec4 albedo = base_color;
 #ifdef BASE_COLOR
-    albedo *= texture(base_color_picture, BASE_COLOR);
+    albedo *= look(base_color_picture, BASE_COLOR);
 #endif
 #ifdef COLORS
 #ifdef MATERIAL
@@ -180,24 +187,18 @@ void main() {
     albedo.a *= tint.a;
 #endif
 #endif
-#ifdef MASK
-    if (albedo.a < alpha_cutoff) discard;
-#endif
-#ifdef BLEND
-    if (albedo.a < alphas.x || albedo.a >= alphas.y) discard;
-#endif
     float rough = roughness, metal = metallic;
 #ifdef SPECULAR_GLOSSINESS
     vec4 shine = vec4(specular_factor, 1.0 - roughness);
 #ifdef METALLIC_ROUGHNESS
-    shine *= texture(metallic_roughness_picture, METALLIC_ROUGHNESS);
+    shine *= look(metallic_roughness_picture, METALLIC_ROUGHNESS);
 #endif
     vec4 converted = metal_and_color(albedo.rgb, shine.rgb);
     rough = 1.0 - shine.a;
     metal = converted.x;
     albedo.rgb = converted.yzw;
 #elif defined(METALLIC_ROUGHNESS)
-    vec3 texel_orm = texture(metallic_roughness_picture, METALLIC_ROUGHNESS).rgb;
+    vec3 texel_orm = look(metallic_roughness_picture, METALLIC_ROUGHNESS).rgb;
     rough *= texel_orm.g;
     metal *= texel_orm.b;
 #endif
@@ -231,12 +232,12 @@ void main() {
     color *= 1.0 + occlusion_strength * (texel_orm.r - 1.0);
 #endif
 #ifdef OCCLUSION
-    color *= 1.0 + occlusion_strength * (texture(occlusion_picture, OCCLUSION).r - 1.0);
+    color *= 1.0 + occlusion_strength * (look(occlusion_picture, OCCLUSION).r - 1.0);
 #endif
     color += nl * intensity * lit;
     vec3 glow = emissive * emissive * emissive_strength;
 #ifdef EMISSIVE
-    glow *= texture(emissive_picture, EMISSIVE).rgb;
+    glow *= look(emissive_picture, EMISSIVE).rgb;
 #endif
     color += glow;
 #ifdef COLORS
@@ -246,6 +247,13 @@ void main() {
 #endif
 #ifdef UNLIT
     color = albedo.rgb;
+#endif
+    // At the end, since neighbours' levels of mipmaps depend on all pixels of a quad being alive.
+#ifdef MASK
+    if (albedo.a < alpha_cutoff) discard;
+#endif
+#ifdef BLEND
+    if (albedo.a < alphas.x || albedo.a >= alphas.y) discard;
 #endif
     result = clamp(vec4(pow(color, vec3(1.0 / 2.2)), albedo.a), 0.0, 1.0);
 #ifndef BLEND

@@ -106,7 +106,7 @@ def _server(waiting: SimpleQueue[bytes], done: SimpleQueue[bytes]) -> Iterator[i
             file = HERE / "page.html"
             if path.startswith("/modules/"):
                 file = TOOLS / "node_modules" / path.removeprefix("/modules/")
-            if path != "/" and not path.startswith("/modules/three/") or not file.is_file():
+            if (path != "/" and not path.startswith("/modules/three/")) or not file.is_file():
                 self._answer(404, b"", "text/plain")
                 return
             self._answer(200, file.read_bytes(), _MIME.get(file.suffix, "application/octet-stream"))
@@ -115,7 +115,7 @@ def _server(waiting: SimpleQueue[bytes], done: SimpleQueue[bytes]) -> Iterator[i
             done.put(self.rfile.read(int(self.headers["Content-Length"])))
             self._answer(204, b"", "text/plain")
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
             """Nothing is logged."""
 
         def _answer(self, status: int, content: bytes, kind: str) -> None:

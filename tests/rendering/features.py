@@ -1,10 +1,13 @@
-"""A GLB for each feature of glTF that decides how a mesh is drawn: an open bowl that shows its outside and its inside.
+"""A GLB for each feature of glTF that decides how a mesh is drawn: an open shell that shows its outside and its inside.
 
 Its base is plain, and each file changes one thing. `bench.threejs` and the golden pictures draw them all.
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +22,19 @@ NEAREST, LINEAR = 9728, 9729
 CLAMP, MIRROR = 33071, 33648
 
 
-def bowl() -> dict[str, Values]:
-    """A sphere's lower three quarters: its attributes, and its triangles, whose front is outside."""
+@dataclass(frozen=True)
+class Feature:
+    """A file, the one that three.js is given in its place (mostly the same), and why we mean to differ, if we do."""
+
+    file: bytes
+    reference: bytes
+    departure: str | None = None
+
+
+def shell() -> dict[str, Values]:
+    """A sphere without its top, and open on a side: its attributes, and its triangles, whose front is outside."""
     turn, rise = np.meshgrid(np.linspace(0, 1, AROUND + 1), np.linspace(0, 1, UP + 1))
-    azimuth, polar = 2 * np.pi * turn.ravel(), np.pi * (0.25 + 0.7 * rise.ravel())
+    azimuth, polar = 1.4 * np.pi * turn.ravel(), np.pi * (0.2 + 0.75 * rise.ravel())
     out = np.stack([np.sin(polar) * np.sin(azimuth), np.cos(polar), np.sin(polar) * np.cos(azimuth)], axis=1)
     along = np.stack([np.cos(azimuth), 0 * azimuth, -np.sin(azimuth), 1 + 0 * azimuth], axis=1)
     first = (np.arange(UP)[:, None] * (AROUND + 1) + np.arange(AROUND)).ravel()
@@ -48,8 +60,8 @@ def file(
     pictures: tuple[bytes, ...] = (),
     **said: Any,
 ) -> bytes:
-    """The bowl with these attributes and textures; further words are the JSON's, or its node's."""
-    values = bowl() | (values or {})
+    """The shell with these attributes and textures; further words are the JSON's, or its node's."""
+    values = shell() | (values or {})
     parts = [values[name] for name in attributes] + [values["triangles"].ravel()]
     accessors = [
         {
@@ -112,8 +124,8 @@ def bumps(side: int = 64) -> Values:
 
 
 def metal(**factors: Any) -> dict[str, Any]:
-    """A material's metallic-roughness part: rough plastic, but for the factors given."""
-    return {"metallicFactor": 0.0, "roughnessFactor": 0.7, **factors}
+    """A material's metallic-roughness part: rough dark plastic, but for the factors given."""
+    return {"baseColorFactor": [0.3, 0.35, 0.4, 1], "metallicFactor": 0.0, "roughnessFactor": 0.7, **factors}
 
 
 def material(factors: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -124,7 +136,7 @@ def material(factors: dict[str, Any] | None = None, **more: Any) -> dict[str, An
 def textured(
     picture: Values | bytes | None = None, info: dict[str, Any] | None = None, *, factors: Any = None, **more: Any
 ) -> bytes:
-    """The bowl with a base colour texture; `more` is the material's but for what `file` knows."""
+    """The shell with a base colour texture; `more` is the material's but for what `file` knows."""
     content = picture if isinstance(picture, bytes) else png(tiles() if picture is None else picture)
     of_file = {name: more.pop(name) for name in ("attributes", "values", "samplers", "node") if name in more}
     named = {"baseColorTexture": {"index": 0, **(info or {})}, **(factors or {})}
@@ -143,7 +155,7 @@ def bumped(info: dict[str, Any] | None = None, *, tangents: bool = False, **more
 
 
 def colored(factors: dict[str, Any] | None = None, **more: Any) -> bytes:
-    """The bowl with colours of vertices."""
+    """The shell with colours of vertices."""
     return file(attributes=("POSITION", "NORMAL", "COLOR_0"), **material(factors, **more))
 
 
@@ -151,47 +163,64 @@ def scalars() -> Iterator[tuple[str, bytes]]:
     """Factors, without textures."""
     yield "plain", file(**material())
     yield "base colour factor", file(**material({"baseColorFactor": [0.8, 0.3, 0.05, 1]}))
-    yield "metal", file(**material({"baseColorFactor": [0.9, 0.6, 0.2, 1], "metallicFactor": 1, "roughnessFactor": 0.35}))
+    yield (
+        "metal",
+        file(**material({"baseColorFactor": [0.4, 0.25, 0.1, 1], "metallicFactor": 1, "roughnessFactor": 0.35})),
+    )
     yield "half metal, smooth", file(**material({"metallicFactor": 0.5, "roughnessFactor": 0.2}))
     yield "emissive factor of one", file(**material({"baseColorFactor": [0.1, 0.1, 0.1, 1]}, emissiveFactor=[0, 1, 0]))
-    yield "emissive factor between", file(**material({"baseColorFactor": [0.1, 0.1, 0.1, 1]}, emissiveFactor=[0, 0.2, 0.5]))
     strength = {"extensions": {"KHR_materials_emissive_strength": {"emissiveStrength": 3}}}
     dark = {"baseColorFactor": [0.02, 0.02, 0.02, 1]}
     glow = {"emissiveTexture": {"index": 0}, "emissiveFactor": [1, 1, 1], **strength}
     yield "emissive strength", file(pictures=(png(tiles() // 3),), **material(dark, **glow))
-    yield "unlit", textured(extensions={"KHR_materials_unlit": {}})
+    yield "unlit", textured(factors={"baseColorFactor": [1, 1, 1, 1]}, extensions={"KHR_materials_unlit": {}})
     yield "double-sided", file(**material({"baseColorFactor": [0.2, 0.5, 0.8, 1]}, doubleSided=True))
     yield "mirrored node", textured(node={"scale": [-1, 1, 1]}, doubleSided=True)
     yield "node of three scales", textured(node={"scale": [1, 0.5, 0.8], "rotation": [0, 0, 0.3826834, 0.9238795]})
 
 
+def bumps_and_references() -> Iterator[tuple[str, bytes, bytes]]:
+    """Normal maps. What the derivatives make of one without tangents is compared with what three.js makes of it with
+    tangents: glTF wants MikkTSpace's, and three.js's own derivatives are only near to them (43 dB)."""
+    mirrored = {"TEXCOORD_0": (shell()["TEXCOORD_0"] * (-1, 1)).astype("<f4")}
+    turned = {"TANGENT": (shell()["TANGENT"] * (-1, -1, -1, -1)).astype("<f4")}
+    moved = {"extensions": {"KHR_texture_transform": {"offset": [0.3, 0.1], "scale": [0.7, 2]}}}
+    yield "normal texture with tangents", bumped(tangents=True), bumped(tangents=True)
+    yield "normal texture", bumped(), bumped(tangents=True)
+    yield "normal scale", bumped({"scale": 0.4}), bumped({"scale": 0.4}, tangents=True)
+    yield "negative normal scale", bumped({"scale": -1.2}), bumped({"scale": -1.2}, tangents=True)
+    yield "normal texture, mirrored", bumped(values=mirrored), bumped(values=mirrored | turned, tangents=True)
+    yield "normal texture, transformed", bumped(moved), bumped(moved, tangents=True)
+    yield "normal texture, double-sided", bumped(doubleSided=True), bumped(tangents=True, doubleSided=True)
+    yield "all five textures", five_textures(tangents=False), five_textures(tangents=True)
+
+
+def five_textures(*, tangents: bool) -> bytes:
+    """The shell with a texture in every slot."""
+    metals = {"baseColorTexture": {"index": 0}, "metallicRoughnessTexture": {"index": 1}, "metallicFactor": 0.8}
+    slots = {"normalTexture": {"index": 2}, "occlusionTexture": {"index": 1}, "emissiveTexture": {"index": 3}}
+    pictures = (png(tiles()), png(tiles()[::-1]), png(bumps()), png(tiles()[:, ::-1] // 4))
+    attributes = ("POSITION", "NORMAL", "TEXCOORD_0") + (("TANGENT",) if tangents else ())
+    made = material(metals, **slots, emissiveFactor=[1, 1, 1])
+    return file(attributes=attributes, pictures=pictures, **made)
+
+
 def maps() -> Iterator[tuple[str, bytes]]:
     """Textures in each slot."""
     yield "base colour texture", textured()
-    yield "base colour texture and factor", textured(factors={"baseColorFactor": [0.9, 0.4, 0.7, 1]})
+    yield "base colour texture and factor", textured(factors={"baseColorFactor": [0.5, 0.2, 0.4, 1]})
     rough = {"metallicRoughnessTexture": {"index": 0}, "metallicFactor": 0.8, "roughnessFactor": 0.9}
     yield "metallic-roughness texture", file(pictures=(png(tiles()),), **material(rough))
-    yield "normal texture", bumped()
-    yield "normal texture with tangents", bumped(tangents=True)
-    yield "normal scale", bumped({"scale": 0.4})
-    yield "negative normal scale", bumped({"scale": -1.2})
-    mirrored = {"TEXCOORD_0": bowl()["TEXCOORD_0"] * (-1, 1)}
-    yield "normal texture, mirrored", bumped(values={name: part.astype("<f4") for name, part in mirrored.items()})
-    yield "normal texture, double-sided", bumped(doubleSided=True)
-    yield "normal texture with tangents, double-sided", bumped(tangents=True, doubleSided=True)
-    turned = {"extensions": {"KHR_texture_transform": {"rotation": 0.7, "scale": [2, 2]}}}
-    yield "normal texture, transformed", bumped(turned)
     occluded = {"occlusionTexture": {"index": 0}}
     yield "occlusion texture", file(pictures=(png(tiles()),), **material(**occluded))
     faint = {"occlusionTexture": {"index": 0, "strength": 0.4}}
     yield "occlusion strength", file(pictures=(png(tiles()),), **material(**faint))
     yield "occlusion beside roughness", file(pictures=(png(tiles()),), **material(rough, **occluded))
     glow = {"emissiveTexture": {"index": 0}, "emissiveFactor": [1, 1, 1]}
-    yield "emissive texture", file(pictures=(png(tiles()),), **material({"baseColorFactor": [0.1, 0.1, 0.1, 1]}, **glow))
-    every = {"baseColorTexture": {"index": 0}, **rough} | {"metallicRoughnessTexture": {"index": 1}}
-    slots = {"normalTexture": {"index": 2}, "occlusionTexture": {"index": 1}, "emissiveTexture": {"index": 3}}
-    pictures = (png(tiles()), png(tiles()[::-1]), png(bumps()), png(tiles()[:, ::-1] // 4))
-    yield "all five textures", file(pictures=pictures, **material(every, **slots, emissiveFactor=[1, 1, 1]))
+    yield (
+        "emissive texture",
+        file(pictures=(png(tiles()),), **material({"baseColorFactor": [0.1, 0.1, 0.1, 1]}, **glow)),
+    )
 
 
 def lookups() -> Iterator[tuple[str, bytes]]:
@@ -203,8 +232,9 @@ def lookups() -> Iterator[tuple[str, bytes]]:
         "all": {"offset": [0.3, 0.1], "rotation": -0.4, "scale": [1.5, 0.5]}, "coordinates": {"texCoord": 1},
     }  # fmt: skip
     for name, move in moves.items():
-        yield f"texture transform: {name}", textured(
-            info={"extensions": {"KHR_texture_transform": move}}, attributes=both
+        yield (
+            f"texture transform: {name}",
+            textured(info={"extensions": {"KHR_texture_transform": move}}, attributes=both),
         )
     for name, wrap in {"clamped": CLAMP, "mirrored": MIRROR}.items():
         yield f"wrap: {name}", textured(**sampler(wrapS=wrap, wrapT=wrap))
@@ -230,7 +260,10 @@ def alphas() -> Iterator[tuple[str, bytes]]:
     yield "alpha: cutoff", textured(clear, alphaMode="MASK", alphaCutoff=0.8)
     yield "alpha: blend", textured(clear, alphaMode="BLEND")
     yield "alpha: blend, double-sided", textured(clear, alphaMode="BLEND", doubleSided=True)
-    yield "alpha: factor", file(**material({"baseColorFactor": [0.9, 0.2, 0.2, 0.4]}, alphaMode="BLEND", doubleSided=True))
+    yield (
+        "alpha: factor",
+        file(**material({"baseColorFactor": [0.9, 0.2, 0.2, 0.4]}, alphaMode="BLEND", doubleSided=True)),
+    )
     yield "alpha: of vertices", colored(alphaMode="BLEND")
 
 
@@ -242,7 +275,9 @@ def colors() -> Iterator[tuple[str, bytes]]:
     yield "colours of vertices, texture", textured(attributes=attributes)
     grey = Image.fromarray(tiles()).convert("L")
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    yield "picture: palette", textured(png(Image.fromarray(tiles()).quantize(16)))
+    indexed = Image.fromarray(tiles()[..., 0] // 16, "P")
+    indexed.putpalette(np.random.default_rng(3).integers(0, 256, 48, np.uint8).tobytes())
+    yield "picture: palette", textured(png(indexed))
     yield "picture: grey", textured(png(grey))
     yield "picture: grey and alpha", textured(png(Image.fromarray(tiles(alpha=True)), "LA"), alphaMode="MASK")
     yield "picture: grey of 16 bits", textured(png(deep))
@@ -251,16 +286,39 @@ def colors() -> Iterator[tuple[str, bytes]]:
 def glossy() -> bytes:
     """A specular-glossiness material; three.js has stopped reading them."""
     gloss = {
-        "diffuseTexture": {"index": 0}, "diffuseFactor": [0.9, 0.9, 0.9, 1], "glossinessFactor": 0.6,
+        "diffuseTexture": {"index": 0}, "diffuseFactor": [0.4, 0.5, 0.4, 1], "glossinessFactor": 0.6,
         "specularFactor": [0.9, 0.7, 0.3], "specularGlossinessTexture": {"index": 1},
     }  # fmt: skip
     pictures = (png(tiles()), png(tiles(alpha=True)[::-1]))
     return file(pictures=pictures, materials=[{"extensions": {"KHR_materials_pbrSpecularGlossiness": gloss}}])
 
 
+def departures() -> Iterator[tuple[str, bytes, str]]:
+    """What is not drawn as three.js draws it, and why."""
+    glow = material({"baseColorFactor": [0.1, 0.1, 0.1, 1]}, emissiveFactor=[0, 0.2, 0.5])
+    yield "emissive factor between 0 and 1", file(**glow), "squared, as in the pictures to match"
+    smooth = file(attributes=("POSITION",), **material())
+    yield "no normals", smooth, "interfaces.md: smooth shading; glTF: flat"
+    yield "no material", file(), "the present renderer's grey; glTF: a white metal"
+    yield "specular-glossiness", glossy(), "three.js has stopped reading it, and draws a white metal"
+
+
+def all_features() -> dict[str, Feature]:
+    """The files by feature."""
+    plain = [(name, Feature(made, made)) for group in GROUPS for name, made in group()]
+    bumpy = [(name, Feature(made, reference)) for name, made, reference in bumps_and_references()]
+    other = [(name, Feature(made, made, reason)) for name, made, reason in departures()]
+    return dict(plain + bumpy + other)
+
+
 GROUPS: tuple[Callable[[], Iterator[tuple[str, bytes]]], ...] = (scalars, maps, lookups, alphas, colors)
 
 
-def all_features() -> dict[str, bytes]:
-    """The files by feature."""
-    return dict(found for group in GROUPS for found in group())
+def golden(name: str) -> Path:
+    """Where three.js's picture of a feature is kept."""
+    return Path(__file__).parent / "threejs" / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.png"
+
+
+def reduced(picture: Values) -> Values:
+    """A grid to a sixth of its size, as it is kept."""
+    return np.asarray(Image.fromarray(picture).convert("RGB").reduce(6))
