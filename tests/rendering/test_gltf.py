@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.threejs.browser import missing, pictures
 from gpu.rendering import Rendering
-from tests.rendering.features import Feature, all_features, file, golden, material, reduced
+from tests.rendering.features import all_features, file, golden, material, reduced
 
 FEATURES = all_features()
 LEAST = 50.0  # decibels, of reduced pictures; what is drawn wrongly lies far below
@@ -56,5 +56,3 @@ def test_three_js_itself_agrees_here(rendering: Rendering) -> None:
     content = file(**material({"baseColorFactor": [0.2, 0.4, 0.1, 1], "metallicFactor": 0.3}, doubleSided=True))
     (theirs,) = pictures([content], present_light=True)
     assert decibels(drawn(rendering, content), theirs) >= 55
-
-
