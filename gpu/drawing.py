@@ -170,7 +170,7 @@ class MeshDrawing:
         if sampler.wrapT == _MIRRORED:
             picture = np.concatenate([picture, picture[::-1]], axis=0)
         height, width, _ = picture.shape
-        stored = {"internal_format": _SRGB} if srgb else {}
+        stored: dict[str, Any] = {"internal_format": _SRGB} if srgb else {}
         uploaded = self._gl.texture((width, height), 4, np.ascontiguousarray(picture), **stored)
         uploaded.repeat_x = sampler.wrapS != _CLAMPED
         uploaded.repeat_y = sampler.wrapT != _CLAMPED

@@ -120,7 +120,8 @@ def bumps(side: int = 64) -> Values:
     x, y = np.meshgrid(np.arange(side), np.arange(side))
     slope = np.stack([0.5 * np.cos(x * 6 * np.pi / side), 0.6 * np.sin(y * 4 * np.pi / side), 0 * x + 1.0], axis=-1)
     unit = slope / np.linalg.norm(slope, axis=-1, keepdims=True)
-    return np.round(127.5 + 127.5 * unit).astype(np.uint8)
+    colors: Values = np.round(127.5 + 127.5 * unit).astype(np.uint8)
+    return colors
 
 
 def metal(**factors: Any) -> dict[str, Any]:
