@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ if not hasattr(np, "infty"):  # pyrender's last release still says so
     np.infty = np.inf  # type: ignore[attr-defined]
 
 SIDE, GAP = 518, 5
+GL_LINEAR = 9729
+TEXTURES = (
+    "baseColorTexture",
+    "metallicRoughnessTexture",
+    "normalTexture",
+    "occlusionTexture",
+    "emissiveTexture",
+)
 
 
 def available() -> bool:
@@ -34,7 +43,10 @@ def grid(path: Path) -> bytes:
 
     (mesh,) = trimesh.load_scene(path).geometry.values()
     scene = pyrender.Scene(bg_color=[1.0, 1.0, 1.0, 1.0], ambient_light=[0.3, 0.3, 0.3])
-    scene.add(pyrender.Mesh.from_trimesh(mesh, smooth=True))
+    shown = pyrender.Mesh.from_trimesh(mesh, smooth=True)
+    for primitive in shown.primitives:
+        _settings(primitive.material)
+    scene.add(shown)
     camera = scene.add(pyrender.PerspectiveCamera(yfov=np.radians(49.1), aspectRatio=1.0))
     light = scene.add(pyrender.DirectionalLight(color=np.ones(3), intensity=6.0))
     renderer = pyrender.OffscreenRenderer(2 * SIDE, 2 * SIDE)
@@ -54,6 +66,15 @@ def grid(path: Path) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return file.getvalue()
+
+
+def _settings(material: Any) -> None:
+    """The present renderer's: backs are always culled, textures are filtered linearly, and have no mipmaps."""
+    material.doubleSided = False
+    for name in TEXTURES:
+        texture = getattr(material, name, None)
+        if texture is not None:
+            texture.sampler.minFilter = texture.sampler.magFilter = GL_LINEAR
 
 
 def _pose(eye: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Meshes drawn with OpenGL (EGL, no window): one context and one set of targets for all files."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 import moderngl
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from gpu import shaders
 from gpu.gltf import Sampler
@@ -26,6 +28,8 @@ NEAR = 0.05
 _NO_WINDOW: dict[str, Any] = {"backend": "egl"}
 _MIRRORED = 33648
 _CLAMPED = 33071
+_SRGB = 0x8C43  # GL_SRGB8_ALPHA8: texels are taken from sRGB before they are filtered, as glTF wants
+_OPAQUE = 254.5 / 255
 _BARE = Material(base_color=(1, 1, 1, 1))  # with colours of vertices, and no material
 
 
@@ -47,6 +51,10 @@ class _Target:
         self._drawn.use()
         self._drawn.clear(1, 1, 1, 1)
 
+    def write_depth(self, on: bool) -> None:
+        """Whether what is drawn hides what is drawn behind it later."""
+        self._drawn.depth_mask = on
+
     def picture(self, box: Box) -> Picture:
         """What was drawn, (1036, 1036, 4): white outside of `box`."""
         left, top, right, bottom = box
@@ -62,6 +70,8 @@ class MeshDrawing:
     """What draws meshes. One at a time; whatever was drawn before leaves no trace."""
 
     def __init__(self) -> None:
+        # Mesa's processor driver filters plain textures in 8 bits unless told not to; a GPU never does.
+        os.environ.setdefault("GALLIVM_PERF", "no_aos_sampling")
         self._gl = moderngl.create_context(require=330, standalone=True, **_NO_WINDOW)
         self._programs: dict[tuple[str, ...], moderngl.Program] = {}
         self._faithful = _Target(self._gl, SAMPLES)
@@ -83,28 +93,40 @@ class MeshDrawing:
             self._gl.enable_only(moderngl.DEPTH_TEST)
             if not material.double_sided:
                 self._gl.enable(moderngl.CULL_FACE)
-            if material.alpha_mode == "BLEND":
-                self._gl.enable(moderngl.BLEND)
-                self._gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
-            return [self._view(array, model.positions, target, azimuth)[..., :3] for azimuth in AZIMUTHS]
+            return [self._view(array, model, target, azimuth)[..., :3] for azimuth in AZIMUTHS]
 
-    @staticmethod
-    def _view(array: moderngl.VertexArray, positions: Floats, target: _Target, azimuth: float) -> Picture:
+    def _view(self, array: moderngl.VertexArray, model: Model, target: _Target, azimuth: float) -> Picture:
         at = eye(azimuth, DISTANCE)
         transform = _perspective() @ world_to_camera(at)
         toward = at + LIGHT
         _set(array.program, "projection", transform.T.astype("f4").tobytes())
         _set(array.program, "eye", at.astype("f4").tobytes())
         _set(array.program, "light", (toward / np.linalg.norm(toward)).astype("f4").tobytes())
-        box = _box(positions, transform)
+        box = _box(model.positions, transform)
         target.begin(box)
-        array.render(moderngl.TRIANGLES)
+        if model.material and model.material.alpha_mode == "BLEND":
+            self._blend(array, model, target, at)
+        else:
+            array.render(moderngl.TRIANGLES)
         return halve(target.picture(box), box)
+
+    def _blend(self, array: moderngl.VertexArray, model: Model, target: _Target, at: Matrix) -> None:
+        """Draw what is opaque, and then over it, from back to front, what is translucent."""
+        _set(array.program, "alphas", (_OPAQUE, 2.0))
+        array.render(moderngl.TRIANGLES)
+        _set(array.program, "alphas", (-1.0, _OPAQUE))
+        array.index_buffer.write(model.triangles[from_back_to_front(model.positions, model.triangles, at)])
+        target.write_depth(False)
+        self._gl.enable(moderngl.BLEND)
+        self._gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        array.render(moderngl.TRIANGLES)
+        self._gl.disable(moderngl.BLEND)
+        target.write_depth(True)
 
     @contextmanager
     def _uploaded(self, model: Model, material: Material) -> Iterator[moderngl.VertexArray]:
         """The model in the driver's memory, and the program that draws it; gone again afterwards."""
-        textures, within = _with_occlusion_within(model.textures)
+        textures, within = (model.textures, False) if material.specular else _with_occlusion_within(model.textures)
         sets, places = _coordinate_sets(textures)
         defines = [f"COORDINATES {len(sets)}"] + [f"{slot.upper()} uv_{number}" for slot, number in places.items()]
         defines += ["OCCLUSION_WITHIN"] if within else []
@@ -115,18 +137,23 @@ class MeshDrawing:
             parts += [("2f", f"coordinates_{number}", values) for number, values in enumerate(sets)]
             if model.colors is not None:
                 parts.append(("4f", "color", model.colors))
+            if model.tangents is not None:
+                parts.append(("4f", "tangent", model.tangents))
             content = []
             for form, name, values in parts:
+                if name not in program:  # the driver leaves out what a program has no use for
+                    continue
                 held.append(self._gl.buffer(values))
                 content.append((held[-1], form, name))
             index = self._gl.buffer(model.triangles)
             held.append(index)
-            units: dict[tuple[int, Sampler], int] = {}
+            units: dict[tuple[int, Sampler, bool], int] = {}
             for slot, texture in textures.items():
-                same = id(texture.picture), texture.sampler
+                colors = slot in ("base_color", "emissive") or (slot == "metallic_roughness" and material.specular)
+                same = id(texture.picture), texture.sampler, bool(colors)
                 if same not in units:
                     units[same] = len(units)
-                    held.append(self._texture(texture))
+                    held.append(self._texture(texture, srgb=bool(colors)))
                     held[-1].use(units[same])
                 _set(program, f"{slot}_picture", units[same])
             _factors(program, material)
@@ -137,14 +164,15 @@ class MeshDrawing:
             for part in held:
                 part.release()
 
-    def _texture(self, texture: Texture) -> moderngl.Texture:
+    def _texture(self, texture: Texture, *, srgb: bool) -> moderngl.Texture:
         picture, sampler = texture.picture, texture.sampler
         if sampler.wrapS == _MIRRORED:
             picture = np.concatenate([picture, picture[:, ::-1]], axis=1)
         if sampler.wrapT == _MIRRORED:
             picture = np.concatenate([picture, picture[::-1]], axis=0)
         height, width, _ = picture.shape
-        uploaded = self._gl.texture((width, height), 4, np.ascontiguousarray(picture))
+        stored: dict[str, Any] = {"internal_format": _SRGB} if srgb else {}
+        uploaded = self._gl.texture((width, height), 4, np.ascontiguousarray(picture), **stored)
         uploaded.repeat_x = sampler.wrapS != _CLAMPED
         uploaded.repeat_y = sampler.wrapT != _CLAMPED
         if sampler.minFilter > moderngl.LINEAR:
@@ -155,6 +183,10 @@ class MeshDrawing:
     def _program(self, model: Model, material: Material, defines: list[str]) -> moderngl.Program:
         defines += ["COLORS"] if model.colors is not None else []
         defines += ["MATERIAL"] if model.material is not None else []
+        defines += ["TANGENTS"] if model.tangents is not None else []
+        defines += ["DOUBLE_SIDED"] if material.double_sided else []
+        defines += ["UNLIT"] if material.unlit else []
+        defines += ["SPECULAR_GLOSSINESS"] if material.specular else []
         defines += [material.alpha_mode] if material.alpha_mode != "OPAQUE" else []
         key = tuple(defines)
         if key not in self._programs:
@@ -206,14 +238,16 @@ def _factors(program: moderngl.Program, material: Material) -> None:
         "normal_scale",
         "occlusion_strength",
         "alpha_cutoff",
+        "emissive_strength",
     ):
         _set(program, name, getattr(material, name))
+    _set(program, "specular_factor", material.specular or (0, 0, 0))
     _set(program, "intensity", INTENSITY)
     _set(program, "ambient", AMBIENT)
 
 
 def _set(program: moderngl.Program, name: str, value: Any) -> None:
-    uniform = program.get(name, None)  # the driver leaves out what a program has no use for
+    uniform = program.get(name, None)  # None, too, if the driver left it out
     if isinstance(uniform, moderngl.Uniform):
         if isinstance(value, bytes):
             uniform.write(value)
@@ -231,6 +265,14 @@ def _box(positions: Floats, transform: Matrix) -> Box:
         min(int((right + 1) * scale) + 3, LARGE),
         min(int((bottom + 1) * scale) + 3, LARGE),
     )
+
+
+def from_back_to_front(positions: Floats, triangles: NDArray[np.uint32], at: Matrix) -> NDArray[np.int64]:
+    """The order of triangles in which the one whose middle is furthest along the view from `at` comes first."""
+    depths = (positions @ (-at / np.linalg.norm(at)).astype(np.float32))[triangles].sum(axis=1)
+    nearest, furthest = depths.min(), depths.max()
+    steps = (furthest - depths) * (65_535 / max(furthest - nearest, 1e-9))  # of 16 bits, which numpy sorts by radix
+    return np.argsort(steps.astype(np.uint16), kind="stable")
 
 
 @numba.njit(cache=True)

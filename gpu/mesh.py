@@ -38,6 +38,9 @@ class Material:
     alpha_mode: str = "OPAQUE"
     alpha_cutoff: float = 0.5
     double_sided: bool = False
+    emissive_strength: float = 1
+    unlit: bool = False
+    specular: tuple[float, float, float] | None = None  # of specular-glossiness, whose texture is metallic_roughness's
 
 
 @dataclass(frozen=True)
@@ -92,15 +95,14 @@ def _material(
     except Unreadable as fault:
         glb.note(f"the mesh is drawn without a material: {fault}")
         return None, {}
-    if material.extensions.KHR_materials_pbrSpecularGlossiness:
-        raise Refused("specular-glossiness materials aren't supported: use metallic-roughness")
     metal = material.pbrMetallicRoughness
+    gloss = material.extensions.KHR_materials_pbrSpecularGlossiness
     infos = dict(
         zip(
             SLOTS,
             (
-                metal.baseColorTexture,
-                metal.metallicRoughnessTexture,
+                gloss.diffuseTexture if gloss else metal.baseColorTexture,
+                gloss.specularGlossinessTexture if gloss else metal.metallicRoughnessTexture,
                 material.normalTexture,
                 material.occlusionTexture,
                 material.emissiveTexture,
@@ -109,15 +111,18 @@ def _material(
         )
     )
     factors = Material(
-        base_color=metal.baseColorFactor,
+        base_color=gloss.diffuseFactor if gloss else metal.baseColorFactor,
         metallic=metal.metallicFactor,
-        roughness=metal.roughnessFactor,
+        roughness=1 - gloss.glossinessFactor if gloss else metal.roughnessFactor,
         emissive=material.emissiveFactor,
         normal_scale=material.normalTexture.scale if material.normalTexture else 1,
         occlusion_strength=material.occlusionTexture.strength if material.occlusionTexture else 1,
         alpha_mode=material.alphaMode,
         alpha_cutoff=material.alphaCutoff,
         double_sided=material.doubleSided,
+        emissive_strength=material.extensions.KHR_materials_emissive_strength.emissiveStrength,
+        unlit=material.extensions.KHR_materials_unlit is not None,
+        specular=gloss.specularFactor if gloss else None,
     )
     return factors, _textures(glb, {slot: info for slot, info in infos.items() if info}, values)
 

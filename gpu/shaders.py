@@ -11,6 +11,11 @@ out vec3 facing;
 in vec4 color;
 out vec4 tint;
 #endif
+#ifdef TANGENTS
+in vec4 tangent;
+out vec3 tangent_along;
+out vec3 tangent_across;
+#endif
 #if COORDINATES > 0
 in vec2 coordinates_0;
 out vec2 uv_0;
@@ -39,6 +44,10 @@ void main() {
 #ifdef COLORS
     tint = color;
 #endif
+#ifdef TANGENTS
+    tangent_along = tangent.xyz;
+    tangent_across = cross(normal, tangent.xyz) * tangent.w;
+#endif
 #if COORDINATES > 0
     uv_0 = coordinates_0;
 #endif
@@ -57,14 +66,18 @@ void main() {
 }
 """
 
-# Textures are filtered as they are stored, and taken from sRGB after that; the occlusion dims all light; emission has
-# its factor twice; normal maps have no tangents: so it is in the renderer that these pictures are to match.
+# The equations of light, the gamma of 2.2 and the emissive factor's square are the present renderer's; what a
+# material's parts mean is glTF's (docs/rendering.md). Texels of colours come in decoded from sRGB.
 FRAGMENT = """
 #version 330 core
 in vec3 at;
 in vec3 facing;
 #ifdef COLORS
 in vec4 tint;
+#endif
+#ifdef TANGENTS
+in vec3 tangent_along;
+in vec3 tangent_across;
 #endif
 #if COORDINATES > 0
 in vec2 uv_0;
@@ -92,6 +105,9 @@ uniform vec3 emissive;
 uniform float normal_scale;
 uniform float occlusion_strength;
 uniform float alpha_cutoff;
+uniform float emissive_strength;
+uniform vec3 specular_factor;
+uniform vec2 alphas;
 #ifdef BASE_COLOR
 uniform sampler2D base_color_picture;
 #endif
@@ -112,31 +128,57 @@ out vec4 result;
 const float PI = 3.141592653589793;
 const float LEAST = 0.04;
 
-vec3 linear(vec3 srgb) {
-    return mix(srgb / 12.92, pow((srgb + 0.055) / 1.055, vec3(2.4)), step(vec3(0.04045), srgb));
+// Drivers estimate the level of a mipmap each in its own way; from here it is the same on all.
+vec4 look(sampler2D picture, vec2 uv) {
+    vec2 size = vec2(textureSize(picture, 0));
+    vec2 right = dFdx(uv) * size, up = dFdy(uv) * size;
+    return textureLod(picture, uv, 0.5 * log2(max(max(dot(right, right), dot(up, up)), 1e-12)));
 }
 
 vec3 surface() {
     vec3 plain = normalize(facing);
 #ifdef NORMAL
+#ifdef TANGENTS
+    vec3 along = normalize(tangent_along), across = normalize(tangent_across);
+#else
     vec3 at_x = dFdx(at), at_y = dFdy(at);
     vec2 uv_x = dFdx(NORMAL), uv_y = dFdy(NORMAL);
-    vec3 along = (uv_y.t * at_x - uv_x.t * at_y) / (uv_x.s * uv_y.t - uv_y.s * uv_x.t);
-    along = normalize(along - plain * dot(plain, along));
-    vec3 across = normalize(cross(plain, along));
-    vec3 bump = 2.0 * texture(normal_picture, NORMAL).rgb - 1.0;
+    float turn = uv_x.s * uv_y.t - uv_y.s * uv_x.t;
+    vec3 along = (uv_y.t * at_x - uv_x.t * at_y) * sign(turn);
+    along -= plain * dot(plain, along);
+    float size = dot(along, along);
+    if (turn == 0.0 || !(size > 0.0)) return plain;
+    along *= inversesqrt(size);
+    // Up in a normal map is towards lower coordinates, also where the texture lies mirrored.
+    vec3 across = cross(plain, along) * -sign(turn * dot(cross(at_x, at_y), plain));
+#endif
+    vec3 bump = 2.0 * look(normal_picture, NORMAL).rgb - 1.0;
     bump.xy *= normal_scale;
-    vec3 bumped = normalize(mat3(along, across, plain) * bump);
-    if (dot(bumped, bumped) > 0.5) return bumped;
+    vec3 bumped = mat3(along, across, plain) * bump;
+    if (dot(bumped, bumped) > 0.0) return normalize(bumped);
 #endif
     return plain;
+}
+
+// Specular-glossiness as the metal (x) and the base colour that look the same (Khronos' conversion).
+vec4 metal_and_color(vec3 diffuse, vec3 specular) {
+    float most = max(specular.r, max(specular.g, specular.b));
+    vec3 weights = vec3(0.299, 0.587, 0.114);
+    float from = sqrt(dot(weights, diffuse * diffuse)), to = sqrt(dot(weights, specular * specular));
+    float metal = 0.0;
+    if (to >= LEAST) {
+        float b = from * (1.0 - most) / (1.0 - LEAST) + to - 2.0 * LEAST;
+        metal = clamp((sqrt(max(b * b - 4.0 * LEAST * (LEAST - to), 0.0)) - b) / (2.0 * LEAST), 0.0, 1.0);
+    }
+    vec3 plain = diffuse * (1.0 - most) / (1.0 - LEAST) / max(1.0 - metal, 1e-6);
+    vec3 shiny = (specular - LEAST * (1.0 - metal)) / max(metal, 1e-6);
+    return vec4(metal, clamp(mix(plain, shiny, metal * metal), 0.0, 1.0));
 }
 
 void main() {
     vec4 albedo = base_color;
 #ifdef BASE_COLOR
-    vec4 texel = texture(base_color_picture, BASE_COLOR);
-    albedo *= vec4(linear(texel.rgb), texel.a);
+    albedo *= look(base_color_picture, BASE_COLOR);
 #endif
 #ifdef COLORS
 #ifdef MATERIAL
@@ -145,12 +187,18 @@ void main() {
     albedo.a *= tint.a;
 #endif
 #endif
-#ifdef MASK
-    if (albedo.a < alpha_cutoff) discard;
-#endif
     float rough = roughness, metal = metallic;
+#ifdef SPECULAR_GLOSSINESS
+    vec4 shine = vec4(specular_factor, 1.0 - roughness);
 #ifdef METALLIC_ROUGHNESS
-    vec3 texel_orm = texture(metallic_roughness_picture, METALLIC_ROUGHNESS).rgb;
+    shine *= look(metallic_roughness_picture, METALLIC_ROUGHNESS);
+#endif
+    vec4 converted = metal_and_color(albedo.rgb, shine.rgb);
+    rough = 1.0 - shine.a;
+    metal = converted.x;
+    albedo.rgb = converted.yzw;
+#elif defined(METALLIC_ROUGHNESS)
+    vec3 texel_orm = look(metallic_roughness_picture, METALLIC_ROUGHNESS).rgb;
     rough *= texel_orm.g;
     metal *= texel_orm.b;
 #endif
@@ -159,6 +207,9 @@ void main() {
     vec3 specular = mix(vec3(LEAST), albedo.rgb, metal);
 
     vec3 n = surface();
+#ifdef DOUBLE_SIDED
+    if (!gl_FrontFacing) n = -n;
+#endif
     vec3 v = normalize(eye - at);
     vec3 h = normalize(light + v);
     float nl = clamp(dot(n, light), 0.001, 1.0);
@@ -176,22 +227,33 @@ void main() {
     float facets = a2 / (PI * spread * spread);
     vec3 lit = (1.0 - fresnel) * diffuse / PI + fresnel * shadowing * facets / (4.0 * nl * nv + 0.001);
 
-    vec3 color = nl * intensity * lit + albedo.rgb * ambient;
+    vec3 color = albedo.rgb * ambient;
 #ifdef OCCLUSION_WITHIN
     color *= 1.0 + occlusion_strength * (texel_orm.r - 1.0);
 #endif
 #ifdef OCCLUSION
-    color *= 1.0 + occlusion_strength * (texture(occlusion_picture, OCCLUSION).r - 1.0);
+    color *= 1.0 + occlusion_strength * (look(occlusion_picture, OCCLUSION).r - 1.0);
 #endif
-    vec3 glow = emissive * emissive;
+    color += nl * intensity * lit;
+    vec3 glow = emissive * emissive * emissive_strength;
 #ifdef EMISSIVE
-    glow *= linear(texture(emissive_picture, EMISSIVE).rgb);
+    glow *= look(emissive_picture, EMISSIVE).rgb;
 #endif
     color += glow;
 #ifdef COLORS
 #ifndef MATERIAL
     color *= tint.rgb;
 #endif
+#endif
+#ifdef UNLIT
+    color = albedo.rgb;
+#endif
+    // At the end, since neighbours' levels of mipmaps depend on all pixels of a quad being alive.
+#ifdef MASK
+    if (albedo.a < alpha_cutoff) discard;
+#endif
+#ifdef BLEND
+    if (albedo.a < alphas.x || albedo.a >= alphas.y) discard;
 #endif
     result = clamp(vec4(pow(color, vec3(1.0 / 2.2)), albedo.a), 0.0, 1.0);
 #ifndef BLEND
