@@ -38,4 +38,4 @@ system:
 	@sh bin/system-packages libegl1 libgl1 libgl1-mesa-dri
 
 $(MADE_UP): | $(VENV)/installed
-	$(VENV)/bin/python -m tests.made_up $@ --rounds 5 --miners 12 --prompts 32
+	$(VENV)/bin/python -m simulators.histories $@ --rounds 5 --miners 12 --prompts 32

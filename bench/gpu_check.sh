@@ -31,12 +31,12 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 step "machine" 30 sh -c 'nvidia-smi -L; nvcc --version | tail -2; nproc'
 step "versions" 60 "$PYTHON" -c 'import importlib.metadata as m
 for name in ("torch", "gsplat", "transformers", "moderngl", "numba", "numpy", "pillow"): print(name, m.version(name))'
-step "warm-up" 300 "$PYTHON" -m gpu.warmup
-step "warm-up again" 60 "$PYTHON" -m gpu.warmup
+step "warm-up" 300 "$PYTHON" -m gpu.workers.warmup
+step "warm-up again" 60 "$PYTHON" -m gpu.workers.warmup
 # without the tests' own conftest, which wants the whole platform's packages
-step "tests" 150 "$PYTHON" -m pytest -q -p no:cacheprovider --noconftest -p tests.rendering.conftest \
-    tests/rendering/test_gpu.py tests/rendering/test_splats_cuda.py
-step "tests of distance" 90 "$PYTHON" -m pytest -q -p no:cacheprovider --noconftest tests/distance/test_dinov3.py
+step "tests" 150 "$PYTHON" -m pytest -q -p no:cacheprovider --noconftest -p tests.gpu.rendering.conftest \
+    tests/gpu/rendering/test_gpu.py tests/gpu/rendering/test_splats_cuda.py
+step "tests of distance" 90 "$PYTHON" -m pytest -q -p no:cacheprovider --noconftest tests/gpu/distance/test_dinov3.py
 step "pictures" 180 "$PYTHON" -m bench.render
 step "distances" 60 "$PYTHON" -m bench.distance --pictures 128
 

@@ -29,7 +29,9 @@ from typing import Any
 
 from bench.parsers import Parser, Seed
 
-_STUCK_SECONDS = 60.0  # by the clock, of which a busy machine may take most; CPU time is measured in the process
+_STUCK_SECONDS = (
+    60.0  # by the clock, of which a busy machine may take most; CPU time is measured in the process
+)
 _FEW = 12  # findings of a parser, after which it isn't hunted any further
 
 
@@ -61,12 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
     parser.add_argument("--only", help="this parser alone")
     parser.add_argument("--into", type=Path, default=Path(tempfile.gettempdir()) / "gen404-hostile")
-    parser.add_argument("--input", type=Path, help="try this input alone, of the parser given by --only")
+    parser.add_argument(
+        "--input", type=Path, help="try this input alone, of the parser given by --only"
+    )
     parser.add_argument("--table", default="bench.parsers", help=argparse.SUPPRESS)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     parsers = importlib.import_module(options.table).PARSERS
-    if (options.only is not None and options.only not in parsers) or (options.input and not options.only):
+    if (options.only is not None and options.only not in parsers) or (
+        options.input and not options.only
+    ):
         parser.error(f"--only must name one of {', '.join(parsers)}")
     names = [options.only] if options.only else list(parsers)
     hunt = Hunt(options.table, options.seconds / len(names), options.seed, options.into)
@@ -79,12 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(hunt: Hunt, names: Sequence[str]) -> int:
-    print(f"seed {hunt.seed}, {hunt.seconds:.1f} s a parser, findings go to {hunt.into}", flush=True)
+    print(
+        f"seed {hunt.seed}, {hunt.seconds:.1f} s a parser, findings go to {hunt.into}", flush=True
+    )
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         found = dict(zip(names, threads.map(lambda name: hunted(hunt, name), names), strict=True))
     for name, result in found.items():
         refused = result.tried - result.values
-        print(f"{name:18}{result.tried:>9,} tried{result.values:>9,} values{refused:>9,} refused or found")
+        print(
+            f"{name:18}{result.tried:>9,} tried{result.values:>9,} values{refused:>9,} refused or found"
+        )
         for finding in result.findings:
             print(f"  FOUND {finding}")
     total = sum(len(result.findings) for result in found.values())
@@ -109,8 +119,24 @@ def hunted(hunt: Hunt, name: str) -> Hunted:
 def _one_process(hunt: Hunt, name: str, part: tuple[float, int], folder: Path) -> dict[str, Any]:
     """What a worker process tells, or what can be told of one that died."""
     seconds, start = part
-    command = [sys.executable, "-m", "bench.hostile", "--worker", "--only", name, "--table", hunt.table]
-    command += ["--seconds", str(seconds), "--seed", str(hunt.seed + start), "--into", str(hunt.into)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.hostile",
+        "--worker",
+        "--only",
+        name,
+        "--table",
+        hunt.table,
+    ]
+    command += [
+        "--seconds",
+        str(seconds),
+        "--seed",
+        str(hunt.seed + start),
+        "--into",
+        str(hunt.into),
+    ]
     environment = os.environ | {"HOSTILE_FOLDER": str(folder), "PYTHONFAULTHANDLER": "1"}
     with (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=errors, stderr=errors)
@@ -121,7 +147,9 @@ def _one_process(hunt: Hunt, name: str, part: tuple[float, int], folder: Path) -
         return outcome
     why = "takes too long" if stuck else f"the process ends with {process.returncode}"
     outcome = (
-        json.loads(told.read_text()) if told.exists() else {"tried": 1, "values": 0, "findings": [], "seconds": 1.0}
+        json.loads(told.read_text())
+        if told.exists()
+        else {"tried": 1, "values": 0, "findings": [], "seconds": 1.0}
     )
     current = folder / "current"
     if not current.exists():
@@ -141,7 +169,9 @@ def _watch(process: "subprocess.Popen[bytes]", folder: Path) -> bool:
         try:
             process.wait(0.2)
         except subprocess.TimeoutExpired:
-            since = current.stat().st_mtime if current.exists() else began + _STUCK_SECONDS  # imports take their time
+            since = (
+                current.stat().st_mtime if current.exists() else began + _STUCK_SECONDS
+            )  # imports take their time
             if time.time() - since > _STUCK_SECONDS:
                 process.kill()
                 process.wait()
@@ -167,7 +197,9 @@ class _Worker:
         self.outcome: dict[str, Any] = {"tried": 0, "values": 0, "findings": [], "seconds": 0.0}
         self.known: set[str] = set()
         self.parse = parser.load()
-        self.current = (self.folder / "current").open("wb", buffering=0)  # once: opening takes longer than parsing
+        self.current = (self.folder / "current").open(
+            "wb", buffering=0
+        )  # once: opening takes longer than parsing
 
     def run(self) -> None:
         """Every seed first, then spoilt ones until the time is over."""
@@ -225,7 +257,10 @@ def _problem(parser: Parser, parse: Any, seed: Seed) -> str | None:
     except Exception as error:  # noqa: BLE001 - any that isn't declared is what is hunted
         if {kind.__name__ for kind in type(error).__mro__} & set(parser.refusals):
             return ""
-        places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        places = [
+            f"{Path(frame.filename).name}:{frame.lineno}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
         return f"{type(error).__name__}: {str(error)[:200]!a} at {' > '.join(places[-4:])}"
     return None
 

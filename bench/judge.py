@@ -1,10 +1,12 @@
-"""How fast a round's matches are judged, and how full the judge is kept, beside a plain runner; what clinching saves.
+"""How fast a round's matches are judged, and how full the judge is kept, beside a plain runner;
+what clinching saves.
 
 `python -m bench.judge [REPO] [--round 1] [--miners 4] [--latency 0.2] [--cap 16]`
 
-The judge is an OpenAI-compatible server on loopback that takes a fixed time for an answer and works on `cap` at once;
-it answers as the round was recorded, and as chance has it where nothing is recorded. The plain runner plays the same
-matches one after another, two duels at a time, each with one question after the other. Without REPO, a made-up round.
+The judge is an OpenAI-compatible server on loopback that takes a fixed time for an answer and works
+on `cap` at once; it answers as the round was recorded, and as chance has it where nothing is
+recorded. The plain runner plays the same matches one after another, two duels at a time, each with
+one question after the other. Without REPO, a made-up round.
 """
 
 import argparse
@@ -22,13 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from gen404_assets.competition.audits import critical_prompts
-from gen404_assets.competition.duels import Duel, MatchReport, Outcome, make_play, match_score, report_of
+from gen404_assets.competition.duels import (
+    Duel,
+    MatchReport,
+    Outcome,
+    make_play,
+    match_score,
+    report_of,
+)
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.margins import clinched_score
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.prompts import stem
-from gen404_assets.competition.replay.history import History
-from gen404_assets.competition.replay.judging import reports
 from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Round, outputs_path, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_of, open_repository
@@ -36,16 +43,18 @@ from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.playing import PlayUnderWay
 from gen404_assets.live.work import Work, see
+from gen404_assets.replay.history import History
+from gen404_assets.replay.judging import reports
 from resources.judge import Reply, ServedJudge
-from tests.judge.judge_server import MODEL, judge_server, says, verdict
-from tests.live.outside import (
+from simulators.histories import make_competition
+from simulators.judge_server import MODEL, judge_server, says, verdict
+from simulators.outside import (
     SimulatedDownloads,
     SimulatedOutside,
     SimulatedStore,
     digest,
     picture_of,
 )
-from tests.made_up import make_competition
 
 AT_ONCE = 8
 _BEFORE = 16
@@ -53,7 +62,9 @@ _BEFORE = 16
 
 @dataclass
 class Server:
-    """The judge: `latency` seconds an answer, `cap` at once, outcomes by (prompt, left, right) as recorded."""
+    """The judge: `latency` seconds an answer, `cap` at once, outcomes by (prompt, left, right) as
+    recorded.
+    """
 
     latency: float
     cap: int
@@ -70,7 +81,9 @@ class Server:
 
     def __call__(self, handler: BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
         parts = request["messages"][-1]["content"]
-        prompt, first, second = (part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+        prompt, first, second = (
+            part["image_url"]["url"] for part in parts if part["type"] == "image_url"
+        )
         with self.free:
             with self.lock:
                 self.asked += 1
@@ -125,32 +138,47 @@ class RecordedOutside(SimulatedOutside):
         return picture_of(url)
 
 
-def outside_of(history: History, number: int, miners: Sequence[str], judge: ServedJudge) -> RecordedOutside:
+def outside_of(
+    history: History, number: int, miners: Sequence[str], judge: ServedJudge
+) -> RecordedOutside:
     """The round's files without what its duels led to, for the first miners alone."""
     outside = RecordedOutside(SimulatedDownloads(lambda _: ""), judge, store=RecordedStore())  # type: ignore[arg-type]
     names = ["schedule.json", "seed.json", "prompts.txt", "submissions.json", "builds.json"]
-    paths = [round_path(number, name) for name in [*names, "generation_audits.json", "source_audit.json"]]
+    paths = [
+        round_path(number, name) for name in [*names, "generation_audits.json", "source_audit.json"]
+    ]
     paths += [CONFIG, LEADERS, *(outputs_path(number, hotkey) for hotkey in (LEADER, *miners))]
     files = {path: raw for path in paths if (raw := history.read(path)) is not None}
     submissions = json.loads(files[round_path(number, "submissions.json")])
     kept = {hotkey: submissions[hotkey] for hotkey in miners}
     files[round_path(number, "submissions.json")] = json.dumps(kept).encode()
-    files[STATE] = json.dumps({"current_round": number, "stage": "duels", "next_stage_eta": None}).encode()
+    files[STATE] = json.dumps(
+        {"current_round": number, "stage": "duels", "next_stage_eta": None}
+    ).encode()
     outside.repository.commit(files, "As recorded")
     outside.environment = {**outside.environment, "MAX_CONCURRENT_DUELS": f"{AT_ONCE}"}
     return outside
 
 
-def played_plainly(current: Round, pairs: Sequence[Pair], outside: RecordedOutside) -> dict[Pair, float]:
-    """The matches' margins: one match after another, two duels at a time, one question after the other."""
+def played_plainly(
+    current: Round, pairs: Sequence[Pair], outside: RecordedOutside
+) -> dict[Pair, float]:
+    """The matches' margins: one match after another, two duels at a time, one question after the
+    other.
+    """
     judge, seed = outside.judge.judge, current.need("seed.json", current.seed).seed
     margins = {}
     for pair in pairs:
         play = PlayUnderWay(current, pair, seed, outside.judge, str, Rules())
 
         def duel(prompt: str, play: PlayUnderWay = play) -> list[tuple[str, bool, Any]]:
-            answers = [(swapped, judge.ask(play.question(prompt, swapped=swapped))) for swapped in (False, True)]
-            return [(prompt, swapped, Reply(answer.model, answer.raw)) for swapped, answer in answers]
+            answers = [
+                (swapped, judge.ask(play.question(prompt, swapped=swapped)))
+                for swapped in (False, True)
+            ]
+            return [
+                (prompt, swapped, Reply(answer.model, answer.raw)) for swapped, answer in answers
+            ]
 
         with ThreadPoolExecutor(2) as pool:
             for answers in pool.map(duel, play.open):
@@ -170,11 +198,15 @@ def main() -> None:
     parser.add_argument("--cap", type=int, default=16)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = options.repository or make_competition(Path(folder) / "made-up.git", rounds=2, miners=12, prompts=128)
+        path = options.repository or make_competition(
+            Path(folder) / "made-up.git", rounds=2, miners=12, prompts=128
+        )
         repository = open_repository(str(path), "main")
         history = history_of(repository.snapshot(repository.refresh()))
         race(history, options.round, options)
-        print(f"\n{'clinching':<18}{'matches':>8}{'clinched':>9}{'calls':>8}{'saved':>7}{'other verdicts':>15}")
+        print(
+            f"\n{'clinching':<18}{'matches':>8}{'clinched':>9}{'calls':>8}{'saved':>7}{'other verdicts':>15}"
+        )
         for number in range(options.round + 1):
             found = saved(history, number)
             share = found.spared / max(1, found.calls)
@@ -185,14 +217,19 @@ def main() -> None:
 def race(history: History, number: int, options: argparse.Namespace) -> None:
     """The plain runner, the platform's, and the platform's with clinching, on the same matches."""
     current = history.round(number)
-    having = [hotkey for hotkey in current.timeline.order if history.read(outputs_path(number, hotkey))]
+    having = [
+        hotkey for hotkey in current.timeline.order if history.read(outputs_path(number, hotkey))
+    ]
     miners = having[: options.miners]
     outcomes = dict(recorded_outcomes(history, number))
     pairs: list[Pair] = []
     servers: dict[str, Server] = {}
     for name in ("ours", "ours, clinching", "plain"):
         server = Server(options.latency, options.cap, outcomes)
-        with judge_server(server) as served, closing(ServedJudge(served.url, "key", MODEL)) as judge:
+        with (
+            judge_server(server) as served,
+            closing(ServedJudge(served.url, "key", MODEL)) as judge,
+        ):
             outside = outside_of(history, number, miners, judge)
             outside.rules = Rules(clinch_matches=name == "ours, clinching")
             if name == "plain":
@@ -202,7 +239,9 @@ def race(history: History, number: int, options: argparse.Namespace) -> None:
                 matches = see(outside.repository.snapshot()).matrix.matches  # type: ignore[arg-type]
                 pairs = pairs or [match.pair for match in matches]
         servers[name] = server
-    print(f"{'runner':<18}{'matches':>8}{'calls':>8}{'seconds':>9}{'times':>7}{'capacity':>10}{'prefix':>8}")
+    print(
+        f"{'runner':<18}{'matches':>8}{'calls':>8}{'seconds':>9}{'times':>7}{'capacity':>10}{'prefix':>8}"
+    )
     for name, server in servers.items():
         capacity = server.asked * options.latency / (options.cap * server.seconds)
         times, cached = servers["plain"].seconds / server.seconds, server.cached / server.asked
@@ -210,7 +249,9 @@ def race(history: History, number: int, options: argparse.Namespace) -> None:
         print(f"{name:<18}{counts}{times:>7.1f}{capacity:>10.0%}{cached:>8.0%}")
 
 
-def recorded_outcomes(history: History, number: int) -> Iterator[tuple[tuple[str, str, str], Outcome]]:
+def recorded_outcomes(
+    history: History, number: int
+) -> Iterator[tuple[tuple[str, str, str], Outcome]]:
     """What the judge decided in the round, by the pictures' URLs."""
     for report in recorded_reports(history, number):
         for duel in report.duels:
@@ -226,7 +267,9 @@ def recorded_reports(history: History, number: int) -> Iterator[MatchReport]:
 
 @dataclass
 class Saved:
-    """What clinching saves of a round's calls; `other`: how many matches would then have ended otherwise."""
+    """What clinching saves of a round's calls; `other`: how many matches would then have ended
+    otherwise.
+    """
 
     matches: int = 0
     clinched: int = 0
@@ -245,13 +288,20 @@ def saved(history: History, number: int) -> Saved:
         judged = sum(map(is_judged, duels))
         found.matches, found.calls = found.matches + 1, found.calls + 2 * judged
         for played in range(len(duels) - judged, len(duels)):
-            score, left_open = match_score([duel.winner for duel in duels[:played]]), len(duels) - played
+            score, left_open = (
+                match_score([duel.winner for duel in duels[:played]]),
+                len(duels) - played,
+            )
             stopped = clinched_score(score, left_open, judged, len(duels), (win_margin, rules))
             if stopped is not None:
-                shown = report_of(report.left, report.right, [make_play(duels[:played], len(duels), stopped)])
+                shown = report_of(
+                    report.left, report.right, [make_play(duels[:played], len(duels), stopped)]
+                )
                 found.clinched, found.spared = found.clinched + 1, found.spared + 2 * left_open
                 won = [each.margin >= win_margin for each in (shown, report)]
-                critical = [critical_prompts(each, seed, win_margin, rules) for each in (shown, report)]
+                critical = [
+                    critical_prompts(each, seed, win_margin, rules) for each in (shown, report)
+                ]
                 found.other += won[0] is not won[1] or (won[1] and critical[0] != critical[1])
                 break
     return found

@@ -13,12 +13,64 @@ from typing import Any
 Mutate = Callable[[Random, bytes, Sequence[bytes]], bytes]
 """(randomness, an input, inputs of its kind to take parts of) -> a spoilt one."""
 
-_NUMBERS = [0, 1, -1, 2, 255, 256, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1, 2**53 + 1, 2**63, -(2**63), 10**30]
+_NUMBERS = [
+    0,
+    1,
+    -1,
+    2,
+    255,
+    256,
+    65_535,
+    65_536,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**53 + 1,
+    2**63,
+    -(2**63),
+    10**30,
+]
 _FLOATS = [0.0, -0.0, 0.5, 1e-320, 1e38, -1e39, 1e308, 3.0]
-_TEXTS = ["", " ", "\0", "\ud800", "é", "\u202e", "a" * 300, "0", "1e5", "null", "../../x", "http://[", "\x1b[2J", "\n"]
-_RAW = ["NaN", "-Infinity", "1e999", "-1e999", "1" * 5_000, "0." + "1" * 5_000, '"\\ud800"', '"\\udc00\\ud800"', "01"]
-_RAW += ["[" * 90 + "]" * 90, "[" * 5_000 + "]" * 5_000, '{"a":' * 2_000 + "1" + "}" * 2_000, '{"a":1,"a":2}', "'x'"]
-_NO_JSON = (ValueError, LookupError, TypeError, RecursionError)  # what was spoilt before is, as often as not
+_TEXTS = [
+    "",
+    " ",
+    "\0",
+    "\ud800",
+    "é",
+    "\u202e",
+    "a" * 300,
+    "0",
+    "1e5",
+    "null",
+    "../../x",
+    "http://[",
+    "\x1b[2J",
+    "\n",
+]
+_RAW = [
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "-1e999",
+    "1" * 5_000,
+    "0." + "1" * 5_000,
+    '"\\ud800"',
+    '"\\udc00\\ud800"',
+    "01",
+]
+_RAW += [
+    "[" * 90 + "]" * 90,
+    "[" * 5_000 + "]" * 5_000,
+    '{"a":' * 2_000 + "1" + "}" * 2_000,
+    '{"a":1,"a":2}',
+    "'x'",
+]
+_NO_JSON = (
+    ValueError,
+    LookupError,
+    TypeError,
+    RecursionError,
+)  # what was spoilt before is, as often as not
 _WORDS = re.compile(rb"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -41,7 +93,9 @@ def bytes_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
             case 5:
                 del found[at:]
             case 6:
-                found[at : at + 4] = struct.pack("<I", random.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1]))
+                found[at : at + 4] = struct.pack(
+                    "<I", random.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1])
+                )
             case 7:
                 other = random.choice(others)
                 found[at:] = other[_place(random, other) :]
@@ -70,7 +124,9 @@ def lines_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
                 lines[at] = bytes_of(random, lines[at], others)
             case 5:
                 words = re.split(rb"([:,; ])", lines[at])
-                words[random.randrange(len(words))] = random.choice(_TEXTS).encode(errors="surrogatepass")
+                words[random.randrange(len(words))] = random.choice(_TEXTS).encode(
+                    errors="surrogatepass"
+                )
                 lines[at] = b"".join(words)
     return b"\n".join(lines)
 
@@ -106,7 +162,9 @@ def answer_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
     try:
         body = json.loads(data)
         message = body["choices"][0]["message"]
-        content = random.choice([json_of, lines_of])(random, str(message["content"]).encode(), others)
+        content = random.choice([json_of, lines_of])(
+            random, str(message["content"]).encode(), others
+        )
         message["content"] = content.decode(errors="replace")
         return json.dumps(body).encode()
     except _NO_JSON:
@@ -128,7 +186,12 @@ def glb_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
     except (struct.error, *_NO_JSON):
         return bytes_of(random, data, others)
     text += b" " * (-len(text) % 4)
-    body = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    body = (
+        struct.pack("<I4s", len(text), b"JSON")
+        + text
+        + struct.pack("<I4s", len(binary), b"BIN\0")
+        + binary
+    )
     return struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body
 
 
@@ -142,7 +205,19 @@ def png_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
         size = struct.unpack_from(">I", data, at)[0]
         chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
         at += 12 + size
-    kinds = [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"zTXt", b"iCCP", b"acTL", b"fcTL", b"fdAT", b"eXIf", b"gAMA"]
+    kinds = [
+        b"IHDR",
+        b"PLTE",
+        b"tRNS",
+        b"IDAT",
+        b"zTXt",
+        b"iCCP",
+        b"acTL",
+        b"fcTL",
+        b"fdAT",
+        b"eXIf",
+        b"gAMA",
+    ]
     for _ in range(random.choice([1, 1, 2, 3]) if chunks else 0):
         place = random.randrange(len(chunks))
         kind, content = chunks[place]
@@ -154,12 +229,18 @@ def png_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
             case 2 if len(chunks) > 1:
                 del chunks[place]
             case 3:
-                chunks.insert(place, (random.choice(kinds), random.randbytes(random.choice([0, 1, 4, 13, 26, 300]))))
+                chunks.insert(
+                    place,
+                    (random.choice(kinds), random.randbytes(random.choice([0, 1, 4, 13, 26, 300]))),
+                )
             case 4:
                 squeezed = b"x\0\0" + zlib.compress(bytes(random.choice([100, 3_000_000])))
                 chunks.insert(place, (random.choice([b"zTXt", b"iCCP"]), squeezed))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks
     )
 

@@ -69,7 +69,11 @@ def _cases() -> Path:
 
 
 def _case_files(pattern: str) -> list[bytes]:
-    return [file.read_bytes() for file in sorted(_cases().glob(pattern)) if file.stat().st_size <= 200_000]
+    return [
+        file.read_bytes()
+        for file in sorted(_cases().glob(pattern))
+        if file.stat().st_size <= 200_000
+    ]
 
 
 def _commitments() -> Callable[[str, bytes], object]:
@@ -77,13 +81,17 @@ def _commitments() -> Callable[[str, bytes], object]:
     from gen404_assets.competition.schedule import Schedule
     from gen404_assets.competition.submissions import Submissions
     from resources.chain import revealed_text
-    from tests.rules.examples import MINER
+    from simulators.examples import MINER
 
-    schedule = Schedule(earliest_reveal_block=0, latest_reveal_block=10, generation_deadline_block=20)
+    schedule = Schedule(
+        earliest_reveal_block=0, latest_reveal_block=10, generation_deadline_block=20
+    )
 
     def parse(_: str, data: bytes) -> object:
         text = revealed_text(data)
-        found = read_submissions({MINER: [(1, text)], text[:60]: [(2, text)]}, schedule, "mesh-1").submissions
+        found = read_submissions(
+            {MINER: [(1, text)], text[:60]: [(2, text)]}, schedule, "mesh-1"
+        ).submissions
         assert Submissions.parse(found.to_bytes(), "written") == found
         return found
 
@@ -91,7 +99,11 @@ def _commitments() -> Callable[[str, bytes], object]:
 
 
 def _commitment_seeds() -> list[Seed]:
-    miner = {"repo": "owner/model", "commit": "0123456789abcdef" * 2 + "01234567", "cdn_url": "https://cdn.example/a"}
+    miner = {
+        "repo": "owner/model",
+        "commit": "0123456789abcdef" * 2 + "01234567",
+        "cdn_url": "https://cdn.example/a",
+    }
     return _named([json.dumps(miner).encode(), str(miner).encode(), *_case_files("commitments/*")])
 
 
@@ -110,45 +122,58 @@ def _answers() -> Callable[[str, bytes], object]:
 
 def _answer_seeds() -> list[Seed]:
     verdict = json.dumps({"penalty_1": 3, "penalty_2": 5, "issues": "the legs are missing"})
-    texts = [verdict, f"<think>hm {{</think>\n```json\n{verdict}\n```", f"<|begin_of_box|>{verdict}<|end_of_box|>"]
+    texts = [
+        verdict,
+        f"<think>hm {{</think>\n```json\n{verdict}\n```",
+        f"<|begin_of_box|>{verdict}<|end_of_box|>",
+    ]
     bodies = [
-        {"id": "1", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"content": text}}]}
+        {
+            "id": "1",
+            "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"content": text}}],
+        }
         for text in texts
     ]
     return _named([json.dumps(body).encode() for body in bodies])
 
 
 def _meshes() -> Callable[[str, bytes], object]:
-    from gpu.mesh import read_mesh
+    from gpu.meshes.mesh import read_mesh
 
     return lambda _, data: read_mesh(memoryview(data))
 
 
 def _mesh_seeds() -> list[Seed]:
-    from gpu.warmup import textured
-    from tests.rendering.files import mesh, picture, png_of
-    from tests.rendering.hostile import compression
+    from gpu.workers.warmup import textured
+    from simulators.files_3d import mesh, picture, png_of
+    from simulators.hostile_files import compression
 
-    made = [mesh(), mesh(node={"scale": [0.5, 1, 1]}), textured(png_of(8, 8)), textured(picture(16, 16))]
+    made = [
+        mesh(),
+        mesh(node={"scale": [0.5, 1, 1]}),
+        textured(png_of(8, 8)),
+        textured(picture(16, 16)),
+    ]
     made += [content for _, (_, content, _) in compression()]
     return _named([*made, *_case_files("glb/*"), *_shared("models/*.glb", 60_000)])
 
 
 def _splats() -> Callable[[str, bytes], object]:
-    from gpu.ply import read_splats
+    from gpu.splats.ply import read_splats
 
     return lambda _, data: read_splats(memoryview(data))
 
 
 def _splat_seeds() -> list[Seed]:
-    from gpu.warmup import ply
-    from tests.rendering.files import gaussians
+    from gpu.workers.warmup import ply
+    from simulators.files_3d import gaussians
 
     return _named([ply(gaussians(8)), ply(gaussians(40)), *_case_files("ply/*")])
 
 
 def _textures() -> Callable[[str, bytes], object]:
-    from gpu.textures import decode, pixels
+    from gpu.meshes.textures import decode, pixels
 
     def parse(_: str, data: bytes) -> object:
         size = pixels(memoryview(data))
@@ -173,14 +198,18 @@ def _texture_seeds() -> list[Seed]:
         file = io.BytesIO()
         picture = Image.fromarray(noise)
         sixteen = mode == "I;16"
-        picture = Image.fromarray(noise[..., 0].astype(np.uint16) * 250) if sixteen else picture.convert(mode)
+        picture = (
+            Image.fromarray(noise[..., 0].astype(np.uint16) * 250)
+            if sixteen
+            else picture.convert(mode)
+        )
         picture.save(file, form)
         found.append(file.getvalue())
     return _named(found)
 
 
 def _state_files() -> Callable[[str, bytes], object]:
-    from tests.rules.examples import FILES
+    from simulators.examples import FILES
 
     kinds = {kind.__name__: kind for kind, _ in FILES}
 
@@ -195,7 +224,7 @@ def _state_files() -> Callable[[str, bytes], object]:
 
 
 def _state_seeds() -> list[Seed]:
-    from tests.rules.examples import FILES
+    from simulators.examples import FILES
 
     return [(kind.__name__, raw) for kind, raw in FILES]
 
@@ -281,17 +310,40 @@ def _http_seeds() -> list[Seed]:
 
     body = b"glTF" + bytes(range(64))
     heads = [
-        ["HTTP/1.1 200 OK", "Content-Length: 68", "Content-Type: application/octet-stream", "Date: x", "ETag: W/1"],
-        ["HTTP/1.1 200 OK", "Connection: close", "Content-Encoding: aws-chunked", "Set-Cookie: a=b; Path=/"],
+        [
+            "HTTP/1.1 200 OK",
+            "Content-Length: 68",
+            "Content-Type: application/octet-stream",
+            "Date: x",
+            "ETag: W/1",
+        ],
+        [
+            "HTTP/1.1 200 OK",
+            "Connection: close",
+            "Content-Encoding: aws-chunked",
+            "Set-Cookie: a=b; Path=/",
+        ],
         ["HTTP/1.1 206 Partial Content", "Content-Length: 68", "Content-Range: bytes 0-67/68"],
         ["HTTP/1.1 302 Found", "Location: /elsewhere?x=1", "Content-Length: 0"],
-        ["HTTP/1.1 503 Busy", "Retry-After: 2", "Content-Length: 0", "Date: Wed, 21 Oct 2026 07:28:00 GMT"],
+        [
+            "HTTP/1.1 503 Busy",
+            "Retry-After: 2",
+            "Content-Length: 0",
+            "Date: Wed, 21 Oct 2026 07:28:00 GMT",
+        ],
         ["HTTP/1.1 429 Slow", "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT", "Content-Length: 0"],
     ]
     found = ["\r\n".join([*head, "", ""]).encode() + body for head in heads]
-    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n44\r\n" + body + b"\r\n0\r\nX: y\r\n\r\n"
+    chunked = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n44\r\n"
+        + body
+        + b"\r\n0\r\nX: y\r\n\r\n"
+    )
     squeezed = gzip.compress(body)
-    zipped = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(squeezed) + squeezed
+    zipped = (
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(squeezed)
+        + squeezed
+    )
     return _named([*found, chunked, zipped])
 
 
@@ -303,7 +355,9 @@ def _github() -> Callable[[str, bytes], object]:
     server, roots = _Server(), _scratch() / "roots.pem"
     end = "-----END CERTIFICATE-----"
     roots.write_text(Path(certifi.where()).read_text().partition(end)[0] + end)
-    os.environ["SSL_CERT_FILE"] = str(roots)  # each client would load all of them, which takes longer than the rest
+    os.environ["SSL_CERT_FILE"] = str(
+        roots
+    )  # each client would load all of them, which takes longer than the rest
 
     def parse(_: str, data: bytes) -> object:
         try:
@@ -314,7 +368,10 @@ def _github() -> Callable[[str, bytes], object]:
 
         def answer(path: str) -> bytes:
             body = next((part for key, part in parts.items() if f"/{key}?" in path), data)
-            return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            return (
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+                + body
+            )
 
         server.answer = answer
         return Builds("owner/competition", api=server.url).workflow_run(1)
@@ -323,16 +380,24 @@ def _github() -> Callable[[str, bytes], object]:
 
 
 def _github_seeds() -> list[Seed]:
-    from tests.rules.examples import COMMIT, MINERS
+    from simulators.examples import COMMIT, MINERS
 
     name = "Bake and push images to Google Cloud"
     jobs = [
-        {"id": number, "name": f"{name} ({hotkey})", "status": "completed", "conclusion": "success", "run_attempt": 1}
+        {
+            "id": number,
+            "name": f"{name} ({hotkey})",
+            "status": "completed",
+            "conclusion": "success",
+            "run_attempt": 1,
+        }
         for number, hotkey in enumerate(MINERS[:3])
     ]
     run = {"id": 7, "head_sha": COMMIT, "status": "completed", "conclusion": None, "run_attempt": 1}
     document = {
-        "commits": [{"sha": COMMIT, "commit": {"message": "Seed, prompts and submissions for round 1"}}],
+        "commits": [
+            {"sha": COMMIT, "commit": {"message": "Seed, prompts and submissions for round 1"}}
+        ],
         "runs": {"total_count": 1, "workflow_runs": [run | {"created_at": "2026-01-05T00:00:00Z"}]},
         "jobs": {"total_count": 3, "jobs": jobs},
     }
@@ -371,10 +436,17 @@ def _text_seeds(*texts: str) -> Callable[[], list[Seed]]:
 
 
 _URLS = _text_seeds(
-    "https://cdn.example/a/chair.glb", "http://[2606:4700::1]:8080/x?y=1#z", "https://xn--nxasmq6b.example./"
+    "https://cdn.example/a/chair.glb",
+    "http://[2606:4700::1]:8080/x?y=1#z",
+    "https://xn--nxasmq6b.example./",
 )
-_MATRIX = _text_seeds("left,right,margin\nleader,5abc,0.25\n5abc,5def,-1.0\n", "left,right,margin\r\nleader,5abc,1e-05")
-_POOL = _text_seeds("https://pool.example/a.png\nhttps://pool.example/b.c.png\n\nhttps://pool.example/a.png\n# no\n")
+_MATRIX = _text_seeds(
+    "left,right,margin\nleader,5abc,0.25\n5abc,5def,-1.0\n",
+    "left,right,margin\r\nleader,5abc,1e-05",
+)
+_POOL = _text_seeds(
+    "https://pool.example/a.png\nhttps://pool.example/b.c.png\n\nhttps://pool.example/a.png\n# no\n"
+)
 _FILE = ("Refused", "MemoryError")  # what a worker answers with a reason
 
 PARSERS = {

@@ -1,5 +1,6 @@
-"""The present way to make a grid of a mesh, written afresh to compare with: pyrender, a scene and an off-screen context
-for each request, 2x supersampling reduced with Lanczos by PIL, and PIL's PNG."""
+"""The present way to make a grid of a mesh, written afresh to compare with: pyrender, a scene and
+an off-screen context for each request, 2x supersampling reduced with Lanczos by PIL, and PIL's
+PNG."""
 
 import io
 import os
@@ -54,7 +55,9 @@ def grid(path: Path) -> bytes:
     try:
         for number, azimuth in enumerate((24, 120, 216, 312)):
             around, up = np.radians(azimuth), np.radians(15)
-            eye = 2.0 * np.array([np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)])
+            eye = 2.0 * np.array(
+                [np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)]
+            )
             scene.set_pose(camera, _pose(eye))
             scene.set_pose(light, _pose(eye + np.array([1, 1, 0])))
             color, _ = renderer.render(scene)
@@ -69,7 +72,9 @@ def grid(path: Path) -> bytes:
 
 
 def _settings(material: Any) -> None:
-    """The present renderer's: backs are always culled, textures are filtered linearly, and have no mipmaps."""
+    """The present renderer's: backs are always culled, textures are filtered linearly, and have no
+    mipmaps.
+    """
     material.doubleSided = False
     for name in TEXTURES:
         texture = getattr(material, name, None)
@@ -82,12 +87,19 @@ def _pose(eye: NDArray[np.float64]) -> NDArray[np.float64]:
     right = np.cross([0, 1, 0], backward)
     right /= np.linalg.norm(right)
     pose = np.eye(4)
-    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(backward, right), backward, eye
+    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = (
+        right,
+        np.cross(backward, right),
+        backward,
+        eye,
+    )
     return pose
 
 
 def main() -> None:
-    """For each line of standard input, `FILE OUT`: draw it, and print its seconds of CPU and of wall."""
+    """For each line of standard input, `FILE OUT`: draw it, and print its seconds of CPU and of
+    wall.
+    """
     for line in sys.stdin:
         file, out = map(Path, line.split())
         cpu, wall = time.process_time(), time.perf_counter()

@@ -2,8 +2,9 @@
 
 `python -m bench.regenerate [--history BUNDLE] [--miners N] [--warm-up SECONDS] [--price USD]`
 
-Each miner's image makes what one of the recorded audits made: its times, failures and distances. Beside the plan stands
-the plain hand-out of the rules: no early end, and every pod kept until its image is done.
+Each miner's image makes what one of the recorded audits made: its times, failures and distances.
+Beside the plan stands the plain hand-out of the rules: no early end, and every pod kept until its
+image is done.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.regeneration import Prompts, Regeneration
 from gen404_assets.competition.settings import Rules
 from resources.repository import Repository
-from tests.regeneration.simulation import Image, Made, Simulation
+from simulators.regeneration import Image, Made, Simulation
 
 HISTORY = Path(__file__).parents[2] / "shared/history/mesh-rounds-0-1.bundle"
 AT_ONCE = 4
@@ -29,14 +30,22 @@ NOISE = 0.1
 
 
 class Plain(Regeneration):
-    """The rules' hand-out alone: pods are started up to the target and ended only when bad or never healthy."""
+    """The rules' hand-out alone: pods are started up to the target and ended only when bad or never
+    healthy.
+    """
 
     def start_due(self, now: float) -> bool:
         last = max((pod.started for pod in self.pods.values()), default=-1e9)
-        return now >= last + self.pod_rules.pod_start_interval and self._may_start() and bool(self.prompts.open())
+        return (
+            now >= last + self.pod_rules.pod_start_interval
+            and self._may_start()
+            and bool(self.prompts.open())
+        )
 
     def to_end(self, now: float) -> list[tuple[str, str, bool]]:
-        return [(name, reason, replaced) for name, reason, replaced in super().to_end(now) if replaced]
+        return [
+            (name, reason, replaced) for name, reason, replaced in super().to_end(now) if replaced
+        ]
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--history", type=Path, default=HISTORY)
     parser.add_argument("--miners", type=int, default=45)
-    parser.add_argument("--warm-up", type=float, default=600.0, help="seconds until a pod is healthy, on average")
+    parser.add_argument(
+        "--warm-up", type=float, default=600.0, help="seconds until a pod is healthy, on average"
+    )
     parser.add_argument("--price", type=float, default=3.0, help="USD an hour and pod")
     options = parser.parse_args()
     recorded = _recorded(options.history)
     plain, planned = (
-        [_cost(recorded[miner % len(recorded)], miner, options.warm_up, kind) for miner in range(options.miners)]
+        [
+            _cost(recorded[miner % len(recorded)], miner, options.warm_up, kind)
+            for miner in range(options.miners)
+        ]
         for kind in (Plain, Regeneration)
     )
     print(f"{options.miners} miners, {AT_ONCE} at a time, after {len(recorded)} recorded audits")
-    print(f"{'':<14}{'wall, h':>10}{'an image, h':>14}{'pod-minutes':>14}{'USD':>10}{'rejected':>10}")
+    print(
+        f"{'':<14}{'wall, h':>10}{'an image, h':>14}{'pod-minutes':>14}{'USD':>10}{'rejected':>10}"
+    )
     for name, costs in (("plain", plain), ("plan", planned)):
         minutes = sum(cost.pod_minutes for cost in costs)
         cells = (
@@ -79,7 +95,11 @@ def _recorded(history: Path) -> list[Mapping[str, Output]]:
     """What the audits of the history made, prompt by prompt."""
     with tempfile.TemporaryDirectory() as folder:
         snapshot = Repository(str(history), mirror=Path(folder)).snapshot()
-        paths = [path for path in snapshot.blobs if path.endswith("/generated.json") and "/leader/" not in path]
+        paths = [
+            path
+            for path in snapshot.blobs
+            if path.endswith("/generated.json") and "/leader/" not in path
+        ]
         files = snapshot.read_many(paths)
     return [Outputs.parse(files[path], path).root for path in sorted(files)]
 
@@ -103,7 +123,9 @@ def _cost(made: Mapping[str, Output], miner: int, warm_up: float, kind: type[Reg
 
 
 def _wall(costs: Sequence[Cost]) -> float:
-    """Hours until the last of them is done, so many at a time, each begun as soon as there is room."""
+    """Hours until the last of them is done, so many at a time, each begun as soon as there is
+    room.
+    """
     lanes = [0.0] * AT_ONCE
     for cost in costs:
         heapq.heappush(lanes, heapq.heappop(lanes) + cost.hours)

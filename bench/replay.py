@@ -2,8 +2,9 @@
 
 `python -m bench.replay [REPO] [--rounds N-M]`
 
-The baseline is a plain reader: a Python process that clones the repository as a replay does, and parses every JSON
-file of the same rounds, deriving nothing. Without REPO, made-up competitions of growing size show the growth.
+The baseline is a plain reader: a Python process that clones the repository as a replay does, and
+parses every JSON file of the same rounds, deriving nothing. Without REPO, made-up competitions of
+growing size show the growth.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.round import CONFIG
 from resources.repository import Repository
-from tests.made_up import make_competition
+from simulators.histories import make_competition
 
 RUNS = 3
 READER = """
@@ -43,24 +44,37 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def main() -> None:
-    """Print a row a competition: rounds, duels, seconds whole, a round, and beside the plain reader."""
+    """Print a row a competition: rounds, duels, seconds whole, a round, and beside the plain
+    reader.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("repository", nargs="?")
     parser.add_argument("--rounds", help="such as 0-6; default: all")
     options = parser.parse_args()
-    columns = ("rounds", "duels", "replay, s", "of it CPU, s", "a round, s", "ms/1000 duels", "reader, s", "ratio")
+    columns = (
+        "rounds",
+        "duels",
+        "replay, s",
+        "of it CPU, s",
+        "a round, s",
+        "ms/1000 duels",
+        "reader, s",
+        "ratio",
+    )
     print("".join(f"{name:>15}" for name in columns))
     if options.repository:
         _row(options.repository, ["--rounds", options.rounds] if options.rounds else [])
         return
     with tempfile.TemporaryDirectory() as folder:
         for rounds in (2, 4, 8):
-            made = make_competition(Path(folder) / f"{rounds}.git", rounds=rounds, miners=40, prompts=128)
+            made = make_competition(
+                Path(folder) / f"{rounds}.git", rounds=rounds, miners=40, prompts=128
+            )
             _row(str(made), ["--rounds", f"0-{rounds - 1}"])
 
 
 def _row(repository: str, rounds: Sequence[str]) -> None:
-    replay = [sys.executable, "-m", "gen404_assets.cli", "replay", repository, *rounds]
+    replay = [sys.executable, "-m", "gen404_assets.commands.cli", "replay", repository, *rounds]
     found = json.loads(_run([*replay, "--json"])[2])["rounds"]
     numbers = ",".join(str(replayed["round"]) for replayed in found)
     reports = sum(file["asset"] == "duels" for replayed in found for file in replayed["files"])
@@ -79,7 +93,11 @@ def _run(command: Sequence[str]) -> tuple[float, float, str]:
     with tempfile.TemporaryDirectory() as home:
         began, used = time.perf_counter(), _used()
         done = subprocess.run(
-            command, env=os.environ | {"GEN404_HOME": home}, capture_output=True, text=True, check=False
+            command,
+            env=os.environ | {"GEN404_HOME": home},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         took, used = time.perf_counter() - began, _used() - used
     if done.returncode > 1:

@@ -1,9 +1,11 @@
-"""How soon a block reached is a stage committed, over rounds of a local competition, beside a bare watcher.
+"""How soon a block reached is a stage committed, over rounds of a local competition, beside a bare
+watcher.
 
 `python -m bench.rounds [--rounds 20]`
 
-The baseline is a loop in this process that looks at the chain as often as the sensors do and does nothing else: what it
-takes to see a block. Times are this machine's; the last rows are the ticks of each sensor.
+The baseline is a loop in this process that looks at the chain as often as the sensors do and does
+nothing else: what it takes to see a block. Times are this machine's; the last rows are the ticks of
+each sensor.
 """
 
 import argparse
@@ -14,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from resources.local_network.chain import LocalChain
-from tests.local_competition import LocalCompetition
+from simulators.local_competition import LocalCompetition
 
 BLOCK_SECONDS = 0.01
 SENSOR_SECONDS = 2
@@ -62,7 +64,9 @@ def main() -> None:
             competition.interrupt()
 
 
-def _report(competition: LocalCompetition, chain: LocalChain, watcher: Watcher, rounds: int) -> None:
+def _report(
+    competition: LocalCompetition, chain: LocalChain, watcher: Watcher, rounds: int
+) -> None:
     commits = {lines[0]: time_ for _, time_, lines in competition.commits()}
     print(f"{'stage':<18}{'rounds':>8}{'median, s':>11}{'p95, s':>9}{'watcher, s':>12}{'ratio':>7}")
     for stage, (subject, key) in STAGES.items():
@@ -73,9 +77,13 @@ def _report(competition: LocalCompetition, chain: LocalChain, watcher: Watcher, 
             delays.append((committed - chain.time(block).timestamp()) / 12 * BLOCK_SECONDS)
             seen.append(watcher.delay(block))
         row = (_share(delays, 0.5), _share(delays, 0.95), _share(seen, 0.95))
-        print(f"{stage:<18}{rounds:>8}{row[0]:>11.1f}{row[1]:>9.1f}{row[2]:>12.1f}{row[1] / max(row[2], 0.01):>7.1f}")
+        print(
+            f"{stage:<18}{rounds:>8}{row[0]:>11.1f}{row[1]:>9.1f}{row[2]:>12.1f}{row[1] / max(row[2], 0.01):>7.1f}"
+        )
     for sensor, ticks in _ticks(competition.home):
-        print(f"{f'{sensor} ticks':<18}{len(ticks):>8}{_share(ticks, 0.5):>11.2f}{_share(ticks, 0.95):>9.2f}")
+        print(
+            f"{f'{sensor} ticks':<18}{len(ticks):>8}{_share(ticks, 0.5):>11.2f}{_share(ticks, 0.95):>9.2f}"
+        )
 
 
 def _ticks(home: Path) -> Iterator[tuple[str, list[float]]]:
@@ -86,7 +94,11 @@ def _ticks(home: Path) -> Iterator[tuple[str, list[float]]]:
     with dg.DagsterInstance.get() as instance:
         for sensor in instance.all_instigator_state():
             ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id)
-            ended = [tick.end_timestamp - tick.timestamp for tick in ticks if tick.end_timestamp is not None]
+            ended = [
+                tick.end_timestamp - tick.timestamp
+                for tick in ticks
+                if tick.end_timestamp is not None
+            ]
             if ended:
                 yield sensor.instigator_name, ended
 

@@ -1,16 +1,20 @@
-"""The competition's repository as the platform opens it: by the operator's settings, with a mirror of its own."""
+"""The competition's repository as the platform opens it: by the operator's settings, with a mirror
+of its own.
+"""
 
 import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
 
-from gen404_assets.competition.replay.history import History
+from gen404_assets.replay.history import History
 from resources.repository import Repository, Snapshot
 
 
 def home() -> Path:
-    """Where the platform keeps what it can make again: `GEN404_HOME`, by default `.gen404` in the user's home."""
+    """Where the platform keeps what it can make again: `GEN404_HOME`, by default `.gen404` in the
+    user's home.
+    """
     return Path(os.environ.get("GEN404_HOME") or Path.home() / ".gen404").absolute()
 
 

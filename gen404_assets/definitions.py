@@ -1,11 +1,17 @@
-"""Everything wired: the assets, the resource they read, and the sensors that keep them up to date."""
+"""Everything wired: the assets, the resource they read, and the sensors that keep them up to
+date.
+"""
 
 import os
 
 import dagster as dg
 
-from gen404_assets import downloading, finalizing, generation, given, judging, opening
-from gen404_assets.resource import CompetitionResource
+from gen404_assets.assets import downloading, finalizing
+from gen404_assets.assets import duels as judging
+from gen404_assets.assets import inputs as given
+from gen404_assets.assets import miner_generation as generation
+from gen404_assets.assets import open as opening
+from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.settings import operates
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror

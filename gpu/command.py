@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gpu.faults import Refused, RendererDown
-from gpu.kernels import KernelsMissing, compile_kernels
-from gpu.pool import Pool
+from gpu.splats.kernels import KernelsMissing, compile_kernels
+from gpu.workers.pool import Pool
 
 COMPILE_SECONDS = 1800.0  # for numba, on a slow or busy machine
 
 
 def render(file: Path, output: Path, *, draft: bool = False) -> int:
-    """Write the picture of a `.glb` or `.ply` file. The exit code: 0; 1 for a file that can't be shown; 2 if the
-    renderer can't work. The reason goes to standard error."""
+    """Write the picture of a `.glb` or `.ply` file. The exit code: 0; 1 for a file that can't be
+    shown; 2 if the renderer can't work. The reason goes to standard error."""
     kind = file.suffix.lower().removeprefix(".")
     if kind not in ("glb", "ply"):
         print(f"{file}: it must be a .glb or a .ply", file=sys.stderr)
@@ -36,8 +36,9 @@ def render(file: Path, output: Path, *, draft: bool = False) -> int:
 
 
 def warm_up(environment: Mapping[str, str] = os.environ) -> int:
-    """Compile what workers load, as a step of installation: gsplat's kernels where there is a GPU (or
-    TORCH_CUDA_ARCH_LIST says for which), then, by starting a worker, numba's functions and Mesa's shaders.
+    """Compile what workers load, as a step of installation: gsplat's kernels where there is a GPU
+    (or TORCH_CUDA_ARCH_LIST says for which), then, by starting a worker, numba's functions and
+    Mesa's shaders.
 
     The exit code: 0, or 2 if something can't be drawn, with the reason on standard error.
     """
@@ -60,10 +61,14 @@ def warm_up(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def _compile(environment: Mapping[str, str]) -> Path | None:
-    """The library of kernels; None where nothing needs one, or gsplat was built from source with its own."""
-    if not all(map(importlib.util.find_spec, ("torch", "gsplat"))) or importlib.util.find_spec("gsplat.csrc"):
+    """The library of kernels; None where nothing needs one, or gsplat was built from source with
+    its own.
+    """
+    if not all(map(importlib.util.find_spec, ("torch", "gsplat"))) or importlib.util.find_spec(
+        "gsplat.csrc"
+    ):
         return None
-    from gpu.splats_cuda import architectures  # noqa: PLC0415 - torch's import takes seconds
+    from gpu.splats.cuda import architectures  # noqa: PLC0415 - torch's import takes seconds
 
     wanted = architectures(environment)
     return compile_kernels(environment, wanted) if wanted else None

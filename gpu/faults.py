@@ -6,7 +6,9 @@ class Refused(Exception):
 
 
 class Unreadable(Refused):
-    """A part of the file is broken or missing. Who can do without the part draws the file all the same."""
+    """A part of the file is broken or missing. Who can do without the part draws the file all the
+    same.
+    """
 
 
 class RendererDown(Exception):

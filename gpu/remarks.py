@@ -1,4 +1,5 @@
-"""What a preview says of its file beside the picture: what was tolerated there, in a text chunk of the PNG.
+"""What a preview says of its file beside the picture: what was tolerated there, in a text chunk of
+the PNG.
 
 So it reaches whoever has the preview, through worker processes, the render service and the store.
 """
@@ -23,7 +24,9 @@ def with_remarks(picture: bytes, remarks: Iterable[str]) -> bytes:
 
 
 def remarks_of(picture: bytes) -> str:
-    """What `with_remarks` wrote into a PNG, at most 1000 characters of one line; empty where it wrote nothing."""
+    """What `with_remarks` wrote into a PNG, at most 1000 characters of one line; empty where it
+    wrote nothing.
+    """
     head = picture[_AFTER_HEADER : _AFTER_HEADER + 8]
     if len(head) < 8 or head[4:] != b"tEXt":
         return ""

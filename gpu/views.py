@@ -1,4 +1,6 @@
-"""The picture that every model gets (interfaces.md, "Render service"): cameras, the grid of four views, PNG."""
+"""The picture that every model gets (interfaces.md, "Render service"): cameras, the grid of four
+views, PNG.
+"""
 
 import struct
 from collections.abc import Sequence
@@ -19,13 +21,19 @@ Matrix = NDArray[np.float64]
 
 
 def eye(azimuth: float, distance: float) -> Matrix:
-    """Where the camera stands, (3,): it looks at the origin, +Y is up, and azimuth 0 looks from +Z."""
+    """Where the camera stands, (3,): it looks at the origin, +Y is up, and azimuth 0 looks from
+    +Z.
+    """
     around, up = np.radians((azimuth, ELEVATION))
-    return distance * np.array([np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)])
+    return distance * np.array(
+        [np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)]
+    )
 
 
 def world_to_camera(position: Matrix) -> Matrix:
-    """The rigid transform (4, 4) into the space of a camera at `position` that looks along its -Z, +Y up."""
+    """The rigid transform (4, 4) into the space of a camera at `position` that looks along its -Z,
+    +Y up.
+    """
     backward = position / np.linalg.norm(position)
     right = np.cross([0.0, 1.0, 0.0], backward)
     right /= np.linalg.norm(right)
@@ -45,7 +53,9 @@ def grid(views: Sequence[Picture]) -> Picture:
 
 
 def png(picture: Picture) -> bytes:
-    """An RGB picture (height, width, 3) as a PNG file: every row as its difference to the row above, fast deflate."""
+    """An RGB picture (height, width, 3) as a PNG file: every row as its difference to the row
+    above, fast deflate.
+    """
     height, width, _ = picture.shape
     rows = np.full((height, 1 + 3 * width), 2, np.uint8)
     flat = picture.reshape(height, 3 * width)
@@ -56,7 +66,9 @@ def png(picture: Picture) -> bytes:
         (b"IDAT", isal_zlib.compress(rows, 1)),
         (b"IEND", b""),
     )
-    chunks = (struct.pack(">I", len(data)) + kind + data + _check(kind + data) for kind, data in parts)
+    chunks = (
+        struct.pack(">I", len(data)) + kind + data + _check(kind + data) for kind, data in parts
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx2
 
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.base_url import base_url
 from resources.deadlines import within
-from resources.faults import InfrastructureFault
 from resources.settings import BadSetting
 
 _JOB_PREFIX = "Bake and push images to Google Cloud"
@@ -25,7 +25,9 @@ _PAGE = 100
 _PAGES = 100
 
 
-_NO_FAULT = frozenset({"startup_failure", "cancelled", "stale", "action_required", "neutral", "skipped"})
+_NO_FAULT = frozenset(
+    {"startup_failure", "cancelled", "stale", "action_required", "neutral", "skipped"}
+)
 """Conclusions that say nothing of the code that was to be built."""
 
 _CONCLUSIVE = frozenset({"success", "failure", "timed_out"})
@@ -46,7 +48,9 @@ class WorkflowRun:
 
 
 class Builds:
-    """The workflow runs of one repository on GitHub Actions; each question is answered within a minute."""
+    """The workflow runs of one repository on GitHub Actions; each question is answered within a
+    minute.
+    """
 
     def __init__(
         self,
@@ -65,10 +69,11 @@ class Builds:
     def workflow_run(self, round_number: int) -> WorkflowRun | None:
         """The run that builds a round's submissions; None while none is listed.
 
-        It is that of the newest commit of the round's `submissions.json` whose message ends with `submissions for round
-        {n}`. Runs that have no job of ours, yet or ever, are not it; where several have, as after a
-        new push, each job's word is that of all of them together. Raises InfrastructureFault where
-        nothing could be learnt: an error, a refusal (a 404 among them), an answer that isn't whole.
+        It is that of the newest commit of the round's `submissions.json` whose message ends with
+        `submissions for round {n}`. Runs that have no job of ours, yet or ever, are not it; where
+        several have, as after a new push, each job's word is that of all of them together. Raises
+        InfrastructureFault where nothing could be learnt: an error, a refusal (a 404 among them),
+        an answer that isn't whole.
         """
         try:
             return within(_SECONDS, self._workflow_run, round_number)
@@ -83,7 +88,9 @@ class Builds:
             if commit is None:
                 return None
             listed = self._all(client, "actions/runs", "workflow_runs", head_sha=commit)
-            runs = sorted((run for run in listed if run["head_sha"] == commit), key=lambda run: int(run["id"]))
+            runs = sorted(
+                (run for run in listed if run["head_sha"] == commit), key=lambda run: int(run["id"])
+            )
             return _told([(run, self._jobs(client, int(run["id"]))) for run in runs])
 
     def _commit(self, client: httpx2.Client, round_number: int) -> str | None:
@@ -91,7 +98,11 @@ class Builds:
         query = {"sha": self._branch, "path": path, "per_page": _PAGE}
         commits = _get(client, f"repos/{self._repository}/commits", query)
         for commit in commits:
-            if str(commit["commit"]["message"]).rstrip().endswith(f"submissions for round {round_number}"):
+            if (
+                str(commit["commit"]["message"])
+                .rstrip()
+                .endswith(f"submissions for round {round_number}")
+            ):
                 return str(commit["sha"])
         return None
 
@@ -105,8 +116,12 @@ class Builds:
                 ours.append(_Job(int(job.get("run_attempt") or 1), int(job["id"]), match[1], word))
         return sorted(ours, key=lambda job: (job.attempt, job.number))
 
-    def _all(self, client: httpx2.Client, path: str, key: str, **query: str) -> list[dict[str, Any]]:
-        """The items of all pages; InfrastructureFault unless they are as many as GitHub says there are."""
+    def _all(
+        self, client: httpx2.Client, path: str, key: str, **query: str
+    ) -> list[dict[str, Any]]:
+        """The items of all pages; InfrastructureFault unless they are as many as GitHub says there
+        are.
+        """
         found: dict[int, dict[str, Any]] = {}
         for page in self._pages(client, path, query):
             items = page[key]
@@ -117,9 +132,15 @@ class Builds:
                 break
         raise InfrastructureFault(f"GitHub: {path.rpartition('/')[2]} are listed by halves")
 
-    def _pages(self, client: httpx2.Client, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    def _pages(
+        self, client: httpx2.Client, path: str, query: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
         for page in range(1, _PAGES + 1):
-            yield _get(client, f"repos/{self._repository}/{path}", dict(query) | {"per_page": _PAGE, "page": page})
+            yield _get(
+                client,
+                f"repos/{self._repository}/{path}",
+                dict(query) | {"per_page": _PAGE, "page": page},
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +216,22 @@ def _missing_attempts(run: Mapping[str, Any], jobs: Iterable[_Job]) -> bool:
 
 
 def open_builds(environment: Mapping[str, str]) -> Builds:
-    """The builds that `GITHUB_REPO`, `GITHUB_BRANCH`, `GITHUB_TOKEN`, `GITHUB_API_URL` and `BUILD_JOB_PREFIX` name.
+    """The builds that `GITHUB_REPO`, `GITHUB_BRANCH`, `GITHUB_TOKEN`, `GITHUB_API_URL` and
+    `BUILD_JOB_PREFIX` name.
 
     Raises BadSetting.
     """
     repository = environment.get("GITHUB_REPO", "")
-    if not re.fullmatch(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", repository) or repository.endswith(("/.", "/..")):
+    if not re.fullmatch(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", repository) or repository.endswith(
+        ("/.", "/..")
+    ):
         raise BadSetting(f"GITHUB_REPO must be owner/name, not {repository!r}")
     token = environment.get("GITHUB_TOKEN") or None
     if token is not None and not re.fullmatch(r"[!-~]+", token):
         raise BadSetting("GITHUB_TOKEN must be plain characters without blanks")
-    api = base_url({"GITHUB_API_URL": "https://api.github.com"} | dict(environment), "GITHUB_API_URL")
+    api = base_url(
+        {"GITHUB_API_URL": "https://api.github.com"} | dict(environment), "GITHUB_API_URL"
+    )
     branch = environment.get("GITHUB_BRANCH") or "main"
     prefix = environment.get("BUILD_JOB_PREFIX") or _JOB_PREFIX
     return Builds(repository, branch=branch, token=token, api=api, job_prefix=prefix)

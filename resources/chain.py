@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from resources.faults import InfrastructureFault
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Block:
 
 
 class Chain(Protocol):
-    """What the competition reads of the chain. Every call ends within its deadline, or is an InfrastructureFault."""
+    """What the competition reads of the chain. Every call ends within its deadline, or is an
+    InfrastructureFault.
+    """
 
     def finalized(self) -> Block:
         """The last finalised block."""
@@ -50,8 +52,8 @@ class Chain(Protocol):
     def block(self, number: int) -> Block:
         """A finalised block by number; one that is not finalised yet is an InfrastructureFault.
 
-        Where no node has its state any more, its time is reckoned back from the last finalised block, as `rules.md`
-        does, at 12 s a block.
+        Where no node has its state any more, its time is reckoned back from the last finalised
+        block, as `rules.md` does, at 12 s a block.
         """
         ...
 
@@ -70,7 +72,8 @@ class Chain(Protocol):
 
 
 def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> Chain:
-    """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file:// URL) and `NETUID`.
+    """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file://
+    URL) and `NETUID`.
 
     Nothing is connected yet; each call then ends within `deadline` seconds. Raises BadSetting.
     """
@@ -82,7 +85,9 @@ def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) ->
     if folder is not None:
         from resources.local_network.substrate import LocalSubstrate  # noqa: PLC0415
 
-        return SubtensorChain("local", int(netuid), lambda: LocalSubstrate.of(folder), deadline=deadline)
+        return SubtensorChain(
+            "local", int(netuid), lambda: LocalSubstrate.of(folder), deadline=deadline
+        )
     if network not in _NETWORKS and not _is_endpoint(network):
         raise BadSetting(
             f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "
@@ -98,7 +103,9 @@ def local_folder(network: str) -> Path | None:
     url = urlsplit(network)
     folder = Path(unquote(url.path))
     if url.netloc not in {"", "localhost"} or not (folder / "chain.json").is_file():
-        raise BadSetting("SUBTENSOR_NETWORK must be the file:// URL of a folder that holds a local chain")
+        raise BadSetting(
+            "SUBTENSOR_NETWORK must be the file:// URL of a folder that holds a local chain"
+        )
     return folder
 
 
@@ -129,12 +136,18 @@ def _rpc(network: str) -> "Substrate":
 class SubtensorChain:
     """The chain behind a substrate of the SDK; `substrate` makes one, for each connection anew.
 
-    Threads may share it. A connection that failed is not trusted again: the next call opens another. The SDK
-    bounds no call as a whole, and waits for ever for an answer when the node closes the connection cleanly.
+    Threads may share it. A connection that failed is not trusted again: the next call opens
+    another. The SDK bounds no call as a whole, and waits for ever for an answer when the node
+    closes the connection cleanly.
     """
 
     def __init__(
-        self, network: str, netuid: int, substrate: Callable[[], "Substrate"], *, deadline: float = DEADLINE
+        self,
+        network: str,
+        netuid: int,
+        substrate: Callable[[], "Substrate"],
+        *,
+        deadline: float = DEADLINE,
     ) -> None:
         self._network = network
         self._netuid = netuid
@@ -174,7 +187,9 @@ class SubtensorChain:
             return await client.query_map(_REVEALED, [self._netuid], block=last)
 
         rows = self._call(f"the commitments revealed by block {at}", read)
-        return {hotkey: read_reveals(value, at) for hotkey, value in rows if isinstance(hotkey, str)}
+        return {
+            hotkey: read_reveals(value, at) for hotkey, value in rows if isinstance(hotkey, str)
+        }
 
     def close(self) -> None:
         connection = self._connection
@@ -191,10 +206,23 @@ class SubtensorChain:
             connection = self._connection
             future = connection.start(read, self._deadline)
         try:
-            return future.result(self._deadline + 1)  # past the loop's own deadline: the loop itself hangs
-        except (bittensor.BittensorError, OSError, ValueError, TypeError, LookupError, CancelledError) as error:
+            return future.result(
+                self._deadline + 1
+            )  # past the loop's own deadline: the loop itself hangs
+        except (
+            bittensor.BittensorError,
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            CancelledError,
+        ) as error:
             self._drop(connection)
-            reason = f"no answer within {self._deadline:g} s" if isinstance(error, TimeoutError) else str(error)
+            reason = (
+                f"no answer within {self._deadline:g} s"
+                if isinstance(error, TimeoutError)
+                else str(error)
+            )
             raise InfrastructureFault(f"chain: {what}: {self._without_secrets(reason)}") from None
 
     def _drop(self, connection: "_Connection | None") -> None:
@@ -209,7 +237,9 @@ class SubtensorChain:
         if not _is_endpoint(self._network):
             return text
         url = urlsplit(self._network)
-        for secret in filter(None, (self._network, url.path.strip("/"), url.query, url.password, url.username)):
+        for secret in filter(
+            None, (self._network, url.path.strip("/"), url.query, url.password, url.username)
+        ):
             text = text.replace(secret, "***")
         return text
 
@@ -293,12 +323,16 @@ def _without_length(raw: bytes) -> bytes:
         return raw
     mode, big = raw[0] & 3, raw[0] & 3 == 3
     size = 5 + (raw[0] >> 2) if big else (1, 2, 4)[mode]
-    number = int.from_bytes(raw[1:size], "little") if big else int.from_bytes(raw[:size], "little") >> 2
+    number = (
+        int.from_bytes(raw[1:size], "little") if big else int.from_bytes(raw[:size], "little") >> 2
+    )
     return raw[size:] if size <= len(raw) and number == len(raw) - size else raw
 
 
 class _Connection:
-    """A client on an event loop in a thread of its own, to be thrown away after the first failure."""
+    """A client on an event loop in a thread of its own, to be thrown away after the first
+    failure.
+    """
 
     def __init__(self, network: str, substrate: "Substrate") -> None:
         from bittensor import Client  # noqa: PLC0415
@@ -311,7 +345,9 @@ class _Connection:
         self._thread = threading.Thread(target=self._run, name="chain", daemon=True)
         self._thread.start()
 
-    def start(self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float) -> "Future[_T]":
+    def start(
+        self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float
+    ) -> "Future[_T]":
         return asyncio.run_coroutine_threadsafe(self._within(read, deadline), self._loop)
 
     def close(self) -> None:
@@ -321,7 +357,9 @@ class _Connection:
     def join(self) -> None:
         self._thread.join(_LEAVING)
 
-    async def _within(self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float) -> _T:
+    async def _within(
+        self, read: "Callable[[Client, Substrate], Awaitable[_T]]", deadline: float
+    ) -> _T:
         task = asyncio.ensure_future(self._read(read))
         done, _ = await asyncio.wait({task}, timeout=deadline)
         if not done:
@@ -332,7 +370,8 @@ class _Connection:
     async def _read(self, read: "Callable[[Client, Substrate], Awaitable[_T]]") -> _T:
         async with self._connecting:
             if not self._connected:
-                # The client's own `connect` also scans every subnet's token symbol, and writes it to the home folder.
+                # The client's own `connect` also scans every subnet's token symbol, and writes it
+                # to the home folder.
                 await self._substrate.connect()
                 self._connected = True
         return await read(self._client, self._substrate)

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from resources.judgement import REFUSED, NotJudged, Reply
-from resources.verdict import without_surrogates
+from gen404_assets.competition.judgement import REFUSED, NotJudged, Reply
+from gen404_assets.competition.verdict import without_surrogates
 
 _ORDINARY_END = re.compile(
     r"(stop|stopped|eos|eot|end|done|complete|completed|finish|finished|success|normal|none|null)?"
@@ -40,8 +40,14 @@ class _Message(BaseModel):
         """The answer: the content or, where there is none, what a parser took for reasoning."""
         parts = self.content if isinstance(self.content, list) else [self.content]
         content = "".join(map(_text, parts))
-        thoughts = (text for text in (self.reasoning_content, self.reasoning) if isinstance(text, str))
-        return content if content.strip() else next((text for text in thoughts if text.strip()), content)
+        thoughts = (
+            text for text in (self.reasoning_content, self.reasoning) if isinstance(text, str)
+        )
+        return (
+            content
+            if content.strip()
+            else next((text for text in thoughts if text.strip()), content)
+        )
 
 
 class _Choice(BaseModel):
@@ -66,7 +72,9 @@ def reply_of(body: str) -> Reply:
         document = without_surrogates(json.dumps(json.loads(body), ensure_ascii=False))
         completion = _Completion.model_validate_json(document)
     except ValidationError as error:
-        raise NotJudged(f"the judge's server answered no chat completion: {_first_problem(error)}") from None
+        raise NotJudged(
+            f"the judge's server answered no chat completion: {_first_problem(error)}"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise NotJudged(f"the judge's server answered no chat completion: {error}") from None
     choice = completion.choices[0]
@@ -76,7 +84,9 @@ def reply_of(body: str) -> Reply:
     word = ended.lower().replace("-", "_").replace(" ", "_")
     if _GAVE_UP.fullmatch(word):
         raise NotJudged(f"the judge's server gave up: finish_reason {ended}")
-    return Reply(completion.model, choice.message.text, None if _ORDINARY_END.fullmatch(word) else ended)
+    return Reply(
+        completion.model, choice.message.text, None if _ORDINARY_END.fullmatch(word) else ended
+    )
 
 
 def filtered_reply(body: str, model: str) -> Reply | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from resources.faults import InfrastructureFault, MinerFault
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from resources.http_answers import Head
 
 MAX_FILE_BYTES = 200 * 2**20
@@ -38,10 +38,16 @@ class Container:
     door, and its refusal is the infrastructure's fault; whatever else goes wrong is the miner's.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES) -> None:
-        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    def __init__(
+        self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES
+    ) -> None:
+        headers = {"Accept-Encoding": "identity"} | (
+            {"Authorization": f"Bearer {token}"} if token else {}
+        )
         # Every wait is within a total deadline below; httpx's own count from byte to byte.
-        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a stranger's would be sent with what follows
+        no_cookies = CookieJar(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # a stranger's would be sent with what follows
         self._client = httpx2.AsyncClient(
             base_url=url, headers=headers, cookies=no_cookies, timeout=None, trust_env=False
         )
@@ -54,7 +60,10 @@ class Container:
     async def healthy(self) -> bool:
         """Whether the container says that it is ready. Raises DoorRefused."""
         try:
-            async with asyncio.timeout(_HEALTH_SECONDS), self._client.stream("GET", "/health") as answer:
+            async with (
+                asyncio.timeout(_HEALTH_SECONDS),
+                self._client.stream("GET", "/health") as answer,
+            ):
                 status = answer.status_code
         except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
             return False
@@ -87,7 +96,9 @@ class Container:
         except httpx2.HTTPError as error:
             raise Unanswered(f"the container doesn't answer: {type(error).__name__}") from None
         except _UNREADABLE as error:
-            raise MinerFault(f"an answer whose headers can't be read ({type(error).__name__})") from error
+            raise MinerFault(
+                f"an answer whose headers can't be read ({type(error).__name__})"
+            ) from error
         taken = time.monotonic() - began
         try:
             self._check_door(answer.status_code)
@@ -106,7 +117,9 @@ class Generated:
     """An answer whose body is still to come. `seconds`: from sending the request until the
     headers were in."""
 
-    def __init__(self, answer: httpx2.Response, seconds: float, deadline: float, limit: int) -> None:
+    def __init__(
+        self, answer: httpx2.Response, seconds: float, deadline: float, limit: int
+    ) -> None:
         self.seconds = seconds
         self._answer, self._deadline, self._limit = answer, deadline, limit
 
@@ -129,7 +142,9 @@ class Generated:
         except httpx2.HTTPError as error:
             raise Unanswered(f"the download broke off: {type(error).__name__}") from None
         except OSError as error:
-            raise InfrastructureFault(f"a generated file can't be written: {error.strerror}") from error
+            raise InfrastructureFault(
+                f"a generated file can't be written: {error.strerror}"
+            ) from error
         if not size:
             raise MinerFault("an empty file")
         return size

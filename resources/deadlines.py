@@ -1,4 +1,6 @@
-"""Blocking calls in threads of their own, which keep nothing from exiting; and a total deadline for them."""
+"""Blocking calls in threads of their own, which keep nothing from exiting; and a total deadline for
+them.
+"""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +12,9 @@ T = TypeVar("T")
 
 
 def in_background(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """What `call` will have returned or raised. It can't be cancelled: what it does unheard must be harmless."""
+    """What `call` will have returned or raised. It can't be cancelled: what it does unheard must be
+    harmless.
+    """
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
 
@@ -25,5 +29,7 @@ def in_background(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
 
 
 def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `call` returns or raises, or TimeoutError after `seconds`, when it is given up and runs on unheard."""
+    """What `call` returns or raises, or TimeoutError after `seconds`, when it is given up and runs
+    on unheard.
+    """
     return in_background(call, *args, **kwargs).result(seconds)

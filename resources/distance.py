@@ -8,11 +8,11 @@ from typing import Protocol, TypeVar
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gpu.embedding import Embedder, Embeddings, Unmeasured
-from gpu.embedding_dinov3 import from_environment
+from gen404_assets.competition.faults import InfrastructureFault
+from gpu.distance.dinov3 import from_environment
+from gpu.distance.embedding import Embedder, Embeddings, Unmeasured
 from resources.base_url import base_url
 from resources.deadlines import within
-from resources.faults import InfrastructureFault
 from resources.settings import BadSetting
 
 _SECONDS = 120.0
@@ -35,7 +35,9 @@ class Distance(Protocol):
 
 
 class MeasuredHere:
-    """Distances by a model in this process; `read` gives the file behind a public URL, or an InfrastructureFault."""
+    """Distances by a model in this process; `read` gives the file behind a public URL, or an
+    InfrastructureFault.
+    """
 
     def __init__(self, embedder: Embedder, read: Callable[[str], bytes]) -> None:
         self._embeddings = Embeddings(embedder)
@@ -49,7 +51,9 @@ class MeasuredHere:
         try:
             return self._embeddings.distance(self._read(url_a), self._read(url_b))
         except Unmeasured as error:
-            raise InfrastructureFault(f"the distance of {url_a} and {url_b} was not measured: {error}") from error
+            raise InfrastructureFault(
+                f"the distance of {url_a} and {url_b} was not measured: {error}"
+            ) from error
 
 
 class DistanceService:
@@ -66,7 +70,9 @@ class DistanceService:
     def measure(self, url_a: str, url_b: str) -> float:
         measured = self._answer("POST", "/distance", {"url_a": url_a, "url_b": url_b}, _Measured)
         if measured.error is not None or measured.distance is None:
-            raise InfrastructureFault(f"the distance of {url_a} and {url_b} was not measured: {measured.error}")
+            raise InfrastructureFault(
+                f"the distance of {url_a} and {url_b} was not measured: {measured.error}"
+            )
         return min(max(measured.distance, 0.0), 2.0)
 
     def close(self) -> None:
@@ -91,10 +97,11 @@ class DistanceService:
 
 
 def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) -> Distance:
-    """What the settings name: the service at `IMAGE_DISTANCE_SERVICE_URL`, or else a model in this process.
+    """What the settings name: the service at `IMAGE_DISTANCE_SERVICE_URL`, or else a model in this
+    process.
 
-    `EMBEDDER` names the model: `dinov3` unless the local network's `pictures` is asked for. `read` gives the file
-    behind a public URL. Raises BadSetting.
+    `EMBEDDER` names the model: `dinov3` unless the local network's `pictures` is asked for. `read`
+    gives the file behind a public URL. Raises BadSetting.
     """
     if environment.get("IMAGE_DISTANCE_SERVICE_URL"):
         return DistanceService(base_url(environment, "IMAGE_DISTANCE_SERVICE_URL"))
@@ -104,7 +111,9 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
 
         return MeasuredHere(PictureEmbedder(), read)
     if embedder != "dinov3":
-        raise BadSetting("EMBEDDER must be dinov3 (which decides audits) or pictures (the local network's)")
+        raise BadSetting(
+            "EMBEDDER must be dinov3 (which decides audits) or pictures (the local network's)"
+        )
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         raise BadSetting(
             "EMBEDDER is dinov3, which needs the packages torch and transformers (extra `gpu`): install them, or set "

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpcore2
 import httpx2
 
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault, TryLater
 from resources.deadlines import within
-from resources.faults import InfrastructureFault, MinerFault, TryLater
 from resources.http_answers import Head, decoded, exactly
 from resources.settings import BadSetting
 from resources.whole_file import whole_file
@@ -29,13 +29,22 @@ _REDIRECTS = 3
 _ADDRESSES = 4
 _PRIVATE = [
     ipaddress.ip_network(block)
-    for block in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+    for block in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    )
 ]
 _NOT_PUBLIC = [  # though Python has them global: clouds' ways into their hosts, 6to4 with any IPv4, documentation
     ipaddress.ip_network(block)
     for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
 ]
-_UNICAST_V6 = ipaddress.ip_network("2000::/3")  # leaves out NAT64, which may lead to any IPv4, among others
+_UNICAST_V6 = ipaddress.ip_network(
+    "2000::/3"
+)  # leaves out NAT64, which may lead to any IPv4, among others
 
 _LOG = logging.getLogger(__name__)
 
@@ -109,7 +118,9 @@ class Downloads:
                     file.write(chunk)
         except _Unreachable as error:
             if not self._network_works():
-                raise InfrastructureFault(f"download: {error}; nor is CDN_URL reached from here") from None
+                raise InfrastructureFault(
+                    f"download: {error}; nor is CDN_URL reached from here"
+                ) from None
             raise TryLater(str(error)) from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
@@ -129,9 +140,7 @@ class Downloads:
             raise
         except MemoryError as error:
             raise InfrastructureFault("download: out of memory") from error
-        except (
-            Exception
-        ) as error:  # bytes find ways through the libraries: h2's errors come out as they are, IDNA's too
+        except Exception as error:  # bytes find ways through the libraries: h2's errors come out as they are, IDNA's too
             _LOG.warning("%r: what it serves made the HTTP client fail", url[:200], exc_info=True)
             raise TryLater(f"an answer that can't be read ({type(error).__name__})") from error
 
@@ -159,21 +168,29 @@ class Downloads:
 
     @contextmanager
     def _answer(self, url: httpx2.URL, deadline: float) -> Iterator[httpcore2.Response]:
-        wire = _Wire(self._pinned(url, deadline), deadline, budget=self.limit + self.limit // 16 + 2**20)
+        wire = _Wire(
+            self._pinned(url, deadline), deadline, budget=self.limit + self.limit // 16 + 2**20
+        )
         port = url.port or {"http": 80, "https": 443}[url.scheme]
-        target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path)
+        target = httpcore2.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path
+        )
         headers = [(b"Host", url.netloc), *_HEADERS]
         # A name in TLS has no final dot, though a URL's host may have one.
         extensions = {"timeout": _IDLE, "sni_hostname": url.raw_host.decode().rstrip(".")}
         try:
             with (
-                httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=wire, http2=True) as pool,
+                httpcore2.ConnectionPool(
+                    ssl_context=self._tls, network_backend=wire, http2=True
+                ) as pool,
                 pool.stream("GET", target, headers=headers, extensions=extensions) as answer,
             ):
                 yield answer
         except httpcore2.TimeoutException as error:
             late = time.monotonic() >= deadline
-            raise _Unreachable(f"no end after {self._timeout:g} s" if late else "no answer in time") from error
+            raise _Unreachable(
+                f"no end after {self._timeout:g} s" if late else "no answer in time"
+            ) from error
         except httpcore2.NetworkError as error:
             raise _Unreachable("the connection failed") from error
         except httpcore2.ProtocolError as error:
@@ -195,7 +212,9 @@ class Downloads:
         if self._witness is None:
             return True
         try:
-            within(_IDLE["connect"], socket.create_connection, self._witness, _IDLE["connect"]).close()
+            within(
+                _IDLE["connect"], socket.create_connection, self._witness, _IDLE["connect"]
+            ).close()
         except OSError:
             return False
         return True
@@ -260,9 +279,15 @@ class _Stream(httpcore2.NetworkStream):
         self._stream.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, self._wire.left(timeout)), self._wire)
+        return _Stream(
+            self._stream.start_tls(ssl_context, server_hostname, self._wire.left(timeout)),
+            self._wire,
+        )
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
@@ -306,7 +331,11 @@ def _parsed(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
 
 
 def _addresses(host: str) -> list[str]:
-    return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)))
+    return list(
+        dict.fromkeys(
+            str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        )
+    )
 
 
 def _in_turn(addresses: list[str]) -> list[str]:

@@ -1,4 +1,6 @@
-"""What a git history consists of, commits and the changes they made, and how to get it from `git log`."""
+"""What a git history consists of, commits and the changes they made, and how to get it from `git
+log`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ _LAST_SECOND = 253402300799  # of the year 9999; a commit may claim any time at 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit; `time` is the committer's date in UTC, `author` reads "name <email>", `parents` are shas."""
+    """One commit; `time` is the committer's date in UTC, `author` reads "name <email>", `parents`
+    are shas.
+    """
 
     sha: str
     author: str
@@ -52,7 +56,10 @@ def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
         head = field.lstrip("\n")
         if head.startswith(":"):
             _, mode, _, blob, _ = head.split(" ")
-            is_file = mode not in ("000000", "160000")  # neither deleted nor another repository's commit
+            is_file = mode not in (
+                "000000",
+                "160000",
+            )  # neither deleted nor another repository's commit
             changes.append(Change(commits[-1], next(fields), blob if is_file else None))
         elif head:
             parents, author, seconds, message = (next(fields) for _ in range(4))
@@ -63,12 +70,16 @@ def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
 
 
 def in_line(
-    head: str, commits: Sequence[Commit], changes: Sequence[Change], tree: Callable[[str], Mapping[str, str]]
+    head: str,
+    commits: Sequence[Commit],
+    changes: Sequence[Change],
+    tree: Callable[[str], Mapping[str, str]],
 ) -> tuple[list[Commit], list[Change]]:
-    """A history as one line that ends at `head`, each commit after its parents, and what each changed in the files.
+    """A history as one line that ends at `head`, each commit after its parents, and what each
+    changed in the files.
 
-    What a merge brought in stands right before it; the merge itself changed what then still differs from its
-    `tree` (blob by path). So a pull by a person takes nobody's commits away.
+    What a merge brought in stands right before it; the merge itself changed what then still differs
+    from its `tree` (blob by path). So a pull by a person takes nobody's commits away.
     """
     line, joints = _line(head, {commit.sha: commit for commit in commits})
     made: dict[str, list[Change]] = {}
@@ -80,7 +91,9 @@ def in_line(
         new = made.get(commit.sha, [])
         if commit.sha in joints:
             wanted = tree(commit.sha)
-            paths = sorted(path for path in files.keys() | wanted.keys() if files.get(path) != wanted.get(path))
+            paths = sorted(
+                path for path in files.keys() | wanted.keys() if files.get(path) != wanted.get(path)
+            )
             new = [Change(commit, path, wanted.get(path)) for path in paths]
         for change in new if joints else ():
             if change.blob is None:
@@ -92,7 +105,9 @@ def in_line(
 
 
 def _line(head: str, known: Mapping[str, Commit]) -> tuple[list[Commit], set[str]]:
-    """The commits in line, and the merges among the first parents of the head, where all that came before is theirs."""
+    """The commits in line, and the merges among the first parents of the head, where all that came
+    before is theirs.
+    """
     line: list[Commit] = []
     joints: set[str] = set()
     seen: set[str] = set()
@@ -104,7 +119,9 @@ def _line(head: str, known: Mapping[str, Commit]) -> tuple[list[Commit], set[str
         elif sha not in seen:
             seen.add(sha)
             waiting.append((sha, True))
-            waiting += [(parent, False) for parent in reversed(known[sha].parents) if parent in known]
+            waiting += [
+                (parent, False) for parent in reversed(known[sha].parents) if parent in known
+            ]
     sha = head
     while sha in known:
         parents = known[sha].parents
@@ -120,4 +137,8 @@ def decode_path(raw: bytes) -> str:
 
 
 def _printable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return (
+        text
+        if text.isascii()
+        else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    )

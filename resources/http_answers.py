@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from resources.faults import MinerFault, TryLater
+from gen404_assets.competition.faults import MinerFault, TryLater
 
 _IDENTITY = {"", "identity", "aws-chunked"}
 """Codings that leave the content as it is.
@@ -68,10 +68,16 @@ class Head:
     def codings(self) -> list[str]:
         """The compressions of the content, the last one outermost. Raises MinerFault for those
         that aren't decoded."""
-        listed = [coding.strip().lower() for value in self.values(b"content-encoding") for coding in value.split(",")]
+        listed = [
+            coding.strip().lower()
+            for value in self.values(b"content-encoding")
+            for coding in value.split(",")
+        ]
         found = [coding for coding in listed if coding not in _IDENTITY]
         if len(found) > _MOST_CODINGS or not set(found) <= _COMPRESSED:
-            raise MinerFault(f"content encoding {', '.join(found)[:80]!a}, though identity was asked for")
+            raise MinerFault(
+                f"content encoding {', '.join(found)[:80]!a}, though identity was asked for"
+            )
         return found
 
     @property
@@ -129,7 +135,9 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 piece = stream.decompress(data, _PIECE)
             except zlib.error:
                 if first:
-                    raise MinerFault("the content isn't the gzip or zlib data that it is called") from None
+                    raise MinerFault(
+                        "the content isn't the gzip or zlib data that it is called"
+                    ) from None
                 return
             if piece:
                 yield piece

@@ -1,4 +1,6 @@
-"""The judge: a vision-language model behind an OpenAI-compatible server, which compares two outputs for a prompt."""
+"""The judge: a vision-language model behind an OpenAI-compatible server, which compares two outputs
+for a prompt.
+"""
 
 import hashlib
 import json
@@ -13,11 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from resources.base_url import base_url
-from resources.completion import filtered_reply, reply_of
-from resources.deadlines import within
-from resources.faults import InfrastructureFault
-from resources.judgement import (
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.judgement import (
     ATTEMPTS,
     PROMPT_VERSION,
     Answer,
@@ -29,6 +28,9 @@ from resources.judgement import (
     asked,
     request_body,
 )
+from resources.base_url import base_url
+from resources.completion import filtered_reply, reply_of
+from resources.deadlines import within
 from resources.object_store import ObjectConflict
 from resources.settings import BadSetting
 from resources.throttle import Throttle
@@ -120,7 +122,11 @@ class ServedJudge:
             reason = f"no answer within {self._total_seconds:g} s"
         except APIStatusError as error:
             # What comes with a refused key may repeat the key.
-            said = "" if error.status_code in {401, 403} else f": {self._without_key(error.response.text)[:300]}"
+            said = (
+                ""
+                if error.status_code in {401, 403}
+                else f": {self._without_key(error.response.text)[:300]}"
+            )
             reason = f"status {error.status_code}{said}"
             filtered = filtered_reply(self._without_key(error.response.text), self._model)
             if filtered and error.status_code == 400:
@@ -139,7 +145,9 @@ class ServedJudge:
         self._client.close()
 
     def _completion(self, question: Question) -> str:
-        return self._client.chat.completions.with_raw_response.create(**request_body(self._model, question)).text
+        return self._client.chat.completions.with_raw_response.create(
+            **request_body(self._model, question)
+        ).text
 
     @cached_property
     def _client(self) -> "OpenAI":
@@ -200,7 +208,9 @@ class KeptAnswers:
     def __init__(self, judge: Judge, store: AnswerStore) -> None:
         self._judge = judge
         self._store = store
-        self._digest = lru_cache(maxsize=1 << 16)(lambda url: hashlib.sha256(store.read(url)).hexdigest())
+        self._digest = lru_cache(maxsize=1 << 16)(
+            lambda url: hashlib.sha256(store.read(url)).hexdigest()
+        )
         self._lock = threading.Lock()
         self._asking: dict[str, Future[Answer]] = {}
         self._unkept: dict[str, bytes] = {}
@@ -210,7 +220,9 @@ class KeptAnswers:
         return self._judge.model
 
     def digests(self, question: Question) -> tuple[str, str, str]:
-        """SHA-256 in hex of the prompt's, the first and the second picture, read once for each URL."""
+        """SHA-256 in hex of the prompt's, the first and the second picture, read once for each
+        URL.
+        """
         prompt, first, second = map(self._digest, question.pictures)
         return prompt, first, second
 
@@ -265,7 +277,9 @@ class KeptAnswers:
         return answer.result()
 
     def _asked(self, question: Question) -> dict[str, Any]:
-        return asked(self.model, PROMPT_VERSION, question.seed, self.digests(question), question.attempt)
+        return asked(
+            self.model, PROMPT_VERSION, question.seed, self.digests(question), question.attempt
+        )
 
     def _kept(self, key: str) -> Reply | None:
         if key in self._unkept:
@@ -294,7 +308,9 @@ class KeptAnswers:
             told = {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
             told["unusable"] = str(unusable)
         kept = {**question_asked, "answered_by": reply.model, "answer": reply.text} | told
-        self._unkept[key] = json.dumps(kept, indent=1).encode()  # until the store has it: it was paid for
+        self._unkept[key] = json.dumps(
+            kept, indent=1
+        ).encode()  # until the store has it: it was paid for
         return self._kept(key) or reply
 
 
@@ -307,7 +323,9 @@ def open_judge(environment: Mapping[str, str]) -> ServedJudge:
         )
     model = environment.get("JUDGE_MODEL", "").strip()
     if not model:
-        raise BadSetting("JUDGE_MODEL must be the name of the model that judges, as its server calls it")
+        raise BadSetting(
+            "JUDGE_MODEL must be the name of the model that judges, as its server calls it"
+        )
     return ServedJudge(base_url(environment, "OPENAI_BASE_URL"), key, model)
 
 

@@ -1,4 +1,6 @@
-"""The bucket that keeps the 3D files and previews: S3 (Cloudflare R2 in production), publicly readable by `CDN_URL`."""
+"""The bucket that keeps the 3D files and previews: S3 (Cloudflare R2 in production), publicly
+readable by `CDN_URL`.
+"""
 
 import hashlib
 import re
@@ -10,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
-from resources.faults import InfrastructureFault
 from resources.settings import BadSetting
 from resources.whole_file import whole_file
 
@@ -30,13 +32,19 @@ class ObjectConflict(Exception):
 class ObjectStore:
     """One bucket behind an S3 endpoint; threads may share it.
 
-    Keys are plain: letters, digits, `._-`, in folders; ValueError for any other. Each call ends within `timeout`
-    seconds. A store that can't be reached, refuses the credentials or doesn't answer in time is an
-    InfrastructureFault, which names the action and the key and no credential.
+    Keys are plain: letters, digits, `._-`, in folders; ValueError for any other. Each call ends
+    within `timeout` seconds. A store that can't be reached, refuses the credentials or doesn't
+    answer in time is an InfrastructureFault, which names the action and the key and no credential.
     """
 
     def __init__(
-        self, endpoint: str, bucket: str, cdn_url: str, *, credentials: tuple[str, str], timeout: float = _TIMEOUT
+        self,
+        endpoint: str,
+        bucket: str,
+        cdn_url: str,
+        *,
+        credentials: tuple[str, str],
+        timeout: float = _TIMEOUT,
     ) -> None:
         self._endpoint = endpoint
         self._bucket = bucket
@@ -55,10 +63,12 @@ class ObjectStore:
         return _plain(url.removeprefix(self._base))
 
     def put(self, key: str, source: Path | bytes, content_type: str) -> str:
-        """Store a file, or bytes; the public URL. Nothing is sent where the key holds the same bytes already.
+        """Store a file, or bytes; the public URL. Nothing is sent where the key holds the same
+        bytes already.
 
-        Raises ObjectConflict where it holds others. Any size goes in one conditional request, streamed: S3 takes
-        5 GiB so, and a multipart upload would learn only with its last request that the key is taken.
+        Raises ObjectConflict where it holds others. Any size goes in one conditional request,
+        streamed: S3 takes 5 GiB so, and a multipart upload would learn only with its last request
+        that the key is taken.
         """
         url = self.url(key)
         with _opened(source) as body:
@@ -67,7 +77,9 @@ class ObjectStore:
         return url
 
     def get(self, key: str) -> bytes | None:
-        """An object's bytes, None where there is no such object: for previews, `fetch` is for what may be large."""
+        """An object's bytes, None where there is no such object: for previews, `fetch` is for what
+        may be large.
+        """
         _plain(key)
         return self._call(f"get {key}", lambda: self._read(key, lambda body: body.read()))
 
@@ -134,7 +146,9 @@ class ObjectStore:
                     raise
 
     def _holds(self, key: str, digest: str) -> bool:
-        """Whether the key holds these very bytes: False where it holds none, ObjectConflict where it holds others."""
+        """Whether the key holds these very bytes: False where it holds none, ObjectConflict where
+        it holds others.
+        """
         try:
             metadata = _genuine(self._client.head_object(Bucket=self._bucket, Key=key))["Metadata"]
         except self._client.exceptions.ClientError as error:
@@ -155,7 +169,9 @@ class ObjectStore:
             return consume(_genuine(answer)["Body"])
 
     def _call(self, action: str, call: Callable[[], _T]) -> _T:
-        """Within the deadline, with the failures of the store as InfrastructureFaults that hold no secret."""
+        """Within the deadline, with the failures of the store as InfrastructureFaults that hold no
+        secret.
+        """
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
         from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - botocore lets it through where a body breaks off
@@ -174,18 +190,25 @@ class ObjectStore:
 
 
 def open_object_store(environment: Mapping[str, str]) -> ObjectStore:
-    """The store that the settings name: `R2_ENDPOINT`, `R2_BUCKET`, `CDN_URL` and the `R2_` credentials.
+    """The store that the settings name: `R2_ENDPOINT`, `R2_BUCKET`, `CDN_URL` and the `R2_`
+    credentials.
 
     BadSetting, naming the setting, where one is bad or missing.
     """
     bucket = environment.get("R2_BUCKET") or "404-gen"
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
-        raise BadSetting("R2_BUCKET must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens")
-    secrets = {name: environment.get(name, "") for name in ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY")}
+        raise BadSetting(
+            "R2_BUCKET must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
+        )
+    secrets = {
+        name: environment.get(name, "") for name in ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY")
+    }
     for name, secret in secrets.items():
         if not re.fullmatch(r"[!-~]+", secret):
             raise BadSetting(f"{name} must be set: plain characters, no blanks")
-    endpoint, cdn_url = (_base_url(name, environment.get(name, "")) for name in ("R2_ENDPOINT", "CDN_URL"))
+    endpoint, cdn_url = (
+        _base_url(name, environment.get(name, "")) for name in ("R2_ENDPOINT", "CDN_URL")
+    )
     key_id, secret = secrets.values()
     return ObjectStore(endpoint, bucket, cdn_url, credentials=(key_id, secret))
 
@@ -196,7 +219,13 @@ def _base_url(name: str, text: str) -> str:
         good = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
     except ValueError:
         good = False
-    if not good or parts.username is not None or parts.query or parts.fragment or not text.isprintable():
+    if (
+        not good
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+        or not text.isprintable()
+    ):
         raise BadSetting(f"{name} must be an http(s) URL without credentials, query and fragment")
     return text
 

@@ -1,4 +1,6 @@
-"""The pictures of miners' files: drawn by worker processes of this one, or by the render service (interfaces.md)."""
+"""The pictures of miners' files: drawn by worker processes of this one, or by the render service
+(interfaces.md).
+"""
 
 import struct
 from collections.abc import Mapping
@@ -7,13 +9,13 @@ from typing import Protocol
 
 import httpx2
 
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
-from gpu.pool import Pool
 from gpu.views import GRID
-from gpu.worker import FILE_BYTES
+from gpu.workers.pool import Pool
+from gpu.workers.worker import FILE_BYTES
 from resources.base_url import base_url
 from resources.deadlines import within
-from resources.faults import InfrastructureFault, MinerFault
 
 FORMATS = ("glb", "ply")
 _SECONDS = 120.0
@@ -25,8 +27,8 @@ class Renderer(Protocol):
     def render(self, path: Path, output_format: str) -> bytes:
         """The PNG of a file's four views, 1041 x 1041 pixels; `output_format` is `glb` or `ply`.
 
-        Raises MinerFault with the reason if the file can't be shown, and InfrastructureFault if the renderer can't
-        work, which says nothing of the file.
+        Raises MinerFault with the reason if the file can't be shown, and InfrastructureFault if the
+        renderer can't work, which says nothing of the file.
         """
 
     def close(self) -> None:
@@ -67,7 +69,9 @@ class RenderService:
                 raise MinerFault(f"the file has {size:,} bytes, more than {FILE_BYTES:,}")
             with path.open("rb") as file:
                 upload = {"file": (f"model.{output_format}", file, "application/octet-stream")}
-                answer = within(self._seconds, self._client.post, f"/render_{output_format}", files=upload)
+                answer = within(
+                    self._seconds, self._client.post, f"/render_{output_format}", files=upload
+                )
         except TimeoutError:
             raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
         except (httpx2.HTTPError, OSError) as error:
@@ -75,7 +79,9 @@ class RenderService:
         if answer.status_code == 400:
             raise MinerFault(_reason(answer))
         if answer.status_code != 200:
-            raise InfrastructureFault(f"no picture: the render service answers {answer.status_code}")
+            raise InfrastructureFault(
+                f"no picture: the render service answers {answer.status_code}"
+            )
         if not _is_grid(answer.content):
             raise InfrastructureFault("no picture: the render service answers with something else")
         return answer.content
@@ -85,7 +91,9 @@ class RenderService:
 
 
 def open_renderer(environment: Mapping[str, str]) -> Renderer:
-    """What the settings name: the service at `RENDER_URL`, or else worker processes of this one. Raises BadSetting."""
+    """What the settings name: the service at `RENDER_URL`, or else worker processes of this one.
+    Raises BadSetting.
+    """
     if environment.get("RENDER_URL"):
         return RenderService(base_url(environment, "RENDER_URL"))
     return DrawnHere(environment)
@@ -93,17 +101,25 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
 
 def _check_format(output_format: str) -> None:
     if output_format not in FORMATS:
-        raise ValueError(f"there are files of the formats {' and '.join(FORMATS)}, not {output_format!r}")
+        raise ValueError(
+            f"there are files of the formats {' and '.join(FORMATS)}, not {output_format!r}"
+        )
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """Why a file is bad, in the service's words. A page from elsewhere on the way is no verdict on a file."""
+    """Why a file is bad, in the service's words. A page from elsewhere on the way is no verdict on
+    a file.
+    """
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     try:
         reason = answer.json()["detail"] if kind == "application/json" else answer.text
     except (ValueError, LookupError, TypeError):
         reason = None
-    if kind not in ("application/json", "text/plain") or not isinstance(reason, str) or not reason.strip():
+    if (
+        kind not in ("application/json", "text/plain")
+        or not isinstance(reason, str)
+        or not reason.strip()
+    ):
         raise InfrastructureFault("no picture: the render service answers 400 without a reason")
     return reason.strip()[:1000]
 

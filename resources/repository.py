@@ -1,4 +1,6 @@
-"""The public git repository that holds all state: pinned reads, history, and publishing by fast-forward only."""
+"""The public git repository that holds all state: pinned reads, history, and publishing by
+fast-forward only.
+"""
 
 import base64
 import fcntl
@@ -19,18 +21,46 @@ from urllib.parse import urlsplit
 
 from git.cmd import Git
 
-from resources.faults import InfrastructureFault
-from resources.git_history import LOG, LOG_CHANGES, NO_COMMIT, Change, Commit, decode_path, in_line, parse_log
+from gen404_assets.competition.faults import InfrastructureFault
+from resources.git_history import (
+    LOG,
+    LOG_CHANGES,
+    NO_COMMIT,
+    Change,
+    Commit,
+    decode_path,
+    in_line,
+    parse_log,
+)
 
-__all__ = ["NO_COMMIT", "Change", "Commit", "PublishFailed", "Repository", "RepositoryError", "Snapshot"]
+__all__ = [
+    "NO_COMMIT",
+    "Change",
+    "Commit",
+    "PublishFailed",
+    "Repository",
+    "RepositoryError",
+    "Snapshot",
+]
 
 _TRIES = 10
 _REMOTE = "gen404"
-_LOST_RACE = ("fetch first", "non-fast-forward", "cannot lock ref", "failed to lock", "failed to update ref")
+_LOST_RACE = (
+    "fetch first",
+    "non-fast-forward",
+    "cannot lock ref",
+    "failed to lock",
+    "failed to update ref",
+)
 _FETCH = (
-    # Blobs stay on the server until wanted; one that cannot do that sends them all. Only fetches are told so:
-    # a reading command that does not know of it cannot start to fetch blob by blob.
-    *("-c", f"remote.{_REMOTE}.promisor=true", "-c", f"remote.{_REMOTE}.partialCloneFilter=blob:none"),
+    # Blobs stay on the server until wanted; one that cannot do that sends them all. Only fetches
+    # are told so: a reading command that does not know of it cannot start to fetch blob by blob.
+    *(
+        "-c",
+        f"remote.{_REMOTE}.promisor=true",
+        "-c",
+        f"remote.{_REMOTE}.partialCloneFilter=blob:none",
+    ),
     *("-c", "gc.autoDetach=false", "-c", "gc.autoPackLimit=200"),
     *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
 )
@@ -61,7 +91,9 @@ class Snapshot:
         return self._mirror.tree(self.commit.sha)
 
     def read(self, path: str) -> bytes | None:
-        """A file's content, None where there is no such file; `read_many` is the way to read more than a few."""
+        """A file's content, None where there is no such file; `read_many` is the way to read more
+        than a few.
+        """
         return self.read_many([path]).get(path)
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
@@ -75,7 +107,9 @@ class Snapshot:
         return self.read_blobs([blob])[blob]
 
     def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
-        """Content by blob sha, in one batch; RepositoryError for one that the remote does not have."""
+        """Content by blob sha, in one batch; RepositoryError for one that the remote does not
+        have.
+        """
         return self._mirror.read(set(blobs))
 
     @property
@@ -85,7 +119,9 @@ class Snapshot:
 
     @property
     def history(self) -> Sequence[Change]:
-        """All changes in the order of `commits`; a merge shows what it changed beyond what its parents brought."""
+        """All changes in the order of `commits`; a merge shows what it changed beyond what its
+        parents brought.
+        """
         return self._log[1]
 
     @cached_property
@@ -97,25 +133,37 @@ class Snapshot:
 
 
 class Repository:
-    """One branch of a remote repository, through `mirror`, a bare repository of our own for that url alone.
+    """One branch of a remote repository, through `mirror`, a bare repository of our own for that
+    url alone.
 
-    `url` is whatever git fetches from, a bundle file too; `token` is for https; `timeout`, in seconds, bounds
-    each git command. Threads and processes may share a mirror. Infrastructure's failures are RepositoryErrors.
+    `url` is whatever git fetches from, a bundle file too; `token` is for https; `timeout`, in
+    seconds, bounds each git command. Threads and processes may share a mirror. Infrastructure's
+    failures are RepositoryErrors.
     """
 
     def __init__(
-        self, url: str, branch: str = "main", *, mirror: Path, token: str | None = None, timeout: float = 300
+        self,
+        url: str,
+        branch: str = "main",
+        *,
+        mirror: Path,
+        token: str | None = None,
+        timeout: float = 300,
     ) -> None:
         if "://" in url and urlsplit(url).password:
             raise ValueError("the repository's url holds a password: it belongs in the token")
         self._mirror = _Mirror(url, f"refs/heads/{branch}", mirror, token, timeout)
 
     def refresh(self) -> str:
-        """Bring the mirror up to date with the remote branch; the head's sha, NO_COMMIT's where there is none."""
+        """Bring the mirror up to date with the remote branch; the head's sha, NO_COMMIT's where
+        there is none.
+        """
         return self._mirror.refresh()
 
     def snapshot(self, commit: str | None = None) -> Snapshot:
-        """The repository at `commit`, or at the mirror's last known head; what the mirror lacks is fetched."""
+        """The repository at `commit`, or at the mirror's last known head; what the mirror lacks is
+        fetched.
+        """
         if commit == NO_COMMIT.sha:
             return Snapshot(self._mirror, NO_COMMIT)
         sha = commit or self._mirror.head()
@@ -129,15 +177,21 @@ class Repository:
         return Snapshot(self._mirror, found)
 
     def publish(
-        self, message: str, derive: Callable[[Snapshot], Mapping[str, bytes | None]], *, time: datetime | None = None
+        self,
+        message: str,
+        derive: Callable[[Snapshot], Mapping[str, bytes | None]],
+        *,
+        time: datetime | None = None,
     ) -> Commit:
-        """Publish, as one commit on the remote's head, the files that `derive` gives for it; None deletes a file.
+        """Publish, as one commit on the remote's head, the files that `derive` gives for it; None
+        deletes a file.
 
-        Returns the commit once the remote has it, or the head's own when nothing changes. When somebody else
-        published meanwhile, `derive` is called again, on the new head: let it depend on its snapshot alone.
-        `time`, with its zone, dates the commit, to the second (None: by this machine's clock).
-        Raises PublishFailed when nothing was published, ValueError for an improper path, and RepositoryError
-        when the remote cannot be asked whether it took the commit.
+        Returns the commit once the remote has it, or the head's own when nothing changes. When
+        somebody else published meanwhile, `derive` is called again, on the new head: let it depend
+        on its snapshot alone. `time`, with its zone, dates the commit, to the second (None: by this
+        machine's clock). Raises PublishFailed when nothing was published, ValueError for an
+        improper path, and RepositoryError when the remote cannot be asked whether it took the
+        commit.
         """
         refusal = ""
         for attempt in range(_TRIES):
@@ -147,14 +201,19 @@ class Repository:
             changes = _changes(base.blobs, derive(base))
             if not changes:
                 return base.commit
-            sha, refusal = self._mirror.push(base.commit, message, changes, time or datetime.now(UTC))
+            sha, refusal = self._mirror.push(
+                base.commit, message, changes, time or datetime.now(UTC)
+            )
             if not refusal:
                 return self._mirror.commit(sha)
             try:
                 head = self.refresh()
             except RepositoryError as error:
-                raise RepositoryError(f"whether {sha} was published is unknown: {refusal}; {error}") from error
-            # Two who derive the same in the same second make the same commit: only one of them has published it.
+                raise RepositoryError(
+                    f"whether {sha} was published is unknown: {refusal}; {error}"
+                ) from error
+            # Two who derive the same in the same second make the same commit: only one of them has
+            # published it.
             if "rejected]" not in refusal and self._mirror.contains(head, sha):
                 return self._mirror.commit(sha)
             if head == base.commit.sha and not any(sign in refusal for sign in _LOST_RACE):
@@ -172,14 +231,17 @@ class _Mirror:
         self._timeout = timeout
         self._config = {f"remote.{_REMOTE}.url": url, "protocol.version": "2"}
         if "://" not in url and Path(url).exists():
-            # These run in the other repository, which git lets nobody but its owner use unless told otherwise.
+            # These run in the other repository, which git lets nobody but its owner use unless told
+            # otherwise.
             other = "git -c safe.directory='*' -c uploadpack.allowFilter=true"
             self._config |= {
                 f"remote.{_REMOTE}.url": str(Path(url).resolve()),
                 f"remote.{_REMOTE}.uploadPack": f"{other} upload-pack",
                 f"remote.{_REMOTE}.receivePack": f"{other} receive-pack",
             }
-        self._secret = base64.b64encode(f"x-access-token:{token}".encode()).decode() if token else ""
+        self._secret = (
+            base64.b64encode(f"x-access-token:{token}".encode()).decode() if token else ""
+        )
         if token and url.startswith("https://"):
             header = f"http.https://{urlsplit(url).netloc}/.extraHeader"
             self._config[header] = f"Authorization: Basic {self._secret}"
@@ -212,7 +274,9 @@ class _Mirror:
     def contains(self, head: str, sha: str) -> bool:
         try:
             self.git("merge-base", "--is-ancestor", sha, head)
-        except RepositoryError:  # also when the mirror lacks the commit, which it would have if the branch had it
+        except (
+            RepositoryError
+        ):  # also when the mirror lacks the commit, which it would have if the branch had it
             return False
         return True
 
@@ -223,7 +287,14 @@ class _Mirror:
         if missing:
             with self._lock("refresh"):
                 wanted = ("--no-auto-maintenance", "--stdin", _REMOTE)
-                self.git("-c", "fetch.negotiationAlgorithm=noop", *_FETCH, *wanted, data=_lines(missing), network=True)
+                self.git(
+                    "-c",
+                    "fetch.negotiationAlgorithm=noop",
+                    *_FETCH,
+                    *wanted,
+                    data=_lines(missing),
+                    network=True,
+                )
             found |= self._cat(missing)
         if len(found) < len(blobs):
             raise RepositoryError("read blobs: the remote does not have them all")
@@ -242,15 +313,21 @@ class _Mirror:
                 found[blob] = output[start : position - 1]
         return found
 
-    def push(self, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime) -> tuple[str, str]:
-        """Build a commit and push it, by fast-forward; its sha, and why it seems not to have been accepted.
+    def push(
+        self, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime
+    ) -> tuple[str, str]:
+        """Build a commit and push it, by fast-forward; its sha, and why it seems not to have been
+        accepted.
 
-        This is done in a throwaway repository that borrows the mirror's objects, so that nothing can be left over.
+        This is done in a throwaway repository that borrows the mirror's objects, so that nothing
+        can be left over.
         """
         with self._lock("publish") as lock:
             for left in self._path.glob("outgoing-*"):  # by a killed process
                 shutil.rmtree(left, ignore_errors=True)
-            with TemporaryDirectory(prefix="outgoing-", dir=self._path, ignore_cleanup_errors=True) as name:
+            with TemporaryDirectory(
+                prefix="outgoing-", dir=self._path, ignore_cleanup_errors=True
+            ) as name:
                 outgoing = Path(name)
                 self.git("init", "--quiet", "--bare", "--template=", directory=outgoing)
                 (outgoing / "objects/info/alternates").write_text("../../objects\n")
@@ -278,7 +355,9 @@ class _Mirror:
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[int]:
-        """Exclude threads and processes from "publish", or from "refresh": writing anything into the mirror."""
+        """Exclude threads and processes from "publish", or from "refresh": writing anything into
+        the mirror.
+        """
         self._path.mkdir(parents=True, exist_ok=True)
         with (self._path / f"{name}.flock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -287,10 +366,14 @@ class _Mirror:
             yield handle.fileno()
 
     def _sweep(self) -> None:
-        """Remove what a killed git left, for nobody alive owns it now, and see that the mirror exists."""
+        """Remove what a killed git left, for nobody alive owns it now, and see that the mirror
+        exists.
+        """
         packs = self._path / "objects/pack"
         complete = {index.stem for index in packs.glob("pack-*.idx")}
-        left = [part for part in packs.glob("*") if part.stem not in complete or part.suffix == ".keep"]
+        left = [
+            part for part in packs.glob("*") if part.stem not in complete or part.suffix == ".keep"
+        ]
         for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock"):
             left += self._path.glob(pattern)
         for file in left:
@@ -299,11 +382,18 @@ class _Mirror:
             self.git("init", "--quiet", "--bare", "--template=")
 
     def git(
-        self, *arguments: str, data: bytes = b"", directory: Path | None = None, network: bool = False, lock: int = -1
+        self,
+        *arguments: str,
+        data: bytes = b"",
+        directory: Path | None = None,
+        network: bool = False,
+        lock: int = -1,
     ) -> bytes:
-        """Run a command; its output. One given a lock holds it until it ends, even if we are killed.
+        """Run a command; its output. One given a lock holds it until it ends, even if we are
+        killed.
 
-        None that uses the network is: a credential helper that it starts would stay, and the lock with it.
+        None that uses the network is: a credential helper that it starts would stay, and the lock
+        with it.
         """
         process = Git(self._path).execute(
             ["git", *arguments],
@@ -343,17 +433,27 @@ class _Mirror:
         first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
         for number, (key, value) in enumerate(config.items(), first):
             environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        return {**environment, "GIT_DIR": str(directory), "GIT_CONFIG_COUNT": str(first + len(config))}
+        return {
+            **environment,
+            "GIT_DIR": str(directory),
+            "GIT_CONFIG_COUNT": str(first + len(config)),
+        }
 
 
-def _changes(blobs: Mapping[str, str], files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """Those of the files that differ from the repository's; ValueError for a path that git or we cannot have."""
+def _changes(
+    blobs: Mapping[str, str], files: Mapping[str, bytes | None]
+) -> dict[str, bytes | None]:
+    """Those of the files that differ from the repository's; ValueError for a path that git or we
+    cannot have.
+    """
     for path in files:
         parts = path.lower().split("/")
         if {"", ".", "..", ".git"} & set(parts) or "\0" in path or "\n" in path:
             raise ValueError(f"{path!r} is not a proper path in the repository")
     changes = {path: data for path, data in files.items() if _blob_sha(data) != blobs.get(path)}
-    after = (blobs.keys() | changes.keys()) - {path for path, data in changes.items() if data is None}
+    after = (blobs.keys() | changes.keys()) - {
+        path for path, data in changes.items() if data is None
+    }
     folders: set[str] = set()
     for path in after if changes else ():
         folder = path
@@ -382,10 +482,15 @@ def _import_stream(
     email = os.environ.get("GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
     text = message.strip().encode() + b"\n"
     yield f"feature done\ncommit {ref}\nmark :1\n".encode()
-    yield f"committer {name} <{email}> {int(time.timestamp())} +0000\ndata {len(text)}\n".encode() + text
+    yield (
+        f"committer {name} <{email}> {int(time.timestamp())} +0000\ndata {len(text)}\n".encode()
+        + text
+    )
     if base != NO_COMMIT:
         yield f"from {base.sha}\n".encode()
-    for path, data in sorted(changes.items(), key=lambda change: change[1] is not None):  # deletions first
+    for path, data in sorted(
+        changes.items(), key=lambda change: change[1] is not None
+    ):  # deletions first
         quoted = path.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "surrogateescape")
         if data is None:
             yield b'D "%s"\n' % quoted

@@ -2,4 +2,6 @@
 
 
 class BadSetting(ValueError):
-    """A setting from the environment that can't be used; the message names it and what was expected."""
+    """A setting from the environment that can't be used; the message names it and what was
+    expected.
+    """

@@ -1,4 +1,6 @@
-"""How many ask a server at once: fewer when it shows that it has too much to do, more again while it answers."""
+"""How many ask a server at once: fewer when it shows that it has too much to do, more again while
+it answers.
+"""
 
 import threading
 import time
@@ -9,10 +11,11 @@ _ONE_SIGN_SECONDS = 1.0
 
 
 class Throttle:
-    """Lets as many in as come, until `overloaded` halves how many there are; as many answers as may ask allow one more.
+    """Lets as many in as come, until `overloaded` halves how many there are; as many answers as may
+    ask allow one more.
 
-    So it settles about what the server bears, whatever that is and however it changes. Who waits to be let in waits
-    for others' answers, so no longer than those may take.
+    So it settles about what the server bears, whatever that is and however it changes. Who waits to
+    be let in waits for others' answers, so no longer than those may take.
     """
 
     def __init__(self) -> None:
@@ -32,7 +35,10 @@ class Throttle:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         with self._changed:
             self._asking -= 1

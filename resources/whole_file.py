@@ -13,7 +13,9 @@ def whole_file(to: Path) -> Iterator[IO[bytes]]:
 
     A process that is killed leaves a folder `.part-*` beside `to`, and `to` as it was.
     """
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=to.parent, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix=".part-", dir=to.parent, ignore_cleanup_errors=True
+    ) as folder:
         part = Path(folder) / "part"
         with part.open("wb") as file:
             yield file

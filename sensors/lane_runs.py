@@ -1,4 +1,6 @@
-"""What Dagster knows of a lane's runs: whether one is under way, how often they failed, and when the next may begin."""
+"""What Dagster knows of a lane's runs: whether one is under way, how often they failed, and when
+the next may begin.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +62,9 @@ class LaneRuns:
 
     @property
     def last(self) -> str:
-        """The newest run; with the head, it tells one request from the next, however many there have been."""
+        """The newest run; with the head, it tells one request from the next, however many there
+        have been.
+        """
         return self.runs[0].run_id if self.runs else "none"
 
     def under_way(self) -> LaneRun | None:
@@ -77,17 +81,27 @@ class LaneRuns:
         """A run that Dagster believes to be under way, and that nobody has heard of for long."""
         run = self.under_way()
         launched = run is not None and run.status not in _WAITING
-        return run if run and launched and lane_is_free and now - run.changed > _LOST_AFTER else None
+        return (
+            run if run and launched and lane_is_free and now - run.changed > _LOST_AFTER else None
+        )
 
     def back_off(self, head: str, now: float) -> str:
-        """How long the next run is to wait after failures, or after runs that left the head as it is; or nothing."""
+        """How long the next run is to wait after failures, or after runs that left the head as it
+        is; or nothing.
+        """
         last = next((run for run in self.runs if run.status in _ENDED), None)
         if last is None:
             return ""
         idle = sum(run.head == head and run.status not in _FAILED for run in self.runs)
-        delay = min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY) if self.failures else 0.0
+        delay = (
+            min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY) if self.failures else 0.0
+        )
         delay = max(delay, min(2.0 ** (idle - 1), _LONGEST_IDLE) if idle else 0.0)
         left = last.changed + delay - now
         if left <= 0:
             return ""
-        return f"failed {self.failures} times, again in {left:.0f} s" if self.failures else f"again in {left:.0f} s"
+        return (
+            f"failed {self.failures} times, again in {left:.0f} s"
+            if self.failures
+            else f"again in {left:.0f} s"
+        )

@@ -1,7 +1,8 @@
-"""The sensors that set rounds going: at the head and the finalised block they ask what is due, and request its runs.
+"""The sensors that set rounds going: at the head and the finalised block they ask what is due, and
+request its runs.
 
-Nothing is remembered but Dagster's own runs: a lane with a run under way is left alone, one whose last runs failed
-is taken up again with back-off, for as long as the work is due.
+Nothing is remembered but Dagster's own runs: a lane with a run under way is left alone, one whose
+last runs failed is taken up again with back-off, for as long as the work is due.
 """
 
 import os
@@ -11,11 +12,11 @@ from functools import lru_cache
 
 import dagster as dg
 
+from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.resource import CompetitionResource, lane_is_free
 from gen404_assets.competition.due import Due, Lane, due
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import see
-from gen404_assets.partitions import ROUNDS
-from gen404_assets.resource import CompetitionResource, lane_is_free
 from gen404_assets.settings import operates, sensor_seconds
 from resources.repository import Repository
 from sensors.lane_runs import HEAD_TAG, LANE_TAG, ROUND_TAG, LaneRuns
@@ -34,7 +35,9 @@ _ASSETS = {
     Lane.JUDGING: ("duels", "matches_matrix", "audit_requests", "winner"),
     Lane.FINALIZING: ("leader",),
 }
-"""What a lane's runs materialise; `state` and the next round's `schedule` come with them, and the mirror shows them."""
+"""What a lane's runs materialise; `state` and the next round's `schedule` come with them, and the
+mirror shows them.
+"""
 
 _TOGETHER = {"duels", "matches_matrix", "audit_requests"}
 
@@ -46,10 +49,14 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
         name=name,
         target=[asset for lane in lanes for asset in _ASSETS[lane]],
         minimum_interval_seconds=sensor_seconds(os.environ),
-        default_status=dg.DefaultSensorStatus.RUNNING if operates(os.environ) else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if operates(os.environ)
+        else dg.DefaultSensorStatus.STOPPED,
         description=f"Requests what is due at the finalised block: {', '.join(lanes)}.",
     )
-    def look(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SensorResult | dg.SkipReason:
+    def look(
+        context: dg.SensorEvaluationContext, competition: CompetitionResource
+    ) -> dg.SensorResult | dg.SkipReason:
         head = competition.head()
         current = _round(competition.repository(), head)
         outside = competition.outside()
@@ -62,17 +69,27 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
                 reasons.append(f"{lane} waits for {wait.on}")
         requests = list(_requests(context, found, head, lanes, reasons))
         if not requests:
-            waits = [f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "") for wait in found.waits]
-            return dg.SkipReason("; ".join([f"round {found.round} {found.stage} at block {block}", *reasons, *waits]))
+            waits = [
+                f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
+                for wait in found.waits
+            ]
+            return dg.SkipReason(
+                "; ".join([f"round {found.round} {found.stage} at block {block}", *reasons, *waits])
+            )
         return dg.SensorResult(
-            run_requests=requests, dynamic_partitions_requests=[ROUNDS.build_add_request([str(found.round)])]
+            run_requests=requests,
+            dynamic_partitions_requests=[ROUNDS.build_add_request([str(found.round)])],
         )
 
     return look
 
 
 def _requests(
-    context: dg.SensorEvaluationContext, found: Due, head: str, lanes: Sequence[Lane], reasons: list[str]
+    context: dg.SensorEvaluationContext,
+    found: Due,
+    head: str,
+    lanes: Sequence[Lane],
+    reasons: list[str],
 ) -> Iterator[dg.RunRequest]:
     """A run for each lane that has work and may begin; `reasons` says why another may not."""
     for lane in lanes:
@@ -84,13 +101,17 @@ def _requests(
         if lost := runs.lost(free, time.time()):
             run = context.instance.get_run_by_id(lost.run_id)
             if run is not None:
-                context.instance.report_run_failed(run, "nobody has heard of it for long: its process must be gone")
+                context.instance.report_run_failed(
+                    run, "nobody has heard of it for long: its process must be gone"
+                )
         wait = runs.busy(free) or runs.back_off(head, time.time())
         if wait:
             reasons.append(f"{lane}: {wait}")
             continue
         if runs.failures == LaneRuns.TELL_AFTER:
-            context.log.error(f"{lane} of round {found.round} failed {runs.failures} times; it is tried again")
+            context.log.error(
+                f"{lane} of round {found.round} failed {runs.failures} times; it is tried again"
+            )
         chosen = sorted(_TOGETHER) if _TOGETHER & set(assets) else assets
         yield dg.RunRequest(
             run_key=f"{lane}:{found.round}:{head}:{runs.last}",

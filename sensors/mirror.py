@@ -1,14 +1,16 @@
-"""The sensor that shows in Dagster what anyone commits to the competition's repository, new rounds included."""
+"""The sensor that shows in Dagster what anyone commits to the competition's repository, new rounds
+included.
+"""
 
 import os
 from itertools import islice
 
 import dagster as dg
 
+from gen404_assets.assets.mirroring import missing_events, new_rounds
+from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.competition_repository import history_at
-from gen404_assets.mirroring import missing_events, new_rounds
-from gen404_assets.partitions import ROUNDS
-from gen404_assets.resource import CompetitionResource
 from gen404_assets.settings import sensor_seconds
 
 EVENTS_A_TICK = 30
@@ -17,15 +19,22 @@ EVENTS_A_TICK = 30
 What there is when the platform starts is imported before any tick."""
 
 
-@dg.sensor(minimum_interval_seconds=sensor_seconds(os.environ), default_status=dg.DefaultSensorStatus.RUNNING)
-def mirror(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SensorResult | dg.SkipReason:
+@dg.sensor(
+    minimum_interval_seconds=sensor_seconds(os.environ),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def mirror(
+    context: dg.SensorEvaluationContext, competition: CompetitionResource
+) -> dg.SensorResult | dg.SkipReason:
     """Log what the repository's head holds and Dagster has not seen."""
     head = competition.head()
     if head == context.cursor:
         return dg.SkipReason(f"the head is still {head[:7]}")
     history = history_at(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
-    found = list(islice(missing_events(context.instance, history, competition.chain_of), EVENTS_A_TICK + 1))
+    found = list(
+        islice(missing_events(context.instance, history, competition.chain_of), EVENTS_A_TICK + 1)
+    )
     complete = len(found) <= EVENTS_A_TICK
     return dg.SensorResult(
         asset_events=found[:EVENTS_A_TICK],

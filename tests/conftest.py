@@ -1,4 +1,6 @@
-"""Competitions that several tests look at: made-up ones, and local ones that run beside the session's other tests."""
+"""Competitions that several tests look at: made-up ones, and local ones that run beside the
+session's other tests.
+"""
 
 import os
 import shutil
@@ -6,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_competition import LocalCompetition, PlayedCompetitions, wait_until_played
-from tests.made_up import make_competition
-from tests.tampering import Tampered
+from simulators.histories import make_competition
+from simulators.local_competition import LocalCompetition, PlayedCompetitions, wait_until_played
+from tests.replay.tampering import Tampered
 
 _NEED_THEM = "test_local_network.py"
 _FOLDER = "LOCAL_COMPETITIONS"

@@ -1,1 +1,3 @@
-"""GLB files drawn by three.js in headless Chromium, for what glTF says of a picture (`python -m bench.threejs`)."""
+"""GLB files drawn by three.js in headless Chromium, for what glTF says of a picture (`python -m
+bench.threejs`).
+"""

@@ -1,7 +1,7 @@
 """Chromium and three.js: where they are, and the pictures that they make of GLB files.
 
-The page asks a server here, on loopback, for one file after the other, and posts back the pixels. three.js comes from
-npm, by its name, into `.node/`, which git ignores.
+The page asks a server here, on loopback, for one file after the other, and posts back the pixels.
+three.js comes from npm, by its name, into `.node/`, which git ignores.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gpu.reduce import halve
+from gpu.meshes.reduce import halve
 from gpu.views import SIDE, Picture, grid
 
 HERE = Path(__file__).parent
@@ -38,7 +38,11 @@ class DrawingFailed(Exception):
 
 def chromium() -> str | None:
     """Where Chromium is."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
 
 
 def missing() -> str | None:
@@ -54,19 +58,32 @@ def install() -> None:
     """Get three.js by npm."""
     if missing() and chromium():
         TOOLS.mkdir(exist_ok=True)
-        command = ["npm", "install", "--prefix", str(TOOLS), "--no-package-lock", "--no-audit", "--no-fund", "three"]
+        command = [
+            "npm",
+            "install",
+            "--prefix",
+            str(TOOLS),
+            "--no-package-lock",
+            "--no-audit",
+            "--no-fund",
+            "three",
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def pictures(files: Sequence[bytes], *, present_light: bool) -> Iterator[Picture]:
     """Each GLB file's grid (1041, 1041, 3), in order. Raises DrawingFailed.
 
-    With `present_light`, three.js's equations of light are those of the present renderer, and the rest is its own.
+    With `present_light`, three.js's equations of light are those of the present renderer, and the
+    rest is its own.
     """
     waiting, done = SimpleQueue[bytes](), SimpleQueue[bytes]()
     for file in files:
         waiting.put(file)
-    with _server(waiting, done) as port, _browser(f"http://127.0.0.1:{port}/{'?present' if present_light else ''}"):
+    with (
+        _server(waiting, done) as port,
+        _browser(f"http://127.0.0.1:{port}/{'?present' if present_light else ''}"),
+    ):
         for _ in files:
             try:
                 found = done.get(timeout=SECONDS)

@@ -1,4 +1,6 @@
-"""`require_audit.json`, `generation_audits.json`, `source_audit.json`: who must prove it, on what, with what result."""
+"""`require_audit.json`, `generation_audits.json`, `source_audit.json`: who must prove it, on what,
+with what result.
+"""
 
 import math
 import random
@@ -19,7 +21,9 @@ NO_POD = "Failed to deploy a docker image"
 
 
 class AuditRequest(Record):
-    """`critical_prompts`: the stems on which the match that led to the request was won, if it was close."""
+    """`critical_prompts`: the stems on which the match that led to the request was won, if it was
+    close.
+    """
 
     hotkey: str
     critical_prompts: list[str]
@@ -41,7 +45,9 @@ class AuditOutcome(StrEnum):
 
 
 class GenerationAudit(Record):
-    """Counts of prompts; `generation_time` is the trimmed median in seconds, null if nothing was generated."""
+    """Counts of prompts; `generation_time` is the trimmed median in seconds, null if nothing was
+    generated.
+    """
 
     hotkey: str
     outcome: AuditOutcome
@@ -88,14 +94,18 @@ def critical_prompts(report: MatchReport, seed: int, win_margin: float, rules: R
 
 
 def is_mismatched(output: Output | None, rules: Rules) -> bool:
-    """Whether a regenerated prompt fails the audit: absent, failed, too slow, or too far from the submitted one."""
+    """Whether a regenerated prompt fails the audit: absent, failed, too slow, or too far from the
+    submitted one.
+    """
     if output is None or not output.complete or output.generation_time > rules.generation_timeout:
         return True
     return output.distance is not None and output.distance > rules.acceptable_distance
 
 
 def trimmed_median(times: Sequence[float], trim: int) -> float | None:
-    """The median of `times` without `trim` from each end if there are more than twice as many; None of none."""
+    """The median of `times` without `trim` from each end if there are more than twice as many; None
+    of none.
+    """
     ordered = sorted(times)
     kept = ordered[trim : len(ordered) - trim] if len(ordered) > 2 * trim else ordered
     return median(kept) if kept else None
@@ -104,15 +114,21 @@ def trimmed_median(times: Sequence[float], trim: int) -> float | None:
 def judge_audit(
     hotkey: str, submitted: Outputs, generated: Outputs, critical: Collection[str], rules: Rules
 ) -> GenerationAudit | None:
-    """The verdict on what was regenerated; None while a distance is unmeasured (null): the audit waits.
+    """The verdict on what was regenerated; None while a distance is unmeasured (null): the audit
+    waits.
 
     `rules.md`, Audits: over the prompts for which the miner has file and preview.
     """
     checked = submitted.complete()
     outputs = [generated.get(name) for name in checked]
-    if any(output and not is_mismatched(output, rules) and output.distance is None for output in outputs):
+    if any(
+        output and not is_mismatched(output, rules) and output.distance is None
+        for output in outputs
+    ):
         return None
-    mismatched = [name for name, output in zip(checked, outputs, strict=True) if is_mismatched(output, rules)]
+    mismatched = [
+        name for name, output in zip(checked, outputs, strict=True) if is_mismatched(output, rules)
+    ]
     failed_critical = sum(name in critical for name in mismatched)
     failed = len(mismatched) - failed_critical
     times = [output.generation_time for output in outputs if output and output.complete]
@@ -145,7 +161,9 @@ def reject_unmeasured(hotkey: str, reason: str) -> GenerationAudit:
 def verdicts(audits: GenerationAudits, sources: SourceAudits) -> Verdicts:
     """Who is approved and who rejected, by both audits (`rules.md`, Timeline 4)."""
     source = sources.verdicts()
-    rejected = {hotkey for hotkey, audit in audits.items() if audit.outcome is AuditOutcome.REJECTED}
+    rejected = {
+        hotkey for hotkey, audit in audits.items() if audit.outcome is AuditOutcome.REJECTED
+    }
     rejected |= {hotkey for hotkey, verdict in source.items() if verdict is SourceVerdict.FAILED}
     passed = {hotkey for hotkey, audit in audits.items() if audit.outcome is AuditOutcome.PASSED}
     approved = {hotkey for hotkey in passed if source.get(hotkey) is SourceVerdict.PASSED}
@@ -158,7 +176,9 @@ def _reasons(time: float | None, failed: int, failed_critical: int, rules: Rules
         limit = rules.generation_median_limit
         reasons.append(f"Trimmed median generation time ({time:.2f}s) exceeds limit ({limit:.2f}s)")
     if failed > rules.max_mismatched_prompts:
-        reasons.append(f"Non-critical mismatches ({failed}) exceed tolerance ({rules.max_mismatched_prompts})")
+        reasons.append(
+            f"Non-critical mismatches ({failed}) exceed tolerance ({rules.max_mismatched_prompts})"
+        )
     if failed_critical > rules.max_mismatched_critical_prompts:
         tolerance = rules.max_mismatched_critical_prompts
         reasons.append(f"Critical mismatches ({failed_critical}) exceed tolerance ({tolerance})")

@@ -17,8 +17,12 @@ _LONGEST = 1 << 16
 """Characters: more than any chain keeps of a commitment, few enough to be read at once."""
 
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
-_MEMBER = re.compile(rf"\s*({_QUOTED})\s*:\s*({_QUOTED}|[^\s,{{}}\[\]'\"]+)\s*(?:,\s*|$)", re.DOTALL)
-_REPO = re.compile(r"(?=[^/]{1,39}/)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_MEMBER = re.compile(
+    rf"\s*({_QUOTED})\s*:\s*({_QUOTED}|[^\s,{{}}\[\]'\"]+)\s*(?:,\s*|$)", re.DOTALL
+)
+_REPO = re.compile(
+    r"(?=[^/]{1,39}/)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
+)
 _COMMIT = re.compile(r"[0-9A-Fa-f]{40}")
 _URL_CHARACTERS = re.compile(r"[!-~]{1,2048}")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
@@ -36,7 +40,9 @@ class Reading:
 
 
 def parse_commitment(text: str) -> dict[str, object]:
-    """The fields that a commitment's text holds; empty for whatever is no JSON object. Never raises."""
+    """The fields that a commitment's text holds; empty for whatever is no JSON object. Never
+    raises.
+    """
     if len(text) > _LONGEST:
         return {}
     try:
@@ -51,7 +57,9 @@ def parse_commitment(text: str) -> dict[str, object]:
 def read_submissions(
     commitments: Mapping[str, Iterable[tuple[int, str]]], schedule: Schedule, round_name: str
 ) -> Reading:
-    """Hotkey -> (block, text) pairs as the chain keeps them, to submissions in order of reveal, then hotkey."""
+    """Hotkey -> (block, text) pairs as the chain keeps them, to submissions in order of reveal,
+    then hotkey.
+    """
     found: list[tuple[int, str, Submission]] = []
     refused: dict[str, str] = {}
     window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
@@ -60,19 +68,28 @@ def read_submissions(
         if not inside:
             continue
         latest = _latest(inside)
-        reason = "the hotkey is not a valid ss58 address" if not is_hotkey(hotkey) else _fault(latest)
+        reason = (
+            "the hotkey is not a valid ss58 address" if not is_hotkey(hotkey) else _fault(latest)
+        )
         if reason:
             refused[hotkey] = reason
             continue
         block = latest["commit"][0]
         values = {field: str(value) for field, (_, value) in latest.items()}
         values["cdn_url"] = values["cdn_url"].rstrip("/")
-        found.append((block, hotkey, Submission(**values, revealed_at_block=block, round=round_name)))
+        found.append(
+            (block, hotkey, Submission(**values, revealed_at_block=block, round=round_name))
+        )
     found.sort(key=lambda entry: entry[:2])
     for hotkey, earlier in confusable(hotkey for _, hotkey, _ in found).items():
-        refused[hotkey] = f"its first ten characters are those of {earlier}, which revealed before it"
+        refused[hotkey] = (
+            f"its first ten characters are those of {earlier}, which revealed before it"
+        )
     return Reading(
-        Submissions({hotkey: submission for _, hotkey, submission in found if hotkey not in refused}), refused
+        Submissions(
+            {hotkey: submission for _, hotkey, submission in found if hotkey not in refused}
+        ),
+        refused,
     )
 
 
@@ -96,7 +113,11 @@ def _fault(latest: Mapping[str, tuple[int, object]]) -> str | None:
 
 def is_repo(value: object) -> bool:
     """`owner/name` as GitHub allows it."""
-    return isinstance(value, str) and bool(_REPO.fullmatch(value)) and not value.lower().endswith(".git")
+    return (
+        isinstance(value, str)
+        and bool(_REPO.fullmatch(value))
+        and not value.lower().endswith(".git")
+    )
 
 
 def is_commit(value: object) -> bool:
@@ -138,7 +159,11 @@ def _is_host(name: str) -> bool:
     if _DOTTED_QUAD.fullmatch(name):
         return all(int(part) < 256 and part == str(int(part)) for part in name.split("."))
     labels = name.lower().removesuffix(".").split(".")
-    if len(name) > 253 or name.startswith("-") or not all(_LABEL.fullmatch(label) for label in labels):
+    if (
+        len(name) > 253
+        or name.startswith("-")
+        or not all(_LABEL.fullmatch(label) for label in labels)
+    ):
         return False
     if "xn--" not in name.lower():
         return True
@@ -146,7 +171,9 @@ def _is_host(name: str) -> bool:
 
 
 def _python_style(text: str) -> dict[str, object]:
-    """A flat Python-style dict of plain values, `{'repo': 'a/b'}`, read without Python's own parser."""
+    """A flat Python-style dict of plain values, `{'repo': 'a/b'}`, read without Python's own
+    parser.
+    """
     inner = text.strip()
     if not (inner.startswith("{") and inner.endswith("}")):
         return {}
@@ -167,7 +194,9 @@ def _unquote(quoted: str) -> object:
         return None
     body = quoted[1:-1]
     if quoted[0] == "'":
-        body = re.sub(r"""\\'|(?<!\\)\"""", lambda match: "'" if len(match[0]) == 2 else '\\"', body)
+        body = re.sub(
+            r"""\\'|(?<!\\)\"""", lambda match: "'" if len(match[0]) == 2 else '\\"', body
+        )
     try:
         return json.loads(f'"{body}"', strict=False)
     except ValueError:

@@ -26,8 +26,8 @@ class Config(ObjectFile):
     round_duration_days: Annotated[int, Field(gt=0)] = 1
     output_format: Literal["glb", "ply"] = "glb"
     close_matches: Literal["best_of_3"] | None = None
-    """What becomes of a match that the judge, asked again, could turn (`margins.is_close`): nothing, or it is played
-    twice more with other seeds, and the middle margin counts."""
+    """What becomes of a match that the judge, asked again, could turn (`margins.is_close`):
+    nothing, or it is played twice more with other seeds, and the middle margin counts."""
 
     @field_validator("round_start_time")
     @classmethod

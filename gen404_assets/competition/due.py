@@ -1,4 +1,6 @@
-"""The stage machine: given the repository's files and the chain's block, what is due, and what waits for what."""
+"""The stage machine: given the repository's files and the chain's block, what is due, and what
+waits for what.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +33,9 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An asset of the round that can be made now; `of` names the hotkeys it is about, the next first."""
+    """An asset of the round that can be made now; `of` names the hotkeys it is about, the next
+    first.
+    """
 
     asset: str
     lane: Lane
@@ -40,7 +44,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What keeps the stage where it is: `until` a block, or None where a person or our work decides."""
+    """What keeps the stage where it is: `until` a block, or None where a person or our work
+    decides.
+    """
 
     on: str
     until: int | None = None
@@ -48,7 +54,9 @@ class Wait:
 
 @dataclass(slots=True)
 class Due:
-    """What is due in a round. `to` is the stage that the work, once done, leads to; None while it leads nowhere yet."""
+    """What is due in a round. `to` is the stage that the work, once done, leads to; None while it
+    leads nowhere yet.
+    """
 
     round: int
     stage: Stage
@@ -68,7 +76,9 @@ class Due:
 
 
 def due(files: Files, block: int) -> Due:
-    """What is due at the finalised `block`. Raises MalformedFile if the files it takes to know can't be read."""
+    """What is due at the finalised `block`. Raises MalformedFile if the files it takes to know
+    can't be read.
+    """
     state = read_file(files, STATE, State)
     if state is None:
         raise MalformedFile(STATE, 1, "the file is missing")
@@ -102,7 +112,9 @@ def _open(found: Due, schedule: Schedule, block: int) -> None:
         found.waits.append(Wait("miners to reveal", schedule.latest_reveal_block))
         return
     found.to = Stage.MINER_GENERATION
-    found.work = [Work(asset, Lane.COLLECTION) for asset in ("submissions", "seed", "prompts", "state")]
+    found.work = [
+        Work(asset, Lane.COLLECTION) for asset in ("submissions", "seed", "prompts", "state")
+    ]
 
 
 def _miner_generation(found: Due, current: Round, block: int) -> None:
@@ -117,7 +129,11 @@ def _miner_generation(found: Due, current: Round, block: int) -> None:
 
 def _downloading(found: Due, current: Round) -> None:
     submissions = current.need(current.path("submissions.json"), current.submissions)
-    missing = [hotkey for hotkey in submissions.names if not is_in(current.submitted(hotkey), current.stems)]
+    missing = [
+        hotkey
+        for hotkey in submissions.names
+        if not is_in(current.submitted(hotkey), current.stems)
+    ]
     found.to = Stage.DUELS
     found.work += [Work("renders", Lane.COLLECTION, missing), Work("state", Lane.COLLECTION)]
     _regenerate(found, current)
@@ -149,7 +165,9 @@ def _regenerate(found: Due, current: Round) -> None:
     submissions = current.submissions.names if current.submissions is not None else []
     builds = current.builds
     open_builds = [
-        hotkey for hotkey in submissions if builds is None or hotkey not in builds or not builds[hotkey].status.ended
+        hotkey
+        for hotkey in submissions
+        if builds is None or hotkey not in builds or not builds[hotkey].status.ended
     ]
     if open_builds:
         found.work.append(Work("builds", Lane.BUILDS, open_builds))

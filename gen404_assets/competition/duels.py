@@ -1,4 +1,6 @@
-"""`duels_*.json`: a match, duel by duel; what the rules decide without the judge, and what its answers mean."""
+"""`duels_*.json`: a match, duel by duel; what the rules decide without the judge, and what its
+answers mean.
+"""
 
 from collections.abc import Mapping, Sequence, Set
 from enum import StrEnum
@@ -9,11 +11,11 @@ from pydantic import Field
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.files import ObjectFile, Record
 from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.judgement import Answer
 from gen404_assets.competition.margins import middle
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
-from resources.judgement import Answer
 
 DRAW_WITHIN = 1.0
 NO_OUTPUT_MARGIN = 100.0
@@ -34,7 +36,8 @@ class Outcome(StrEnum):
 
 
 class Duel(Record):
-    """One prompt of a match. The pictures and 3D files are named by URL; `issues` is the judge's text.
+    """One prompt of a match. The pictures and 3D files are named by URL; `issues` is the judge's
+    text.
 
     `evidence` is there where the judge decided (not in old reports).
     """
@@ -53,7 +56,9 @@ class Duel(Record):
 
 
 class Clinched(Record):
-    """A match that stopped when it could no longer change: duels played, of how many, and the scores still possible."""
+    """A match that stopped when it could no longer change: duels played, of how many, and the
+    scores still possible.
+    """
 
     played: int
     prompts: int
@@ -62,7 +67,9 @@ class Clinched(Record):
 
 
 class Play(Record):
-    """A match as played once; a positive score is the right side's. See `margins` for a clinched one's score."""
+    """A match as played once; a positive score is the right side's. See `margins` for a clinched
+    one's score.
+    """
 
     score: int
     margin: float = Field(allow_inf_nan=False)
@@ -71,9 +78,11 @@ class Play(Record):
 
 
 class MatchReport(ObjectFile):
-    """A match on every prompt of the round, its duels ordered by name; a positive score is the right side's.
+    """A match on every prompt of the round, its duels ordered by name; a positive score is the
+    right side's.
 
-    `others`: the two other plays of a close match that was played three times; the one that counts stands here.
+    `others`: the two other plays of a close match that was played three times; the one that counts
+    stands here.
     """
 
     left: str
@@ -125,7 +134,9 @@ def without_usable_answer(duels: Sequence[Duel]) -> int:
 
 
 def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozenset[str]:
-    """The stems that lose for their time: over `max_generation_time`, past the first forgiven ones in prompt order."""
+    """The stems that lose for their time: over `max_generation_time`, past the first forgiven ones
+    in prompt order.
+    """
     slow = [
         name
         for name in map(stem, prompts)
@@ -135,9 +146,14 @@ def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozense
 
 
 def forced_outcome(
-    name: str, left: Output | None, right: Output | None, late: tuple[frozenset[str], frozenset[str]]
+    name: str,
+    left: Output | None,
+    right: Output | None,
+    late: tuple[frozenset[str], frozenset[str]],
 ) -> tuple[Outcome, str] | None:
-    """The outcome and its text where no judge is needed; None where one is. `late`: each side's overtime."""
+    """The outcome and its text where no judge is needed; None where one is. `late`: each side's
+    overtime.
+    """
     shown = (bool(left and left.png), bool(right and right.png))
     if shown == (False, False):
         return Outcome.DRAW, f"No previews for {name}"
@@ -180,7 +196,11 @@ def has_output(outputs: Outputs | None, missing: Set[str]) -> bool:
 
 
 def duel_entry(
-    prompt: str, left: Output | None, right: Output | None, decided: tuple[Outcome, str], output_format: str
+    prompt: str,
+    left: Output | None,
+    right: Output | None,
+    decided: tuple[Outcome, str],
+    output_format: str,
 ) -> dict[str, Any]:
     """A `Duel`'s keys and values, in the format's order."""
     return {
@@ -201,13 +221,17 @@ def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> M
 
 
 def make_play(duels: Sequence[Duel], prompts: int, clinched_at: int | None = None) -> Play:
-    """A match as played once, over `prompts` prompts; `clinched_at`: its score where it stopped before its end."""
+    """A match as played once, over `prompts` prompts; `clinched_at`: its score where it stopped
+    before its end.
+    """
     score = match_score([duel.winner for duel in duels])
     ordered = sorted(duels, key=lambda duel: duel.name)
     if clinched_at is None:
         return Play(score=score, margin=score / prompts, duels=ordered)
     left_open = prompts - len(duels)
-    bounds = Clinched(played=len(duels), prompts=prompts, least=score - left_open, most=score + left_open)
+    bounds = Clinched(
+        played=len(duels), prompts=prompts, least=score - left_open, most=score + left_open
+    )
     return Play(score=clinched_at, margin=clinched_at / prompts, duels=ordered, clinched=bounds)
 
 
@@ -220,7 +244,9 @@ def report_of(left: str, right: str, plays: Sequence[Play]) -> MatchReport:
 
 
 def judged_duels(duels: Sequence[Duel]) -> int:
-    """How many duels the judge decided. Where no evidence says so, those in which both sides showed something."""
+    """How many duels the judge decided. Where no evidence says so, those in which both sides showed
+    something.
+    """
     told = sum(duel.evidence is not None for duel in duels)
     shown = [duel for duel in duels if duel.winner is not Outcome.SKIPPED]
     return told or sum(duel.left_png is not None and duel.right_png is not None for duel in shown)
@@ -232,7 +258,9 @@ def match_score(outcomes: Sequence[Outcome]) -> int:
 
 
 def margin_without_report(left: bool, right: bool) -> float | None:
-    """The margin of a match in which a side has no output at all (false); None if both have some."""
+    """The margin of a match in which a side has no output at all (false); None if both have
+    some.
+    """
     if left and right:
         return None
     if left == right:

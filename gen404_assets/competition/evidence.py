@@ -1,4 +1,6 @@
-"""A duel's evidence: what the judge was asked, and what it said, from which anybody can derive the outcome again."""
+"""A duel's evidence: what the judge was asked, and what it said, from which anybody can derive the
+outcome again.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +10,15 @@ from typing import Annotated
 from pydantic import Field
 
 from gen404_assets.competition.files import Record
-from resources.judgement import ATTEMPTS, Answer, NotJudged, Reply, answer_key, asked, count_attempts
+from gen404_assets.competition.judgement import (
+    ATTEMPTS,
+    Answer,
+    NotJudged,
+    Reply,
+    answer_key,
+    asked,
+    count_attempts,
+)
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -52,7 +62,9 @@ class Evidence(Record):
     def attempts(self) -> tuple[list[Said], list[Said]]:
         """All that was said, attempt by attempt, for each order."""
         before = self.unusable or [[], []]
-        first, second = ([*earlier, last] for earlier, last in zip(before, self.answers, strict=True))
+        first, second = (
+            [*earlier, last] for earlier, last in zip(before, self.answers, strict=True)
+        )
         return first, second
 
     def keys(self) -> tuple[list[str], list[str]]:
@@ -72,7 +84,9 @@ class Evidence(Record):
 
         Raises NotJudged where these are not the attempts that the rules allow.
         """
-        first, second = (count_attempts([said.reply for said in attempts]) for attempts in self.attempts())
+        first, second = (
+            count_attempts([said.reply for said in attempts]) for attempts in self.attempts()
+        )
         return (first, second) if first and second else None
 
 
@@ -80,8 +94,9 @@ class Evidence(Record):
 class Orders:
     """How far the judge minds the order in which it is shown two outputs, over `duels`.
 
-    `bias`: the mean penalty of what it saw first less that of what it saw second, in points; 0 for a fair judge.
-    `agreement`: the share of duels in which both orders find the same side better, or neither.
+    `bias`: the mean penalty of what it saw first less that of what it saw second, in points; 0 for
+    a fair judge. `agreement`: the share of duels in which both orders find the same side better, or
+    neither.
     """
 
     duels: int

@@ -1,4 +1,6 @@
-"""How state files turn into typed models and back: byte for byte, unknown keys kept, errors with a place."""
+"""How state files turn into typed models and back: byte for byte, unknown keys kept, errors with a
+place.
+"""
 
 import json
 import math
@@ -47,13 +49,18 @@ class StateFile(BaseModel):
         """Read `raw`; `path` is for the error. Raises MalformedFile."""
         text = decode_text(raw, path)
         try:
-            document = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite)
+            document = json.loads(
+                text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite
+            )
         except json.JSONDecodeError as error:
             raise MalformedFile(path, error.lineno, error.msg) from error
         except _DuplicateKey as error:
             at, key = _repeated(text, 0) or (0, error.key)
             raise MalformedFile(path, _line(text, at), f"key {key!r} occurs twice") from error
-        except (ValueError, RecursionError) as error:  # NaN, numbers of thousands of digits, endless nesting
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # NaN, numbers of thousands of digits, endless nesting
             raise MalformedFile(path, *_unusable(text, str(error))) from error
         wrapped = cls._wraps(document)
         try:
@@ -65,18 +72,29 @@ class StateFile(BaseModel):
             location = first["loc"]
             at = _place(text, (str(cls.wrapper), *location) if wrapped else location)
             where = ".".join(map(str, location))
-            raise MalformedFile(path, _line(text, at), f"{where}: {first['msg']}" if where else first["msg"]) from error
+            raise MalformedFile(
+                path, _line(text, at), f"{where}: {first['msg']}" if where else first["msg"]
+            ) from error
 
     @classmethod
     def _wraps(cls, document: Any) -> bool:
-        return cls.wrapper is not None and isinstance(document, dict) and set(document) == {cls.wrapper}
+        return (
+            cls.wrapper is not None
+            and isinstance(document, dict)
+            and set(document) == {cls.wrapper}
+        )
 
     def to_bytes(self, replacing: bytes | None = None) -> bytes:
-        """The file's bytes. With `replacing`, the bytes it stands in for: those very bytes if they say the same;
-        otherwise their order of keys, indentation and final newline are kept, so that a diff shows the change alone."""
+        """The file's bytes. With `replacing`, the bytes it stands in for: those very bytes if they
+        say the same; otherwise their order of keys, indentation and final newline are kept, so that
+        a diff shows the change alone."""
         content = self.model_dump(mode="json", exclude_unset=True)
         if replacing is None:
-            return json.dumps(content).encode() if self.one_line else pydantic_core.to_json(content, indent=2)
+            return (
+                json.dumps(content).encode()
+                if self.one_line
+                else pydantic_core.to_json(content, indent=2)
+            )
         if self.says_the_same(type(self).parse(replacing, "the file replaced")):
             return replacing
         original = json.loads(replacing)
@@ -84,7 +102,11 @@ class StateFile(BaseModel):
             content = {str(self.wrapper): content}
         indent = re.match(rb"[\[{]\r?\n( *)", replacing)
         followed = self._follow(content, original)
-        written = pydantic_core.to_json(followed, indent=len(indent[1])) if indent else json.dumps(followed).encode()
+        written = (
+            pydantic_core.to_json(followed, indent=len(indent[1]))
+            if indent
+            else json.dumps(followed).encode()
+        )
         return written + b"\n" if replacing.endswith(b"\n") else written
 
     def says_the_same(self, other: Self) -> bool:
@@ -103,7 +125,9 @@ class ObjectFile(StateFile):
 
 
 class MapFile(StateFile, RootModel[dict[str, R]], Generic[R]):
-    """A state file that maps hotkeys (or prompt stems) to records, in an order that means something."""
+    """A state file that maps hotkeys (or prompt stems) to records, in an order that means
+    something.
+    """
 
     def says_the_same(self, other: Self) -> bool:
         return self == other and self.names == other.names
@@ -177,7 +201,9 @@ def _line(text: str, at: int) -> int:
 
 
 def _unusable(text: str, reason: str) -> tuple[int, str]:
-    """(line, reason) of the first value that is JSON to some readers alone; the first line where none is at fault."""
+    """(line, reason) of the first value that is JSON to some readers alone; the first line where
+    none is at fault.
+    """
     for token in _TOKEN.finditer(text):
         try:
             value = json.loads(token[0], parse_constant=_refuse, parse_float=_finite)
@@ -196,7 +222,9 @@ def _skip(text: str, at: int) -> int:
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
-    """(key or index, its position, its value's position) of the JSON object or array that begins at `at`."""
+    """(key or index, its position, its value's position) of the JSON object or array that begins at
+    `at`.
+    """
     opening, at = text[at], _skip(text, at + 1)
     index = 0
     while text[at] not in "]}":
@@ -213,7 +241,9 @@ def _members(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
 
 
 def _place(text: str, location: Location) -> int:
-    """Where in a valid JSON text the value at `location` begins; its nearest container where it is missing."""
+    """Where in a valid JSON text the value at `location` begins; its nearest container where it is
+    missing.
+    """
     at = _skip(text, 0)
     for step in location:
         if text[at] not in "[{":
@@ -243,7 +273,9 @@ def _repeated(text: str, at: int) -> tuple[int, str | int] | None:
 def _in_order_of(content: Any, original: Any) -> Any:
     """`content` with the key order, and where equal the very numbers, of `original`."""
     if isinstance(content, dict) and isinstance(original, dict):
-        known = {key: _in_order_of(content[key], original[key]) for key in original if key in content}
+        known = {
+            key: _in_order_of(content[key], original[key]) for key in original if key in content
+        }
         return known | {key: value for key, value in content.items() if key not in original}
     if isinstance(content, list) and isinstance(original, list):
         paired = [_in_order_of(new, old) for new, old in zip(content, original, strict=False)]

@@ -1,4 +1,6 @@
-"""Hotkeys: what a valid ss58 address is, and which of them the ten-character names of the format confuse."""
+"""Hotkeys: what a valid ss58 address is, and which of them the ten-character names of the format
+confuse.
+"""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -14,8 +16,8 @@ _BITTENSOR_FORMAT = 42
 def is_hotkey(address: str) -> bool:
     """Whether `address` is an ss58 address of Bittensor's format (42) with a right checksum.
 
-    Source: Substrate's ss58 registry: base58 of format byte, 32-byte key, and the first two bytes of
-    BLAKE2b-512("SS58PRE" + format + key).
+    Source: Substrate's ss58 registry: base58 of format byte, 32-byte key, and the first two bytes
+    of BLAKE2b-512("SS58PRE" + format + key).
     """
     if not 46 <= len(address) <= 48:
         return False
@@ -48,7 +50,9 @@ def short(hotkey: str) -> str:
 
 
 def confusable(hotkeys: Iterable[str]) -> dict[str, str]:
-    """Hotkey -> the earlier one from which its ten-character name can't be told (images and pods: in lower case)."""
+    """Hotkey -> the earlier one from which its ten-character name can't be told (images and pods:
+    in lower case).
+    """
     first: dict[str, str] = {}
     confused = {}
     for hotkey in hotkeys:

@@ -1,4 +1,6 @@
-"""`leader.json`: who leads from which block with which weight, and how a round's result continues it."""
+"""`leader.json`: who leads from which block with which weight, and how a round's result continues
+it.
+"""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
@@ -41,13 +43,18 @@ class Leader(ListFile[Transition]):
 
     def at(self, block: int) -> Transition | None:
         """The leader at `block`: the last entry in effect."""
-        return next((entry for entry in reversed(self.root) if entry.effective_block <= block), None)
+        return next(
+            (entry for entry in reversed(self.root) if entry.effective_block <= block), None
+        )
 
 
-def continue_leader(leader: Leader, winner: "Winner", effective_block: int, config: Config, rules: Rules) -> Leader:
+def continue_leader(
+    leader: Leader, winner: "Winner", effective_block: int, config: Config, rules: Rules
+) -> Leader:
     """`leader` after a round that `winner` won, from `effective_block` on (`rules.md`, FINALIZING).
 
-    New code takes over with full weight; a defence decays the weight to the floor. Raises ValueError without a leader.
+    New code takes over with full weight; a defence decays the weight to the floor. Raises
+    ValueError without a leader.
     """
     current = leader.at(effective_block - 1)
     if current is None:

@@ -1,6 +1,8 @@
-"""What the margin of a match decides: when it can't change any more, when the judge's mood could, and what counts then.
+"""What the margin of a match decides: when it can't change any more, when the judge's mood could,
+and what counts then.
 
-Scores are those of the challenger (right): its wins minus the defender's, in duels; margin = score / prompts.
+Scores are those of the challenger (right): its wins minus the defender's, in duels; margin = score
+/ prompts.
 """
 
 import hashlib
@@ -12,7 +14,9 @@ from typing import TypeVar
 from gen404_assets.competition.settings import Rules
 
 FLIPS = 0.005
-"""The share of answers that differ when the judge is asked again, as measured (`guarantees.md`, 4)."""
+"""The share of answers that differ when the judge is asked again, as measured (`guarantees.md`,
+4).
+"""
 RISK = 0.01
 BEST_OF_3 = "best_of_3"
 
@@ -33,8 +37,9 @@ def score_needed(prompts: int, win_margin: float) -> int:
 def is_close(score: int, judged: int, prompts: int, win_margin: float) -> bool:
     """Whether the judge, asked again, could turn the verdict with a probability of 1 % or more.
 
-    Two answers a judged duel flip independently of each other at the measured rate. A flip is taken to move the score
-    by one, and towards the other verdict: so a match not called close is safe by more than is said.
+    Two answers a judged duel flip independently of each other at the measured rate. A flip is taken
+    to move the score by one, and towards the other verdict: so a match not called close is safe by
+    more than is said.
     """
     needed = score_needed(prompts, win_margin)
     flips = score - needed + 1 if score >= needed else needed - score
@@ -46,16 +51,21 @@ def is_close(score: int, judged: int, prompts: int, win_margin: float) -> bool:
     return 1 - fewer >= RISK
 
 
-def clinched_score(score: int, open_duels: int, judged: int, prompts: int, rules: tuple[float, Rules]) -> int | None:
-    """The score that a match is recorded with which may stop before its `open_duels` are played; None if it may not.
+def clinched_score(
+    score: int, open_duels: int, judged: int, prompts: int, rules: tuple[float, Rules]
+) -> int | None:
+    """The score that a match is recorded with which may stop before its `open_duels` are played;
+    None if it may not.
 
-    `judged`: the duels that are the judge's to decide, played or not; `rules`: the margin to win by, and the others.
+    `judged`: the duels that are the judge's to decide, played or not; `rules`: the margin to win
+    by, and the others.
 
-    It may stop once whatever comes leaves it lost, or won by so much that no prompt is critical (`win_margin` +
-    `MAX_MISMATCHED_MARGIN`), and not close either way. Its exact margin stays open, so the bound is recorded that is
-    nearest to the other verdict: at best for the challenger of a lost match, at worst for that of a won one. All that
-    a margin is asked for (`>= win_margin`, `>= win_margin + MAX_MISMATCHED_MARGIN`, close or not) has the same answer
-    for the bound as for every margin that could have come out.
+    It may stop once whatever comes leaves it lost, or won by so much that no prompt is critical
+    (`win_margin` + `MAX_MISMATCHED_MARGIN`), and not close either way. Its exact margin stays open,
+    so the bound is recorded that is nearest to the other verdict: at best for the challenger of a
+    lost match, at worst for that of a won one. All that a margin is asked for (`>= win_margin`, `>=
+    win_margin + MAX_MISMATCHED_MARGIN`, close or not) has the same answer for the bound as for
+    every margin that could have come out.
     """
     win_margin, others = rules
     least, most = score - open_duels, score + open_duels
@@ -68,10 +78,14 @@ def clinched_score(score: int, open_duels: int, judged: int, prompts: int, rules
 
 
 def seed_again(seed: int, number: int) -> int:
-    """The seed with which a close match is played again, for the first or second time: 32 bits, like the round's."""
+    """The seed with which a close match is played again, for the first or second time: 32 bits,
+    like the round's.
+    """
     return int.from_bytes(hashlib.sha256(f"{seed}:again:{number}".encode()).digest()[:4], "big")
 
 
 def middle(scores: Sequence[int]) -> int:
-    """Which of three plays of a match counts: that with the middle score; equal ones in the order played."""
+    """Which of three plays of a match counts: that with the middle score; equal ones in the order
+    played.
+    """
     return sorted(range(len(scores)), key=lambda number: (scores[number], number))[len(scores) // 2]

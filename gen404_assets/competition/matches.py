@@ -56,7 +56,9 @@ class Matrix:
 
     def to_bytes(self, replacing: bytes | None = None) -> bytes:
         """The CSV, without a final newline; `replacing` itself if it says the same."""
-        if replacing is not None and Matrix.parse(replacing, "the file replaced").matches == tuple(self.matches):
+        if replacing is not None and Matrix.parse(replacing, "the file replaced").matches == tuple(
+            self.matches
+        ):
             return replacing
         rows = [f"{match.left},{match.right},{match.margin!r}" for match in self.matches]
         return "\n".join([HEADER, *rows]).encode()

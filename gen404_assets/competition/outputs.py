@@ -1,4 +1,6 @@
-"""`submitted.json`, `generated.json`, `pod_stats.json`: a miner's 3D files and previews, prompt by prompt."""
+"""`submitted.json`, `generated.json`, `pod_stats.json`: a miner's 3D files and previews, prompt by
+prompt.
+"""
 
 from collections.abc import Set
 
@@ -8,10 +10,11 @@ from gen404_assets.competition.files import MapFile, Record
 
 
 class Output(Record):
-    """One prompt's result: public URLs or null; `generation_time` in seconds (0 for submitted), `size` in bytes.
+    """One prompt's result: public URLs or null; `generation_time` in seconds (0 for submitted),
+    `size` in bytes.
 
-    The 3D file stands under the competition's format, `glb` or `ply`. `distance` is that of the previews,
-    0 until measured.
+    The 3D file stands under the competition's format, `glb` or `ply`. `distance` is that of the
+    previews, 0 until measured.
     """
 
     glb: str | None = None

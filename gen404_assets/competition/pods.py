@@ -1,4 +1,6 @@
-"""Pods: how many a regeneration may have, what one has done, and when it is bad (`interfaces.md`, Pods)."""
+"""Pods: how many a regeneration may have, what one has done, and when it is bad (`interfaces.md`,
+Pods).
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,7 +16,9 @@ _FAILED, _SLOW_TIMES, _SLOW, _RETRIES = 8, 8, 120.0, 3
 
 @dataclass(frozen=True, slots=True)
 class PodRules:
-    """Counts of pods, and seconds. Each is read from the environment variable of its name in capitals."""
+    """Counts of pods, and seconds. Each is read from the environment variable of its name in
+    capitals.
+    """
 
     initial_pod_count: int = 2
     pods_per_miner: int = 4
@@ -41,7 +45,9 @@ def pod_prefix(number: int, hotkey: str) -> str:
 
 @dataclass(slots=True)
 class PodAtWork:
-    """What one pod has done so far; `started` in seconds of the caller's clock. `ended`: why it is no more."""
+    """What one pod has done so far; `started` in seconds of the caller's clock. `ended`: why it is
+    no more.
+    """
 
     name: str
     started: float
@@ -57,7 +63,9 @@ class PodAtWork:
     bad: bool = False
 
     def record(self, output: Output, before: Output | None, rules: Rules) -> None:
-        """Count one result; `before`: what other pods had made of the prompt, None if it was fresh."""
+        """Count one result; `before`: what other pods had made of the prompt, None if it was
+        fresh.
+        """
         if not output.complete:
             self.hard_failed += 1
         else:
@@ -71,13 +79,19 @@ class PodAtWork:
 
     @property
     def takes_retries(self) -> bool:
-        """Until at least three have been measured and, together, were no faster than the originals."""
+        """Until at least three have been measured and, together, were no faster than the
+        originals.
+        """
         return len(self.retry_deltas) < _RETRIES or sum(self.retry_deltas) < 0
 
     def _is_slow(self) -> bool:
         last = self.fresh_times[-_SLOW_TIMES:]
         half = _SLOW_TIMES // 2
-        return len(last) == _SLOW_TIMES and median(last) > _SLOW and median(last[half:]) >= median(last[:half])
+        return (
+            len(last) == _SLOW_TIMES
+            and median(last) > _SLOW
+            and median(last[half:]) >= median(last[:half])
+        )
 
     def stats(self) -> PodStats:
         """The pod's entry of `pod_stats.json`."""

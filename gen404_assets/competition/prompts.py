@@ -1,4 +1,6 @@
-"""`prompts.txt`: the pool of prompt pictures, a round's share of it, and the plain names (stems) they go by."""
+"""`prompts.txt`: the pool of prompt pictures, a round's share of it, and the plain names (stems)
+they go by.
+"""
 
 import random
 import re
@@ -49,9 +51,15 @@ def prompts_bytes(prompts: Sequence[str]) -> bytes:
 
 
 def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The pool without the lines that can't be used, and those with the reason: stems are unique and plain."""
+    """The pool without the lines that can't be used, and those with the reason: stems are unique
+    and plain.
+    """
     names = [stem(url) for url in pool]
-    if len(set(names)) == len(names) and all(map(_PLAIN.fullmatch, names)) and all(map(_URL.match, pool)):
+    if (
+        len(set(names)) == len(names)
+        and all(map(_PLAIN.fullmatch, names))
+        and all(map(_URL.match, pool))
+    ):
         return list(pool), []
     kept: list[str] = []
     skipped: list[tuple[str, str]] = []
@@ -72,10 +80,11 @@ def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
 def select_prompts(
     seed: int, pool: Sequence[str], previous: Sequence[str] | None, config: Config, rules: Rules
 ) -> list[str]:
-    """A round's prompts: a share of the `previous` round's (None for round 0), then new ones from the (usable) pool.
+    """A round's prompts: a share of the `previous` round's (None for round 0), then new ones from
+    the (usable) pool.
 
-    `rules.md`, OPEN: one generator for both draws, in that order; a list shorter than its sample is taken whole
-    without drawing. A prompt whose stem the round has already is left out.
+    `rules.md`, OPEN: one generator for both draws, in that order; a list shorter than its sample is
+    taken whole without drawing. A prompt whose stem the round has already is left out.
     """
     rng = random.Random(seed)  # noqa: S311 -- the draw must be repeatable by anyone
     carried = _sample(rng, previous, config.carryover_prompts) if previous is not None else []

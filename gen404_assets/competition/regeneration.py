@@ -1,6 +1,8 @@
-"""Regeneration: which prompt goes to which pod next, when a pod is started or given up, and when all is over.
+"""Regeneration: which prompt goes to which pod next, when a pod is started or given up, and when
+all is over.
 
-Pure: the caller says what happens and when, in seconds of one clock, and asks what next (`interfaces.md`, Pods).
+Pure: the caller says what happens and when, in seconds of one clock, and asks what next
+(`interfaces.md`, Pods).
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,8 +30,15 @@ class Prompts:
     `audited`: distances count (null: not yet measured); a baseline has none to be measured.
     """
 
-    def __init__(self, stems: Sequence[str], rules: Rules, *, audited: bool, output_format: str = "glb") -> None:
-        self.stems, self.rules, self.audited, self.output_format = list(stems), rules, audited, output_format
+    def __init__(
+        self, stems: Sequence[str], rules: Rules, *, audited: bool, output_format: str = "glb"
+    ) -> None:
+        self.stems, self.rules, self.audited, self.output_format = (
+            list(stems),
+            rules,
+            audited,
+            output_format,
+        )
         self.best: dict[str, Output] = {}
         self.attempts = dict.fromkeys(self.stems, 0)
         self.locks: dict[str, _Lock] = {}
@@ -48,11 +57,22 @@ class Prompts:
 
     def expired(self, now: float) -> list[tuple[str, str]]:
         """The prompts, with their pods, whose locks are past."""
-        return [(stem, lock.pod) for stem, lock in self.locks.items() if not lock.made and lock.until <= now]
+        return [
+            (stem, lock.pod)
+            for stem, lock in self.locks.items()
+            if not lock.made and lock.until <= now
+        ]
 
     def output(self, model: str | None = None, png: str | None = None, **more: object) -> Output:
-        """A result as it is recorded; one of an attempt that made no file, where nothing is given."""
-        content: dict[str, object] = {self.output_format: model, "png": png, "generation_time": 0.0, "size": 0}
+        """A result as it is recorded; one of an attempt that made no file, where nothing is
+        given.
+        """
+        content: dict[str, object] = {
+            self.output_format: model,
+            "png": png,
+            "generation_time": 0.0,
+            "size": 0,
+        }
         return Output.model_validate(content | {"attempts": 1, "distance": 0.0} | more)
 
     def recall(self, stem: str, output: Output) -> None:
@@ -62,7 +82,9 @@ class Prompts:
             self.keep(stem, output)
 
     def keep(self, stem: str, output: Output) -> None:
-        """Keep the better of a prompt's results: the matching one first, then the faster; a failed one last."""
+        """Keep the better of a prompt's results: the matching one first, then the faster; a failed
+        one last.
+        """
         before = self.best.get(stem)
         if before is None or self._rank(output) < self._rank(before):
             self.best[stem] = output
@@ -74,7 +96,9 @@ class Prompts:
     def measured(self, stem: str) -> bool:
         """Whether nothing is left to be measured of what there is of a prompt."""
         output = self.best.get(stem)
-        return not self.audited or output is None or not output.complete or output.distance is not None
+        return (
+            not self.audited or output is None or not output.complete or output.distance is not None
+        )
 
     @property
     def unmeasured(self) -> list[str]:
@@ -95,67 +119,112 @@ class Prompts:
         return found >= 2 * tolerated and found > tolerated + rules.max_mismatched_critical_prompts
 
     def open(self) -> list[str]:
-        """The prompts that should be generated (again), locked ones not, in the order in which they are handed out.
+        """The prompts that should be generated (again), locked ones not, in the order in which they
+        are handed out.
 
-        Fresh; failed; over the hard limit; and, only while the trimmed median of all times is over its limit, the
-        slowest over that limit.
+        Fresh; failed; over the hard limit; and, only while the trimmed median of all times is over
+        its limit, the slowest over that limit.
         """
         if self.decided:
             return []
-        free = [stem for stem in self.stems if stem not in self.locks and self.attempts_left(stem) > 0]
+        free = [
+            stem for stem in self.stems if stem not in self.locks and self.attempts_left(stem) > 0
+        ]
         fresh = [stem for stem in free if stem not in self.best]
         again = [stem for stem in free if stem in self.best and self._may_improve(stem)]
         failed = [stem for stem in again if not self.best[stem].complete]
         timed = [stem for stem in again if self.best[stem].complete]
         over = [stem for stem in timed if self._time(stem) > self.rules.generation_timeout]
-        slow = [stem for stem in timed if self._time(stem) <= self.rules.generation_timeout] if self._are_slow() else []
+        slow = (
+            [stem for stem in timed if self._time(stem) <= self.rules.generation_timeout]
+            if self._are_slow()
+            else []
+        )
         return [*fresh, *failed, *over, *sorted(slow, key=self._time, reverse=True)]
 
     def outputs(self) -> Outputs:
         """`generated.json` as it stands."""
         found = [(stem, self.best[stem]) for stem in self.stems if stem in self.best]
-        return Outputs({stem: out.model_copy(update={"attempts": self.attempts[stem]}) for stem, out in found})
+        return Outputs(
+            {stem: out.model_copy(update={"attempts": self.attempts[stem]}) for stem, out in found}
+        )
 
     def closed(self) -> Outputs:
-        """`generated.json` of a baseline that is over: what was not generated has had its last attempt."""
+        """`generated.json` of a baseline that is over: what was not generated has had its last
+        attempt.
+        """
         found = self.outputs()
         every = {stem: found.get(stem) or self.output() for stem in self.stems}
         last = {"attempts": ATTEMPTS}
-        return Outputs({stem: out if out.complete else out.model_copy(update=last) for stem, out in every.items()})
+        return Outputs(
+            {
+                stem: out if out.complete else out.model_copy(update=last)
+                for stem, out in every.items()
+            }
+        )
 
     def _rank(self, output: Output) -> tuple[bool, bool, bool, float]:
-        matching = not self.audited or output.distance is None or output.distance <= self.rules.acceptable_distance
-        return (not output.complete, not (output.complete and matching), output.model is None, output.generation_time)
+        matching = (
+            not self.audited
+            or output.distance is None
+            or output.distance <= self.rules.acceptable_distance
+        )
+        return (
+            not output.complete,
+            not (output.complete and matching),
+            output.model is None,
+            output.generation_time,
+        )
 
     def _time(self, stem: str) -> float:
         output = self.best.get(stem)
-        return output.generation_time if output and output.complete else self.rules.generation_timeout
+        return (
+            output.generation_time if output and output.complete else self.rules.generation_timeout
+        )
 
     def _are_slow(self) -> bool:
-        time = trimmed_median([self._time(stem) for stem in self.stems], self.rules.generation_median_trim_count)
+        time = trimmed_median(
+            [self._time(stem) for stem in self.stems], self.rules.generation_median_trim_count
+        )
         return time is not None and time > self.rules.generation_median_limit
 
     def _may_improve(self, stem: str) -> bool:
-        """Not done: not complete within the median's limit and the distance, nor mismatched in distance."""
+        """Not done: not complete within the median's limit and the distance, nor mismatched in
+        distance.
+        """
         output = self.best[stem]
         if not output.complete:
             return True
-        return self.measured(stem) and not self._far(output) and self._time(stem) > self.rules.generation_median_limit
+        return (
+            self.measured(stem)
+            and not self._far(output)
+            and self._time(stem) > self.rules.generation_median_limit
+        )
 
     def _far(self, output: Output) -> bool:
-        return self.audited and output.distance is not None and output.distance > self.rules.acceptable_distance
+        return (
+            self.audited
+            and output.distance is not None
+            and output.distance > self.rules.acceptable_distance
+        )
 
     def _lost(self, stem: str) -> bool:
         """Mismatched, and nothing will change that."""
         output = self.best.get(stem)
-        if output is not None and output.complete and (self._far(output) or not self.measured(stem)):
+        if (
+            output is not None
+            and output.complete
+            and (self._far(output) or not self.measured(stem))
+        ):
             return self._far(output)
         last = self.attempts[stem] >= ATTEMPTS and stem not in self.locks
         return last and is_mismatched(output, self.rules)
 
 
 class Regeneration:
-    """One image's prompts and pods. `pod` is a pod's name, `now` the time; what ended or expired may still report."""
+    """One image's prompts and pods. `pod` is a pod's name, `now` the time; what ended or expired
+    may still report.
+    """
 
     def __init__(self, prompts: Prompts, pod_rules: PodRules) -> None:
         self.prompts, self.pod_rules = prompts, pod_rules
@@ -172,7 +241,9 @@ class Regeneration:
         self.pods[pod].healthy = True
 
     def made(self, pod: str, stem: str) -> None:
-        """The pod has made a file of the prompt; what is left, to render, keep and measure it, is not its doing."""
+        """The pod has made a file of the prompt; what is left, to render, keep and measure it, is
+        not its doing.
+        """
         lock = self.prompts.locks.get(stem)
         if lock is not None and lock.pod == pod:
             self.prompts.lock(stem, pod, lock.until, made=True)
@@ -192,7 +263,9 @@ class Regeneration:
         self.prompts.unlock(stem, pod)
 
     def ended(self, pod: str, reason: str, *, replaced: bool) -> None:
-        """The pod is deleted, and what it worked on is free; `replaced`: another may take its place."""
+        """The pod is deleted, and what it worked on is free; `replaced`: another may take its
+        place.
+        """
         found = self.pods[pod]
         found.ended, found.replaced = reason, replaced
         for stem in self.working_on(pod):
@@ -206,7 +279,9 @@ class Regeneration:
     # What next.
 
     def hand_out(self, pod: str, now: float) -> str | None:
-        """The prompt that the pod shall generate now, locked for it; None: there is none for it at present."""
+        """The prompt that the pod shall generate now, locked for it; None: there is none for it at
+        present.
+        """
         found = self.pods[pod]
         if found.ended or found.bad or not found.healthy:
             return None
@@ -237,9 +312,13 @@ class Regeneration:
             elif not self.working_on(pod.name):
                 idle.append(pod)
         # Of those without work, as many are kept as there are attempts that may yet come to them.
-        useful = sorted((pod for pod in idle if any(self._takes(pod, waiting))), key=lambda pod: not pod.healthy)
+        useful = sorted(
+            (pod for pod in idle if any(self._takes(pod, waiting))), key=lambda pod: not pod.healthy
+        )
         kept = {pod.name for pod in useful[: sum(map(self.prompts.attempts_left, waiting))]}
-        return found + [(pod.name, "nothing left to do", False) for pod in idle if pod.name not in kept]
+        return found + [
+            (pod.name, "nothing left to do", False) for pod in idle if pod.name not in kept
+        ]
 
     @property
     def over(self) -> bool:
@@ -252,7 +331,9 @@ class Regeneration:
         waiting = prompts.open()
         if not waiting:
             return True
-        return not self._may_start() and not any(any(self._takes(pod, waiting)) for pod in self._alive())
+        return not self._may_start() and not any(
+            any(self._takes(pod, waiting)) for pod in self._alive()
+        )
 
     @property
     def deployed(self) -> bool:
@@ -268,18 +349,28 @@ class Regeneration:
 
     def working_on(self, pod: str) -> list[str]:
         """The prompts that the pod has been given and has made nothing of yet."""
-        return [stem for stem, lock in self.prompts.locks.items() if lock.pod == pod and not lock.made]
+        return [
+            stem for stem, lock in self.prompts.locks.items() if lock.pod == pod and not lock.made
+        ]
 
     def _may_start(self) -> bool:
-        """Whether target and budget allow another pod. One that was no longer needed keeps its place."""
-        target = self.pod_rules.pods_per_miner if self.deployed else self.pod_rules.initial_pod_count
+        """Whether target and budget allow another pod. One that was no longer needed keeps its
+        place.
+        """
+        target = (
+            self.pod_rules.pods_per_miner if self.deployed else self.pod_rules.initial_pod_count
+        )
         places = sum(not (pod.replaced or pod.bad) for pod in self.pods.values())
         return places < target and len(self.pods) < self.pod_rules.max_pod_attempts
 
     def _takes(self, pod: PodAtWork, stems: Sequence[str]) -> Iterator[str]:
-        """Those of `stems` that may be handed to the pod: none twice, and retries only while they help."""
+        """Those of `stems` that may be handed to the pod: none twice, and retries only while they
+        help.
+        """
         if pod.bad:
             return iter(())
         return (
-            stem for stem in stems if stem not in pod.tried and (stem not in self.prompts.best or pod.takes_retries)
+            stem
+            for stem in stems
+            if stem not in pod.tried and (stem not in self.prompts.best or pod.takes_retries)
         )

@@ -1,4 +1,6 @@
-"""A round as its files tell it: where each file stands in the repository, and a typed, lazy view of all of them."""
+"""A round as its files tell it: where each file stands in the repository, and a typed, lazy view of
+all of them.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +70,9 @@ def miner_path(number: int, hotkey: str, name: str) -> str:
 
 
 def outputs_path(number: int, hotkey: str) -> str:
-    """What a hotkey plays with: the leader with what was regenerated, everyone else with what was submitted."""
+    """What a hotkey plays with: the leader with what was regenerated, everyone else with what was
+    submitted.
+    """
     return miner_path(number, hotkey, "generated.json" if hotkey == LEADER else "submitted.json")
 
 
@@ -84,7 +88,9 @@ def read_file(files: Files, path: str, kind: type[F]) -> F | None:
 
 
 class Round:
-    """Round `number` at one commit; each file is read when asked for, once. Properties raise MalformedFile."""
+    """Round `number` at one commit; each file is read when asked for, once. Properties raise
+    MalformedFile.
+    """
 
     def __init__(self, files: Files, number: int) -> None:
         self.files, self.number = files, number
@@ -94,7 +100,9 @@ class Round:
         return round_path(self.number, name)
 
     def need(self, path: str, found: T | None) -> T:
-        """`found`, which the rules can't go on without. Raises MalformedFile where it is missing."""
+        """`found`, which the rules can't go on without. Raises MalformedFile where it is
+        missing.
+        """
         if found is None:
             raise MalformedFile(path, 1, "the file is missing")
         return found
@@ -117,7 +125,9 @@ class Round:
 
     @cached_property
     def defending(self) -> Transition | None:
-        """The leader that defends in this round: the one in effect at the block the round starts."""
+        """The leader that defends in this round: the one in effect at the block the round
+        starts.
+        """
         return self.leaders.at(self.schedule.latest_reveal_block) if self.schedule else None
 
     @cached_property
@@ -169,7 +179,9 @@ class Round:
 
     @cached_property
     def requests(self) -> AuditRequests:
-        return read_file(self.files, self.path("require_audit.json"), AuditRequests) or AuditRequests([])
+        return read_file(
+            self.files, self.path("require_audit.json"), AuditRequests
+        ) or AuditRequests([])
 
     @cached_property
     def audits(self) -> GenerationAudits:
@@ -178,7 +190,9 @@ class Round:
 
     @cached_property
     def source_audits(self) -> SourceAudits:
-        return read_file(self.files, self.path("source_audit.json"), SourceAudits) or SourceAudits([])
+        return read_file(self.files, self.path("source_audit.json"), SourceAudits) or SourceAudits(
+            []
+        )
 
     @cached_property
     def winner(self) -> Winner | None:

@@ -18,21 +18,31 @@ class Schedule(ObjectFile):
 
     @model_validator(mode="after")
     def _in_order(self) -> "Schedule":
-        if not self.earliest_reveal_block <= self.latest_reveal_block <= self.generation_deadline_block:
+        if (
+            not self.earliest_reveal_block
+            <= self.latest_reveal_block
+            <= self.generation_deadline_block
+        ):
             raise ValueError("blocks must be in the order earliest, latest, deadline")
         return self
 
 
-def next_start(config: Config, previous: Schedule | None, now: datetime, now_block: int) -> datetime:
-    """When the round after `previous` (None: the first of all) starts; `now` is when the chain is at `now_block`.
+def next_start(
+    config: Config, previous: Schedule | None, now: datetime, now_block: int
+) -> datetime:
+    """When the round after `previous` (None: the first of all) starts; `now` is when the chain is
+    at `now_block`.
 
-    `rules.md`, FINALIZING: the day of the previous start + `round_duration_days`, at `round_start_time`; a day
-    later while that is less than `finalization_buffer_hours` away; never before the first evaluation date.
+    `rules.md`, FINALIZING: the day of the previous start + `round_duration_days`, at
+    `round_start_time`; a day later while that is less than `finalization_buffer_hours` away; never
+    before the first evaluation date.
     """
     day = config.first_evaluation_date
     if previous is not None:
         # A start block is reckoned in whole blocks, so that it lies up to one before the start.
-        began = now - timedelta(seconds=(now_block - previous.latest_reveal_block - 1) * BLOCK_SECONDS)
+        began = now - timedelta(
+            seconds=(now_block - previous.latest_reveal_block - 1) * BLOCK_SECONDS
+        )
         day = max(day, began.date() + timedelta(days=config.round_duration_days))
     while config.start_on(day) - now < timedelta(hours=config.finalization_buffer_hours):
         day += timedelta(days=1)

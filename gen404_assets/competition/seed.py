@@ -1,4 +1,6 @@
-"""`seed.json`: the round's random seed, which anyone can check, and the prompts without a picture."""
+"""`seed.json`: the round's random seed, which anyone can check, and the prompts without a
+picture.
+"""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -10,7 +12,8 @@ from gen404_assets.competition.files import ObjectFile
 
 
 class Seed(ObjectFile):
-    """A 32-bit seed and, where it was derived, the block it comes from. One line, as it has always been.
+    """A 32-bit seed and, where it was derived, the block it comes from. One line, as it has always
+    been.
 
     `missing_prompts`: the stems of the prompts whose picture could not be had when the round
     opened; the key is there only if there are any (`rules.md`, OPEN).
@@ -31,6 +34,8 @@ class Seed(ObjectFile):
 
 
 def draw_seed(block: int, block_hash: str, round_name: str) -> Seed:
-    """The first four bytes, big-endian, of SHA-256 over `{block hash}:{round name}` (`rules.md`, OPEN)."""
+    """The first four bytes, big-endian, of SHA-256 over `{block hash}:{round name}` (`rules.md`,
+    OPEN).
+    """
     digest = sha256(f"{block_hash}:{round_name}".encode()).digest()
     return Seed(seed=int.from_bytes(digest[:4], "big"), block=block, block_hash=block_hash)

@@ -1,4 +1,6 @@
-"""The numbers of the rules that an operator may set by environment, and the named versions rules have had."""
+"""The numbers of the rules that an operator may set by environment, and the named versions rules
+have had.
+"""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -10,12 +12,16 @@ BLOCK_SECONDS = 12
 
 
 class BadSetting(ValueError):
-    """A setting from the environment that can't be used; the message names it and what was expected."""
+    """A setting from the environment that can't be used; the message names it and what was
+    expected.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Each field but the last two is read from the environment variable of its name in capitals (`rules.md`)."""
+    """Each field but the last two is read from the environment variable of its name in capitals
+    (`rules.md`).
+    """
 
     max_generation_time: float = 180.0
     overtime_tolerance_ratio: float = 0.05
@@ -27,7 +33,9 @@ class Rules:
     max_mismatched_prompts: int = 6
     max_mismatched_critical_prompts: int = 1
     build_timeout: float = 3 * 3600.0
-    docker_image_format: str = "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}"
+    docker_image_format: str = (
+        "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}"
+    )
     pause_on_stage_end: bool = False
     clinch_matches: bool = False
     weight_digits: int | None = 10
@@ -38,7 +46,9 @@ class Rules:
         """The rules with what `environment` sets. Raises BadSetting."""
         rules = cls(**read_settings(cls, environment, leaving={"weight_digits", "unique_prompts"}))
         if _fields(rules.docker_image_format) != {"{hotkey10}", "{tag}"}:
-            raise BadSetting("DOCKER_IMAGE_FORMAT must hold {hotkey10} and {tag} and no other field")
+            raise BadSetting(
+                "DOCKER_IMAGE_FORMAT must hold {hotkey10} and {tag} and no other field"
+            )
         return rules
 
 
@@ -71,8 +81,12 @@ VERSIONS: Mapping[str, tuple[RuleVersion, ...]] = {
 """Rule -> its versions, the present one first."""
 
 
-def read_settings(fields: type, environment: Mapping[str, str], leaving: Collection[str] = ()) -> dict[str, Any]:
-    """What `environment` sets of a dataclass's fields, by their names in capitals. Raises BadSetting."""
+def read_settings(
+    fields: type, environment: Mapping[str, str], leaving: Collection[str] = ()
+) -> dict[str, Any]:
+    """What `environment` sets of a dataclass's fields, by their names in capitals. Raises
+    BadSetting.
+    """
     return {
         field.name: _read(field.name.upper(), environment[field.name.upper()], type(field.default))
         for field in dataclasses.fields(fields)

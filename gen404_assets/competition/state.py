@@ -20,7 +20,9 @@ class Stage(StrEnum):
 
 
 class State(ObjectFile):
-    """`next_stage_eta` is an estimate, ISO-8601 UTC. `interrupted_stage` is ours: where a pause goes back to."""
+    """`next_stage_eta` is an estimate, ISO-8601 UTC. `interrupted_stage` is ours: where a pause
+    goes back to.
+    """
 
     current_round: int = Field(ge=0)
     stage: Stage
@@ -38,38 +40,51 @@ _NEXT = {
 }
 
 
-def transition_fault(before: State | None, after: State, interrupted: Stage | None = None) -> str | None:
+def transition_fault(
+    before: State | None, after: State, interrupted: Stage | None = None
+) -> str | None:
     """Why the platform may not turn `before` into `after`, or None if it may.
 
-    `interrupted` is the stage that a pause, if `before` is one, holds up. The first state of all may be any.
+    `interrupted` is the stage that a pause, if `before` is one, holds up. The first state of all
+    may be any.
     """
     if before is None:
         return None
     same_round = before.current_round == after.current_round
     if same_round and before.stage == after.stage:
         return None
-    next_round = before.stage is Stage.FINALIZING and after.current_round == before.current_round + 1
+    next_round = (
+        before.stage is Stage.FINALIZING and after.current_round == before.current_round + 1
+    )
     if after.stage is Stage.PAUSED:
         under_way = before.stage is not Stage.FINISHED if same_round else next_round
         return None if under_way else "a pause belongs to a round under way"
-    stage = before.interrupted_stage or interrupted if before.stage is Stage.PAUSED else before.stage
+    stage = (
+        before.interrupted_stage or interrupted if before.stage is Stage.PAUSED else before.stage
+    )
     if stage is None:
         return None
     if same_round and (after.stage in _NEXT.get(stage, set()) or after.stage is stage):
         return None
-    if stage is Stage.FINALIZING and after.stage is Stage.OPEN and after.current_round == before.current_round + 1:
+    if (
+        stage is Stage.FINALIZING
+        and after.stage is Stage.OPEN
+        and after.current_round == before.current_round + 1
+    ):
         return None
     return f"round {before.current_round} {before.stage} can't become round {after.current_round} {after.stage}"
 
 
 def advance(state: State, to: Stage, *, eta: str | None, pause: bool) -> State:
-    """`state` with the stage `to`, of the next round if that is OPEN, or held before it when `pause`
-    (`PAUSE_ON_STAGE_END`) is set. The pause remembers `to`, so that resuming goes there.
+    """`state` with the stage `to`, of the next round if that is OPEN, or held before it when
+    `pause` (`PAUSE_ON_STAGE_END`) is set. The pause remembers `to`, so that resuming goes there.
     """
     if to is Stage.OPEN:
         state = state.model_copy(update={"current_round": state.current_round + 1})
     if pause:
-        return state.model_copy(update={"stage": Stage.PAUSED, "next_stage_eta": None, "interrupted_stage": to})
+        return state.model_copy(
+            update={"stage": Stage.PAUSED, "next_stage_eta": None, "interrupted_stage": to}
+        )
     return _without_pause(state.model_copy(update={"stage": to, "next_stage_eta": eta}))
 
 

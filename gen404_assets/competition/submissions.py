@@ -4,7 +4,9 @@ from gen404_assets.competition.files import MapFile, Record
 
 
 class Submission(Record):
-    """A miner's published code and where its results will be. `revealed_at_block` is that of the commit."""
+    """A miner's published code and where its results will be. `revealed_at_block` is that of the
+    commit.
+    """
 
     repo: str
     commit: str

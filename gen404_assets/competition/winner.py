@@ -16,10 +16,16 @@ class Winner(ObjectFile):
 
 
 def crown(hotkey: str, builds: Builds | None, leader: Transition) -> Winner:
-    """The winner's file: code and image from its build, or from the leader's entry. Raises KeyError without a build."""
+    """The winner's file: code and image from its build, or from the leader's entry. Raises KeyError
+    without a build.
+    """
     if hotkey == LEADER:
-        return Winner(winner_hotkey=LEADER, repo=leader.repo, commit=leader.commit, docker_image=leader.docker)
+        return Winner(
+            winner_hotkey=LEADER, repo=leader.repo, commit=leader.commit, docker_image=leader.docker
+        )
     if builds is None:
         raise KeyError(hotkey)
     build = builds[hotkey]
-    return Winner(winner_hotkey=hotkey, repo=build.repo, commit=build.commit, docker_image=build.docker_image)
+    return Winner(
+        winner_hotkey=hotkey, repo=build.repo, commit=build.commit, docker_image=build.docker_image
+    )

@@ -1,1 +1,3 @@
-"""The work of the round under way, stage by stage: rules and adapters brought together, no Dagster."""
+"""The work of the round under way, stage by stage: rules and adapters brought together, no
+Dagster.
+"""

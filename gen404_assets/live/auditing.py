@@ -1,4 +1,6 @@
-"""The leader's baseline and the candidates' audits: images run again on GPUs, and the verdicts that follow."""
+"""The leader's baseline and the candidates' audits: images run again on GPUs, and the verdicts that
+follow.
+"""
 
 import time
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from gen404_assets.competition.audits import (
     judge_audit,
     reject_unmeasured,
 )
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules
@@ -24,7 +27,6 @@ from gen404_assets.competition.state import Stage
 from gen404_assets.live.building import look_again
 from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
 from gen404_assets.live.work import Overtaken, Work
-from resources.faults import InfrastructureFault
 
 _STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 _LOOK = 2.0
@@ -41,7 +43,9 @@ def make_baseline(work: Work) -> None:
     try:
         if leader.docker is None:  # nothing can run: closed by rule, so that the round goes on
             stems = [stem(url) for url in current.prompts_with_picture]
-            prompts = Prompts(stems, work.rules, audited=False, output_format=current.config.output_format)
+            prompts = Prompts(
+                stems, work.rules, audited=False, output_format=current.config.output_format
+            )
             found = Regenerated(prompts.closed(), PodStatsFile({}), deployed=False)
         else:
             found = _regenerate(work, current, (told, leader.docker), None, Event())
@@ -57,8 +61,8 @@ def make_baseline(work: Work) -> None:
 def audit_candidates(work: Work) -> None:
     """Audit whoever is to be audited, several at a time, until nobody is.
 
-    An audit that can't be measured ends the work with an InfrastructureFault, once the others are done: it is neither
-    passed nor rejected.
+    An audit that can't be measured ends the work with an InfrastructureFault, once the others are
+    done: it is neither passed nor rejected.
     """
     faults: dict[str, InfrastructureFault] = {}
     stopped = Event()
@@ -68,20 +72,28 @@ def audit_candidates(work: Work) -> None:
         finally:  # also when the run is told to stop: the audits under way are to end, and their pods with them
             stopped.set()
     if faults:
-        raise InfrastructureFault("; ".join(f"{hotkey}: {fault}" for hotkey, fault in faults.items()))
+        raise InfrastructureFault(
+            "; ".join(f"{hotkey}: {fault}" for hotkey, fault in faults.items())
+        )
 
 
 def _audit_while_due(
     work: Work, pool: ThreadPoolExecutor, faults: dict[str, InfrastructureFault], stopped: Event
 ) -> None:
-    """Begin the audits that are due one after another, staggered, and gather what keeps them from a verdict."""
+    """Begin the audits that are due one after another, staggered, and gather what keeps them from a
+    verdict.
+    """
     active: dict[Future[None], str] = {}
     stagger = PodRules.from_environment(work.outside.environment).pod_start_interval
     next_start = time.monotonic()
     while True:
         try:
             due, _ = work.due()
-            ready = [hotkey for hotkey in due.of("audits") or () if hotkey not in {*faults, *active.values()}]
+            ready = [
+                hotkey
+                for hotkey in due.of("audits") or ()
+                if hotkey not in {*faults, *active.values()}
+            ]
         except InfrastructureFault:  # not worth the pods of the audits under way
             if not active:
                 raise
@@ -146,7 +158,9 @@ def _conclude(work: Work, current: Round, told: "_Told", found: Regenerated) -> 
     work.say(f"{hotkey}: {verdict.outcome} {verdict.reason}")
 
 
-def _publish_verdict(work: Work, told: "_Told", found: Regenerated | None, verdict: GenerationAudit) -> None:
+def _publish_verdict(
+    work: Work, told: "_Told", found: Regenerated | None, verdict: GenerationAudit
+) -> None:
     """The verdict, with what it follows from. One that a person has entered meanwhile stands."""
     hotkey = told.hotkey
 
@@ -155,22 +169,34 @@ def _publish_verdict(work: Work, told: "_Told", found: Regenerated | None, verdi
         files = told.files(now, found.outputs, found.pods) if found else {}
         if known is not None and known.outcome is not AuditOutcome.PENDING:
             return files
-        if verdict.reason == NO_IMAGE and _has_image(now, hotkey) and now.submitted(hotkey) is not None:
+        if (
+            verdict.reason == NO_IMAGE
+            and _has_image(now, hotkey)
+            and now.submitted(hotkey) is not None
+        ):
             return files  # built meanwhile: the audit is due with its image
         path = now.path("generation_audits.json")
         audits = GenerationAudits({**now.audits.root, hotkey: verdict})
         return {**files, path: audits.to_bytes(now.files.read(path))}
 
     messages = [f"Update generated for round {work.number}, miner {short(hotkey)}"] if found else []
-    work.publish([*messages, f"Update generation audits for round {work.number}"], {Stage.DUELS}, derive)
+    work.publish(
+        [*messages, f"Update generation audits for round {work.number}"], {Stage.DUELS}, derive
+    )
 
 
 def _regenerate(
-    work: Work, current: Round, whose: tuple["_Told", str], submitted: Outputs | None, stopped: Event
+    work: Work,
+    current: Round,
+    whose: tuple["_Told", str],
+    submitted: Outputs | None,
+    stopped: Event,
 ) -> Regenerated:
-    """Run a hotkey's image on the round's prompts, publishing what there is now and then, until `stopped`.
+    """Run a hotkey's image on the round's prompts, publishing what there is now and then, until
+    `stopped`.
 
-    Raises Cancelled when it isn't wanted any more, InfrastructureFault when nothing can be said of it.
+    Raises Cancelled when it isn't wanted any more, InfrastructureFault when nothing can be said of
+    it.
     """
     told, image = whose
     hotkey = told.hotkey
@@ -216,14 +242,18 @@ def _regenerate(
 
 
 class _Told:
-    """What has been published of a hotkey's regeneration: anything else in the repository is a person's change."""
+    """What has been published of a hotkey's regeneration: anything else in the repository is a
+    person's change.
+    """
 
     def __init__(self, hotkey: str, known: Outputs | None) -> None:
         self.hotkey = hotkey
         self._known = [known]
 
     def files(self, now: Round, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
-        """The files with what there is now. Raises Cancelled over a person's change: the work begins anew with that."""
+        """The files with what there is now. Raises Cancelled over a person's change: the work
+        begins anew with that.
+        """
         if now.generated(self.hotkey) not in self._known:
             raise Cancelled(f"somebody has changed generated.json of {self.hotkey}")
         self._known.append(outputs)
@@ -231,4 +261,7 @@ class _Told:
         stats = miner_path(now.number, self.hotkey, "pod_stats.json")
         known = read_file(now.files, stats, PodStatsFile)
         both = PodStatsFile({**(known.root if known is not None else {}), **pods.root})
-        return {path: outputs.to_bytes(now.files.read(path)), stats: both.to_bytes(now.files.read(stats))}
+        return {
+            path: outputs.to_bytes(now.files.read(path)),
+            stats: both.to_bytes(now.files.read(stats)),
+        }

@@ -1,4 +1,6 @@
-"""The builds of the submissions' images, asked of GitHub until each has ended or the deadline has come."""
+"""The builds of the submissions' images, asked of GitHub until each has ended or the deadline has
+come.
+"""
 
 import time
 from collections.abc import Collection, Mapping
@@ -16,11 +18,11 @@ from gen404_assets.competition.builds import (
     pending_builds,
 )
 from gen404_assets.competition.due import Lane
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.work import Work
-from resources.faults import InfrastructureFault
 
 STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 _UNDER_WAY = {"queued", "pending", "in_progress", "waiting", "requested"}
@@ -78,7 +80,11 @@ class _Told:
         self.run, fault = self._ask()
         # The deadline is for what GitHub doesn't list, not for its silence.
         told = _Observation(
-            self.run, 0.0 if fault else waited, work.rules, self.settled(current), current.builds or Builds({})
+            self.run,
+            0.0 if fault else waited,
+            work.rules,
+            self.settled(current),
+            current.builds or Builds({}),
         )
         observe = partial(_file, told=told)
         path = current.path("builds.json")
@@ -140,9 +146,15 @@ def _file(current: Round, told: _Observation) -> Mapping[str, bytes | None]:
     """`builds.json` after what GitHub told. What was ended by others meanwhile stands."""
     submissions = current.need(current.path("submissions.json"), current.submissions)
     known = current.builds.root if current.builds is not None else {}
-    builds = Builds({hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()})
+    builds = Builds(
+        {hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()}
+    )
     path = current.path("builds.json")
-    changed = {hotkey for hotkey, build in known.items() if build.status.ended and build != told.seen.get(hotkey)}
+    changed = {
+        hotkey
+        for hotkey, build in known.items()
+        if build.status.ended and build != told.seen.get(hotkey)
+    }
     settled = {*told.settled, *changed, *_judged(current)}
     observed = observe_builds(builds, told.run, told.waited, told.rules, settled)
     return {path: observed.to_bytes(current.files.read(path))}
@@ -164,7 +176,9 @@ def _typed(work: Work, current: Round) -> set[str]:
 
 def _judged(current: Round) -> set[str]:
     """The hotkeys that were rejected: what comes after it changes nothing of what that rests on."""
-    return {hotkey for hotkey, audit in current.audits.items() if audit.outcome is AuditOutcome.REJECTED}
+    return {
+        hotkey for hotkey, audit in current.audits.items() if audit.outcome is AuditOutcome.REJECTED
+    }
 
 
 def _opening(work: Work, current: Round) -> datetime:

@@ -1,7 +1,8 @@
-"""Canary duels: questions whose answers are known, asked of the judge before it is believed, and now and then after.
+"""Canary duels: questions whose answers are known, asked of the judge before it is believed, and
+now and then after.
 
-The good output is made of the prompt's own picture, four times, as a perfect rebuild would look from four sides; the
-other shows noise. Neither depends on what miners or the leader have made.
+The good output is made of the prompt's own picture, four times, as a perfect rebuild would look
+from four sides; the other shows noise. Neither depends on what miners or the leader have made.
 """
 
 import hashlib
@@ -13,9 +14,9 @@ from functools import lru_cache
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import Work
-from resources.faults import InfrastructureFault
 from resources.judge import Unusable, check_judge
 
 _VIEW, _GAP = 518, 5
@@ -54,7 +55,9 @@ class Canaries:
         self._since(time.monotonic(), current)
 
     def _since(self, moment: float, current: Round) -> None:
-        """Fly unless a flight that began at `moment` or later has passed; all who wait share one."""
+        """Fly unless a flight that began at `moment` or later has passed; all who wait share
+        one.
+        """
         called = time.monotonic()
         with self._lock:
             if self._passed >= moment:
@@ -88,11 +91,15 @@ class Canaries:
                     ) from unusable
                 continue
             if wrong:
-                raise InfrastructureFault(f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}")
+                raise InfrastructureFault(
+                    f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}"
+                )
             return
 
     def _put(self, what: str, picture: bytes) -> str:
-        """A picture's URL; objects are named by content, since another release of PIL may write other bytes."""
+        """A picture's URL; objects are named by content, since another release of PIL may write
+        other bytes.
+        """
         key = f"canaries/{what}-{hashlib.sha256(picture).hexdigest()}.png"
         return self._work.outside.store.put(key, picture, "image/png")
 
@@ -118,7 +125,11 @@ def _four_times(prompt: bytes, url: str) -> bytes:
 def _noise() -> bytes:
     coarse = _SIDE // 4
     grain = random.Random(404).randbytes(3 * coarse * coarse)  # noqa: S311 -- the same noise always
-    return _png(Image.frombytes("RGB", (coarse, coarse), grain).resize((_SIDE, _SIDE), Image.Resampling.NEAREST))
+    return _png(
+        Image.frombytes("RGB", (coarse, coarse), grain).resize(
+            (_SIDE, _SIDE), Image.Resampling.NEAREST
+        )
+    )
 
 
 def _png(picture: Image.Image) -> bytes:

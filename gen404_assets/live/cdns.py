@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from resources.faults import MinerFault, TryLater
+from gen404_assets.competition.faults import MinerFault, TryLater
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 _NO_TIME = float("inf")
@@ -149,17 +149,23 @@ class Cdns:
             self._wait(cdn, file, now + self._limits.second_look)
         return given_up + (self._give_up(cdn) if cdn.refused >= self._limits.patience else [])
 
-    def _later(self, cdn: _Cdn, file: File, after: float | None, tried: tuple[float, float]) -> list[File]:
+    def _later(
+        self, cdn: _Cdn, file: File, after: float | None, tried: tuple[float, float]
+    ) -> list[File]:
         began, now = tried
         self._wait(cdn, file, now)
         cdn.lose(began, now)
-        if not (cdn.failures and began < cdn.not_before):  # else it was under way when the CDN failed: nothing new
+        if not (
+            cdn.failures and began < cdn.not_before
+        ):  # else it was under way when the CDN failed: nothing new
             if cdn.lost >= self._limits.patience:
                 return self._give_up(cdn)
             cdn.failures += 1
         cdn.at_once = 1
         wait = after or min(_FIRST_WAIT * 2.0 ** min(cdn.failures - 1, 10), _LONGEST_WAIT)
-        left = max(0.0, self._limits.patience - cdn.lost)  # a CDN that asks for more is tried once more at the end
+        left = max(
+            0.0, self._limits.patience - cdn.lost
+        )  # a CDN that asks for more is tried once more at the end
         cdn.not_before = max(cdn.not_before, now + min(wait, left))
         cdn.lose(now, cdn.not_before)
         return []
@@ -169,7 +175,10 @@ class Cdns:
         given_up = [file for _, _, file in sorted(cdn.waiting)]
         last = next((file.reason for file in given_up if file.reason), "it failed")
         for file in given_up:
-            file.reason = file.reason or f"its CDN has kept {self._limits.patience:.0f} s waiting in vain: {last}"
+            file.reason = (
+                file.reason
+                or f"its CDN has kept {self._limits.patience:.0f} s waiting in vain: {last}"
+            )
         cdn.waiting.clear()
         return given_up
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
+from gen404_assets.competition.faults import MinerFault
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.work import Work, state_file
 from gpu.remarks import remarks_of
-from resources.faults import MinerFault
 from resources.object_store import ObjectConflict
 
 _TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
@@ -50,7 +50,11 @@ def collect(work: Work) -> None:
         return
     if due.stage is Stage.MINER_GENERATION:
         messages = [f"Round {work.number}: downloading"]
-        work.publish(messages, {Stage.MINER_GENERATION}, lambda now: state_file(now, Stage.DOWNLOADING, work.rules))
+        work.publish(
+            messages,
+            {Stage.MINER_GENERATION},
+            lambda now: state_file(now, Stage.DOWNLOADING, work.rules),
+        )
         due, current = work.due()
     if due.stage is not Stage.DOWNLOADING:
         return
@@ -61,7 +65,11 @@ def collect(work: Work) -> None:
 class _Collection:
     def __init__(self, work: Work, current: Round, folder: Path) -> None:
         self.work, self.folder = work, folder
-        self.format, self.stems, self.number = current.config.output_format, current.stems, current.number
+        self.format, self.stems, self.number = (
+            current.config.output_format,
+            current.stems,
+            current.number,
+        )
         self.found: dict[str, dict[str, Output]] = defaultdict(dict)
         self.ended: SimpleQueue[_Try] = SimpleQueue()
         self.under_way: set[Future[Output]] = set()
@@ -72,12 +80,18 @@ class _Collection:
         """What is not recorded yet; each miner begins after a delay of its own, to spread the
         load."""
         pace = self.work.pace
-        cdns = Cdns(Limits(pace.max_concurrent_downloads, pace.download_tries, pace.cdn_patience_seconds))
+        cdns = Cdns(
+            Limits(pace.max_concurrent_downloads, pace.download_tries, pace.cdn_patience_seconds)
+        )
         began = time.monotonic()
-        for hotkey, submission in current.need(current.path("submissions.json"), current.submissions).items():
+        for hotkey, submission in current.need(
+            current.path("submissions.json"), current.submissions
+        ).items():
             known = current.submitted(hotkey)
             missing = [stem for stem in self.stems if known is None or stem not in known]
-            files = [File(hotkey, stem, f"{submission.cdn_url}/{stem}.{self.format}") for stem in missing]
+            files = [
+                File(hotkey, stem, f"{submission.cdn_url}/{stem}.{self.format}") for stem in missing
+            ]
             cdns.add(hotkey, files, began + random.uniform(0, pace.download_jitter_seconds))  # noqa: S311 -- no secret
         return cdns
 
@@ -107,14 +121,20 @@ class _Collection:
     def _tell(self) -> None:
         """How far it is."""
         in_already = self.total - len(self.cdns) - len(self.under_way)
-        failing = f"; CDNs that fail, and are tried again: {self.cdns.failing}" if self.cdns.failing else ""
+        failing = (
+            f"; CDNs that fail, and are tried again: {self.cdns.failing}"
+            if self.cdns.failing
+            else ""
+        )
         self.work.say(f"{in_already} of {self.total} files are in{failing}")
 
     def _try(self, pool: ThreadPoolExecutor, file: File) -> None:
         began = time.monotonic()
         result = pool.submit(self._fetch, file)
         self.under_way.add(result)
-        result.add_done_callback(lambda done: self.ended.put(_Try(file, began, time.monotonic(), done)))
+        result.add_done_callback(
+            lambda done: self.ended.put(_Try(file, began, time.monotonic(), done))
+        )
 
     def _take(self, ended: _Try) -> None:
         """Keep what a try has brought, or have it repeated later. Raises what is no miner's
@@ -124,7 +144,9 @@ class _Collection:
             output = ended.result.result()
         except MinerFault as fault:
             for file in self.cdns.failed(ended.file, fault, ended.began, ended.ended):
-                self.found[file.hotkey][file.stem] = self._output(None, None, 0, file.attempts, file.reason)
+                self.found[file.hotkey][file.stem] = self._output(
+                    None, None, 0, file.attempts, file.reason
+                )
         else:
             self.cdns.came(ended.file)
             self.found[ended.file.hotkey][ended.file.stem] = output
@@ -155,7 +177,9 @@ class _Collection:
         store = self.work.outside.store
         try:
             url = store.put(f"{key}.{self.format}", path, _TYPES[self.format])
-        except ObjectConflict:  # an earlier attempt, cut off before it was recorded, got other bytes: they stand
+        except (
+            ObjectConflict
+        ):  # an earlier attempt, cut off before it was recorded, got other bytes: they stand
             url = store.url(f"{key}.{self.format}")
             store.fetch(f"{key}.{self.format}", path)
             size = path.stat().st_size
@@ -168,8 +192,15 @@ class _Collection:
         remarks = remarks_of(preview)
         return self._output(url, store.url(f"{key}.png"), size, file.attempts, remarks)
 
-    def _output(self, model: str | None, png: str | None, size: int, attempts: int, reason: str = "") -> Output:
-        content: dict[str, object] = {self.format: model, "png": png, "generation_time": 0.0, "size": size}
+    def _output(
+        self, model: str | None, png: str | None, size: int, attempts: int, reason: str = ""
+    ) -> Output:
+        content: dict[str, object] = {
+            self.format: model,
+            "png": png,
+            "generation_time": 0.0,
+            "size": size,
+        }
         content |= {"attempts": attempts, "distance": 0.0} | ({"reason": reason} if reason else {})
         return Output.model_validate(content)
 
@@ -177,13 +208,17 @@ class _Collection:
         found = {hotkey: dict(outputs) for hotkey, outputs in self.found.items() if outputs}
         if not found and not last:
             return
-        messages = [f"Update submitted for round {self.number}, miner {hotkey[:10]}" for hotkey in found]
+        messages = [
+            f"Update submitted for round {self.number}, miner {hotkey[:10]}" for hotkey in found
+        ]
 
         def derive(now: Round) -> Mapping[str, bytes | None]:
             files: dict[str, bytes | None] = {}
             complete = last
             submissions = now.need(now.path("submissions.json"), now.submissions)
-            for hotkey in submissions.names:  # a person may have added one, or a prompt, since: it is due then
+            for hotkey in (
+                submissions.names
+            ):  # a person may have added one, or a prompt, since: it is due then
                 outputs = _joined(now.submitted(hotkey), found.get(hotkey, {}), now.stems)
                 complete = complete and is_in(outputs, now.stems)
                 if hotkey in found:
@@ -191,7 +226,11 @@ class _Collection:
                     files[path] = outputs.to_bytes(now.files.read(path))
             return files | (state_file(now, Stage.DUELS, self.work.rules) if complete else {})
 
-        self.work.publish([f"Round {self.number}: duels", *messages] if last else messages, {Stage.DOWNLOADING}, derive)
+        self.work.publish(
+            [f"Round {self.number}: duels", *messages] if last else messages,
+            {Stage.DOWNLOADING},
+            derive,
+        )
         self.found = defaultdict(dict)
 
 
@@ -199,4 +238,9 @@ def _joined(known: Outputs | None, found: Mapping[str, Output], stems: list[str]
     """What the repository has, and what was found beside it, in the order of the prompts."""
     entries = dict(found) | (known.root if known is not None else {})
     order = [stem for stem in stems if stem in entries]
-    return Outputs({stem: entries[stem] for stem in [*order, *(stem for stem in entries if stem not in set(order))]})
+    return Outputs(
+        {
+            stem: entries[stem]
+            for stem in [*order, *(stem for stem in entries if stem not in set(order))]
+        }
+    )

@@ -1,17 +1,27 @@
-"""FINALIZING: the leader's entry, the next round's schedule and its opening in one commit, or the competition's end."""
+"""FINALIZING: the leader's entry, the next round's schedule and its opening in one commit, or the
+competition's end.
+"""
 
 from collections.abc import Mapping
 
 from gen404_assets.competition.leader import Leader, continue_leader
 from gen404_assets.competition.round import LEADERS, Round, read_file, round_path
-from gen404_assets.competition.schedule import Schedule, is_over, next_start, schedule_at, start_block
+from gen404_assets.competition.schedule import (
+    Schedule,
+    is_over,
+    next_start,
+    schedule_at,
+    start_block,
+)
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.work import Work, state_file, time_at
 from resources.chain import Block
 
 
 def finalize(work: Work) -> None:
-    """Publish leader, schedule and state. What a person has scheduled or entered already is taken as it is."""
+    """Publish leader, schedule and state. What a person has scheduled or entered already is taken
+    as it is.
+    """
     due, current = work.due()
     if due.stage is not Stage.FINALIZING:
         return
@@ -23,7 +33,9 @@ def finalize(work: Work) -> None:
 
 
 def _next(current: Round, block: Block) -> Schedule | None:
-    """The next round's schedule: a person's, or the rules' (`rules.md`, FINALIZING); None after the last day."""
+    """The next round's schedule: a person's, or the rules' (`rules.md`, FINALIZING); None after the
+    last day.
+    """
     path = round_path(current.number + 1, "schedule.json")
     typed = read_file(current.files, path, Schedule)
     if typed is not None:
@@ -31,7 +43,9 @@ def _next(current: Round, block: Block) -> Schedule | None:
     start = next_start(current.config, current.schedule, block.time, block.number)
     if is_over(current.config, start):
         return None
-    return schedule_at(current.config, current.schedule, start_block(start, block.time, block.number))
+    return schedule_at(
+        current.config, current.schedule, start_block(start, block.time, block.number)
+    )
 
 
 def _files(work: Work, current: Round, block: Block) -> Mapping[str, bytes | None]:
@@ -41,7 +55,9 @@ def _files(work: Work, current: Round, block: Block) -> Mapping[str, bytes | Non
     else:
         start = next_start(current.config, current.schedule, block.time, block.number)
         effective = start_block(start, block.time, block.number)
-    files: dict[str, bytes | None] = {LEADERS: _leaders(work, current, effective).to_bytes(current.files.read(LEADERS))}
+    files: dict[str, bytes | None] = {
+        LEADERS: _leaders(work, current, effective).to_bytes(current.files.read(LEADERS))
+    }
     if following is None:
         return files | state_file(current, Stage.FINISHED, work.rules)
     path = round_path(current.number + 1, "schedule.json")

@@ -1,4 +1,6 @@
-"""The pods of one image on the operator's providers: started, found and deleted by exact name, and held by a lease."""
+"""The pods of one image on the operator's providers: started, found and deleted by exact name, and
+held by a lease.
+"""
 
 import fcntl
 import os
@@ -12,9 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
-from resources.faults import InfrastructureFault
-from resources.providers import NoCapacity, Pod, Provider
+from resources.providers.provider import NoCapacity, Pod, Provider
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +37,9 @@ class Started:
 
 
 class Fleet:
-    """Pods named `{prefix}{index}`, on `providers` in order of preference. Its methods block; threads may share it."""
+    """Pods named `{prefix}{index}`, on `providers` in order of preference. Its methods block;
+    threads may share it.
+    """
 
     def __init__(self, providers: Sequence[Provider], prefix: str) -> None:
         self._providers, self._prefix = providers, prefix
@@ -46,7 +50,8 @@ class Fleet:
     def start(self, image: str) -> Started:
         """Start one pod on the first provider that takes it.
 
-        Raises NoCapacity if no provider has a GPU free, or the InfrastructureFault of one that is out of order.
+        Raises NoCapacity if no provider has a GPU free, or the InfrastructureFault of one that is
+        out of order.
         """
         with self._at_work:
             name, token = f"{self._prefix}{self._next}", secrets.token_urlsafe(24)
@@ -81,17 +86,25 @@ class Fleet:
             raise InfrastructureFault("; ".join(faults))
 
     def delete_all(self) -> None:
-        """Delete every pod of the fleet, of earlier runs too. Raises InfrastructureFault, after the others are gone."""
+        """Delete every pod of the fleet, of earlier runs too. Raises InfrastructureFault, after the
+        others are gone.
+        """
         with self._at_work:  # a start that is under way ends first, so that its pod is found
             faults: list[str] = []
             names = set(self._names)
             for provider in self._providers:
                 try:
-                    found = {pod.name for pod in _call(provider, "list", provider.pods) if self._is_ours(pod.name)}
+                    found = {
+                        pod.name
+                        for pod in _call(provider, "list", provider.pods)
+                        if self._is_ours(pod.name)
+                    }
                 except InfrastructureFault as fault:
                     faults.append(str(fault))
                     found = set()
-                faults += [reason for name in sorted(found | names) if (reason := _deleted(provider, name))]
+                faults += [
+                    reason for name in sorted(found | names) if (reason := _deleted(provider, name))
+                ]
                 indices = [int(name.removeprefix(self._prefix)) for name in found]
                 self._next = max([self._next, *(index + 1 for index in indices)])
             if faults:
@@ -113,7 +126,8 @@ class Fleet:
 
 @contextmanager
 def lease(home: Path, prefix: str) -> Iterator[Callable[[], None]]:
-    """Hold the pods of a prefix while the context lasts and its `renew` is called; a process that dies lets go.
+    """Hold the pods of a prefix while the context lasts and its `renew` is called; a process that
+    dies lets go.
 
     Raises InfrastructureFault if another process holds it.
     """
@@ -129,7 +143,9 @@ def lease(home: Path, prefix: str) -> Iterator[Callable[[], None]]:
 
 
 def is_held(home: Path, pod_name: str) -> bool:
-    """Whether a live run on this machine holds the pod: its lease is locked, and was renewed lately."""
+    """Whether a live run on this machine holds the pod: its lease is locked, and was renewed
+    lately.
+    """
     match = _OURS.fullmatch(pod_name)
     if match is None:
         return False
@@ -148,8 +164,8 @@ def is_held(home: Path, pod_name: str) -> bool:
 def reap(providers: Sequence[Provider], live: Callable[[str], bool]) -> list[str]:
     """Delete the pods named like ours that no live run holds, by exact name; those deleted.
 
-    `live` tells of a pod's name whether one does (`is_held`). Raises InfrastructureFault for what can't be listed or
-    deleted, after all that can be is gone.
+    `live` tells of a pod's name whether one does (`is_held`). Raises InfrastructureFault for what
+    can't be listed or deleted, after all that can be is gone.
     """
     reaped: list[str] = []
     faults: list[str] = []
@@ -186,8 +202,12 @@ def _deleted(provider: Provider, name: str) -> str:
     return reason
 
 
-def _call(provider: Provider, action: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _call(
+    provider: Provider, action: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     try:
         return within(CALL_SECONDS, call, *args, **kwargs)
     except TimeoutError:
-        raise InfrastructureFault(f"{provider.name}: {action}: no answer within {CALL_SECONDS:.0f} s") from None
+        raise InfrastructureFault(
+            f"{provider.name}: {action}: no answer within {CALL_SECONDS:.0f} s"
+        ) from None

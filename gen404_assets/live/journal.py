@@ -1,4 +1,6 @@
-"""What a regeneration has made, on disk the moment it is made, so that nothing is generated twice after a crash."""
+"""What a regeneration has made, on disk the moment it is made, so that nothing is generated twice
+after a crash.
+"""
 
 import hashlib
 import json
@@ -13,11 +15,14 @@ from gen404_assets.competition.outputs import Output, Outputs
 class Journal:
     """The results of one image's attempts, in a file of JSON lines; `path` is its own.
 
-    `identity` says what was asked of the image. `recorded` is what the repository has now: where that is neither what
-    the journal began with nor what it last saw published, a person changed it, and the journal begins anew from it.
+    `identity` says what was asked of the image. `recorded` is what the repository has now: where
+    that is neither what the journal began with nor what it last saw published, a person changed it,
+    and the journal begins anew from it.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, object], recorded: Outputs | None) -> None:
+    def __init__(
+        self, path: Path, identity: Mapping[str, object], recorded: Outputs | None
+    ) -> None:
         self._path = path
         self._first = {"identity": dict(identity), "recorded": _digest(recorded)}
         self._told: dict[str, str | None] = {}
@@ -26,7 +31,10 @@ class Journal:
         if not self._continues(lines, _digest(recorded)):
             lines = [self._first]
             if recorded is not None:
-                lines += [_result(number, stem, output) for number, (stem, output) in enumerate(recorded.items())]
+                lines += [
+                    _result(number, stem, output)
+                    for number, (stem, output) in enumerate(recorded.items())
+                ]
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_suffix(".draft")
             draft.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -72,7 +80,11 @@ class Journal:
 
 
 def _result(number: int, stem: str, output: Output) -> dict[str, object]:
-    return {"result": number, "stem": stem, "output": output.model_dump(mode="json", exclude_unset=True)}
+    return {
+        "result": number,
+        "stem": stem,
+        "output": output.model_dump(mode="json", exclude_unset=True),
+    }
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""DUELS: the matches that are due are played, one commit a match, and audits asked for; in the end the winner."""
+"""DUELS: the matches that are due are played, one commit a match, and audits asked for; in the end
+the winner.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +15,11 @@ from gen404_assets.competition.duels import (
     report_of,
     without_usable_answer,
 )
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import BEST_OF_3, is_close, seed_again
 from gen404_assets.competition.matches import Match, Pair
-from gen404_assets.competition.replay.auditing import critical
 from gen404_assets.competition.round import Overlay, Round, report_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.winner import crown
@@ -25,7 +27,7 @@ from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.patience import Patience
 from gen404_assets.live.playing import PlayUnderWay, played, sides
 from gen404_assets.live.work import Overtaken, Work, state_file
-from resources.faults import InfrastructureFault
+from gen404_assets.replay.auditing import critical
 
 _UNUSABLE_SHARE = 0.01
 """More of a round's duels without a usable answer are told to the operator."""
@@ -34,10 +36,13 @@ _UNUSABLE_SHARE = 0.01
 def judge_matches(work: Work) -> None:
     """Play what is due until nothing is, asking for audits as they become due.
 
-    While the judge doesn't judge, it waits (`Patience`): a match is recorded whole or not at all. Raises
-    InfrastructureFault when that lasts too long for one run.
+    While the judge doesn't judge, it waits (`Patience`): a match is recorded whole or not at all.
+    Raises InfrastructureFault when that lasts too long for one run.
     """
-    canaries, patience = Canaries(work), Patience(work, Lane.JUDGING, work.pace.judge_patience_seconds)
+    canaries, patience = (
+        Canaries(work),
+        Patience(work, Lane.JUDGING, work.pace.judge_patience_seconds),
+    )
     try:
         while _judge_next(work, canaries, patience):
             pass
@@ -67,7 +72,9 @@ def _judge_next(work: Work, canaries: Canaries, patience: Patience) -> bool:
 
 
 def _at_once(due: Due) -> Sequence[Pair]:
-    """The matches that can be played beside each other: all of the qualification, or the next of the line."""
+    """The matches that can be played beside each other: all of the qualification, or the next of
+    the line.
+    """
     qualification = [pair for pair in due.pairs if pair[0] == LEADER]
     return qualification if len(qualification) > 1 else due.pairs[:1]
 
@@ -101,12 +108,18 @@ def _report(
     play: PlayUnderWay,
     play_out: Callable[[Sequence[PlayUnderWay]], Iterator[PlayUnderWay]],
 ) -> MatchReport:
-    """The report of a match, which is played twice more if it is close and the competition plays such a match again."""
+    """The report of a match, which is played twice more if it is close and the competition plays
+    such a match again.
+    """
     found = [play.result()]
     close = is_close(found[0].score, play.judged, len(current.stems), current.config.win_margin)
     if close and current.config.close_matches == BEST_OF_3:
-        work.say(f"{_names(play.pair)}: {found[0].margin:+.3f} is close, so it is played twice more")
-        again = [_play_of(work, current, play.pair, seed_again(play.seed, number)) for number in (1, 2)]
+        work.say(
+            f"{_names(play.pair)}: {found[0].margin:+.3f} is close, so it is played twice more"
+        )
+        again = [
+            _play_of(work, current, play.pair, seed_again(play.seed, number)) for number in (1, 2)
+        ]
         found += [other.result() for other in play_out(again)]
     return report_of(*play.pair, found)
 
@@ -130,7 +143,9 @@ def _names(pair: Pair) -> str:
 
 
 def _record(work: Work, seen: Round, pair: Pair, report: MatchReport | None) -> None:
-    """Publish a match, with the audits that it makes due; nothing if it has been played, or isn't due, any more."""
+    """Publish a match, with the audits that it makes due; nothing if it has been played, or isn't
+    due, any more.
+    """
     margin = report.margin if report else _margin_without_report(seen, pair)
     messages = [f"Match report: {_names(pair)}"] if report else []
     messages.append(f"Update matches matrix for round {work.number}")
@@ -183,7 +198,9 @@ def _match_files(
 
 
 def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
-    """`require_audit.json` with the audits that are due and were not asked for; empty if there are none."""
+    """`require_audit.json` with the audits that are due and were not asked for; empty if there are
+    none.
+    """
     asked = list(now.requests.root)
     given = verdicts(now.audits, now.source_audits)
     for hotkey, pair in now.timeline.audits_due(now.matrix.margins, given):
@@ -197,11 +214,15 @@ def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
 
 
 def crown_winner(work: Work) -> None:
-    """Publish the winner once the line is final, with the stage FINALIZING. A winner that a person typed stands."""
+    """Publish the winner once the line is final, with the stage FINALIZING. A winner that a person
+    typed stands.
+    """
     due, current = work.due()
     if "winner" not in due.assets(Lane.JUDGING):
         return
-    winner = current.timeline.winner(current.matrix.margins, verdicts(current.audits, current.source_audits))
+    winner = current.timeline.winner(
+        current.matrix.margins, verdicts(current.audits, current.source_audits)
+    )
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
         hotkey = now.timeline.winner(now.matrix.margins, verdicts(now.audits, now.source_audits))
@@ -210,10 +231,15 @@ def crown_winner(work: Work) -> None:
         files: dict[str, bytes | None] = {}
         if now.winner is None:
             if hotkey != LEADER and (now.builds is None or hotkey not in now.builds):
-                raise MalformedFile(now.path("builds.json"), 1, f"no build of {hotkey}, who has won")
+                raise MalformedFile(
+                    now.path("builds.json"), 1, f"no build of {hotkey}, who has won"
+                )
             defending = now.need("leader.json", now.defending)
             files[now.path("winner.json")] = crown(hotkey, now.builds, defending).to_bytes()
         return files | state_file(now, Stage.FINALIZING, work.rules)
 
-    messages = [f"Round {work.number} winner: {winner}", f"Update state (finalizing) for round {work.number}"]
+    messages = [
+        f"Round {work.number} winner: {winner}",
+        f"Update state (finalizing) for round {work.number}",
+    ]
     work.publish(messages, {Stage.DUELS}, derive)

@@ -1,4 +1,5 @@
-"""OPEN: once the window has closed, who takes part, the seed and the prompts are read, drawn and published together.
+"""OPEN: once the window has closed, who takes part, the seed and the prompts are read, drawn and
+published together.
 
 Between drawing and publishing, the prompts' pictures are copied into the store.
 """
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from gen404_assets.competition.commitments import read_submissions
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import (
     parse_prompts,
@@ -23,13 +25,14 @@ from gen404_assets.competition.winner import crown
 from gen404_assets.live.pictures import copy_pictures
 from gen404_assets.live.work import Work, state_file, time_at
 from resources.chain import Block
-from resources.faults import InfrastructureFault
 
 
 def open_round(work: Work) -> Mapping[str, str]:
-    """Publish submissions, seed and prompts; returns the hotkeys that have no valid submission, with the reason.
+    """Publish submissions, seed and prompts; returns the hotkeys that have no valid submission,
+    with the reason.
 
-    Without any submission the leader has won, and the round goes straight to FINALIZING (`rules.md`, OPEN).
+    Without any submission the leader has won, and the round goes straight to FINALIZING
+    (`rules.md`, OPEN).
     """
     due, current = work.due()
     if due.stage is not Stage.OPEN or not due.work:
@@ -64,8 +67,8 @@ def open_round(work: Work) -> Mapping[str, str]:
         if not len(submissions):
             leader = now.need("leader.json", now.defending)
             made[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
-        # What a person has entered before the window closed stands; to have it drawn anew, they delete it.
-        # Which pictures can't be had is added to a seed of theirs.
+        # What a person has entered before the window closed stands; to have it drawn anew, they
+        # delete it. Which pictures can't be had is added to a seed of theirs.
         files = {path: content for path, content in made.items() if now.files.read(path) is None}
         if missing:
             files[now.path("seed.json")] = made[now.path("seed.json")]
@@ -103,7 +106,8 @@ def _pool(raw: bytes) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def _missing(work: Work, schedule: Schedule, seed: Seed, prompts: list[str]) -> list[str]:
-    """Copy the prompts' pictures; the stems of those that can't be had and that `seed` doesn't name.
+    """Copy the prompts' pictures; the stems of those that can't be had and that `seed` doesn't
+    name.
 
     Raises InfrastructureFault while they are more than half of the round, until half of the miners'
     time has passed: then their one host, or this machine's own connection, is likely to come back,

@@ -1,16 +1,19 @@
-"""How a run waits for an outside that is out of order: it says for what, tells a person once, and tries again."""
+"""How a run waits for an outside that is out of order: it says for what, tells a person once, and
+tries again.
+"""
 
 import time
 
 from gen404_assets.competition.due import Lane
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.live.work import Work
-from resources.faults import InfrastructureFault
 
 _FIRST_DELAY, _LONGEST_DELAY = 5.0, 60.0
 
 
 class Patience:
-    """One run's patience, in seconds without any success; when it ends, the fault is raised, and a later run goes on.
+    """One run's patience, in seconds without any success; when it ends, the fault is raised, and a
+    later run goes on.
 
     An outage that several runs meet is one outage: it is told of once.
     """
@@ -20,9 +23,15 @@ class Patience:
         self._tries, self._since = 0, 0.0
 
     def wait(self, fault: InfrastructureFault) -> None:
-        """Wait a while, a longer one each time. Raises the fault where there is no patience left."""
+        """Wait a while, a longer one each time. Raises the fault where there is no patience
+        left.
+        """
         work, what = self._work, f"{fault}"
-        tell = work.alert if work.outside.waiting.begin(self._lane, what, work.outside.now()) else work.say
+        tell = (
+            work.alert
+            if work.outside.waiting.begin(self._lane, what, work.outside.now())
+            else work.say
+        )
         tell(f"{self._lane} of round {work.number} waits, and goes on by itself: {what}")
         if not self._tries:
             self._since = time.monotonic()

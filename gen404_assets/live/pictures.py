@@ -1,7 +1,8 @@
-"""The prompts' pictures: copied into the store when a round opens, and worked with from there alone.
+"""The prompts' pictures: copied into the store when a round opens, and worked with from there
+alone.
 
-A copy's key follows from the round and the prompt's URL (`competition.prompts.picture_key`), so that
-every run on every machine finds it. Miners go by the URL in `prompts.txt`, and so do reports.
+A copy's key follows from the round and the prompt's URL (`competition.prompts.picture_key`), so
+that every run on every machine finds it. Miners go by the URL in `prompts.txt`, and so do reports.
 """
 
 import io
@@ -19,10 +20,10 @@ from typing import Protocol
 
 from PIL import Image, UnidentifiedImageError
 
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.prompts import is_plain, picture_key, stem
 from gen404_assets.live.work import Work
 from resources.deadlines import within
-from resources.faults import InfrastructureFault, MinerFault
 from resources.object_store import ObjectConflict
 
 MAX_PICTURE_BYTES = 20 * 2**20
@@ -145,9 +146,14 @@ def picture_type(content: bytes) -> str:
     if len(content) > MAX_PICTURE_BYTES:
         raise NoPicture(f"larger than {MAX_PICTURE_BYTES} bytes")
     try:
-        with _decoding, Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP", "GIF")) as picture:
+        with (
+            _decoding,
+            Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP", "GIF")) as picture,
+        ):
             if picture.width * picture.height > MAX_PICTURE_PIXELS:
-                raise NoPicture(f"{picture.width} by {picture.height} pixels, more than {MAX_PICTURE_PIXELS}")
+                raise NoPicture(
+                    f"{picture.width} by {picture.height} pixels, more than {MAX_PICTURE_PIXELS}"
+                )
             picture.load()
             return _TYPES[picture.format or ""]
     except UnidentifiedImageError as error:
@@ -183,10 +189,14 @@ def copy_pictures(work: Work, prompts: Sequence[str]) -> Mapping[str, str]:
             left = list(failed)
             if not left or time.monotonic() + delay > deadline:
                 break
-            work.say(f"{len(left)} of {len(prompts)} prompts have no picture yet; tried again in {delay:g} s")
+            work.say(
+                f"{len(left)} of {len(prompts)} prompts have no picture yet; tried again in {delay:g} s"
+            )
             time.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
     for prompt, fault in failed.items():
         if isinstance(fault, InfrastructureFault):
-            raise InfrastructureFault(f"the picture of {prompt} can't be copied: {fault}") from fault
+            raise InfrastructureFault(
+                f"the picture of {prompt} can't be copied: {fault}"
+            ) from fault
     return {prompt: str(fault) for prompt, fault in failed.items()}

@@ -1,4 +1,6 @@
-"""Matches on their way: many questions at once, in an order that the judge's cache likes; duels counted in another."""
+"""Matches on their way: many questions at once, in an order that the judge's cache likes; duels
+counted in another.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,20 +18,24 @@ from gen404_assets.competition.duels import (
     without_judge,
 )
 from gen404_assets.competition.evidence import Evidence, Said
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.margins import clinched_score
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
-from resources.faults import InfrastructureFault
 from resources.judge import PROMPT_VERSION, KeptAnswers, Question, Reply
 
 _TOGETHER = 8
-"""Matches played side by side, prompt by prompt: so often in a row the judge sees one prompt, and one defender."""
+"""Matches played side by side, prompt by prompt: so often in a row the judge sees one prompt, and
+one defender.
+"""
 
 _FAULTS_IN_A_ROW = 8
-"""So many questions without an answer, one after another, are an outage: no further one is asked."""
+"""So many questions without an answer, one after another, are an outage: no further one is
+asked.
+"""
 
 Asked = tuple["PlayUnderWay", str, bool]
 """A play, the URL of a prompt, and whether the sides are exchanged."""
@@ -39,8 +45,9 @@ class PlayUnderWay:
     """A match that is played with one seed. `picture`: the URL under which the judge is shown a
     prompt, given the prompt's own.
 
-    Answers come in any order. Duels count in one order, those that need no judge first and the others by prompt, and a
-    match that is clinched ends with the duel that clinches it: what is recorded depends on the answers alone.
+    Answers come in any order. Duels count in one order, those that need no judge first and the
+    others by prompt, and a match that is clinched ends with the duel that clinches it: what is
+    recorded depends on the answers alone.
     """
 
     def __init__(
@@ -61,7 +68,9 @@ class PlayUnderWay:
         prompts = current.prompts or []
         forced = without_judge(prompts, self._sides, current.missing, rules)
         decided = {prompt: forced[stem(prompt)] for prompt in prompts}
-        self._duels = [self._duel(prompt, outcome) for prompt, outcome in decided.items() if outcome]
+        self._duels = [
+            self._duel(prompt, outcome) for prompt, outcome in decided.items() if outcome
+        ]
         self.open = [prompt for prompt, outcome in decided.items() if outcome is None]
         self.judged = len(self.open)
         self._clinch()
@@ -78,12 +87,18 @@ class PlayUnderWay:
         question = Question(self._picture(prompt), left.png, right.png, self.seed)
         return question.swapped() if swapped else question
 
-    def ask(self, prompt: str, confirm: Callable[[], None], *, swapped: bool) -> Sequence[Reply] | None:
+    def ask(
+        self, prompt: str, confirm: Callable[[], None], *, swapped: bool
+    ) -> Sequence[Reply] | None:
         """All attempts at a question (`KeptAnswers.attempts`); None once the play is over.
 
         Raises InfrastructureFault.
         """
-        return None if self.over else self._judge.attempts(self.question(prompt, swapped=swapped), confirm)
+        return (
+            None
+            if self.over
+            else self._judge.attempts(self.question(prompt, swapped=swapped), confirm)
+        )
 
     def take(self, prompt: str, replies: Sequence[Reply], *, swapped: bool) -> None:
         """All attempts at a question have been made: count the duels that are decided now."""
@@ -111,7 +126,10 @@ class PlayUnderWay:
     def _judged(self, prompt: str, *replies: Sequence[Reply]) -> Duel:
         orders = [self.question(prompt, swapped=swapped) for swapped in (False, True)]
         said = [
-            [_said(self._judge.key(replace(question, attempt=number)), reply) for number, reply in enumerate(attempts)]
+            [
+                _said(self._judge.key(replace(question, attempt=number)), reply)
+                for number, reply in enumerate(attempts)
+            ]
             for question, attempts in zip(orders, replies, strict=True)
         ]
         prompt_digest, left, right = self._judge.digests(orders[0])
@@ -130,8 +148,12 @@ class PlayUnderWay:
         )
         return self._duel(prompt, duel_outcome(evidence), evidence)
 
-    def _duel(self, prompt: str, decided: tuple[Outcome, str], evidence: Evidence | None = None) -> Duel:
-        entry = duel_entry(prompt, *self._outputs(prompt), decided, self._current.config.output_format)
+    def _duel(
+        self, prompt: str, decided: tuple[Outcome, str], evidence: Evidence | None = None
+    ) -> Duel:
+        entry = duel_entry(
+            prompt, *self._outputs(prompt), decided, self._current.config.output_format
+        )
         return Duel.model_validate(entry | ({"evidence": evidence} if evidence else {}))
 
     def _outputs(self, prompt: str) -> tuple[Output | None, Output | None]:
@@ -141,7 +163,9 @@ class PlayUnderWay:
 
 def _said(key: str, reply: Reply) -> Said:
     told = {"key": key, "model": reply.model, "text": reply.text}
-    return Said.model_validate(told | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {}))
+    return Said.model_validate(
+        told | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {})
+    )
 
 
 def sides(current: Round, pair: Pair) -> tuple[Outputs, Outputs]:
@@ -188,7 +212,9 @@ def played(
 
 
 def in_order(plays: Sequence[PlayUnderWay]) -> Iterator[Asked]:
-    """All questions of the plays, those beside each other that begin with the same text and pictures."""
+    """All questions of the plays, those beside each other that begin with the same text and
+    pictures.
+    """
     for first in range(0, len(plays), _TOGETHER):
         group = plays[first : first + _TOGETHER]
         prompts = dict.fromkeys(prompt for play in group for prompt in play.open)

@@ -1,4 +1,6 @@
-"""Regenerating: one image runs on GPU pods until each of its prompts is made and measured, or given up."""
+"""Regenerating: one image runs on GPU pods until each of its prompts is made and measured, or given
+up.
+"""
 
 import asyncio
 import time
@@ -8,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules, pod_prefix
 from gen404_assets.competition.regeneration import Regeneration
@@ -17,8 +20,7 @@ from gen404_assets.live.results import Means, Results, Subject, prompts_of
 from gen404_assets.live.tasks import Tasks
 from gen404_assets.live.threads import in_thread, steadily
 from resources.container import Container, DoorRefused, Unanswered
-from resources.faults import InfrastructureFault, MinerFault
-from resources.providers import Pod
+from resources.providers.provider import Pod
 
 __all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
 
@@ -35,9 +37,11 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Regenerated:
-    """How a regeneration ended. Not `deployed`: every start was a real one, and no pod ever became healthy.
+    """How a regeneration ended. Not `deployed`: every start was a real one, and no pod ever became
+    healthy.
 
-    A baseline's `outputs` are closed: what could not be generated is marked as having had its last attempt.
+    A baseline's `outputs` are closed: what could not be generated is marked as having had its last
+    attempt.
     """
 
     outputs: Outputs
@@ -54,9 +58,9 @@ def regenerate(
 ) -> Regenerated:
     """Generate the subject's prompts with its image on pods, which are all gone in the end.
 
-    Results are kept on disk at once, so that a run cut short at any point goes on where it was. Raises
-    InfrastructureFault when the outside keeps it from going on (nothing follows from it; call again), and Cancelled
-    once `cancelled` says so, which is asked every few seconds.
+    Results are kept on disk at once, so that a run cut short at any point goes on where it was.
+    Raises InfrastructureFault when the outside keeps it from going on (nothing follows from it;
+    call again), and Cancelled once `cancelled` says so, which is asked every few seconds.
     """
     prefix = pod_prefix(subject.round, subject.hotkey)
     with lease(means.home, prefix) as renew, TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
@@ -84,10 +88,17 @@ class _Serving:
 
 
 class _Work:
-    """One regeneration's asyncio side: tasks that start, watch, feed and end pods, over the pure `Regeneration`."""
+    """One regeneration's asyncio side: tasks that start, watch, feed and end pods, over the pure
+    `Regeneration`.
+    """
 
     def __init__(
-        self, subject: Subject, means: Means, rules: tuple[Rules, PodRules], fleet: Fleet, folder: Path
+        self,
+        subject: Subject,
+        means: Means,
+        rules: tuple[Rules, PodRules],
+        fleet: Fleet,
+        folder: Path,
     ) -> None:
         self.subject, self.means, self.fleet, self.folder = subject, means, fleet, folder
         self.rules, self.pod_rules = rules
@@ -99,7 +110,9 @@ class _Work:
         self.poll = min(5.0, self.pod_rules.pod_start_interval / 6)
         self.tasks = Tasks(self.poll)
 
-    async def run(self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]) -> None:
+    async def run(
+        self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]
+    ) -> None:
         """Until all is over; every task is gone then."""
         try:
             self.tasks.begin(self._tell(renew, progress, cancelled))
@@ -126,7 +139,9 @@ class _Work:
         deployed = self.plan.deployed or bool(prompts.best) or not prompts.stems
         return Regenerated(outputs, self.plan.stats(), deployed)
 
-    async def _tell(self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]) -> None:
+    async def _tell(
+        self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]
+    ) -> None:
         """Renew the lease, hear whether all this is still wanted, and tell how far it is."""
         told = self.subject.generated
         while True:
@@ -170,7 +185,9 @@ class _Work:
         """See what the providers list: where pods are, which have failed, which are gone."""
         while True:
             alive = self._alive()
-            providers = list({id(pod.started.provider): pod.started.provider for pod in alive}.values())
+            providers = list(
+                {id(pod.started.provider): pod.started.provider for pod in alive}.values()
+            )
             try:
                 listed = await in_thread(self.fleet.listed, providers)
             except InfrastructureFault as fault:
@@ -194,7 +211,9 @@ class _Work:
             for stem in self.plan.working_on(name):
                 self.plan.finished(name, stem, self.results.failed(stem, "the container ended"))
             healthy = self.plan.pods[name].healthy
-            self._end(name, "the container ended" if healthy else "never became healthy", replaced=True)
+            self._end(
+                name, "the container ended" if healthy else "never became healthy", replaced=True
+            )
 
     def _lost(self, name: str) -> None:
         self.doubt = f"the provider has lost {name}"
@@ -217,17 +236,23 @@ class _Work:
             await in_thread(self.fleet.delete, name)
 
     async def _serve(self, serving: _Serving) -> None:
-        """Wait until the pod is healthy, then feed it: the next prompt as soon as an answer's headers are in."""
+        """Wait until the pod is healthy, then feed it: the next prompt as soon as an answer's
+        headers are in.
+        """
         name = serving.started.name
         while serving.seen is None or serving.seen.url is None:
             await asyncio.sleep(self.poll)
         door = serving.seen.token
         token = door or serving.started.token
-        container = Container(serving.seen.url, token, door=door is not None, limit=self.means.limit)
+        container = Container(
+            serving.seen.url, token, door=door is not None, limit=self.means.limit
+        )
         try:
             while not await self._is_healthy(name, container):
                 await asyncio.sleep(self.poll)
-                if self.plan.pods[name].ended is not None:  # a cancellation can be lost in a connection that fails
+                if (
+                    self.plan.pods[name].ended is not None
+                ):  # a cancellation can be lost in a connection that fails
                     return
             self.means.say(f"{name}: healthy")
             self.plan.healthy(name)
@@ -253,19 +278,26 @@ class _Work:
             self.doubt = f"{name}: {fault}"
             return False
 
-    async def _attempt(self, serving: _Serving, container: Container, stem: str, answered: asyncio.Event) -> None:
+    async def _attempt(
+        self, serving: _Serving, container: Container, stem: str, answered: asyncio.Event
+    ) -> None:
         """One prompt on one pod. A fault of ours that lasts is raised, and ends the run."""
         name = serving.started.name
         path = self.folder / f"{name}-{stem}.{self.subject.output_format}"
         try:
             try:
                 picture = self.results.picture(stem)
-                async with container.generate(picture, self.subject.seed, self.rules.generation_timeout) as generated:
+                async with container.generate(
+                    picture, self.subject.seed, self.rules.generation_timeout
+                ) as generated:
                     answered.set()
                     size = await generated.save(path)
             except MinerFault as fault:
                 if isinstance(fault, Unanswered) and not await steadily(
-                    self.fleet.has, serving.started, say=self.means.say, patience=self.means.patience
+                    self.fleet.has,
+                    serving.started,
+                    say=self.means.say,
+                    patience=self.means.patience,
                 ):  # then its silence is not the miner's doing
                     self._lost(name)
                     return

@@ -1,4 +1,6 @@
-"""What comes of a generated file: rendered, kept and measured, each step tried again while the infrastructure fails."""
+"""What comes of a generated file: rendered, kept and measured, each step tried again while the
+infrastructure fails.
+"""
 
 import hashlib
 import math
@@ -6,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.pods import pod_prefix
 from gen404_assets.competition.prompts import stem as stem_of
@@ -16,9 +19,8 @@ from gen404_assets.live.journal import Journal
 from gen404_assets.live.threads import PATIENCE, steadily
 from gpu.remarks import remarks_of
 from resources.container import MAX_FILE_BYTES
-from resources.faults import InfrastructureFault, MinerFault
 from resources.object_store import ObjectConflict
-from resources.providers import Provider
+from resources.providers.provider import Provider
 
 _PICTURES_AT_ONCE = 8
 _TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
@@ -28,8 +30,8 @@ _TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
 class Subject:
     """Whose image is run, and on what. `hotkey` may be `leader`; `prompts` are URLs of pictures.
 
-    `submitted`: what an audit compares with, complete results alone; None: a baseline, of every prompt. `generated`:
-    what the repository has of it already.
+    `submitted`: what an audit compares with, complete results alone; None: a baseline, of every
+    prompt. `generated`: what the repository has of it already.
     """
 
     round: int
@@ -53,13 +55,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a regeneration works with. Each call may raise InfrastructureFault, `render` MinerFault for a bad file too.
+    """What a regeneration works with. Each call may raise InfrastructureFault, `render` MinerFault
+    for a bad file too.
 
-    `picture` gives the bytes behind the URL of a prompt or a preview, `put` (key, content, type) the URL of what it
-    keeps or ObjectConflict, `measure` the distance of two previews by URL, `embedder` the name of the model that
-    measures (without it no evidence is kept). `home` holds leases and journals; `say` tells the operator what is
-    going on. A file may have `limit` bytes; faults are borne for `patience` seconds; progress is told every `pause`
-    seconds.
+    `picture` gives the bytes behind the URL of a prompt or a preview, `put` (key, content, type)
+    the URL of what it keeps or ObjectConflict, `measure` the distance of two previews by URL,
+    `embedder` the name of the model that measures (without it no evidence is kept). `home` holds
+    leases and journals; `say` tells the operator what is going on. A file may have `limit` bytes;
+    faults are borne for `patience` seconds; progress is told every `pause` seconds.
     """
 
     providers: Sequence[Provider]
@@ -77,24 +80,38 @@ class Means:
 
 def prompts_of(subject: Subject, rules: Rules) -> Prompts:
     """The prompts of a subject, before anything is made."""
-    return Prompts(subject.stems, rules, audited=subject.submitted is not None, output_format=subject.output_format)
+    return Prompts(
+        subject.stems,
+        rules,
+        audited=subject.submitted is not None,
+        output_format=subject.output_format,
+    )
 
 
 class Results:
-    """The results of one subject, in the journal as soon as they are there. `folder` is for files in the making."""
+    """The results of one subject, in the journal as soon as they are there. `folder` is for files
+    in the making.
+    """
 
     def __init__(self, subject: Subject, means: Means, prompts: Prompts, folder: Path) -> None:
         self._subject, self._means, self._prompts, self._folder = subject, means, prompts, folder
         self._urls = {stem_of(url): url for url in subject.prompts}
         identity = {"image": subject.image, "seed": subject.seed, "format": subject.output_format}
         name = pod_prefix(subject.round, subject.hotkey).rstrip("-")
-        self.journal = Journal(means.home / "journals" / f"{name}.jsonl", identity, subject.generated)
+        self.journal = Journal(
+            means.home / "journals" / f"{name}.jsonl", identity, subject.generated
+        )
 
     async def recall(self) -> None:
         """Take up what earlier runs have made, and measure what they left unmeasured."""
         for number, (stem, output) in list(self.journal.results.items()):
             kept = output
-            if self._prompts.audited and stem in self._prompts.attempts and output.complete and output.distance is None:
+            if (
+                self._prompts.audited
+                and stem in self._prompts.attempts
+                and output.complete
+                and output.distance is None
+            ):
                 kept = await self._measured(stem, output)
                 self.journal.add(stem, kept, number)
             self._prompts.recall(stem, kept)
@@ -106,7 +123,9 @@ class Results:
         async def fetch() -> None:
             for stem in waiting:
                 means = self._means
-                content = await steadily(self._fetched, self._urls[stem], say=means.say, patience=means.patience)
+                content = await steadily(
+                    self._fetched, self._urls[stem], say=means.say, patience=means.patience
+                )
                 self._picture(stem).write_bytes(content)
 
         return [fetch() for _ in range(_PICTURES_AT_ONCE)]
@@ -126,15 +145,23 @@ class Results:
         means, preview, more = self._means, None, {}
         try:
             preview = await steadily(
-                means.render, path, self._subject.output_format, say=means.say, patience=means.patience
+                means.render,
+                path,
+                self._subject.output_format,
+                say=means.say,
+                patience=means.patience,
             )
         except MinerFault as fault:
             more = {"reason": str(fault)}
         else:
             more = {"reason": remarks} if (remarks := remarks_of(preview)) else {}
-        model, png = await steadily(self._put, stem, path, preview, say=means.say, patience=means.patience)
+        model, png = await steadily(
+            self._put, stem, path, preview, say=means.say, patience=means.patience
+        )
         distance = None if self._prompts.audited and png else 0.0
-        output = self._prompts.output(model, png, generation_time=seconds, size=size, distance=distance, **more)
+        output = self._prompts.output(
+            model, png, generation_time=seconds, size=size, distance=distance, **more
+        )
         number = self.journal.add(stem, output)
         if distance is None:
             output = await self._measured(stem, output)
@@ -150,16 +177,24 @@ class Results:
             key = base if number == 1 else f"{base}-{number}"
             try:
                 model = self._means.put(f"{key}.{extension}", path, _TYPES[extension])
-                return model, None if preview is None else self._means.put(f"{key}.png", preview, "image/png")
+                return model, None if preview is None else self._means.put(
+                    f"{key}.png", preview, "image/png"
+                )
             except ObjectConflict:
                 number += 1
 
     async def _measured(self, stem: str, output: Output) -> Output:
-        """The result with its distance, and the evidence of it: what was compared, by which model."""
-        submitted: Mapping[str, Output] = self._subject.submitted.root if self._subject.submitted else {}
+        """The result with its distance, and the evidence of it: what was compared, by which
+        model.
+        """
+        submitted: Mapping[str, Output] = (
+            self._subject.submitted.root if self._subject.submitted else {}
+        )
         means = self._means
         pictures = (submitted[stem].png, output.png)
-        return await steadily(self._measure, output, *pictures, say=means.say, patience=means.patience)
+        return await steadily(
+            self._measure, output, *pictures, say=means.say, patience=means.patience
+        )
 
     def _measure(self, output: Output, submitted: str, generated: str) -> Output:
         distance = self._means.measure(submitted, generated)

@@ -8,7 +8,9 @@ _CLEARING_UP = 1.0
 
 
 class Tasks:
-    """Tasks of one owner. What one of them raises is raised where the owner waits, `poll` seconds later at most."""
+    """Tasks of one owner. What one of them raises is raised where the owner waits, `poll` seconds
+    later at most.
+    """
 
     def __init__(self, poll: float) -> None:
         self._poll = poll
@@ -42,11 +44,15 @@ class Tasks:
             task.result()
 
     async def stop(self) -> None:
-        """Cancel all until they are gone; again, because a cancellation can be lost in a connection that fails."""
+        """Cancel all until they are gone; again, because a cancellation can be lost in a connection
+        that fails.
+        """
         left, again = set(self._tasks), False
         while left:
             for task in left:
-                if again or not task.cancelling():  # a second time at once would cut off its clearing up
+                if (
+                    again or not task.cancelling()
+                ):  # a second time at once would cut off its clearing up
                     task.cancel()
             _, left = await asyncio.wait(left, timeout=_CLEARING_UP)
             again = True

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import in_background
-from resources.faults import InfrastructureFault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -15,12 +15,18 @@ _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `call` returns or raises. Cancelled, the call runs on in its daemon thread, and nobody hears of it."""
+    """What `call` returns or raises. Cancelled, the call runs on in its daemon thread, and nobody
+    hears of it.
+    """
     return await asyncio.wrap_future(in_background(call, *args, **kwargs))
 
 
-async def steadily(call: Callable[..., T], *args: object, say: Callable[[str], None], patience: float = PATIENCE) -> T:
-    """What `call` returns, tried again while the infrastructure is at fault; its fault after `patience` seconds."""
+async def steadily(
+    call: Callable[..., T], *args: object, say: Callable[[str], None], patience: float = PATIENCE
+) -> T:
+    """What `call` returns, tried again while the infrastructure is at fault; its fault after
+    `patience` seconds.
+    """
     loop = asyncio.get_running_loop()
     began, pause = loop.time(), _PAUSE
     while True:

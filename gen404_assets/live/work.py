@@ -1,4 +1,6 @@
-"""Work on the round under way: it sees the repository's head, and publishes only while the round is where it was."""
+"""Work on the round under way: it sees the repository's head, and publishes only while the round is
+where it was.
+"""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +8,20 @@ from datetime import timedelta
 
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.replay.history import History
-from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Files, Round, read_file, round_path
+from gen404_assets.competition.round import (
+    CONFIG,
+    LEADERS,
+    STATE,
+    Files,
+    Round,
+    read_file,
+    round_path,
+)
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules, read_settings
 from gen404_assets.competition.state import Stage, State, advance
 from gen404_assets.competition_repository import history_of
-from gen404_assets.outside import Outside
+from gen404_assets.live.outside import Outside
+from gen404_assets.replay.history import History
 from resources.chain import Block
 from resources.repository import Snapshot
 
@@ -24,7 +34,9 @@ class Overtaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How hard the outside is worked; seconds. Each is read from the environment variable of its name in capitals."""
+    """How hard the outside is worked; seconds. Each is read from the environment variable of its
+    name in capitals.
+    """
 
     max_concurrent_downloads: int = 10
     download_jitter_seconds: float = 300.0
@@ -43,12 +55,16 @@ class Pace:
 
 
 class RoundFiles(Files):
-    """A snapshot whose small files of one round, and shared ones, are read at once; the others when asked for."""
+    """A snapshot whose small files of one round, and shared ones, are read at once; the others when
+    asked for.
+    """
 
     def __init__(self, snapshot: Snapshot, number: int) -> None:
         self._snapshot = snapshot
         prefix = round_path(number, "")
-        small = [path for path in snapshot.blobs if path.startswith(prefix) and "/duels_" not in path]
+        small = [
+            path for path in snapshot.blobs if path.startswith(prefix) and "/duels_" not in path
+        ]
         self._read = snapshot.read_many([*small, STATE, CONFIG, LEADERS])
 
     def read(self, path: str) -> bytes | None:
@@ -66,10 +82,16 @@ def see(snapshot: Snapshot) -> Round:
 
 
 class Work:
-    """One lane's work on round `number`; `say` tells the operator how far it is, `alert` (or `say`) what is wrong."""
+    """One lane's work on round `number`; `say` tells the operator how far it is, `alert` (or `say`)
+    what is wrong.
+    """
 
     def __init__(
-        self, outside: Outside, number: int, say: Callable[[str], None], alert: Callable[[str], None] | None = None
+        self,
+        outside: Outside,
+        number: int,
+        say: Callable[[str], None],
+        alert: Callable[[str], None] | None = None,
     ) -> None:
         self.outside, self.number, self.say, self.alert = outside, number, say, alert or say
         self.rules = outside.rules
@@ -107,7 +129,10 @@ class Work:
             return derive(current)
 
         self.outside.repository.publish("\n".join(messages), at_head, time=self.outside.now())
-        self.say("; ".join(messages[:3]) + (f" and {len(messages) - 3} more" if len(messages) > 3 else ""))
+        self.say(
+            "; ".join(messages[:3])
+            + (f" and {len(messages) - 3} more" if len(messages) > 3 else "")
+        )
 
 
 def time_at(block: Block, number: int) -> str:

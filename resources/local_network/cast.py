@@ -1,4 +1,6 @@
-"""Who takes part in the local competition, as data: how well each works, how it gets better, and who cheats."""
+"""Who takes part in the local competition, as data: how well each works, how it gets better, and
+who cheats.
+"""
 
 from dataclasses import dataclass
 from hashlib import sha1
@@ -17,9 +19,9 @@ POOR = Skill(rings=6, segments=5, splats=300, colours="grey", noise=0.1)
 class Member:
     """A miner, known on the chain by the hotkey that is derived from its `name`.
 
-    `skills` are what it submits: (the round from which on, its skill), a new version of its code each. `image` is what
-    its published code can do instead, if it cheats. It commits when `share` of the time to reveal, counted from when it
-    first saw the round, has passed.
+    `skills` are what it submits: (the round from which on, its skill), a new version of its code
+    each. `image` is what its published code can do instead, if it cheats. It commits when `share`
+    of the time to reveal, counted from when it first saw the round, has passed.
     """
 
     name: str
@@ -54,14 +56,22 @@ FIRST_LEADER = Member(name="founder", repo="founder/first-lathe", share=0, skill
 
 CAST = (
     # Comes out first in the duels, while nobody honest is as good, and fails its audit.
-    Member(name="cheat", repo="smith/mirror-lathe", share=0, skills=((0, FINEST),), image=POOR, sdk=11),
+    Member(
+        name="cheat", repo="smith/mirror-lathe", share=0, skills=((0, FINEST),), image=POOR, sdk=11
+    ),
     Member(name="fine", repo="ada/fine-lathe", share=0.3, skills=((0, FINE), (4, FINEST)), sdk=10),
-    Member(name="coarse", repo="bo/quick-lathe", share=0.33, skills=((0, COARSE), (2, FINER)), sdk=11),
+    Member(
+        name="coarse", repo="bo/quick-lathe", share=0.33, skills=((0, COARSE), (2, FINER)), sdk=11
+    ),
     Member(name="mediocre", repo="cy/first-try", share=0.36, skills=((0, MEDIOCRE),), sdk=10),
     Member(name="poor", repo="dee/blunt-chisel", share=0.39, skills=((0, POOR),)),
-    Member(name="unreachable", repo="eve/cheap-host", share=0.42, skills=((0, FINE),), failing_cdn=True),
+    Member(
+        name="unreachable", repo="eve/cheap-host", share=0.42, skills=((0, FINE),), failing_cdn=True
+    ),
     Member(name="copier", repo="fay/copy", share=0.4, copies="fine"),
-    Member(name="garbage", repo="gus/noise", share=0.2, garbage=b"\xff\xfe not a commitment \x00\xd8"),
+    Member(
+        name="garbage", repo="gus/noise", share=0.2, garbage=b"\xff\xfe not a commitment \x00\xd8"
+    ),
 )
 """All who take part, each a process of `resources.local_network.miner`."""
 

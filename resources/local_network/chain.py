@@ -23,8 +23,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.chain import DEADLINE, local_folder
-from resources.faults import InfrastructureFault
 from resources.local_network.timelock import ROUND, seal
 from resources.settings import BadSetting
 
@@ -63,9 +63,11 @@ class Extrinsic:
 def create_local_chain(
     folder: Path, *, block_time: float, genesis_time: datetime, genesis_number: int = 0
 ) -> "LocalChain":
-    """A chain in `folder`, standing at its genesis block until it ticks; one that is there is left as it is.
+    """A chain in `folder`, standing at its genesis block until it ticks; one that is there is left
+    as it is.
 
-    `block_time` is in seconds of this machine's clock; `genesis_time`, aware, is the chain's own at its genesis.
+    `block_time` is in seconds of this machine's clock; `genesis_time`, aware, is the chain's own at
+    its genesis.
     """
     if not 0.001 <= block_time < math.inf:
         raise ValueError("block_time must be a number of seconds, 0.001 or more")
@@ -84,7 +86,9 @@ def create_local_chain(
 
 
 def keep_ticking(folder: Path, stop: threading.Event) -> None:
-    """Let blocks come, one each `block_time` seconds, until `stop` is set; they go on from where they were."""
+    """Let blocks come, one each `block_time` seconds, until `stop` is set; they go on from where
+    they were.
+    """
     chain = LocalChain(folder)
     try:
         chain.tick()
@@ -100,7 +104,9 @@ def advance(folder: Path, blocks: int) -> None:
 
 
 def local_keypair(name: str) -> "Keypair":
-    """The key pair of a local hotkey: derived from a name, so worth nothing; `ss58_address` is the hotkey."""
+    """The key pair of a local hotkey: derived from a name, so worth nothing; `ss58_address` is the
+    hotkey.
+    """
     from bittensor_core import Keypair  # noqa: PLC0415
 
     return Keypair.create_from_uri(f"//local//{name}")
@@ -109,7 +115,8 @@ def local_keypair(name: str) -> "Keypair":
 def commit(environment: Mapping[str, str], name: str, data: str | bytes) -> int:
     """Commit `data` under the local hotkey of `name`, for all to see; the block it is included in.
 
-    Raises InfrastructureFault when that has not happened within the deadline. Not for use inside an event loop.
+    Raises InfrastructureFault when that has not happened within the deadline. Not for use inside an
+    event loop.
     """
     raw = data.encode() if isinstance(data, str) else data
     return _submit(environment, name, {f"Raw{len(raw)}": f"0x{raw.hex()}"})
@@ -120,7 +127,11 @@ def commit_sealed(environment: Mapping[str, str], name: str, text: str, sdk: int
     block it is included in, to be revealed `REVEAL_AFTER` blocks later.
     """
     sealed = seal(text.encode(), sdk)
-    return _submit(environment, name, {"TimelockEncrypted": {"encrypted": f"0x{sealed.hex()}", "reveal_round": ROUND}})
+    return _submit(
+        environment,
+        name,
+        {"TimelockEncrypted": {"encrypted": f"0x{sealed.hex()}", "reveal_round": ROUND}},
+    )
 
 
 def _submit(environment: Mapping[str, str], name: str, field: Mapping[str, Any]) -> int:
@@ -144,7 +155,9 @@ def _submit(environment: Mapping[str, str], name: str, field: Mapping[str, Any])
     try:
         result = asyncio.run(asyncio.wait_for(submit(), DEADLINE)).raise_for_failure()
     except (bittensor.BittensorError, OSError) as error:
-        raise InfrastructureFault(f"local chain: the commitment was not included: {error}") from error
+        raise InfrastructureFault(
+            f"local chain: the commitment was not included: {error}"
+        ) from error
     return int(str(result.extrinsic_id).partition("-")[0])
 
 
@@ -196,7 +209,10 @@ class LocalChain:
 
     def hash(self, number: int) -> str:
         """A block's hash: of the genesis and the number."""
-        return "0x" + blake2b(number.to_bytes(8, "big"), key=self._genesis[3], digest_size=32).hexdigest()
+        return (
+            "0x"
+            + blake2b(number.to_bytes(8, "big"), key=self._genesis[3], digest_size=32).hexdigest()
+        )
 
     def tick(self) -> None:
         """Let blocks come from here on, as long as the next tick is not overdue."""
@@ -210,11 +226,12 @@ class LocalChain:
             self._set_clock(self._height(time.monotonic()) + after, None)
 
     def _height(self, now: float) -> float:
-        """The height, with the share of the next block that has passed. Under the lock: a clock is set and read as of
-        one moment, or else somebody could be told less than before."""
+        """The height, with the share of the next block that has passed. Under the lock: a clock is
+        set and read as of one moment, or else somebody could be told less than before."""
         path = self._folder / "clock.json"
         try:
-            # Where it was at the last tick, and the time of that by `time.monotonic`, which all processes share.
+            # Where it was at the last tick, and the time of that by `time.monotonic`, which all
+            # processes share.
             blocks, ticked_at = json.loads(path.read_bytes())
             passed = 0.0 if ticked_at is None else now - ticked_at
             if not 0 <= passed <= _COAST:  # negative after a reboot, which starts that clock anew
@@ -234,7 +251,9 @@ class LocalChain:
             whole = log.read().rfind(b"\n") + 1
             if whole < end:  # the last line of a process that was killed while writing it
                 log.truncate(whole)
-            extrinsic = Extrinsic(math.floor(self._height(time.monotonic())) + 1, signer, call, params)
+            extrinsic = Extrinsic(
+                math.floor(self._height(time.monotonic())) + 1, signer, call, params
+            )
             line = {"block": extrinsic.block, "signer": signer, "call": call, "params": params}
             log.write(json.dumps(line).encode() + b"\n")
             log.flush()
@@ -242,7 +261,9 @@ class LocalChain:
         return extrinsic
 
     def extrinsics(self, at: int) -> list[Extrinsic]:
-        """All up to block `at`, oldest first. Of a block that has come, the answer never changes."""
+        """All up to block `at`, oldest first. Of a block that has come, the answer never
+        changes.
+        """
         path = self._folder / "extrinsics.jsonl"
         # Whoever includes one later than this lock is taken finds a head of `at` or more.
         with self._reading, self.lock(exclusive=False):

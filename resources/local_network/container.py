@@ -1,4 +1,6 @@
-"""A local miner's image as a process: the HTTP API of a miner's container (interfaces.md), over what it rebuilds."""
+"""A local miner's image as a process: the HTTP API of a miner's container (interfaces.md), over
+what it rebuilds.
+"""
 
 import argparse
 import threading
@@ -14,7 +16,9 @@ _WARM_UP = 0.5  # seconds: an image takes a while to load its model
 
 
 def container(skill: Skill, output_format: str, warm_up: float = _WARM_UP) -> FastAPI:
-    """The API of an image of this skill that makes `glb` or `ply`, healthy `warm_up` seconds from now."""
+    """The API of an image of this skill that makes `glb` or `ply`, healthy `warm_up` seconds from
+    now.
+    """
     app = FastAPI(openapi_url=None)
     ready = time.monotonic() + warm_up
     working = threading.Lock()
@@ -29,11 +33,18 @@ def container(skill: Skill, output_format: str, warm_up: float = _WARM_UP) -> Fa
         return {"status": "healthy"}
 
     @app.post("/generate")
-    def generate(prompt_image_file: Annotated[UploadFile, File()], seed: Annotated[int, Form(ge=0)]) -> Response:
+    def generate(
+        prompt_image_file: Annotated[UploadFile, File()], seed: Annotated[int, Form(ge=0)]
+    ) -> Response:
         refuse_until_ready()
         with working:
             try:
-                made = rebuild(prompt_image_file.file.read(), seed=seed, skill=skill, output_format=output_format)
+                made = rebuild(
+                    prompt_image_file.file.read(),
+                    seed=seed,
+                    skill=skill,
+                    output_format=output_format,
+                )
             except ValueError as error:
                 raise HTTPException(400, str(error)) from error
         return Response(made, media_type="application/octet-stream")
@@ -43,13 +54,19 @@ def container(skill: Skill, output_format: str, warm_up: float = _WARM_UP) -> Fa
 
 def main() -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m resources.local_network.container", description=__doc__)
-    parser.add_argument("--skill", type=Skill.parse, default=Skill(), help="a JSON object of the fields of Skill")
+    parser = argparse.ArgumentParser(
+        prog="python -m resources.local_network.container", description=__doc__
+    )
+    parser.add_argument(
+        "--skill", type=Skill.parse, default=Skill(), help="a JSON object of the fields of Skill"
+    )
     parser.add_argument("--format", choices=["glb", "ply"], default="glb")
     parser.add_argument("--port", type=int, default=10006)
     arguments = parser.parse_args()
     app = container(arguments.skill, arguments.format)
-    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.run(
+        app, host="127.0.0.1", port=arguments.port, log_level="warning", timeout_graceful_shutdown=1
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ from resources.whole_file import whole_file
 _POLL = 0.5
 _GIT_SECONDS = 30.0
 _OURS = re.compile(r"submissions for round (\d+)\s*\Z")
-_PATHS = re.compile(r"/repos/[^/]+/[^/]+/(commits|actions/runs(?:/(\d+)(?:/attempts/(\d+))?(/jobs)?)?)")
+_PATHS = re.compile(
+    r"/repos/[^/]+/[^/]+/(commits|actions/runs(?:/(\d+)(?:/attempts/(\d+))?(/jobs)?)?)"
+)
 _RERUNS = re.compile(r"/repos/[^/]+/[^/]+/actions/runs/(\d+)/(rerun|rerun-failed-jobs)")
 
 
@@ -39,7 +41,12 @@ class Forge:
     """The runs of one repository, in `{folder}/forge.json`; `seconds` is what a job takes."""
 
     def __init__(self, folder: Path, repository: Path, image_format: str, seconds: float) -> None:
-        self._folder, self._repository, self._image_format, self._seconds = folder, repository, image_format, seconds
+        self._folder, self._repository, self._image_format, self._seconds = (
+            folder,
+            repository,
+            image_format,
+            seconds,
+        )
         self._lock = threading.Lock()
         self._runs: list[dict[str, Any]] = _read(folder / "forge.json", [])
         for run in self._runs:  # of a network made before runs had attempts
@@ -72,14 +79,23 @@ class Forge:
         if match[1] == "commits":
             return self._commits(query.get("path"))[shown]
         with self._lock:
-            runs = [run for run in reversed(self._runs) if query.get("head_sha", run["head_sha"]) == run["head_sha"]]
+            runs = [
+                run
+                for run in reversed(self._runs)
+                if query.get("head_sha", run["head_sha"]) == run["head_sha"]
+            ]
             if match[2] is None:
-                return {"total_count": len(runs), "workflow_runs": [_told(run) for run in runs[shown]]}
+                return {
+                    "total_count": len(runs),
+                    "workflow_runs": [_told(run) for run in runs[shown]],
+                }
             found = next((run for run in runs if run["id"] == int(match[2])), None)
             if found is None or not match[4]:
                 return found and _told(found)
             attempt = int(match[3]) if match[3] else found["run_attempt"]
-            wanted = {attempt} if match[3] or query.get("filter") != "all" else {*range(1, attempt + 1)}
+            wanted = (
+                {attempt} if match[3] or query.get("filter") != "all" else {*range(1, attempt + 1)}
+            )
             jobs = [job for job in found["jobs"] if job["run_attempt"] in wanted]
             return {"total_count": len(jobs), "jobs": [_told(job) for job in jobs[shown]]}
 
@@ -118,15 +134,23 @@ class Forge:
                 "conclusion": None,
                 "code": f"{submission['repo']}@{submission['commit']}",
                 "image": self._image_format.format(
-                    hotkey10=hotkey[:10].lower(), tag=f"{submission['commit'][:7]}-{submission['round']}".lower()
+                    hotkey10=hotkey[:10].lower(),
+                    tag=f"{submission['commit'][:7]}-{submission['round']}".lower(),
                 ),
             }
             for index, (hotkey, submission) in enumerate(json.loads(raw or "{}").items())
         ]
-        run = {"id": identity, "name": "Build images", "head_sha": commit["sha"], "status": "in_progress"}
+        run = {
+            "id": identity,
+            "name": "Build images",
+            "head_sha": commit["sha"],
+            "status": "in_progress",
+        }
         run |= {"run_attempt": 1, "workflow_id": 1, "event": "push"}
         head = {"id": commit["sha"], "message": commit["commit"]["message"]}
-        self._runs.append(run | {"conclusion": None, "head_commit": head, "began": time.time(), "jobs": jobs})
+        self._runs.append(
+            run | {"conclusion": None, "head_commit": head, "began": time.time(), "jobs": jobs}
+        )
 
     def _finish(self, run: dict[str, Any]) -> None:
         code = _read(self._folder / "code.json", {})
@@ -152,7 +176,9 @@ class Forge:
 
     def _git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self._repository), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_GIT_SECONDS)  # noqa: S603
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_GIT_SECONDS
+        )  # noqa: S603
         return done.stdout if done.returncode == 0 else ""
 
 
@@ -208,7 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _told(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A run or a job without what is ours alone."""
-    return {key: value for key, value in entry.items() if key not in {"began", "jobs", "code", "image"}}
+    return {
+        key: value for key, value in entry.items() if key not in {"began", "jobs", "code", "image"}
+    }
 
 
 def _read(path: Path, otherwise: Any) -> Any:

@@ -1,4 +1,5 @@
-"""The local network's judge: an OpenAI-compatible server, as vLLM is one, that compares pictures by their likeness.
+"""The local network's judge: an OpenAI-compatible server, as vLLM is one, that compares pictures by
+their likeness.
 
 `python -m resources.local_network.judge --port N --pictures-base URL [--loops SHARE]`.
 
@@ -25,7 +26,7 @@ from fastapi.responses import JSONResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from gpu.fetching import FileNotFound, Pictures, RequestError
+from gpu.services.fetching import FileNotFound, Pictures, RequestError
 from resources.local_network.likeness import Look, difference, in_words, look, looks, penalty
 
 MODEL = "local-likeness"
@@ -76,12 +77,19 @@ class ChatRequest(BaseModel):
 
     @property
     def pictures(self) -> list[str]:
-        parts = [part for message in self.messages if not isinstance(message.content, str) for part in message.content]
+        parts = [
+            part
+            for message in self.messages
+            if not isinstance(message.content, str)
+            for part in message.content
+        ]
         return [part.image_url.url for part in parts if part.image_url]
 
 
 class Likeness:
-    """Answers about pictures by URL; what a picture shows is kept, since each is asked about often."""
+    """Answers about pictures by URL; what a picture shows is kept, since each is asked about
+    often.
+    """
 
     def __init__(self, fetch: Callable[[str], bytes]) -> None:
         self._fetch = fetch
@@ -94,8 +102,12 @@ class Likeness:
             raise BadRequest(f"three pictures are compared, not {len(pictures)}")
         prompt: Look | None = self._prompt(pictures[0])
         found = [difference(prompt, self._grid(url)) for url in pictures[1:]]
-        issues = "; ".join(f"model {number}: {in_words(each)}" for number, each in enumerate(found, start=1))
-        return json.dumps({"penalty_1": penalty(found[0]), "penalty_2": penalty(found[1]), "issues": issues})
+        issues = "; ".join(
+            f"model {number}: {in_words(each)}" for number, each in enumerate(found, start=1)
+        )
+        return json.dumps(
+            {"penalty_1": penalty(found[0]), "penalty_2": penalty(found[1]), "issues": issues}
+        )
 
     def _opened(self, url: str) -> Image.Image:
         try:
@@ -142,7 +154,10 @@ def create_app(fetch: Callable[[str], bytes], loops: float = 0.0) -> FastAPI:
 _THOUGHTS = '<think>Perhaps {"penalty_1": 5, "penalty_2": 5}?</think>'
 _SAID: Sequence[Callable[[str], tuple[dict[str, Any], str | None]]] = (
     lambda judgement: ({"content": judgement}, "stop"),
-    lambda judgement: ({"content": f"{_THOUGHTS}<|begin_of_box|>{judgement}<|end_of_box|>"}, "stop"),
+    lambda judgement: (
+        {"content": f"{_THOUGHTS}<|begin_of_box|>{judgement}<|end_of_box|>"},
+        "stop",
+    ),
     lambda judgement: ({"content": f"Here is the JSON:\n```JSON\n{judgement}\n```"}, "eos_token"),
     lambda judgement: ({"content": _with_floats(judgement)}, None),
     lambda judgement: ({"content": None, "reasoning_content": judgement}, "stop"),
@@ -178,9 +193,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument(
-        "--pictures-base", action="append", required=True, help="where pictures are fetched from; may be given again"
+        "--pictures-base",
+        action="append",
+        required=True,
+        help="where pictures are fetched from; may be given again",
     )
-    parser.add_argument("--loops", type=float, default=_LOOPS, help="share of answers that are white space to the end")
+    parser.add_argument(
+        "--loops",
+        type=float,
+        default=_LOOPS,
+        help="share of answers that are white space to the end",
+    )
     given = parser.parse_args()
     app = create_app(Pictures(given.pictures_base).fetch, given.loops)
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")

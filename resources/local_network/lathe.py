@@ -1,4 +1,6 @@
-"""What a local miner can do: a turned object's picture becomes its mesh or its Gaussian splats, as its skill allows."""
+"""What a local miner can do: a turned object's picture becomes its mesh or its Gaussian splats, as
+its skill allows.
+"""
 
 import functools
 import io
@@ -26,9 +28,14 @@ _AZIMUTH = math.radians(24)  # of a prompt's camera; the light is off it by (1, 
 _TO_LIGHT = _CAMERA + np.array([math.cos(_AZIMUTH), 1.0, math.sin(_AZIMUTH)])
 _TO_LIGHT /= np.linalg.norm(_TO_LIGHT)
 _UPWARD = np.array([[0.0, 1.0]])  # a normal's outward and upward parts
-# Turns points (n, 3), as rows, from where the prompt's camera is in front to where the scene has it.
+# Turns points (n, 3), as rows, from where the prompt's camera is in front to where the scene has
+# it.
 _FROM_PROMPT = np.array(
-    [[math.cos(_AZIMUTH), 0, -math.sin(_AZIMUTH)], [0, 1, 0], [math.sin(_AZIMUTH), 0, math.cos(_AZIMUTH)]]
+    [
+        [math.cos(_AZIMUTH), 0, -math.sin(_AZIMUTH)],
+        [0, 1, 0],
+        [math.sin(_AZIMUTH), 0, math.cos(_AZIMUTH)],
+    ]
 )
 _AMBIENT = 0.3
 _LIGHT = 6
@@ -36,7 +43,9 @@ _GAMMA = 2.2
 _HARMONIC = 0.2820948  # of 3DGS: colour = 0.5 + _HARMONIC * f_dc
 _INSET = 2.0  # by how many of its deviations a Gaussian lies below the surface that it shows
 _OPAQUE, _UNSEEN = 4.6, -20.0  # logits: 99 %, and nothing
-_EDGE = 1.5 / 2.5 * _DISTANCE / 2  # of the longest side, half of which a splat's picture shows as large as a mesh's
+_EDGE = (
+    1.5 / 2.5 * _DISTANCE / 2
+)  # of the longest side, half of which a splat's picture shows as large as a mesh's
 _WHITE = 24  # how much darker than white is still white
 _LEVELS = 240  # heights at which the picture is measured
 _GOLDEN = math.pi * (3 - math.sqrt(5))
@@ -44,8 +53,9 @@ _GOLDEN = math.pi * (3 - math.sqrt(5))
 
 @dataclass(frozen=True, kw_only=True)
 class Skill:
-    """How well a miner's code works: the rings and segments of its meshes, the Gaussians of its splats, what it sees of
-    the colours, and by how much of a radius and of a colour it errs at random."""
+    """How well a miner's code works: the rings and segments of its meshes, the Gaussians of its
+    splats, what it sees of the colours, and by how much of a radius and of a colour it errs at
+    random."""
 
     rings: int = 160
     segments: int = 64
@@ -66,7 +76,8 @@ class Skill:
 class Turned:
     """A surface of revolution about the y axis, closed by flat ends: rings from the bottom up.
 
-    `heights` and `radii` (n,) in units of the scene, `colours` (n, 3) and the upper end's `top` (3,) linear, 0 to 1.
+    `heights` and `radii` (n,) in units of the scene, `colours` (n, 3) and the upper end's `top`
+    (3,) linear, 0 to 1.
     """
 
     heights: Floats
@@ -95,7 +106,12 @@ class Turned:
         """The same surface, of `rings` rings at equal distances."""
         heights = np.linspace(self.heights[0], self.heights[-1], rings)
         colours = [np.interp(heights, self.heights, channel) for channel in self.colours.T]
-        return Turned(heights, np.interp(heights, self.heights, self.radii), np.stack(colours, axis=1), self.top)
+        return Turned(
+            heights,
+            np.interp(heights, self.heights, self.radii),
+            np.stack(colours, axis=1),
+            self.top,
+        )
 
     def to_glb(self, segments: int) -> bytes:
         """One mesh with smooth normals and vertex colours."""
@@ -106,36 +122,53 @@ class Turned:
         profile = self.radii[:, None, None] * circle + self.heights[:, None, None] * up
         sides = self.normals[:, :1, None] * circle + self.normals[:, 1:, None] * up
         # An end has a rim of its own, for its normal and colour, and a middle.
-        ends = np.concatenate([profile[0], [up * self.heights[0]], profile[-1], [up * self.heights[-1]]])
+        ends = np.concatenate(
+            [profile[0], [up * self.heights[0]], profile[-1], [up * self.heights[-1]]]
+        )
         vertices = np.concatenate([profile.reshape(-1, 3), ends])
         normals = np.concatenate([sides.reshape(-1, 3), np.repeat([-up, up], segments + 1, axis=0)])
         colours = np.concatenate(
-            [np.repeat(self.colours, segments, axis=0), np.repeat([self.colours[0], self.top], segments + 1, axis=0)]
+            [
+                np.repeat(self.colours, segments, axis=0),
+                np.repeat([self.colours[0], self.top], segments + 1, axis=0),
+            ]
         )
 
         here, there = np.arange(segments), np.roll(np.arange(segments), -1)
         lower = (np.arange(rings - 1) * segments)[:, None]
-        quads = np.stack([lower + here, lower + there, lower + there + segments, lower + here + segments], axis=-1)
+        quads = np.stack(
+            [lower + here, lower + there, lower + there + segments, lower + here + segments],
+            axis=-1,
+        )
         bottom, top = rings * segments, rings * segments + segments + 1
         faces = np.concatenate(
             [
                 quads[..., [0, 1, 2]].reshape(-1, 3),
                 quads[..., [0, 2, 3]].reshape(-1, 3),
-                np.stack([bottom + there, bottom + here, np.full(segments, bottom + segments)], axis=1),
+                np.stack(
+                    [bottom + there, bottom + here, np.full(segments, bottom + segments)], axis=1
+                ),
                 np.stack([top + here, top + there, np.full(segments, top + segments)], axis=1),
             ]
         )
         opaque = np.column_stack([colours, np.ones(len(colours))])
-        mesh = Trimesh(vertices, faces, vertex_normals=normals, vertex_colors=_bytes(opaque), process=False)
+        mesh = Trimesh(
+            vertices, faces, vertex_normals=normals, vertex_colors=_bytes(opaque), process=False
+        )
         return cast(bytes, mesh.export(file_type="glb", include_normals=True))
 
     def to_ply(self, count: int) -> bytes:
-        """`count` round Gaussians spread evenly over the surface, in the 3DGS format of interfaces.md.
+        """`count` round Gaussians spread evenly over the surface, in the 3DGS format of
+        interfaces.md.
 
-        Splats are not lit: their colours are those of the surface lit for a prompt, its back like its front.
+        Splats are not lit: their colours are those of the surface lit for a prompt, its back like
+        its front.
         """
-        # Ends are rings too, of shrinking radius at one height: rings from the lower middle to the upper one.
-        heights = np.concatenate([self.heights[:1], self.heights, self.heights[-1:], self.heights[-1:]])
+        # Ends are rings too, of shrinking radius at one height: rings from the lower middle to the
+        # upper one.
+        heights = np.concatenate(
+            [self.heights[:1], self.heights, self.heights[-1:], self.heights[-1:]]
+        )
         radii = np.concatenate([[0.0], self.radii, [self.radii[-1], 0.0]])
         colours = np.concatenate([self.colours[:1], self.colours, [self.top, self.top]])
         slopes = np.concatenate([-_UPWARD, self.normals, _UPWARD, _UPWARD])
@@ -148,7 +181,9 @@ class Turned:
         # Between two rings the area grows with the square of the radius.
         radius = np.sqrt(radii[low] ** 2 + (radii[low + 1] ** 2 - radii[low] ** 2) * (ring - low))
         around = np.stack([np.sin(number * _GOLDEN), np.cos(number * _GOLDEN)], axis=1)
-        points = np.insert(radius[:, None] * around, 1, np.interp(ring, np.arange(len(heights)), heights), axis=1)
+        points = np.insert(
+            radius[:, None] * around, 1, np.interp(ring, np.arange(len(heights)), heights), axis=1
+        )
         normals = np.insert(slopes[nearest, :1] * around, 1, slopes[nearest, 1], axis=1)
         front = np.array([1, 1, -1]) ** (points[:, 2:] < 0)
         light = _shade(points * front, normals * front)
@@ -159,7 +194,8 @@ class Turned:
 
 
 def rebuild(picture: bytes, *, seed: int, skill: Skill, output_format: str) -> bytes:
-    """A prompt's picture as a GLB or PLY file (`output_format`). The same arguments give the same bytes.
+    """A prompt's picture as a GLB or PLY file (`output_format`). The same arguments give the same
+    bytes.
 
     Raises ValueError for what is no picture of an object on white.
     """
@@ -192,21 +228,28 @@ def _half_widths(image: Image.Image) -> Floats:
     """Half the object's width in each row, in pixels, partly covered ones counted by their part."""
     dark = ImageChops.invert(functools.reduce(ImageChops.darker, image.split()))
     near, least = (
-        np.asarray(dark.filter(filter_(3)), float) for filter_ in (ImageFilter.MaxFilter, ImageFilter.MinFilter)
+        np.asarray(dark.filter(filter_(3)), float)
+        for filter_ in (ImageFilter.MaxFilter, ImageFilter.MinFilter)
     )
     # Only pixels next to white are partly covered; those next to another colour are not.
-    covered = np.where(least > _WHITE, 1.0, np.where(near > _WHITE, np.asarray(dark) / np.maximum(near, 1), 0.0))
+    covered = np.where(
+        least > _WHITE, 1.0, np.where(near > _WHITE, np.asarray(dark) / np.maximum(near, 1), 0.0)
+    )
     return np.asarray(covered.sum(axis=1) / 2)
 
 
 def _project(points: Floats) -> tuple[Floats, Floats]:
-    """Columns from the middle, and rows from the top, in pixels, of points (..., 3) with the camera in front."""
+    """Columns from the middle, and rows from the top, in pixels, of points (..., 3) with the camera
+    in front.
+    """
     depth = _DISTANCE - points @ _TO_CAMERA
     return _FOCAL * points[..., 0] / depth, SIDE / 2 - _FOCAL * (points @ _UP) / depth
 
 
 def _radii(half_widths: Floats, heights: Floats) -> Floats:
-    """At each height the largest circle about the axis that the silhouette has room for: the visual hull."""
+    """At each height the largest circle about the axis that the silhouette has room for: the visual
+    hull.
+    """
     angles = np.linspace(-math.pi / 2, math.pi / 2, 25)
     circle = np.stack([np.cos(angles), np.zeros(len(angles)), np.sin(angles)], axis=1)
     rows = np.arange(SIDE) + 0.5
@@ -224,7 +267,9 @@ def _radii(half_widths: Floats, heights: Floats) -> Floats:
 
 
 def _without_cones(heights: Floats, radii: Floats) -> slice:
-    """The rings without the ends that come from seeing flat ends at an angle: cones as steep as the view."""
+    """The rings without the ends that come from seeing flat ends at an angle: cones as steep as the
+    view.
+    """
     steep = 0.8 * _CAMERA[2] / np.maximum(_CAMERA[1] - heights, 0.01)
     slope = np.gradient(radii, heights)
     start, end = 0, len(radii)
@@ -253,22 +298,28 @@ def _coloured(shape: Turned, pixels: Floats) -> Turned:
     nearest = known[np.abs(np.arange(len(rows))[:, None] - known).argmin(axis=1)]
     end = int(_project(shape.middle)[1][0])
     upward = np.array([[0.0, 1.0, 0.0]])
-    top = np.clip(middle[end] ** _GAMMA / _shade(shape.middle, upward), 0, 1) if whole[end] else colours[known[-1]]
+    top = (
+        np.clip(middle[end] ** _GAMMA / _shade(shape.middle, upward), 0, 1)
+        if whole[end]
+        else colours[known[-1]]
+    )
     return replace(shape, colours=colours[nearest], top=top)
 
 
 def _shade(points: Floats, normals: Floats) -> Floats:
     """The light (n,) that comes from white at points of the front with normals, both (n, 3).
 
-    Source: interfaces.md's light and glTF's metallic-roughness model, as the renderer has it for a mesh with colours
-    and no material: metallic 0.2, roughness 0.8.
+    Source: interfaces.md's light and glTF's metallic-roughness model, as the renderer has it for a
+    mesh with colours and no material: metallic 0.2, roughness 0.8.
     """
     to_camera = _CAMERA - points
     to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
     between = to_camera + _TO_LIGHT
     between /= np.linalg.norm(between, axis=1, keepdims=True)
     light = np.clip(normals @ _TO_LIGHT, 0.001, 1)
-    view, half = (np.clip((normals * other).sum(axis=1), 0.001, 1) for other in (to_camera, between))
+    view, half = (
+        np.clip((normals * other).sum(axis=1), 0.001, 1) for other in (to_camera, between)
+    )
     reflected = 0.232 + 0.768 * (1 - (to_camera * between).sum(axis=1)) ** 5
     rest = 1.8**2 / 8
     hidden = view / (view * (1 - rest) + rest) * light / (light * (1 - rest) + rest)
@@ -280,13 +331,25 @@ def _shade(points: Floats, normals: Floats) -> Floats:
 def _splats(points: Floats, colours: Floats, radius: float) -> bytes:
     """Round opaque Gaussians at points (n, 3), of colours (n, 3) and one radius, as a 3DGS PLY.
 
-    The renderer moves the mean of all to the origin, makes the longest side 1.5, and looks from 2.5 away. Unseen ones,
-    at the height of `_EDGE` above and below, see to it that what is seen stays where it is and as large as a mesh.
+    The renderer moves the mean of all to the origin, makes the longest side 1.5, and looks from 2.5
+    away. Unseen ones, at the height of `_EDGE` above and below, see to it that what is seen stays
+    where it is and as large as a mesh.
     """
     shift = points[:, 1].sum() / _EDGE
     above, below = 1 + max(0, round(-shift)), 1 + max(0, round(shift))
     count = len(points) + above + below
-    names = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2"]
+    names = [
+        "x",
+        "y",
+        "z",
+        "f_dc_0",
+        "f_dc_1",
+        "f_dc_2",
+        "opacity",
+        "scale_0",
+        "scale_1",
+        "scale_2",
+    ]
     names += ["rot_0", "rot_1", "rot_2", "rot_3"]
     rows = np.zeros((count, len(names)), "<f4")
     rows[: len(points), :3] = points
@@ -296,7 +359,9 @@ def _splats(points: Floats, colours: Floats, radius: float) -> bytes:
     rows[:, 7:10] = math.log(radius)
     rows[:, 10] = 1
     properties = "".join(f"property float {name}\n" for name in names)
-    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\n{properties}end_header\n"
+    header = (
+        f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\n{properties}end_header\n"
+    )
     return header.encode() + rows.tobytes()
 
 

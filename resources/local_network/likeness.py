@@ -1,4 +1,6 @@
-"""How much a grid of four views looks like a prompt's picture, as the local network's judge sees it. No I/O."""
+"""How much a grid of four views looks like a prompt's picture, as the local network's judge sees
+it. No I/O.
+"""
 
 import math
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ _POINTS = 1.8  # for each doubling of the difference
 
 @dataclass(frozen=True)
 class Look:
-    """What a view shows, cut out and brought to one size: colours (96, 96, 3) and how far each pixel is covered."""
+    """What a view shows, cut out and brought to one size: colours (96, 96, 3) and how far each
+    pixel is covered.
+    """
 
     colours: Floats
     covered: Floats
@@ -31,7 +35,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a view, or a whole grid, differs from the prompt: in outline and in colour, each from 0 to 1."""
+    """How a view, or a whole grid, differs from the prompt: in outline and in colour, each from 0
+    to 1.
+    """
 
     outline: float
     colour: float
@@ -67,7 +73,8 @@ def difference(prompt: Look | None, grid: list[Look | None]) -> Difference:
     found = [_difference(prompt, view) for view in grid]
     best = min(found, key=lambda each: each.whole)
     outline, colour = (
-        _BEST * getattr(best, part) + (1 - _BEST) * sum(getattr(each, part) for each in found) / len(found)
+        _BEST * getattr(best, part)
+        + (1 - _BEST) * sum(getattr(each, part) for each in found) / len(found)
         for part in ("outline", "colour")
     )
     return Difference(outline, colour)
@@ -85,10 +92,21 @@ def in_words(found: Difference) -> str:
     said = [
         words
         for amount, grades in (
-            (found.outline, ((0.3, "another object"), (0.08, "outline differs"), (0.035, "outline is a little off"))),
+            (
+                found.outline,
+                (
+                    (0.3, "another object"),
+                    (0.08, "outline differs"),
+                    (0.035, "outline is a little off"),
+                ),
+            ),
             (
                 found.colour,
-                ((0.15, "colours are wrong"), (0.08, "colours are off"), (0.04, "colours are a little off")),
+                (
+                    (0.15, "colours are wrong"),
+                    (0.08, "colours are off"),
+                    (0.04, "colours are a little off"),
+                ),
             ),
         )
         for words in [next((words for least, words in grades if amount > least), "")]
@@ -103,7 +121,12 @@ def _difference(one: Look | None, other: Look | None) -> Difference:
     both = np.minimum(one.covered, other.covered)
     either = np.maximum(one.covered, other.covered)
     red, green, blue = np.moveaxis(one.colours - other.colours, -1, 0)
-    # Contrasts of colour; lightness counts for less, since light falls on each view from another side.
-    off = (np.abs(red - green) + np.abs((red + green) / 2 - blue)) / 2 + np.abs(red + green + blue) / 12
+    # Contrasts of colour; lightness counts for less, since light falls on each view from another
+    # side.
+    off = (np.abs(red - green) + np.abs((red + green) / 2 - blue)) / 2 + np.abs(
+        red + green + blue
+    ) / 12
     shared = float(both.sum())
-    return Difference(1 - shared / float(either.sum()), float((off * both).sum()) / shared if shared else 1.0)
+    return Difference(
+        1 - shared / float(either.sum()), float((off * both).sum()) / shared if shared else 1.0
+    )

@@ -1,7 +1,9 @@
-"""A local miner as a process: it watches the repository and the chain, commits, generates, and serves from its own CDN.
+"""A local miner as a process: it watches the repository and the chain, commits, generates, and
+serves from its own CDN.
 
-`python -m resources.local_network.miner NAME --network FOLDER --repository PATH`, with the chain's settings in the
-environment. What it has done is in `FOLDER/miners/NAME`, from where it goes on after a restart.
+`python -m resources.local_network.miner NAME --network FOLDER --repository PATH`, with the chain's
+settings in the environment. What it has done is in `FOLDER/miners/NAME`, from where it goes on
+after a restart.
 """
 
 import argparse
@@ -25,8 +27,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from gen404_assets.competition.faults import InfrastructureFault
 from resources.chain import local_folder, open_chain
-from resources.faults import InfrastructureFault
 from resources.local_network import chain
 from resources.local_network.cast import Member, member
 from resources.local_network.lathe import Skill, rebuild
@@ -42,9 +44,11 @@ _NICE = 10
 
 
 def publish_code(network: Path, member_: Member, number: int, output_format: str) -> str:
-    """Publish the member's code for round `number`: how to run it goes to the network's `code.json`; its commit.
+    """Publish the member's code for round `number`: how to run it goes to the network's
+    `code.json`; its commit.
 
-    `code.json` gives for "owner/name@commit" the command that serves the container, once `--port N` is appended.
+    `code.json` gives for "owner/name@commit" the command that serves the container, once `--port N`
+    is appended.
     """
     commit = member_.commit(hotkey(member_), number)
     command = [sys.executable, "-m", "resources.local_network.container", "--format", output_format]
@@ -54,7 +58,9 @@ def publish_code(network: Path, member_: Member, number: int, output_format: str
         fcntl.flock(lock, fcntl.LOCK_EX)
         code = _read_json(path, {})
         if code.get(f"{member_.repo}@{commit}") != command:
-            _write(path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode())
+            _write(
+                path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode()
+            )
     return commit
 
 
@@ -84,7 +90,9 @@ class Competition:
         self._round: Round | None = None
 
     def round(self) -> Round | None:
-        """The round under way, None before the first. Raises InfrastructureFault if git can't be asked."""
+        """The round under way, None before the first. Raises InfrastructureFault if git can't be
+        asked.
+        """
         head = self._git("rev-parse", "--verify", "--quiet", "refs/heads/main").decode().strip()
         if head != self._head:
             self._round = self._read_round(head) if head else None
@@ -96,7 +104,9 @@ class Competition:
         if state is None or config is None:
             return None
         names = ("schedule.json", "seed.json", "prompts.txt")
-        *files, prompts = self._read(head, *(f"rounds/{state['current_round']}/{name}" for name in names))
+        *files, prompts = self._read(
+            head, *(f"rounds/{state['current_round']}/{name}" for name in names)
+        )
         schedule, seed = map(_parsed, files)
         if schedule is None:
             return None
@@ -131,7 +141,9 @@ class Competition:
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         command = ["git", "--git-dir", self._repository, *arguments]
         try:
-            done = subprocess.run(command, input=data, capture_output=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603
+            done = subprocess.run(
+                command, input=data, capture_output=True, timeout=_GIT_SECONDS, check=False
+            )  # noqa: S603
         except (OSError, subprocess.TimeoutExpired) as error:
             raise InfrastructureFault(f"git {arguments[0]}: {error}") from error
         return done.stdout
@@ -140,7 +152,9 @@ class Competition:
 class Miner:
     """One member at work. `step` does what is due and can be called for ever."""
 
-    def __init__(self, member_: Member, network: Path, repository: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, member_: Member, network: Path, repository: str, environment: Mapping[str, str]
+    ) -> None:
         folder = local_folder(environment.get("SUBTENSOR_NETWORK", ""))
         if folder is None:
             raise ValueError("SUBTENSOR_NETWORK must be a local chain's file:// URL")
@@ -155,7 +169,9 @@ class Miner:
         self.cdn = Cdn(member_, self._folder)
 
     def step(self) -> None:
-        """Commit, or generate, if it is time to. Raises InfrastructureFault; the next step tries again."""
+        """Commit, or generate, if it is time to. Raises InfrastructureFault; the next step tries
+        again.
+        """
         current = self._competition.round()
         if current is None:
             return
@@ -198,7 +214,9 @@ class Miner:
             block = chain.commit(self._environment, who.name, who.garbage or text)
         _write(
             self._folder / "commitments.json",
-            json.dumps({**done, str(current.number): {"block": block, **commitment}}, indent=2).encode(),
+            json.dumps(
+                {**done, str(current.number): {"block": block, **commitment}}, indent=2
+            ).encode(),
         )
         _say(f"round {current.number}: committed in block {block}")
 
@@ -208,7 +226,9 @@ class Miner:
             return {}
         cdn_url = f"{self.cdn.url}/{current.number}"
         if not self._member.copies:
-            commit = publish_code(self._network, self._member, current.number, current.output_format)
+            commit = publish_code(
+                self._network, self._member, current.number, current.output_format
+            )
             return {"repo": self._member.repo, "commit": commit, "cdn_url": cdn_url}
         copied = hotkey(member(self._member.copies))
         with closing(open_chain(self._environment)) as opened:
@@ -224,14 +244,21 @@ class Miner:
 
 
 def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
-    """Make the files from their prompts' URLs, without disturbing who else works on this machine."""
+    """Make the files from their prompts' URLs, without disturbing who else works on this
+    machine.
+    """
     os.nice(_NICE)  # of this thread alone, on Linux
     started = time.monotonic()
     with httpx2.Client(timeout=_FETCH_SECONDS, trust_env=False) as client:
         for path, url in missing.items():
             try:
                 picture = client.get(url).raise_for_status().content
-                made = rebuild(picture, seed=current.seed or 0, skill=skill, output_format=current.output_format)
+                made = rebuild(
+                    picture,
+                    seed=current.seed or 0,
+                    skill=skill,
+                    output_format=current.output_format,
+                )
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 _say(f"round {current.number}: {path.stem}: {error}")
                 continue  # the next step tries this one again
@@ -241,14 +268,20 @@ def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
 
 
 class Cdn:
-    """The member's files over HTTP on loopback, as `/{round}/{stem}.{format}`; the port stays the same for good."""
+    """The member's files over HTTP on loopback, as `/{round}/{stem}.{format}`; the port stays the
+    same for good.
+    """
 
     def __init__(self, member_: Member, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / "port"
         try:
-            self._server = _Server(("127.0.0.1", int(kept.read_text()) if kept.exists() else 0), _Answer)
-        except OSError:  # somebody else has the port now: what was committed is lost, the next round is not
+            self._server = _Server(
+                ("127.0.0.1", int(kept.read_text()) if kept.exists() else 0), _Answer
+            )
+        except (
+            OSError
+        ):  # somebody else has the port now: what was committed is lost, the next round is not
             self._server = _Server(("127.0.0.1", 0), _Answer)
         self._server.member, self._server.folder = member_, folder
         _write(kept, str(self._server.server_port).encode())
@@ -283,13 +316,17 @@ class _Answer(BaseHTTPRequestHandler):
             self.end_headers()
         elif not (number.isdigit() and file.is_file()):
             self.send_error(404)
-        elif self.server.member.failing_cdn and (fault := sha256(path.name.encode()).digest()[0] % 8):
+        elif self.server.member.failing_cdn and (
+            fault := sha256(path.name.encode()).digest()[0] % 8
+        ):
             self._fail(fault, file)
         else:
             self._send(file.read_bytes())
 
     def _fail(self, fault: int, file: Path) -> None:
-        """Seven of eight files: an error, a connection closed without a word, half a file, or nothing for long."""
+        """Seven of eight files: an error, a connection closed without a word, half a file, or
+        nothing for long.
+        """
         if fault == 1:
             time.sleep(_HANG_SECONDS)
         elif fault == 2:
@@ -330,14 +367,22 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Work until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m resources.local_network.miner", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m resources.local_network.miner", description=__doc__
+    )
     parser.add_argument("member", type=member, metavar="NAME", help="one of the cast")
-    parser.add_argument("--network", type=Path, required=True, help="the folder of the local network")
-    parser.add_argument("--repository", required=True, help="the competition's bare repository, a path")
+    parser.add_argument(
+        "--network", type=Path, required=True, help="the folder of the local network"
+    )
+    parser.add_argument(
+        "--repository", required=True, help="the competition's bare repository, a path"
+    )
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    importlib.import_module("bittensor")  # takes seconds on a busy machine: better now than when it is time to commit
+    importlib.import_module(
+        "bittensor"
+    )  # takes seconds on a busy machine: better now than when it is time to commit
     miner = Miner(arguments.member, arguments.network, arguments.repository, os.environ)
     _say(f"{arguments.member.name}: {hotkey(arguments.member)}, CDN at {miner.cdn.url}")
     while True:

@@ -1,4 +1,6 @@
-"""What the prompts of the local network show: turned objects, each made up from its name, and their pictures."""
+"""What the prompts of the local network show: turned objects, each made up from its name, and their
+pictures.
+"""
 
 import colorsys
 import io
@@ -26,7 +28,17 @@ _PROFILES = {
     "bottle": ((0, 1.9), (0.4, 2.1), (5.6, 2.1), (7.2, 0.8), (9.2, 0.7), (9.3, 1.0), (10, 1.0)),
     "lamp": ((0, 2.4), (0.7, 2.3), (0.9, 0.5), (4.8, 0.5), (5.0, 3.6), (10, 1.7)),
     "goblet": ((0, 2.3), (0.5, 1.9), (1.2, 0.5), (4.2, 0.4), (5.2, 1.9), (7.5, 2.7), (10, 2.3)),
-    "pawn": ((0, 2.8), (1, 2.8), (1.4, 2.0), (5.6, 0.9), (5.8, 1.7), (6.3, 1.7), (6.5, 0.8), (8.2, 1.9), (10, 0.4)),
+    "pawn": (
+        (0, 2.8),
+        (1, 2.8),
+        (1.4, 2.0),
+        (5.6, 0.9),
+        (5.8, 1.7),
+        (6.3, 1.7),
+        (6.5, 0.8),
+        (8.2, 1.9),
+        (10, 0.4),
+    ),
     "rook": ((0, 3.0), (1.1, 2.9), (1.5, 2.0), (6.6, 1.5), (7.2, 2.2), (10, 2.3)),
     "candlestick": (
         (0, 3.0),
@@ -39,18 +51,41 @@ _PROFILES = {
         (8.6, 2.0),
         (10, 1.8),
     ),
-    "bell": ((0, 3.6), (0.6, 3.5), (3.5, 2.3), (6.5, 1.8), (7.6, 0.5), (8.0, 0.4), (9, 0.8), (10, 0.3)),
+    "bell": (
+        (0, 3.6),
+        (0.6, 3.5),
+        (3.5, 2.3),
+        (6.5, 1.8),
+        (7.6, 0.5),
+        (8.0, 0.4),
+        (9, 0.8),
+        (10, 0.3),
+    ),
     "hourglass": ((0, 2.8), (0.8, 2.7), (1.0, 2.1), (5, 0.4), (9.0, 2.1), (9.2, 2.7), (10, 2.8)),
     "bowl": ((0, 1.6), (0.9, 1.3), (1.6, 1.0), (4.5, 4.0), (7.2, 4.6), (8, 4.5)),
-    "top": ((0, 0.3), (1.5, 0.6), (4.5, 3.8), (5.5, 4.0), (6.8, 1.2), (7.4, 0.5), (9.4, 0.5), (10, 0.8)),
+    "top": (
+        (0, 0.3),
+        (1.5, 0.6),
+        (4.5, 3.8),
+        (5.5, 4.0),
+        (6.8, 1.2),
+        (7.4, 0.5),
+        (9.4, 0.5),
+        (10, 0.8),
+    ),
 }
 KINDS = tuple(_PROFILES)
 
 
 def make_object(name: str) -> Turned:
-    """The object of this name, `{kind}-{anything}`, always the same, within ±0.5; KeyError for an unknown kind."""
+    """The object of this name, `{kind}-{anything}`, always the same, within ±0.5; KeyError for an
+    unknown kind.
+    """
     rng = random.Random(name)  # noqa: S311
-    points = [(height, radius * rng.uniform(0.75, 1.25)) for height, radius in _PROFILES[name.partition("-")[0]]]
+    points = [
+        (height, radius * rng.uniform(0.75, 1.25))
+        for height, radius in _PROFILES[name.partition("-")[0]]
+    ]
     slant = rng.uniform(-0.8, 0.8)
     inner = [(height + slant * _bump(height, points[-1][0]), radius) for height, radius in points]
     heights = np.linspace(inner[0][0], inner[-1][0], _RINGS)
@@ -103,7 +138,9 @@ def _smooth(heights: Floats, points: list[tuple[float, float]]) -> Floats:
 
 
 def _bands(rng: random.Random) -> tuple[Floats, Floats]:
-    """Colours (rings, 3) of three to seven bands, no two neighbours alike, and one for the upper end."""
+    """Colours (rings, 3) of three to seven bands, no two neighbours alike, and one for the upper
+    end.
+    """
     hue = rng.random()
     palette = [
         colorsys.hsv_to_rgb(hue + part, rng.uniform(0.7, 1.0), rng.uniform(0.35, 1.0))

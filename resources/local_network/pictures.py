@@ -1,4 +1,6 @@
-"""A picture descriptor for the local network, which looks at pictures on a CPU without a model to download."""
+"""A picture descriptor for the local network, which looks at pictures on a CPU without a model to
+download.
+"""
 
 from collections.abc import Sequence
 
@@ -12,8 +14,8 @@ VIEW = 518
 GAP = 5
 _SIDE = 128  # to which a view is reduced, pixels
 _WHITE = 255
-# Weights of the parts of a view's vector: lightness, red against green, yellow against blue; then the bands of each
-# from fine to coarse.
+# Weights of the parts of a view's vector: lightness, red against green, yellow against blue; then
+# the bands of each from fine to coarse.
 _CHANNELS = (0.4, 0.3, 0.3)
 _LEVELS = 2
 _NOTHING = 0.05  # what all views have in common, so that empty ones have a vector too
@@ -21,11 +23,13 @@ _FAINT = 0.02  # a band's root mean square below which it counts for little: noi
 
 
 class PictureEmbedder:
-    """An embedder that needs numpy and Pillow alone; its cosine distances behave like a perceptual model's.
+    """An embedder that needs numpy and Pillow alone; its cosine distances behave like a perceptual
+    model's.
 
-    A view becomes small pictures of its lightness and two colour contrasts, cut into bands of detail; each band is
-    brought to one length, so that outline and colour, coarse and fine, count alike. Bands are differences, hence
-    of no sign, and other objects' vectors have little in common.
+    A view becomes small pictures of its lightness and two colour contrasts, cut into bands of
+    detail; each band is brought to one length, so that outline and colour, coarse and fine, count
+    alike. Bands are differences, hence of no sign, and other objects' vectors have little in
+    common.
     """
 
     @property
@@ -34,7 +38,9 @@ class PictureEmbedder:
 
     def embed(self, pictures: Sequence[Image.Image]) -> Floats:
         """One vector for each RGB picture, whatever else is in the batch."""
-        return np.stack([np.concatenate([_described(view) for view in views(picture)]) for picture in pictures])
+        return np.stack(
+            [np.concatenate([_described(view) for view in views(picture)]) for picture in pictures]
+        )
 
 
 def views(picture: Image.Image) -> list[Image.Image]:

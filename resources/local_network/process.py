@@ -1,4 +1,6 @@
-"""Child processes of the local network: each logs to a file, dies with its parent, and is ended with all it started."""
+"""Child processes of the local network: each logs to a file, dies with its parent, and is ended
+with all it started.
+"""
 
 import ctypes
 import os
@@ -13,8 +15,12 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # looked up before any fork
 
 
-def start(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Start a process in a session of its own. Call it from the main thread: the child dies with the calling one."""
+def start(
+    argv: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """Start a process in a session of its own. Call it from the main thread: the child dies with
+    the calling one.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as handle:
         return subprocess.Popen(  # noqa: S603 -- our own commands
@@ -29,7 +35,9 @@ def start(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> "su
 
 
 def stop(processes: "Iterable[subprocess.Popen[bytes]]", patience: float = 5.0) -> None:
-    """End processes and whatever runs in their sessions: politely, then for good after `patience` seconds."""
+    """End processes and whatever runs in their sessions: politely, then for good after `patience`
+    seconds.
+    """
     running = list(processes)
     for process in running:
         _signal(process.pid, signal.SIGTERM)

@@ -1,7 +1,9 @@
-"""The person of the local network who reads candidates' source code: whoever is to be audited gets a verdict.
+"""The person of the local network who reads candidates' source code: whoever is to be audited gets
+a verdict.
 
-`python -m resources.local_network.reviewer --repository PATH --seconds N [--fail OWNER/NAME ...]`: each request of the
-round under way is answered after some seconds with `gen404 source-audit`, as an operator would.
+`python -m resources.local_network.reviewer --repository PATH --seconds N [--fail OWNER/NAME ...]`:
+each request of the round under way is answered after some seconds with `gen404 source-audit`, as an
+operator would.
 """
 
 import argparse
@@ -26,9 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for hotkey, repo in _waiting(options.repository):
             time.sleep(options.seconds)
             bad = repo in options.fail
-            verdict = ("failed", "The code is another's.") if bad else ("passed", "The code is the miner's own.")
+            verdict = (
+                ("failed", "The code is another's.")
+                if bad
+                else ("passed", "The code is the miner's own.")
+            )
             command = ["source-audit", hotkey, verdict[0], "--reason", verdict[1]]
-            subprocess.run([sys.executable, "-m", "gen404_assets.cli", *command], check=False)  # noqa: S603
+            subprocess.run(
+                [sys.executable, "-m", "gen404_assets.commands.cli", *command], check=False
+            )  # noqa: S603
         time.sleep(_POLL)
 
 

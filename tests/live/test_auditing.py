@@ -1,4 +1,6 @@
-"""Baselines and audits: what a person changes meanwhile stands, a hiccup costs no pods, no image holds up a round."""
+"""Baselines and audits: what a person changes meanwhile stands, a hiccup costs no pods, no image
+holds up a round.
+"""
 
 import json
 from collections.abc import Callable
@@ -6,18 +8,20 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.live.auditing import audit_candidates, make_baseline
 from gen404_assets.live.judging import judge_matches
-from resources.faults import InfrastructureFault
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import dueling, generating, now, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import dueling, generating, now, work
 
 PATH = f"rounds/0/{LEADER}/generated.json"
 
 
-def instead(outside: SimulatedOutside, regenerate: Callable[..., Any], patch: pytest.MonkeyPatch) -> None:
+def instead(
+    outside: SimulatedOutside, regenerate: Callable[..., Any], patch: pytest.MonkeyPatch
+) -> None:
     patch.setattr(outside, "regenerate", regenerate)
 
 
@@ -33,7 +37,9 @@ def test_g11_a_leader_without_an_image_is_closed_by_rule() -> None:
     assert all(output.attempts == 3 and output.png is None for _, output in baseline.items())
 
 
-def test_g16_what_a_person_changes_in_the_results_while_they_are_made_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g16_what_a_person_changes_in_the_results_while_they_are_made_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     outside = generating(MINERS[:1])
     regenerate, typed = outside.regenerate, b"{}"
 
@@ -74,9 +80,25 @@ def test_pods_of_a_run_before_are_kept_in_the_statistics() -> None:
     outside.judging.penalty = lambda url: 9 if LEADER in url else 1
     judge_matches(work(outside))
     path = f"rounds/0/{MINERS[0]}/pod_stats.json"
-    pod: dict[str, Any] = {"pod_id": "miner-00-x-0", "processed": 1, "successful": 1, "hard_failed": 0}
-    pod |= {"hard_overtime": 0, "time_min": 1.0, "time_max": 1.0, "time_avg": 1.0, "time_median": 1.0}
-    pod |= {"marked_bad": False, "retry_cumulative_delta": 0.0, "retry_delta_count": 0, "termination_reason": None}
+    pod: dict[str, Any] = {
+        "pod_id": "miner-00-x-0",
+        "processed": 1,
+        "successful": 1,
+        "hard_failed": 0,
+    }
+    pod |= {
+        "hard_overtime": 0,
+        "time_min": 1.0,
+        "time_max": 1.0,
+        "time_avg": 1.0,
+        "time_median": 1.0,
+    }
+    pod |= {
+        "marked_bad": False,
+        "retry_cumulative_delta": 0.0,
+        "retry_delta_count": 0,
+        "termination_reason": None,
+    }
     outside.repository.commit({path: json.dumps({"miner-00-x-0": pod}).encode()}, "Update")
     audit_candidates(work(outside))
     assert now(outside).audits.names == [MINERS[0]]

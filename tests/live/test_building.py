@@ -1,9 +1,13 @@
-"""The builds: what GitHub says is recorded, what it doesn't say changes nothing, until the deadline."""
+"""The builds: what GitHub says is recorded, what it doesn't say changes nothing, until the
+deadline.
+"""
 
 import pytest
 
+from gen404_assets.commands.operating import resume_round
 from gen404_assets.competition.audits import NO_IMAGE, GenerationAudits, reject_unmeasured
 from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.submissions import Submission, Submissions
@@ -11,11 +15,9 @@ from gen404_assets.live.auditing import audit_candidates
 from gen404_assets.live.building import track_builds
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.opening import open_round
-from gen404_assets.operating import resume_round
-from resources.faults import InfrastructureFault
-from tests.live.outside import SimulatedBuilds, SimulatedOutside
-from tests.live.rounds import dueling_with, generating, now, opened, reveal, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.outside import SimulatedBuilds, SimulatedOutside
+from simulators.rounds import dueling_with, generating, now, opened, reveal, work
 
 HOUR = 3600 // 12
 """In blocks."""
@@ -51,7 +53,9 @@ def test_builds_are_followed_until_all_have_ended() -> None:
     assert statuses(outside) == ["success", "failure"]
     builds = now(outside).builds
     assert builds is not None
-    assert (builds[MINERS[0]].docker_image or "").endswith(f"/{MINERS[0][:10].lower()}:0123456-mesh-0")
+    assert (builds[MINERS[0]].docker_image or "").endswith(
+        f"/{MINERS[0][:10].lower()}:0123456-mesh-0"
+    )
     assert outside.repository.messages.count("Update build statuses for round 0") == 2
     assert any("502" in line for line in said)
 
@@ -67,7 +71,9 @@ def test_g6_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline()
 def test_g1_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> None:
     outside = generating(MINERS[:1])
     outside.chain.number = 600 + 5 * 3600 // 12
-    outside.builds = Told(outside, "status 502", "status 403", BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = Told(
+        outside, "status 502", "status 403", BuildRun(ended=True, jobs={MINERS[0]: "success"})
+    )
     track_builds(work(outside))
     assert statuses(outside) == ["success"]
 
@@ -118,7 +124,11 @@ def test_a_later_commit_to_the_submissions_does_not_move_the_deadline_before_the
     """A person may enter submissions days before the window closes."""
     outside = opened()
     entry = Submission(
-        repo="owner/model", commit="a" * 40, cdn_url="https://a.example", revealed_at_block=5, round="mesh-0"
+        repo="owner/model",
+        commit="a" * 40,
+        cdn_url="https://a.example",
+        revealed_at_block=5,
+        round="mesh-0",
     )
     content = Submissions({MINERS[0]: entry}).to_bytes()
     outside.repository.commit({"rounds/0/submissions.json": content}, "By hand")
@@ -161,7 +171,9 @@ def test_what_a_verdict_rests_on_is_not_mended() -> None:
     assert outside.repository.head is before
 
 
-@pytest.mark.parametrize("word", ["cancelled", "startup_failure", "stale", "action_required", "neutral", "skipped"])
+@pytest.mark.parametrize(
+    "word", ["cancelled", "startup_failure", "stale", "action_required", "neutral", "skipped"]
+)
 def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word: str) -> None:
     outside = generating(MINERS[:2])
     note = f"the build of {MINERS[0]} ended as {word}"
@@ -207,7 +219,8 @@ def test_g11_a_build_that_stays_without_an_image_is_rejected_at_last(told: str |
 def reject(outside: SimulatedOutside, hotkey: str) -> None:
     audits = GenerationAudits({hotkey: reject_unmeasured(hotkey, NO_IMAGE)})
     outside.repository.commit(
-        {"rounds/0/generation_audits.json": audits.to_bytes()}, "Update generation audits for round 0"
+        {"rounds/0/generation_audits.json": audits.to_bytes()},
+        "Update generation audits for round 0",
     )
 
 
@@ -231,7 +244,9 @@ def test_a_build_that_a_person_entered_stands(status: str, told: str) -> None:
         f' "status": "{status}", "docker_image": {image}}}}}'
     )
     outside.repository.commit({path: entry.encode()}, "docker image name fixed")
-    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: told, MINERS[1]: "success"}))
+    outside.builds = Told(
+        outside, BuildRun(ended=True, jobs={MINERS[0]: told, MINERS[1]: "success"})
+    )
     track_builds(work(outside))
     assert statuses(outside) == [status, "success"]
     builds = now(outside).builds

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gen404_assets.competition.faults import MinerFault, TryLater
 from gen404_assets.live.cdns import Cdns, File, Limits
-from resources.faults import MinerFault, TryLater
 
 Served = tuple[float, MinerFault | None]
 """Seconds that a try takes, and how it fails."""
@@ -94,7 +94,9 @@ def test_a_cdn_that_asks_for_two_seconds_is_left_alone_for_them() -> None:
     assert not [at for at, _ in found.tries if 0 < at < 2]
 
 
-def test_a_cdn_that_allows_one_file_in_ten_seconds_gives_all_that_its_patience_has_room_for() -> None:
+def test_a_cdn_that_allows_one_file_in_ten_seconds_gives_all_that_its_patience_has_room_for() -> (
+    None
+):
     last = -10.0
 
     def rationed(_: File, now: float) -> Served:
@@ -121,7 +123,9 @@ def test_a_cdn_too_slow_for_ten_at_once_gives_them_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("asked", [None, 1.0, 60.0, 3600.0, 1e300, float("inf")])
-def test_g12_a_cdn_that_never_recovers_is_given_up_when_its_patience_ends(asked: float | None) -> None:
+def test_g12_a_cdn_that_never_recovers_is_given_up_when_its_patience_ends(
+    asked: float | None,
+) -> None:
     found = collect(lambda *_: (0.1, busy(asked)), files=128)
     assert len(found.given_up) == 128
     assert 1700 <= found.seconds <= 1802
@@ -141,7 +145,9 @@ def test_g12_a_cdn_that_serves_bombs_is_given_up() -> None:
 
 
 def test_a_file_that_always_fails_costs_the_others_of_its_miner_nothing() -> None:
-    found = collect(lambda file, _: (0.1, TryLater("HTTP status 500")) if file.stem == "7" else HERE, files=50)
+    found = collect(
+        lambda file, _: (0.1, TryLater("HTTP status 500")) if file.stem == "7" else HERE, files=50
+    )
     assert list(found.given_up) == ["0/7"]
     assert max(found.came.values()) < 60
 
@@ -161,7 +167,9 @@ def test_no_cdn_takes_all_the_slots_while_others_have_files() -> None:
 
 
 def test_others_do_not_wait_for_a_cdn_that_fails() -> None:
-    found = collect(lambda file, _: (0.1, busy(300.0)) if file.hotkey == "0" else HERE, miners=3, files=20)
+    found = collect(
+        lambda file, _: (0.1, busy(300.0)) if file.hotkey == "0" else HERE, miners=3, files=20
+    )
     assert max(at for name, at in found.came.items() if name[0] != "0") < 10
 
 
@@ -177,7 +185,9 @@ def test_25600_files_that_wait_take_no_time_to_speak_of() -> None:
     st.data(),
     st.integers(1, 3),
     st.integers(1, 12),
-    st.builds(Limits, st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.0, 1.0, 60.0, 1800.0])),
+    st.builds(
+        Limits, st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.0, 1.0, 60.0, 1800.0])
+    ),
 )
 def test_g12_whatever_cdns_do_each_file_ends_once_and_the_whole_in_time(
     data: st.DataObject, miners: int, files: int, limits: Limits
@@ -189,5 +199,10 @@ def test_g12_whatever_cdns_do_each_file_ends_once_and_the_whole_in_time(
     )
     served = st.tuples(st.sampled_from([0.0, 0.1, 30.0, 180.0]), outcome)
     found = collect(lambda *_: data.draw(served), miners, files, limits)
-    each = limits.patience + limits.tries * (limits.second_look + 180.0 * files) + 180.0 * files + 300.0
+    each = (
+        limits.patience
+        + limits.tries * (limits.second_look + 180.0 * files)
+        + 180.0 * files
+        + 300.0
+    )
     assert found.seconds <= miners * each + limits.patience

@@ -1,4 +1,6 @@
-"""Matches that stop once nothing can change them, and close ones that are played three times, as reports tell it."""
+"""Matches that stop once nothing can change them, and close ones that are played three times, as
+reports tell it.
+"""
 
 import json
 import time
@@ -8,18 +10,18 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import read_answer
 from gen404_assets.competition.margins import seed_again
 from gen404_assets.competition.prompts import stem
-from gen404_assets.competition.replay.result import FileReplay
-from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
+from gen404_assets.replay.result import FileReplay
+from gen404_assets.replay.rounds import replay_round
 from resources.judge import Answer, Question
-from resources.judgement import read_answer
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import dueling, now, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import dueling, now, work
 
 FINE = MINERS[0]
 PATH = report_path(0, (LEADER, FINE))
@@ -27,7 +29,9 @@ PROMPTS = 12
 
 
 def judged(scores: Callable[[int, int], int], **config: object) -> SimulatedOutside:
-    """A match; `scores` gives what the challenger gets of a prompt (-1, 0, 1) by its place and the question's seed."""
+    """A match; `scores` gives what the challenger gets of a prompt (-1, 0, 1) by its place and the
+    question's seed.
+    """
     outside = dueling([FINE], prompts_per_round=PROMPTS, **config)
     stems, canary = now(outside).stems, outside.judging.ask
 
@@ -36,8 +40,12 @@ def judged(scores: Callable[[int, int], int], **config: object) -> SimulatedOuts
             return canary(question)
         outside.judging.asked.append(question)
         score = scores(stems.index(stem(question.prompt)), question.seed)
-        sides = [5 - 2 * score if f"/{FINE}/" in url else 5 for url in (question.first, question.second)]
-        return read_answer(json.dumps({"penalty_1": sides[0], "penalty_2": sides[1], "issues": ""}), "simulated")
+        sides = [
+            5 - 2 * score if f"/{FINE}/" in url else 5 for url in (question.first, question.second)
+        ]
+        return read_answer(
+            json.dumps({"penalty_1": sides[0], "penalty_2": sides[1], "issues": ""}), "simulated"
+        )
 
     outside.judging.ask = ask  # type: ignore[method-assign]
     return outside
@@ -74,7 +82,8 @@ def test_a_lost_match_stops_when_nothing_can_save_it_and_says_what_was_still_pos
 
     outside = judged(loses)
     report = play(outside, clinch=True)
-    # 12 prompts at a margin of 0.05 are won by a score of 1; flips turn one answer of 24 now and then, not two.
+    # 12 prompts at a margin of 0.05 are won by a score of 1; flips turn one answer of 24 now and
+    # then, not two.
     assert report["clinched"] == {"played": 7, "prompts": PROMPTS, "least": -12, "most": -2}
     assert (report["score"], report["margin"]) == (-2, -2 / 12)
     assert [duel["name"] for duel in report["duels"]] == sorted(now(outside).stems[:7])
@@ -83,12 +92,16 @@ def test_a_lost_match_stops_when_nothing_can_save_it_and_says_what_was_still_pos
     assert replayed(outside).finding == "identical"
 
 
-def test_a_match_that_is_won_beyond_critical_prompts_stops_and_asks_for_its_audit_with_none() -> None:
+def test_a_match_that_is_won_beyond_critical_prompts_stops_and_asks_for_its_audit_with_none() -> (
+    None
+):
     outside = judged(lambda _place, _seed: 1)
     report = play(outside, clinch=True)
     assert report["clinched"] == {"played": 7, "prompts": PROMPTS, "least": 2, "most": 12}
     assert report["margin"] == 2 / 12
-    assert [(request.hotkey, request.critical_prompts) for request in now(outside).requests.root] == [(FINE, [])]
+    assert [
+        (request.hotkey, request.critical_prompts) for request in now(outside).requests.root
+    ] == [(FINE, [])]
     assert replayed(outside).finding == "identical"
 
 
@@ -118,7 +131,9 @@ def test_g15_what_a_clinched_report_holds_depends_on_the_answers_alone(at_once: 
         (lambda report: report.pop("clinched"), "score"),
     ],
 )
-def test_a_proof_that_does_not_hold_is_found(change: Callable[[dict[str, Any]], object], found: str) -> None:
+def test_a_proof_that_does_not_hold_is_found(
+    change: Callable[[dict[str, Any]], object], found: str
+) -> None:
     outside = judged(lambda _place, _seed: -1)
     play(outside, clinch=True)
     entries = tampered(outside, change)
@@ -142,12 +157,18 @@ def by_play(outside_seed: int, *scores: int) -> Callable[[int, int], int]:
 SEED = (now(dueling([FINE], prompts_per_round=PROMPTS)).seed or pytest.fail()).seed
 
 
-@pytest.mark.parametrize(("scores", "counts"), [((1, 0, 0), 0), ((1, 3, 2), 2), ((0, 2, 5), 2), ((1, -2, 4), 1)])
-def test_a_close_match_is_played_three_times_and_the_middle_margin_counts(scores: tuple[int, ...], counts: int) -> None:
+@pytest.mark.parametrize(
+    ("scores", "counts"), [((1, 0, 0), 0), ((1, 3, 2), 2), ((0, 2, 5), 2), ((1, -2, 4), 1)]
+)
+def test_a_close_match_is_played_three_times_and_the_middle_margin_counts(
+    scores: tuple[int, ...], counts: int
+) -> None:
     outside = judged(by_play(SEED, *scores), close_matches="best_of_3")
     report = play(outside)
     assert report["score"] == counts
-    assert sorted([report["score"], *(other["score"] for other in report["others"])]) == sorted(scores)
+    assert sorted([report["score"], *(other["score"] for other in report["others"])]) == sorted(
+        scores
+    )
     assert [match.margin for match in now(outside).matrix.matches] == [counts / PROMPTS]
     assert bool(now(outside).requests.root) == (counts >= 1)
     assert replayed(outside).finding == "identical"
@@ -172,7 +193,10 @@ def swap(report: dict[str, Any]) -> None:
         (swap, "score"),
         (lambda report: report["others"].pop(), "others"),
         (lambda report: report["others"][1].update(margin=0.5), "others[1].margin"),
-        (lambda report: report["others"][0]["duels"][0].update(winner="left"), "others[0].duels[0].winner"),
+        (
+            lambda report: report["others"][0]["duels"][0].update(winner="left"),
+            "others[0].duels[0].winner",
+        ),
     ],
 )
 def test_g4_no_play_can_be_left_out_or_passed_off_as_the_one_that_counts(

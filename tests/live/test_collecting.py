@@ -1,4 +1,6 @@
-"""DOWNLOADING: what miners serve is recorded, what they don't too, and our own faults are held against nobody."""
+"""DOWNLOADING: what miners serve is recorded, what they don't too, and our own faults are held
+against nobody.
+"""
 
 import json
 import time
@@ -9,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gen404_assets.competition.faults import InfrastructureFault, TryLater
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
 from gpu.remarks import with_remarks
 from gpu.views import png
 from resources.downloads import Downloads
-from resources.faults import InfrastructureFault, TryLater
-from tests.live.outside import SimulatedDownloads, SimulatedOutside, SimulatedRenderer
-from tests.live.rounds import generating, now, stage, work
-from tests.rules.examples import MINERS
-from tests.storage.strangers import ok, status, stranger
+from simulators.examples import MINERS
+from simulators.outside import SimulatedDownloads, SimulatedOutside, SimulatedRenderer
+from simulators.rounds import generating, now, stage, work
+from simulators.strangers import ok, status, stranger
 
 
 def submitted(outside: SimulatedOutside, hotkey: str = MINERS[0]) -> dict[str, object]:
@@ -48,7 +50,10 @@ def test_files_and_previews_are_stored_and_recorded_and_the_duels_begin() -> Non
             model = f"model at https://cdn{number}.example/{stem}.glb".encode()
             assert output.glb == f"https://store.example/rounds/0/{hotkey}/submitted/{stem}.glb"
             assert outside.store.objects[f"rounds/0/{hotkey}/submitted/{stem}.glb"] == model
-            assert outside.store.objects[f"rounds/0/{hotkey}/submitted/{stem}.png"] == b"picture of " + model
+            assert (
+                outside.store.objects[f"rounds/0/{hotkey}/submitted/{stem}.png"]
+                == b"picture of " + model
+            )
             assert (output.size, output.attempts, output.generation_time) == (len(model), 1, 0.0)
     assert "Round 0: downloading" in outside.repository.messages
 
@@ -61,7 +66,9 @@ def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
 
     outside = generating(MINERS[:1])
     first, *others = now(outside).stems
-    outside.downloads = SimulatedDownloads(lambda url: b"file 01" if Path(url).stem == first else b"file 02")
+    outside.downloads = SimulatedDownloads(
+        lambda url: b"file 01" if Path(url).stem == first else b"file 02"
+    )
     outside.renderer = Tolerant()
     collect(work(outside))
     found = now(outside).submitted(MINERS[0])
@@ -71,7 +78,9 @@ def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
     assert all("reason" not in (found[stem].model_extra or {}) for stem in others)
 
 
-def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> None:
+def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> (
+    None
+):
     outside = generating(MINERS[:1])
     first, second, *_ = now(outside).stems
     served: dict[str, bytes | str] = {first: "status 404", second: b"bad file"}
@@ -95,7 +104,9 @@ def test_g11_the_duels_begin_even_if_nobody_serves_anything() -> None:
     assert stage(outside) is Stage.DUELS
 
 
-def test_g1_a_renderer_out_of_order_costs_no_miner_its_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g1_a_renderer_out_of_order_costs_no_miner_its_preview(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     outside = generating(MINERS[:1])
     last = now(outside).stems[-1]
     render = outside.renderer.render
@@ -165,7 +176,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return found
 
 
-def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_the_others_are_not(clock: Clock) -> None:
+def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_the_others_are_not(
+    clock: Clock,
+) -> None:
     outside = generating(MINERS[:2])
     outside.environment = {
         **outside.environment,
@@ -183,7 +196,9 @@ def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_th
     outside.downloads = SimulatedDownloads(drips)
     collect(work(outside))
     assert stage(outside) is Stage.DUELS
-    assert sum(attempts(outside, MINERS[0])) == 2, "60 s in vain, a wait of 5, and the second 60 are more than 100"
+    assert sum(attempts(outside, MINERS[0])) == 2, (
+        "60 s in vain, a wait of 5, and the second 60 are more than 100"
+    )
     assert "100 s waiting in vain: no end after 60 s" in str(reasons(outside, MINERS[0])[-1])
     others = now(outside).submitted(MINERS[1])
     assert others is not None
@@ -204,7 +219,9 @@ def test_a_cdn_that_is_down_for_twenty_minutes_costs_its_miner_nothing(clock: Cl
     collect(work(outside))
     assert reasons(outside, MINERS[0]) == [None] * 4
     assert up_again <= clock.seconds < up_again + 300
-    assert sum(attempts(outside, MINERS[0])) < 20, "four at first, and then one at a time, ever more seldom"
+    assert sum(attempts(outside, MINERS[0])) < 20, (
+        "four at first, and then one at a time, ever more seldom"
+    )
 
 
 def test_a_cdn_that_asks_for_time_gets_it_and_the_others_go_on_meanwhile(clock: Clock) -> None:
@@ -222,20 +239,26 @@ def test_a_cdn_that_asks_for_time_gets_it_and_the_others_go_on_meanwhile(clock: 
     collect(work(outside))
     assert reasons(outside, MINERS[0]) == reasons(outside, MINERS[1]) == [None] * 4
     assert [round(at) for url, at in asked if url == "https://cdn0"] == [0, 120, 120, 120, 120]
-    assert all(at < 120 for url, at in asked if url == "https://cdn1"), "a file that waits holds no slot"
+    assert all(at < 120 for url, at in asked if url == "https://cdn1"), (
+        "a file that waits holds no slot"
+    )
 
 
 def test_a_file_that_is_uploaded_a_moment_late_is_found_at_the_second_look(clock: Clock) -> None:
     outside = generating(MINERS[:1])
     outside.environment = {**outside.environment, **PATIENT}
     there = clock.seconds + 45
-    outside.downloads = SimulatedDownloads(lambda _: b"good" if clock.seconds >= there else "HTTP status 404")
+    outside.downloads = SimulatedDownloads(
+        lambda _: b"good" if clock.seconds >= there else "HTTP status 404"
+    )
     collect(work(outside))
     assert reasons(outside, MINERS[0]) == [None] * 4
     assert attempts(outside, MINERS[0]) == [2] * 4
 
 
-def test_what_waits_when_something_of_ours_fails_is_not_recorded_and_is_fetched_later(clock: Clock) -> None:
+def test_what_waits_when_something_of_ours_fails_is_not_recorded_and_is_fetched_later(
+    clock: Clock,
+) -> None:
     outside = generating(MINERS[:2])
     outside.environment = {**outside.environment, **PATIENT, "MAX_CONCURRENT_DOWNLOADS": "1"}
     broken = True
@@ -260,7 +283,9 @@ def test_what_waits_when_something_of_ours_fails_is_not_recorded_and_is_fetched_
 
 
 def test_a_real_cdn_that_limits_its_rate_is_obeyed() -> None:
-    """429 with `Retry-After: 2`, then 200, over real HTTP; one miner's files wait, the other's don't."""
+    """429 with `Retry-After: 2`, then 200, over real HTTP; one miner's files wait, the other's
+    don't.
+    """
     outside = generating(MINERS[:2])
     outside.environment = {**outside.environment, **PATIENT}
     asked = dict[str, list[float]]()
@@ -281,8 +306,12 @@ def test_a_real_cdn_that_limits_its_rate_is_obeyed() -> None:
         collect(work(outside))
     assert stage(outside) is Stage.DUELS
     assert reasons(outside, MINERS[0]) == reasons(outside, MINERS[1]) == [None] * 4
-    assert all(len(times) == (2 if path.startswith("/slow") else 1) for path, times in asked.items())
-    assert all(times[1] - times[0] >= 1.9 for path, times in asked.items() if path.startswith("/slow"))
+    assert all(
+        len(times) == (2 if path.startswith("/slow") else 1) for path, times in asked.items()
+    )
+    assert all(
+        times[1] - times[0] >= 1.9 for path, times in asked.items() if path.startswith("/slow")
+    )
 
 
 def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
@@ -308,7 +337,11 @@ def test_a_miner_whom_a_person_adds_meanwhile_is_fetched_too_before_the_duels() 
             outside.repository.commit({path: json.dumps(submissions).encode()}, "By hand")
         return b"good " + url.encode()
 
-    outside.environment = {**outside.environment, "MAX_CONCURRENT_DOWNLOADS": "1", "PUBLISH_INTERVAL_SECONDS": "60"}
+    outside.environment = {
+        **outside.environment,
+        "MAX_CONCURRENT_DOWNLOADS": "1",
+        "PUBLISH_INTERVAL_SECONDS": "60",
+    }
     outside.downloads = SimulatedDownloads(serve)
     collect(work(outside))
     assert stage(outside) is Stage.DOWNLOADING

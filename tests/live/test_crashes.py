@@ -1,4 +1,6 @@
-"""A platform that dies at its n-th effect on the outside, for every n, ends with the files of one that never died."""
+"""A platform that dies at its n-th effect on the outside, for every n, ends with the files of one
+that never died.
+"""
 
 import threading
 from collections.abc import Callable
@@ -9,19 +11,40 @@ import pytest
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.due import due
 from gen404_assets.competition.state import Stage
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import now
+from simulators.outside import SimulatedOutside
+from simulators.rounds import now
 from tests.live.test_whole_rounds import MinerDoes, World, simulate, step
 
-FINE = MinerDoes(build="success", serves=True, penalty=1, honest=True, deploys=True, reviewed=SourceVerdict.PASSED)
-CHEAT = MinerDoes(build="success", serves=True, penalty=0, honest=False, deploys=True, reviewed=SourceVerdict.PASSED)
+FINE = MinerDoes(
+    build="success",
+    serves=True,
+    penalty=1,
+    honest=True,
+    deploys=True,
+    reviewed=SourceVerdict.PASSED,
+)
+CHEAT = MinerDoes(
+    build="success",
+    serves=True,
+    penalty=0,
+    honest=False,
+    deploys=True,
+    reviewed=SourceVerdict.PASSED,
+)
 UNREACHABLE = MinerDoes(
-    build="failure", serves=False, penalty=9, honest=True, deploys=True, reviewed=SourceVerdict.PASSED
+    build="failure",
+    serves=False,
+    penalty=9,
+    honest=True,
+    deploys=True,
+    reviewed=SourceVerdict.PASSED,
 )
 SHARES = 12
 """Into how many tests the effects are shared."""
 
-WORLD = World(miners=(CHEAT, FINE, UNREACHABLE), leader_works=True, leader_penalty=7, gone=frozenset("adgj"))
+WORLD = World(
+    miners=(CHEAT, FINE, UNREACHABLE), leader_works=True, leader_penalty=7, gone=frozenset("adgj")
+)
 
 
 class Killed(BaseException):
@@ -98,7 +121,8 @@ def test_g15_killed_at_any_effect_it_ends_with_the_same_files(
     assert effects > 100
     for ends_at in range(1 + share, effects + 1, SHARES):
         outside, life = mortal(ends_at)
-        # Threads may publish together what they have: then there are fewer effects than were counted, and nobody dies.
+        # Threads may publish together what they have: then there are fewer effects than were
+        # counted, and nobody dies.
         assert play(outside) == (life.left <= 0)
         assert outside.repository.head.files == whole.repository.head.files
         assert outside.store.objects == whole.store.objects

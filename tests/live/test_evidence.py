@@ -1,4 +1,6 @@
-"""What a report keeps of its judging, and that the outcomes follow from it: anybody can derive them again."""
+"""What a report keeps of its judging, and that the outcomes follow from it: anybody can derive them
+again.
+"""
 
 import hashlib
 import json
@@ -7,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.assets.views import VIEWS
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import picture_key
-from gen404_assets.competition.replay.result import FileReplay
-from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
-from gen404_assets.views import VIEWS
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import dueling, now, work
-from tests.rules.examples import MINERS
+from gen404_assets.replay.result import FileReplay
+from gen404_assets.replay.rounds import replay_round
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import dueling, now, work
 
 FINE = MINERS[0]
 PATH = report_path(0, (LEADER, FINE))
@@ -50,7 +52,10 @@ def changed(outside: SimulatedOutside, change: Callable[[dict[str, Any]], object
 
 
 def differing(found: FileReplay) -> dict[str, tuple[str, str]]:
-    return {difference.entry: (difference.recorded, difference.derived) for difference in found.differences}
+    return {
+        difference.entry: (difference.recorded, difference.derived)
+        for difference in found.differences
+    }
 
 
 def test_g2_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_answers(
@@ -59,7 +64,11 @@ def test_g2_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_an
     for duel in duels(outside):
         evidence = duel["evidence"]
         copy = outside.store.url(picture_key(0, duel["prompt"]))
-        for side, url in (("prompt", copy), ("left", duel["left_png"]), ("right", duel["right_png"])):
+        for side, url in (
+            ("prompt", copy),
+            ("left", duel["left_png"]),
+            ("right", duel["right_png"]),
+        ):
             assert evidence[side] == hashlib.sha256(outside.read(url)).hexdigest()
         assert (evidence["model"], evidence["prompt_version"]) == ("simulated", "1")
         assert evidence["seed"] == (now(outside).seed or pytest.fail()).seed
@@ -67,7 +76,9 @@ def test_g2_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_an
         assert [(answer["penalty_1"], answer["penalty_2"]) for answer in said] == [(7, 2), (2, 7)]
 
 
-def test_g3_the_answers_are_in_the_store_under_the_name_that_the_duel_gives_them(outside: SimulatedOutside) -> None:
+def test_g3_the_answers_are_in_the_store_under_the_name_that_the_duel_gives_them(
+    outside: SimulatedOutside,
+) -> None:
     for answer in answers(outside):
         kept = json.loads(outside.store.objects[answer["key"]])
         assert (kept["answer"], kept["answered_by"]) == (answer["text"], answer["model"])
@@ -85,7 +96,9 @@ def test_g3_a_copy_of_anothers_file_is_the_same_question() -> None:
         outside.store.objects[key] = outside.store.objects[key.replace(MINERS[1], MINERS[0])]
     judge_matches(work(outside))
     assert len(outside.judging.asked) == len(set(outside.judging.asked))
-    against_leader = [question for question in outside.judging.asked if f"/{LEADER}/" in question.first]
+    against_leader = [
+        question for question in outside.judging.asked if f"/{LEADER}/" in question.first
+    ]
     assert len(against_leader) == len(now(outside).stems)
 
 
@@ -95,12 +108,16 @@ def test_what_the_rounds_answers_say_of_the_judge_is_shown(outside: SimulatedOut
     assert (shown["duels"], shown["close matches"]) == (4, 0)
 
 
-def test_a_replay_derives_outcomes_from_the_answers_and_says_how_many(outside: SimulatedOutside) -> None:
+def test_a_replay_derives_outcomes_from_the_answers_and_says_how_many(
+    outside: SimulatedOutside,
+) -> None:
     found = replayed(outside)
     assert (found.finding, found.from_answers, found.as_recorded) == ("identical", 4, 0)
 
 
-def test_a_replay_takes_outcomes_as_recorded_where_no_answers_were_kept(outside: SimulatedOutside) -> None:
+def test_a_replay_takes_outcomes_as_recorded_where_no_answers_were_kept(
+    outside: SimulatedOutside,
+) -> None:
     found = changed(outside, lambda duel: duel.pop("evidence"))
     assert (found.finding, found.from_answers, found.as_recorded) == ("identical", 3, 1)
 
@@ -117,17 +134,25 @@ def test_an_outcome_that_the_answers_do_not_give_is_found(outside: SimulatedOuts
 
 @pytest.mark.parametrize(
     ("text", "winner"),
-    [(verdict(0, 10), "left"), (verdict(11, 0), "none: the judge's answer is no judgement"), ("right", "none: ")],
+    [
+        (verdict(0, 10), "left"),
+        (verdict(11, 0), "none: the judge's answer is no judgement"),
+        ("right", "none: "),
+    ],
 )
 def test_an_answer_that_was_tampered_with_gives_another_outcome(
     outside: SimulatedOutside, text: str, winner: str
 ) -> None:
-    found = differing(changed(outside, lambda duel: duel["evidence"]["answers"][0].update(text=text)))
+    found = differing(
+        changed(outside, lambda duel: duel["evidence"]["answers"][0].update(text=text))
+    )
     assert found["duels[0].winner"][1].startswith(winner)
 
 
 @pytest.mark.parametrize("part", ["prompt", "left", "right", "model", "prompt_version"])
-def test_an_answers_name_gives_away_that_something_else_was_asked(outside: SimulatedOutside, part: str) -> None:
+def test_an_answers_name_gives_away_that_something_else_was_asked(
+    outside: SimulatedOutside, part: str
+) -> None:
     found = differing(changed(outside, lambda duel: duel["evidence"].update({part: "0" * 64})))
     assert set(found) == {"duels[0].evidence.answers[0].key", "duels[0].evidence.answers[1].key"}
 

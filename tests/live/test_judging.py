@@ -1,20 +1,22 @@
-"""DUELS: matches are played in the order of the rules, whole or not at all, and audits asked for as they become due."""
+"""DUELS: matches are played in the order of the rules, whole or not at all, and audits asked for as
+they become due.
+"""
 
 import json
 
 import pytest
 
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
 from gen404_assets.live.finalizing import finalize
 from gen404_assets.live.judging import crown_winner, judge_matches
-from resources.faults import InfrastructureFault
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import baseline, dueling, generating, now, stage, work
-from tests.rules.examples import MINERS
+from gen404_assets.replay.rounds import replay_round
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import baseline, dueling, generating, now, stage, work
 
 
 def skilled(outside: SimulatedOutside, penalties: dict[str, int]) -> None:
@@ -26,13 +28,23 @@ def audited(outside: SimulatedOutside, hotkey: str, outcome: str, source: str = 
     """Both audits of a candidate are in."""
     folder = f"rounds/{now(outside).number}"
     audits = json.loads(outside.repository.head.read(f"{folder}/generation_audits.json") or b"{}")
-    counts = {"checked_prompts": 4, "failed_prompts": 0, "failed_critical": 0, "generation_time": 9.0, "reason": ""}
+    counts = {
+        "checked_prompts": 4,
+        "failed_prompts": 0,
+        "failed_critical": 0,
+        "generation_time": 9.0,
+        "reason": "",
+    }
     audits[hotkey] = {"hotkey": hotkey, "outcome": outcome, **counts}
     sources = json.loads(outside.repository.head.read(f"{folder}/source_audit.json") or b"[]")
     sources.append({"hotkey": hotkey, "verdict": source, "reason": ""})
     files = {"generation_audits.json": audits, "source_audit.json": sources}
     outside.repository.commit(
-        {f"{folder}/{name}": json.dumps(content, indent=2).encode() for name, content in files.items()}, "Audits"
+        {
+            f"{folder}/{name}": json.dumps(content, indent=2).encode()
+            for name, content in files.items()
+        },
+        "Audits",
     )
 
 
@@ -70,8 +82,12 @@ def test_a_round_is_played_to_its_winner_and_replays_clean() -> None:
     finalize(work(outside))
     assert now(outside).leaders.root[-1].hotkey == FINE
     replayed = replay_round(outside.repository.history(), 0, Rules())
-    differing = {file.path: file.differences for file in replayed.files if file.finding == "differs"}
-    assert set(differing) <= {"rounds/0/generation_audits.json"}, "the audits were typed, not derived"
+    differing = {
+        file.path: file.differences for file in replayed.files if file.finding == "differs"
+    }
+    assert set(differing) <= {"rounds/0/generation_audits.json"}, (
+        "the audits were typed, not derived"
+    )
 
 
 def test_g1_a_judge_out_of_order_records_nothing_and_what_it_has_answered_is_played_on() -> None:
@@ -135,7 +151,9 @@ def test_a_winner_that_a_person_entered_stands() -> None:
     outside = dueling([FINE])
     skilled(outside, {LEADER: 1, FINE: 9})
     judge_matches(work(outside))
-    typed = json.dumps({"winner_hotkey": FINE, "repo": "owner/model", "commit": "0" * 40, "docker_image": "i"}).encode()
+    typed = json.dumps(
+        {"winner_hotkey": FINE, "repo": "owner/model", "commit": "0" * 40, "docker_image": "i"}
+    ).encode()
     outside.repository.commit({"rounds/0/winner.json": typed}, "By hand")
     crown_winner(work(outside))
     assert stage(outside) is Stage.FINALIZING

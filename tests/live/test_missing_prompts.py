@@ -1,4 +1,6 @@
-"""A prompt whose picture can't be had: the round is opened, judged, audited and ended without it, and replays clean."""
+"""A prompt whose picture can't be had: the round is opened, judged, audited and ended without it,
+and replays clean.
+"""
 
 import hashlib
 import json
@@ -7,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.assets.views import VIEWS
+from gen404_assets.commands.operating import audit_source
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.due import Lane, due
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import picture_key, stem
-from gen404_assets.competition.replay.result import Finding
-from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.round import outputs_path, report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
@@ -22,12 +25,11 @@ from gen404_assets.live.collecting import collect
 from gen404_assets.live.judging import crown_winner, judge_matches
 from gen404_assets.live.opening import open_round
 from gen404_assets.live.work import Work
-from gen404_assets.operating import audit_source
-from gen404_assets.views import VIEWS
-from resources.faults import InfrastructureFault
-from tests.live.outside import SimulatedOutside, picture_of
-from tests.live.rounds import now, opened, reveal, stage, work
-from tests.rules.examples import MINERS
+from gen404_assets.replay.result import Finding
+from gen404_assets.replay.rounds import replay_round
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside, picture_of
+from simulators.rounds import now, opened, reveal, stage, work
 
 FINE, POOR = MINERS[:2]
 SEED = "rounds/0/seed.json"
@@ -40,7 +42,9 @@ def pool_of(outside: SimulatedOutside, names: str) -> None:
     outside.repository.commit({"prompts.txt": urls.encode()}, "By hand")
 
 
-def gone(outside: SimulatedOutside, names: str, reason: str | bytes = "the host isn't found") -> None:
+def gone(
+    outside: SimulatedOutside, names: str, reason: str | bytes = "the host isn't found"
+) -> None:
     """These prompts' hosts give no picture."""
     outside.downloads.prompt = lambda url: reason if stem(url) in names else picture_of(url)
 
@@ -61,7 +65,9 @@ def missing_in(outside: SimulatedOutside) -> list[str] | None:
 
 
 def copies(outside: SimulatedOutside, number: int = 0) -> list[str]:
-    return sorted(key for key in outside.store.objects if key.startswith(f"rounds/{number}/prompts/"))
+    return sorted(
+        key for key in outside.store.objects if key.startswith(f"rounds/{number}/prompts/")
+    )
 
 
 # --- the opening
@@ -71,7 +77,11 @@ def test_all_pictures_are_copied_and_the_seed_says_nothing_of_them() -> None:
     outside = window_closed("")
     open_round(work(outside))
     assert copies(outside) == [f"rounds/0/prompts/{name}.png" for name in "abcd"]
-    assert set(json.loads(outside.repository.head.read(SEED) or b"")) == {"seed", "block", "block_hash"}
+    assert set(json.loads(outside.repository.head.read(SEED) or b"")) == {
+        "seed",
+        "block",
+        "block_hash",
+    }
 
 
 def test_a_prompt_whose_host_is_gone_is_named_beside_the_seed_and_the_round_opens() -> None:
@@ -82,7 +92,9 @@ def test_a_prompt_whose_host_is_gone_is_named_beside_the_seed_and_the_round_open
     assert outside.repository.messages[-1] == "Seed, prompts and submissions for round 0"
     assert now(outside).stems == ["a", "b", "c", "d"], "miners see the same prompts"
     (told,) = alerts
-    assert "1 of 4 prompts give no picture: https://pool.example/b.png: the host isn't found" in told
+    assert (
+        "1 of 4 prompts give no picture: https://pool.example/b.png: the host isn't found" in told
+    )
 
 
 def test_a_page_that_is_served_in_place_of_the_picture_is_no_picture() -> None:
@@ -108,12 +120,18 @@ def test_a_carried_over_prompt_is_copied_anew_as_the_miners_get_it_now() -> None
             skip_to_the_next_round(outside, name="aefg")
     assert copies(outside) == [f"rounds/0/prompts/{name}.png" for name in "abcd"]
     assert copies(outside, 1) == [f"rounds/1/prompts/{name}.png" for name in "efg"]
-    assert json.loads(outside.repository.head.read("rounds/1/seed.json") or b"")["missing_prompts"] == ["a"]
+    assert json.loads(outside.repository.head.read("rounds/1/seed.json") or b"")[
+        "missing_prompts"
+    ] == ["a"]
 
 
 def skip_to_the_next_round(outside: SimulatedOutside, name: str) -> None:
     """Round 1 is at the end of its window; a person has chosen its prompts."""
-    schedule = {"earliest_reveal_block": LATEST + 1, "latest_reveal_block": 8000, "generation_deadline_block": 8300}
+    schedule = {
+        "earliest_reveal_block": LATEST + 1,
+        "latest_reveal_block": 8000,
+        "generation_deadline_block": 8300,
+    }
     urls = "\n".join(f"https://pool.example/{each}.png" for each in name)
     state = {"current_round": 1, "stage": "open", "next_stage_eta": None}
     outside.repository.commit(
@@ -135,12 +153,15 @@ def test_no_picture_is_asked_for_where_nobody_takes_part() -> None:
     assert (stage(outside), missing_in(outside), copies(outside)) == (Stage.FINALIZING, None, [])
 
 
-def test_the_opening_waits_while_most_pictures_can_not_be_had_until_half_of_the_miners_time_has_passed() -> None:
+def test_the_opening_waits_while_most_pictures_can_not_be_had_until_half_of_the_miners_time_has_passed() -> (
+    None
+):
     outside = window_closed("abc")
     for block in (LATEST, 749):
         outside.chain.number = block
         with pytest.raises(
-            InfrastructureFault, match=r"3 of 4 prompts give no picture: .* waits for them until block 750"
+            InfrastructureFault,
+            match=r"3 of 4 prompts give no picture: .* waits for them until block 750",
         ):
             open_round(work(outside))
         assert stage(outside) is Stage.OPEN
@@ -158,7 +179,9 @@ def test_g1_while_it_waits_the_hosts_may_come_back() -> None:
     assert (stage(outside), missing_in(outside)) == (Stage.MINER_GENERATION, None)
 
 
-def test_g15_what_was_copied_before_a_crash_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g15_what_was_copied_before_a_crash_is_not_fetched_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     outside = window_closed("b")
     asked: list[str] = []
 
@@ -216,7 +239,9 @@ def test_g16_prompts_that_a_person_changes_while_pictures_are_copied_are_copied_
 
 
 def generated(missing: str, names: str = "abcd", **config: object) -> SimulatedOutside:
-    """All is downloaded, also for prompts without a picture, which some miners know; the baseline is made."""
+    """All is downloaded, also for prompts without a picture, which some miners know; the baseline
+    is made.
+    """
     outside = window_closed(missing, names, **config)
     open_round(work(outside))
     outside.chain.number = DEADLINE
@@ -324,7 +349,9 @@ def test_a_match_is_clinched_within_what_is_left_of_it() -> None:
     judge_matches(work(outside))
     found = report(outside, POOR)
     assert found["clinched"]["prompts"] == len(names)
-    assert {duel["name"] for duel in found["duels"]} >= {"b", "d"}, "what needs no judge counts first"
+    assert {duel["name"] for duel in found["duels"]} >= {"b", "d"}, (
+        "what needs no judge counts first"
+    )
     assert replayed(outside) == {}
 
 
@@ -344,9 +371,18 @@ def test_g11_a_round_without_any_picture_is_the_leaders_and_nobody_is_asked() ->
     assert replayed(outside) == {}
 
 
-def test_g11_a_leader_who_made_nothing_does_not_lose_by_what_is_there_of_a_missing_prompt_alone() -> None:
+def test_g11_a_leader_who_made_nothing_does_not_lose_by_what_is_there_of_a_missing_prompt_alone() -> (
+    None
+):
     outside = generated("b")
-    nothing = {"glb": None, "png": None, "generation_time": 0.0, "size": 0, "attempts": 3, "distance": 0.0}
+    nothing = {
+        "glb": None,
+        "png": None,
+        "generation_time": 0.0,
+        "size": 0,
+        "attempts": 3,
+        "distance": 0.0,
+    }
     outside.repository.commit(
         {
             outputs_path(0, LEADER): json.dumps(dict.fromkeys("acd", nothing)).encode(),
@@ -357,7 +393,10 @@ def test_g11_a_leader_who_made_nothing_does_not_lose_by_what_is_there_of_a_missi
         "By hand",
     )
     judge_matches(work(outside))
-    assert {match.right: match.margin for match in now(outside).matrix.matches} == {FINE: 0.0, POOR: 100.0}
+    assert {match.right: match.margin for match in now(outside).matrix.matches} == {
+        FINE: 0.0,
+        POOR: 100.0,
+    }
     assert replayed(outside) == {}
 
 
@@ -374,13 +413,17 @@ def test_a_round_that_was_opened_without_copies_is_judged_from_copies_made_now()
 
 
 @pytest.mark.parametrize("needs", [judge_matches, make_baseline])
-def test_g1_a_copy_that_is_lost_and_not_to_be_had_again_is_no_result(needs: Callable[[Work], None]) -> None:
+def test_g1_a_copy_that_is_lost_and_not_to_be_had_again_is_no_result(
+    needs: Callable[[Work], None],
+) -> None:
     outside = generated("")
     if needs is make_baseline:
         outside.repository.commit({outputs_path(0, LEADER): None}, "By hand")
     del outside.store.objects[picture_key(0, "https://pool.example/c.png")]
     gone(outside, "c")
-    with pytest.raises(InfrastructureFault, match=r"rounds/0/prompts/c.png is not in the store.*missing_prompts of"):
+    with pytest.raises(
+        InfrastructureFault, match=r"rounds/0/prompts/c.png is not in the store.*missing_prompts of"
+    ):
         needs(work(outside))
     assert not now(outside).matrix.matches
 
@@ -390,7 +433,9 @@ def test_a_person_may_name_it_then_and_the_round_goes_on() -> None:
     del outside.store.objects[picture_key(0, "https://pool.example/c.png")]
     gone(outside, "c")
     seed = json.loads(outside.repository.head.read(SEED) or b"")
-    outside.repository.commit({SEED: json.dumps(seed | {"missing_prompts": ["c"]}).encode()}, "By hand")
+    outside.repository.commit(
+        {SEED: json.dumps(seed | {"missing_prompts": ["c"]}).encode()}, "By hand"
+    )
     judge_matches(work(outside))
     assert len(now(outside).matrix.matches) == 2
     assert replayed(outside) == {}
@@ -406,7 +451,12 @@ def test_a_person_who_names_a_prompt_while_a_match_is_played_has_it_played_witho
     named = {SEED: json.dumps(seed | {"missing_prompts": ["c"]}).encode()}
     outside.repository.before_push = lambda: by_hand(outside, named)
     judge_matches(work(outside))
-    assert [duel["winner"] for duel in report(outside)["duels"]] == ["right", "right", "skipped", "right"]
+    assert [duel["winner"] for duel in report(outside)["duels"]] == [
+        "right",
+        "right",
+        "skipped",
+        "right",
+    ]
     assert replayed(outside) == {}
 
 
@@ -434,7 +484,9 @@ def judged() -> SimulatedOutside:
     return outside
 
 
-def tampered(outside: SimulatedOutside, path: str, change: Callable[[Any], Any]) -> dict[str, list[str]]:
+def tampered(
+    outside: SimulatedOutside, path: str, change: Callable[[Any], Any]
+) -> dict[str, list[str]]:
     content = json.loads(outside.repository.head.read(path) or b"")
     change(content)
     outside.repository.commit({path: json.dumps(content, indent=2).encode()}, "By hand")
@@ -450,7 +502,9 @@ def test_a_duel_that_should_have_been_skipped_is_found(judged: SimulatedOutside)
 
 
 @pytest.mark.parametrize("evidence", [True, False])
-def test_a_duel_that_should_not_have_been_skipped_is_found(judged: SimulatedOutside, *, evidence: bool) -> None:
+def test_a_duel_that_should_not_have_been_skipped_is_found(
+    judged: SimulatedOutside, *, evidence: bool
+) -> None:
     def skip(report: Any) -> None:
         report["duels"][2].update(winner="skipped")
         if not evidence:
@@ -479,9 +533,13 @@ def test_an_audit_that_counts_the_missing_prompt_is_found(judged: SimulatedOutsi
 
 
 def test_the_replay_says_how_many_are_missing(judged: SimulatedOutside) -> None:
-    files = {file.path: file for file in replay_round(judged.repository.history(), 0, Rules()).files}
+    files = {
+        file.path: file for file in replay_round(judged.repository.history(), 0, Rules()).files
+    }
     assert files[SEED].notes == ["1 prompts' pictures could not be had, as recorded"]
-    assert files[REPORT].notes == ["1 prompts of the round have no picture: their duels are skipped"]
+    assert files[REPORT].notes == [
+        "1 prompts of the round have no picture: their duels are skipped"
+    ]
     assert (files[REPORT].from_answers, files[REPORT].as_recorded) == (3, 0)
 
 

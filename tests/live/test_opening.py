@@ -9,9 +9,9 @@ from gen404_assets.competition.state import Stage
 from gen404_assets.live.finalizing import finalize
 from gen404_assets.live.opening import open_round
 from gen404_assets.live.work import Overtaken
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import now, opened, reveal, stage, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import now, opened, reveal, stage, work
 
 
 def test_nothing_is_read_before_the_window_has_closed() -> None:
@@ -36,7 +36,9 @@ def test_submissions_seed_and_prompts_come_in_one_commit_with_the_next_stage() -
     assert current.seed == draw_seed(600, outside.chain.block(600).hash, "mesh-0")
     assert len(set(current.stems)) == 4
     assert current.state is not None
-    assert current.state.next_stage_eta == "2026-01-05T03:00:00Z"  # 60 minutes after the start at 02:00
+    assert (
+        current.state.next_stage_eta == "2026-01-05T03:00:00Z"
+    )  # 60 minutes after the start at 02:00
 
 
 def test_a_commitment_revealed_after_the_window_does_not_count_however_late_it_is_read() -> None:

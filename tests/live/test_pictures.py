@@ -1,4 +1,6 @@
-"""Copies of the prompts' pictures: what is a picture, from hosts that speak real HTTP, kept once and for good."""
+"""Copies of the prompts' pictures: what is a picture, from hosts that speak real HTTP, kept once
+and for good.
+"""
 
 import io
 import socket
@@ -15,14 +17,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.prompts import picture_key
 from gen404_assets.live import pictures
 from gen404_assets.live.pictures import NoPicture, PromptPictures, copy_pictures, picture_type
 from resources.downloads import Downloads
-from resources.faults import InfrastructureFault
-from tests.live.outside import SimulatedDownloads, SimulatedOutside, SimulatedStore, picture_of
-from tests.live.rounds import opened, work
-from tests.storage.strangers import Stranger, ok, stranger
+from simulators.outside import SimulatedDownloads, SimulatedOutside, SimulatedStore, picture_of
+from simulators.rounds import opened, work
+from simulators.strangers import Stranger, ok, stranger
 
 PAGE = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
 
@@ -66,11 +68,15 @@ def png_of(width: int, height: int) -> bytes:
     """A PNG that says it is this large, and holds nearly nothing."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,11 +174,16 @@ def test_a_picture_is_kept_under_the_rounds_key_with_the_type_that_it_has(host: 
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("page", "no PNG, JPEG"), ("absent", "404"), ("drips", "no end after 0.3 s"), (".x", "plain")]
+    ("name", "reason"),
+    [("page", "no PNG, JPEG"), ("absent", "404"), ("drips", "no end after 0.3 s"), (".x", "plain")],
 )
-def test_what_a_host_serves_instead_of_a_picture_is_said(host: Stranger, name: str, reason: str) -> None:
+def test_what_a_host_serves_instead_of_a_picture_is_said(
+    host: Stranger, name: str, reason: str
+) -> None:
     with pytest.raises(NoPicture, match=reason):
-        PromptPictures(SimulatedStore(), Downloads(private=True)).copy(0, f"{host.url}/{name}.png", seconds=0.3)
+        PromptPictures(SimulatedStore(), Downloads(private=True)).copy(
+            0, f"{host.url}/{name}.png", seconds=0.3
+        )
 
 
 def test_a_host_that_is_gone_gives_no_picture_while_our_own_cdn_is_reached(host: Stranger) -> None:
@@ -247,7 +258,9 @@ def outside_with(prompt: object, patience: int = 180) -> SimulatedOutside:
 PROMPTS = [f"https://pool.example/{name}.png" for name in "abcdefgh"]
 
 
-def test_what_fails_is_tried_again_with_longer_pauses_for_as_long_as_the_patience_lasts(slept: list[float]) -> None:
+def test_what_fails_is_tried_again_with_longer_pauses_for_as_long_as_the_patience_lasts(
+    slept: list[float],
+) -> None:
     asked: list[str] = []
 
     def prompt(url: str) -> bytes | str:
@@ -279,7 +292,9 @@ def test_the_prompts_are_fetched_beside_each_other() -> None:
 
 @pytest.mark.usefixtures("slept")
 def test_g1_a_store_that_is_away_names_nobodys_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    outside = outside_with(lambda url: "the host isn't found" if "/a.png" in url else picture_of(url))
+    outside = outside_with(
+        lambda url: "the host isn't found" if "/a.png" in url else picture_of(url)
+    )
     put = outside.store.put
 
     def refusing(key: str, source: Path | bytes, content_type: str) -> str:
@@ -288,6 +303,8 @@ def test_g1_a_store_that_is_away_names_nobodys_prompt(monkeypatch: pytest.Monkey
         return put(key, source, content_type)
 
     monkeypatch.setattr(outside.store, "put", refusing)
-    with pytest.raises(InfrastructureFault, match=r"/h.png can't be copied: object store: no answer"):
+    with pytest.raises(
+        InfrastructureFault, match=r"/h.png can't be copied: object store: no answer"
+    ):
         copy_pictures(work(outside), PROMPTS)
     assert len(outside.store.objects) == 6, "what was copied stays"

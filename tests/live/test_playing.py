@@ -1,4 +1,6 @@
-"""How matches are put to the judge: many questions at once, those that begin alike beside each other."""
+"""How matches are put to the judge: many questions at once, those that begin alike beside each
+other.
+"""
 
 import random
 import threading
@@ -12,9 +14,9 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.playing import PlayUnderWay, in_order
 from resources.judge import Answer, Question
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import dueling, now, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import dueling, now, work
 
 CHALLENGERS = MINERS[:4]
 
@@ -25,7 +27,9 @@ def outside() -> SimulatedOutside:
 
 
 def slow(outside: SimulatedOutside, seed: int) -> list[int]:
-    """The judge takes some time for an answer, now more, now less; how many questions it had before it, each time."""
+    """The judge takes some time for an answer, now more, now less; how many questions it had before
+    it, each time.
+    """
     ask, asking, seen, rng = outside.judging.ask, [0], list[int](), random.Random(seed)
     lock = threading.Lock()
 
@@ -44,14 +48,23 @@ def slow(outside: SimulatedOutside, seed: int) -> list[int]:
     return seen
 
 
-def test_of_questions_beside_each_other_most_share_the_prompt_and_the_first_picture(outside: SimulatedOutside) -> None:
+def test_of_questions_beside_each_other_most_share_the_prompt_and_the_first_picture(
+    outside: SimulatedOutside,
+) -> None:
     current = now(outside)
-    plays = [PlayUnderWay(current, (LEADER, hotkey), 1, outside.judge, str, Rules()) for hotkey in CHALLENGERS]
+    plays = [
+        PlayUnderWay(current, (LEADER, hotkey), 1, outside.judge, str, Rules())
+        for hotkey in CHALLENGERS
+    ]
     asked = [play.question(prompt, swapped=swapped) for play, prompt, swapped in in_order(plays)]
     assert len(asked) == len(set(asked)) == 2 * 12 * 4
     assert sum(one.prompt != other.prompt for one, other in pairwise(asked)) == 11
-    alike = sum((one.prompt, one.first) == (other.prompt, other.first) for one, other in pairwise(asked))
-    assert alike == 12 * 3, "the leader's picture of a prompt is shown first to all challengers in a row"
+    alike = sum(
+        (one.prompt, one.first) == (other.prompt, other.first) for one, other in pairwise(asked)
+    )
+    assert alike == 12 * 3, (
+        "the leader's picture of a prompt is shown first to all challengers in a row"
+    )
 
 
 def test_the_judge_is_kept_busy_with_two_questions_for_each_duel_that_may_be_under_way(

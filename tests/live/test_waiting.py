@@ -1,21 +1,23 @@
-"""A judge out of order: the stage waits and says for what, a person is told once, and the work goes on by itself."""
+"""A judge out of order: the stage waits and says for what, a person is told once, and the work goes
+on by itself.
+"""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from gen404_assets.commands.operating import pause
+from gen404_assets.commands.status import status, status_text
 from gen404_assets.competition.due import Lane
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.live import patience
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
-from gen404_assets.operating import pause
-from gen404_assets.status import status, status_text
-from resources.faults import InfrastructureFault
 from resources.judge import Answer, Question
-from tests.live.outside import SimulatedOutside
-from tests.live.rounds import dueling, now, work
-from tests.rules.examples import MINERS
+from simulators.examples import MINERS
+from simulators.outside import SimulatedOutside
+from simulators.rounds import dueling, now, work
 
 FINE, POOR = MINERS[:2]
 
@@ -79,7 +81,9 @@ def test_g1_an_outage_is_told_once_and_waited_for_ever_longer(
     said: list[str] = []
     alerts: list[str] = []
     outside.judging.fault = "503 overloaded"
-    monkeypatch.setattr(patience, "time", _Clock(slept, lambda: mend(outside) if len(slept) == 6 else None))
+    monkeypatch.setattr(
+        patience, "time", _Clock(slept, lambda: mend(outside) if len(slept) == 6 else None)
+    )
     judge_matches(working(outside, said, alerts))
     assert alerts == ["judging of round 0 waits, and goes on by itself: 503 overloaded"]
     assert slept == [5, 10, 20, 40, 60, 60]
@@ -95,7 +99,9 @@ def test_g3_an_outage_amid_a_match_costs_no_answer_twice(outside: SimulatedOutsi
     assert len(outside.judging.asked) == len(set(outside.judging.asked))
 
 
-def test_an_outage_that_outlasts_a_run_is_one_outage_and_shows_in_the_status(outside: SimulatedOutside) -> None:
+def test_an_outage_that_outlasts_a_run_is_one_outage_and_shows_in_the_status(
+    outside: SimulatedOutside,
+) -> None:
     alerts: list[str] = []
     outside.judging.fault = "connection refused"
     for _ in range(3):
@@ -115,9 +121,13 @@ def test_a_new_outage_is_told_again(outside: SimulatedOutside) -> None:
     for number in range(2):
         breaks(outside, 8 * number, times=1)
         judge_matches(working(outside, [], alerts))
-        outside.repository.commit({"rounds/0/matches_matrix.csv": None}, "Played again, as a person wants it")
+        outside.repository.commit(
+            {"rounds/0/matches_matrix.csv": None}, "Played again, as a person wants it"
+        )
         outside.store.objects = {
-            key: content for key, content in outside.store.objects.items() if not key.startswith("answers/")
+            key: content
+            for key, content in outside.store.objects.items()
+            if not key.startswith("answers/")
         }
     assert len(alerts) == 2
 
@@ -132,7 +142,9 @@ def test_a_round_that_was_paused_waits_for_the_judge_no_more(
     assert not waits(outside)
 
 
-def test_g1_a_judge_that_has_gone_wrong_without_an_error_plays_nothing(outside: SimulatedOutside) -> None:
+def test_g1_a_judge_that_has_gone_wrong_without_an_error_plays_nothing(
+    outside: SimulatedOutside,
+) -> None:
     alerts: list[str] = []
     outside.judging.canary = 0
     with pytest.raises(InfrastructureFault, match="gone wrong, as canary duels on https"):

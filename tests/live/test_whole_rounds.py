@@ -1,17 +1,19 @@
-"""Rounds from OPEN to the competition's end, whatever miners, judge, pods and people do: each stage has an exit."""
+"""Rounds from OPEN to the competition's end, whatever miners, judge, pods and people do: each stage
+has an exit.
+"""
 
 from dataclasses import dataclass
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gen404_assets.commands.operating import audit_source
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.due import Due, Lane, due
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import stem
-from gen404_assets.competition.replay.result import Finding
-from gen404_assets.competition.replay.rounds import replay_round
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.auditing import audit_candidates, make_baseline
@@ -20,11 +22,11 @@ from gen404_assets.live.collecting import collect
 from gen404_assets.live.finalizing import finalize
 from gen404_assets.live.judging import crown_winner, judge_matches
 from gen404_assets.live.opening import open_round
-from gen404_assets.operating import audit_source
-from resources.faults import InfrastructureFault
-from tests.live.outside import SimulatedDownloads, SimulatedOutside, digest, picture_of
-from tests.live.rounds import now, opened, reveal, stage, work
-from tests.rules.examples import MINERS
+from gen404_assets.replay.result import Finding
+from gen404_assets.replay.rounds import replay_round
+from simulators.examples import MINERS
+from simulators.outside import SimulatedDownloads, SimulatedOutside, digest, picture_of
+from simulators.rounds import now, opened, reveal, stage, work
 
 ORDER = [*Stage]
 BUILDS = ["success", "failure", "cancelled", None]
@@ -32,7 +34,9 @@ BUILDS = ["success", "failure", "cancelled", None]
 
 @dataclass(frozen=True)
 class MinerDoes:
-    """What becomes of one miner: its build, its CDN, its pictures, and whether its code makes what it submitted."""
+    """What becomes of one miner: its build, its CDN, its pictures, and whether its code makes what
+    it submitted.
+    """
 
     build: str | None
     serves: bool
@@ -81,7 +85,8 @@ def simulate(world: World, **config: object) -> SimulatedOutside:
     cdns = {f"cdn{number}.example": each for number, each in enumerate(world.miners)}
     reveal(outside, hotkeys)
     outside.builds.run = BuildRun(
-        ended=True, jobs={hotkey: each.build for hotkey, each in does.items() if each.build is not None}
+        ended=True,
+        jobs={hotkey: each.build for hotkey, each in does.items() if each.build is not None},
     )
     outside.downloads = SimulatedDownloads(
         lambda url: b"model " + url.encode() if cdns[url.split("/")[2]].serves else "unreachable",
@@ -121,7 +126,9 @@ def step(outside: SimulatedOutside, found: Due) -> None:
 
 
 def play(outside: SimulatedOutside, blocks: int) -> list[tuple[int, Stage]]:
-    """Play until the competition is over, `blocks` passing whenever all wait; round and stage, in order."""
+    """Play until the competition is over, `blocks` passing whenever all wait; round and stage, in
+    order.
+    """
     stages: list[tuple[int, Stage]] = []
     for _ in range(200):
         found = due(now(outside).files, outside.chain.number)
@@ -136,7 +143,9 @@ def play(outside: SimulatedOutside, blocks: int) -> list[tuple[int, Stage]]:
         except InfrastructureFault as fault:  # most of the round's pictures can't be had
             waits = found.stage is Stage.OPEN and "The opening waits for them" in str(fault)
         if outside.repository.head is head:
-            assert waits, f"{found.stage} of round {found.round} waits for nothing, and nothing is done"
+            assert waits, (
+                f"{found.stage} of round {found.round} waits for nothing, and nothing is done"
+            )
             outside.chain.number += blocks
     raise AssertionError(f"stuck after {stages}")
 
@@ -163,9 +172,15 @@ def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds, st.sampled_from([None, "best_of_3"]))
-def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(world: World, close: str | None) -> None:
+def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(
+    world: World, close: str | None
+) -> None:
     decided = []
-    config = {"prompts_per_round": 12, "carryover_prompts": 6, "last_competition_date": "2026-01-06"}
+    config = {
+        "prompts_per_round": 12,
+        "carryover_prompts": 6,
+        "last_competition_date": "2026-01-06",
+    }
     for rules in (Rules(), Rules(clinch_matches=True)):
         outside = simulate(world, **config, close_matches=close)
         outside.rules = rules
@@ -178,5 +193,7 @@ def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(wor
             }
         )
         replayed = replay_round(outside.repository.history(), 0, Rules())
-        assert all(file.finding in {Finding.IDENTICAL, Finding.NOT_DERIVABLE} for file in replayed.files)
+        assert all(
+            file.finding in {Finding.IDENTICAL, Finding.NOT_DERIVABLE} for file in replayed.files
+        )
     assert decided[0] == decided[1]

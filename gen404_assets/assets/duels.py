@@ -1,0 +1,61 @@
+"""How the round is decided: duels, the matrix, who must be audited, the audits, and the winner.
+
+Audits and duels feed back on each other: a rejection draws the line again and makes other matches
+due. The graph shows the way forward; the way back is `competition.timeline`.
+"""
+
+from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.competition.due import Lane
+from gen404_assets.live.auditing import audit_candidates
+from gen404_assets.live.judging import crown_winner, judge_matches
+
+GROUP = "duels"
+
+duels = round_spec(
+    "duels",
+    group=GROUP,
+    deps=["baseline", "renders", "prompts"],
+    kinds={"json", "openai"},
+    description="The match reports: for every prompt, which of two outputs the judge found closer to the picture.",
+)
+matches_matrix = round_spec(
+    "matches_matrix",
+    group=GROUP,
+    deps=["duels", "submissions", "config"],
+    kinds={"csv"},
+    description="Every match's margin, in the order played: qualification against the leader, the main line, and the "
+    "missing pairs.",
+)
+audit_requests = round_spec(
+    "audit_requests",
+    group=GROUP,
+    deps=["matches_matrix", "duels", "seed", "config"],
+    kinds={"json"},
+    description="Who must prove that the published code made the results, and on which critical prompts.",
+)
+regenerated = round_spec(
+    "regenerated",
+    group=GROUP,
+    deps=["audit_requests", "builds", "prompts", "seed", "renders"],
+    kinds={"json", "docker", "s3"},
+    description="What the audited miners' images made on rented GPUs, and how far it is from what was submitted.",
+)
+audits = round_spec(
+    "audits",
+    group=GROUP,
+    deps=["audit_requests", "regenerated", "renders", "builds"],
+    kinds={"json"},
+    description="The verdicts on what was regenerated.",
+)
+winner = round_spec(
+    "winner",
+    group=GROUP,
+    deps=["matches_matrix", "audits", "source_audits", "builds", "defending_leader", "submissions"],
+    kinds={"json"},
+    description="Who won: the last defender of the line once every defender in it is approved, or the leader.",
+)
+ASSETS = [
+    round_assets([duels, matches_matrix, audit_requests], judge_matches, Lane.JUDGING),
+    round_assets([regenerated, audits], audit_candidates, Lane.AUDITS),
+    round_assets([winner], crown_winner, Lane.JUDGING),
+]

@@ -1,0 +1,101 @@
+"""What Dagster is told of an asset's recorded files: commit, data version, counts, and something to
+look at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from gen404_assets.assets.views import VIEWS, stages, table
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.replay.finalizing import stage_changes
+from gen404_assets.replay.history import History, cite
+from gen404_assets.replay.recorded import data_version, recorded_files
+from gen404_assets.replay.result import FileReplay, Finding
+from gen404_assets.replay.rounds import people
+
+CHECK = "as_the_rules_give"
+NO_FILE = "no file"
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+def recorded_version(history: History, number: int, asset: str) -> str | None:
+    """The data version of an asset as the repository has it; None while the round hasn't come so
+    far.
+
+    A past round may lack a file for good (nobody had to be audited): that is its state too.
+    """
+    files = recorded_files(history, number, asset)
+    if files:
+        return data_version(files)
+    return NO_FILE if history.is_past(number) else None
+
+
+def recorded_metadata(history: History, number: int, asset: str) -> dict[str, Any]:
+    """The metadata of a materialisation: which commit left the files as they are, and the asset's
+    own view.
+    """
+    files = recorded_files(history, number, asset)
+    if not files:
+        return {"file": "none: the round was decided without it"}
+    newest = max(files.values(), key=lambda version: version.index)
+    metadata: dict[str, Any] = {
+        "commit": cite(newest.commit),
+        "committed at": dg.MetadataValue.timestamp(newest.commit.time),
+        "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
+    }
+    by_hand = {str(version): None for path in files for version in people(history, number, path)}
+    if by_hand:
+        metadata["people's commits"] = dg.MetadataValue.md(
+            "\n".join(f"- {commit}" for commit in by_hand)
+        )
+    try:
+        if asset == "state":
+            return metadata | {"stages": stages(stage_changes(history, number))}
+        seen = history.round(
+            number, newest.index if asset in {"leader", "defending_leader"} else None
+        )
+        return metadata | VIEWS[asset](seen)
+    except MalformedFile as error:
+        return metadata | {"malformed": str(error)}
+
+
+def differences(found: Sequence[FileReplay]) -> dg.TableMetadataValue | str:
+    """What differs, entry by entry."""
+    rows = [
+        {"file": file.path} | {key: str(value) for key, value in asdict(difference).items()}
+        for file in found
+        for difference in file.differences
+    ]
+    return table(rows)
+
+
+def check_result(asset: str, found: Sequence[FileReplay]) -> dg.AssetCheckResult:
+    """The replay of an asset's files as a check: failed if one differs, a warning if a person made
+    it so.
+    """
+    wrong = [file for file in found if file.finding in {Finding.DIFFERS, Finding.MALFORMED}]
+    counts = {finding: sum(file.finding is finding for file in found) for finding in Finding}
+    metadata: dict[str, Any] = {str(finding): count for finding, count in counts.items() if count}
+    if wrong:
+        metadata["differences"] = differences(found)
+    reasons = list(dict.fromkeys(file.reason for file in found if file.reason))
+    notes = [f"{file.path}: {note}" for file in found for note in file.notes]
+    changed = list(
+        dict.fromkeys(
+            f"changed by a person in {commit}" for file in found for commit in file.by_person
+        )
+    )
+    if remarks := [*reasons, *notes, *changed]:
+        metadata["remarks"] = dg.MetadataValue.md("\n".join(f"- {remark}" for remark in remarks))
+    by_person = all(file.by_person or file.explained for file in wrong)
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CHECK,
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.WARN if by_person else dg.AssetCheckSeverity.ERROR,
+        description=", ".join(f"{count} {finding}" for finding, count in counts.items() if count),
+        metadata=metadata,
+    )

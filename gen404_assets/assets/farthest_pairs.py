@@ -1,0 +1,60 @@
+"""What an audit looked at, as markdown: the submitted and regenerated previews that are farthest
+apart.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.round import Round
+
+_PAIRS = 3
+_SIDE = 300
+Read = Callable[[str], bytes]
+
+
+def farthest_pairs(current: Round, read: Read | None = None) -> str:
+    """For each audit its farthest pairs: as small pictures, where `read` gives the bytes behind a
+    URL, or as links.
+    """
+    return (
+        "\n\n".join(
+            part for hotkey in current.audits.names for part in _pairs(current, hotkey, read)
+        )
+        or "none"
+    )
+
+
+def _pairs(current: Round, hotkey: str, read: Read | None) -> Iterator[str]:
+    submitted, generated = current.submitted(hotkey), current.generated(hotkey)
+    if submitted is None or generated is None:
+        return
+    measured = [
+        (output.distance or 0.0, name) for name, output in generated.items() if output.complete
+    ]
+    farthest = sorted(measured, reverse=True)[:_PAIRS]
+    if farthest:
+        yield f"**{hotkey}**"
+    for distance, name in farthest:
+        ours, theirs = generated[name].png, submitted[name].png if name in submitted else None
+        if ours and theirs:
+            links = f"{name}: distance {distance:.3f} between [submitted]({theirs}) and [regenerated]({ours})"
+            picture = _side_by_side(theirs, ours, read) if read else ""
+            yield f"{links}\n\n{picture}" if picture else links
+
+
+def _side_by_side(left: str, right: str, read: Read) -> str:
+    """Both pictures in one, small; nothing if they can't be had or read now."""
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 -- only a run that has just audited shows pictures
+
+    both = Image.new("RGB", (2 * _SIDE + 10, _SIDE), "white")
+    try:
+        for number, url in enumerate((left, right)):
+            picture = Image.open(io.BytesIO(read(url))).convert("RGB").resize((_SIDE, _SIDE))
+            both.paste(picture, (number * (_SIDE + 10), 0))
+    except (InfrastructureFault, UnidentifiedImageError):
+        return ""
+    content = io.BytesIO()
+    both.save(content, "JPEG", quality=80)
+    return f"![submitted, regenerated](data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()})"

@@ -1,0 +1,22 @@
+"""What a round leaves behind: the leader's entry, and the changes of the state."""
+
+from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.competition.due import Lane
+from gen404_assets.live.finalizing import finalize
+
+leader = round_spec(
+    "leader",
+    group="finalizing",
+    deps=["winner", "defending_leader", "config"],
+    kinds={"json", "bittensor"},
+    description="Who leads after the round, from which block, with which weight: new code takes over with full weight, "
+    "a defence decays it. Validators set weights from it.",
+)
+state = round_spec(
+    "state",
+    group="finalizing",
+    deps=["schedule", "prompts", "renders", "winner", "leader"],
+    kinds={"json"},
+    description="The stages that the round went through, each with the commit that began it.",
+)
+ASSETS = [round_assets([leader], finalize, Lane.FINALIZING), round_assets([state])]

@@ -1,0 +1,27 @@
+"""What is made with the miners' images: their builds and the leader's baseline."""
+
+from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.competition.due import Lane
+from gen404_assets.live.auditing import make_baseline
+from gen404_assets.live.building import track_builds
+
+GROUP = "miner_generation"
+
+builds = round_spec(
+    "builds",
+    group=GROUP,
+    deps=["submissions"],
+    kinds={"json", "docker", "github"},
+    description="The Docker image of each submission, as GitHub Actions builds it from the commit.",
+)
+baseline = round_spec(
+    "baseline",
+    group=GROUP,
+    deps=["defending_leader", "prompts", "seed"],
+    kinds={"json", "s3"},
+    description="What the defending leader's image makes of the prompts: the leader plays with it.",
+)
+ASSETS = [
+    round_assets([builds], track_builds, Lane.BUILDS),
+    round_assets([baseline], make_baseline, Lane.BASELINE),
+]

@@ -1,0 +1,252 @@
+"""The local network of `gen404 up`: a chain, a repository, a store, a judge, GitHub, miners and a
+reviewer, all local.
+
+It lies in `network` in the platform's home, made when first started, and goes on where it was when
+started again.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gen404_assets.commands.operating import begin
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL
+from gen404_assets.competition.settings import BadSetting, read_settings
+from gen404_assets.competition_repository import create_repository, home, open_repository
+from resources.chain import open_chain
+from resources.local_network import process
+from resources.local_network.cast import CAST, FIRST_LEADER
+from resources.local_network.chain import create_local_chain, keep_ticking
+from resources.local_network.miner import hotkey, publish_code
+from resources.local_network.objects import make_prompts
+from resources.local_network.ports import free_ports
+from resources.local_network.store import LocalStore
+from resources.object_store import open_object_store
+from resources.renderer import open_renderer
+
+_IMAGE_FORMAT = "local/{hotkey10}:{tag}"
+_FIRST_IMAGE = "local/founder:first"
+_DAY_START_BLOCKS = 1000
+"""Where in a day of the local chain, 7,200 blocks, its rounds start."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """Each is read from the environment variable of its name in capitals; a block's seconds are
+    this machine's.
+    """
+
+    local_block_seconds: float = 0.02
+    local_output_format: str = "glb"
+    local_prompts: int = 10  # with fewer than 9 a cheat stays within the tolerated mismatches
+    local_pool: int = 48
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "LocalSettings":
+        """The settings that `environment` holds. Raises BadSetting."""
+        found = cls(**read_settings(cls, environment))
+        if found.local_output_format not in {"glb", "ply"}:
+            raise BadSetting(
+                f"LOCAL_OUTPUT_FORMAT must be glb or ply, not {found.local_output_format!r}"
+            )
+        if not 0.001 <= found.local_block_seconds <= 12:
+            raise BadSetting("LOCAL_BLOCK_SECONDS must be from 0.001 to 12")
+        if not 1 <= found.local_prompts <= found.local_pool:
+            raise BadSetting("LOCAL_PROMPTS must be from 1 to LOCAL_POOL")
+        return found
+
+
+def folder() -> Path:
+    """Where the local network lies."""
+    return home() / "network"
+
+
+def known_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings by which the local network, once it has been started, is reached. Raises
+    BadSetting.
+    """
+    path = folder() / "environment.json"
+    if not path.exists():
+        raise BadSetting(
+            "COMPETITION_REPO must name the competition's repository (no local network has run here)"
+        )
+    return {**json.loads(path.read_bytes()), **environment}
+
+
+@contextmanager
+def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Start the network, made first if there is none; the settings by which the platform works on
+    it.
+    """
+    settings = LocalSettings.from_environment(environment)
+    folder().mkdir(parents=True, exist_ok=True)
+    ports = _ports()
+    ticking = threading.Event()
+    with LocalStore(folder() / "store") as store:
+        found = {**_settings(ports), **store.environment, **environment}
+        if not (folder() / "made").exists():
+            print(
+                f"making a local network in {folder()}: prompts, chain, first leader, repository",
+                flush=True,
+            )
+            _make(found, settings)
+        _write_private(
+            folder() / "environment.json",
+            {key: found[key] for key in found.keys() - environment.keys()},
+        )
+        ticker = threading.Thread(
+            target=keep_ticking, args=(folder() / "chain", ticking), daemon=True
+        )
+        children = [
+            process.start(command, folder() / "logs" / f"{name}.log", {**os.environ, **found})
+            for name, command in _commands(ports).items()
+        ]
+        ticker.start()
+        try:
+            yield found
+        finally:
+            ticking.set()
+            ticker.join()
+            process.stop(children)
+
+
+def _ports() -> Mapping[str, int]:
+    """The ports of the judge and of GitHub, the same at every start."""
+    path = folder() / "ports.json"
+    known: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
+    if not known:
+        known = dict(zip(("judge", "github"), free_ports(2), strict=True))
+        _write_private(path, known)
+    return known
+
+
+def _settings(ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "GEN404_OPERATE": "true",
+        "COMPETITION_REPO": str(folder() / "repository.git"),
+        "SUBTENSOR_NETWORK": (folder() / "chain").as_uri(),
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{ports['judge']}/v1",
+        "OPENAI_API_KEY": "no-key-is-asked-for",
+        "JUDGE_MODEL": "local-likeness",
+        "EMBEDDER": "pictures",
+        "GPU_PROVIDERS": "local",
+        "LOCAL_NETWORK": str(folder()),
+        "GITHUB_API_URL": f"http://127.0.0.1:{ports['github']}",
+        "GITHUB_REPO": "local/competition",
+        "DOCKER_IMAGE_FORMAT": _IMAGE_FORMAT,
+        "ALLOW_PRIVATE_CDN": "true",
+        # The chain's day passes in minutes here, a build's three hours would in seconds.
+        "BUILD_TIMEOUT": str(7 * 86400),
+        "BUILD_POLL_SECONDS": "2",
+        "POD_START_INTERVAL": "1",
+        "DOWNLOAD_JITTER_SECONDS": "1",
+        "CDN_PATIENCE_SECONDS": "6",  # one of the miners' CDNs always fails
+        "PROMPT_PATIENCE_SECONDS": "2",
+        "PUBLISH_INTERVAL_SECONDS": "5",
+        "SENSOR_SECONDS": "2",
+    }
+
+
+def _commands(ports: Mapping[str, int]) -> Mapping[str, list[str]]:
+    """The processes beside the store and the chain."""
+    python = [sys.executable, "-m"]
+    repository = str(folder() / "repository.git")
+    base = "resources.local_network"
+    pictures = (folder() / "cdn_url").read_text()
+    commands = {
+        "judge": [
+            *python,
+            f"{base}.judge",
+            "--port",
+            str(ports["judge"]),
+            "--pictures-base",
+            pictures,
+        ],
+        "github": [
+            *(*python, f"{base}.forge", "--port", str(ports["github"]), "--folder", str(folder())),
+            *("--repository", repository, "--image-format", _IMAGE_FORMAT),
+        ],
+        "reviewer": [*python, f"{base}.reviewer", "--repository", repository],
+    }
+    for member in CAST:
+        miner = [
+            *python,
+            f"{base}.miner",
+            member.name,
+            "--network",
+            str(folder()),
+            "--repository",
+            repository,
+        ]
+        commands[f"miner-{member.name}"] = miner
+    return commands
+
+
+def _make(environment: Mapping[str, str], settings: LocalSettings) -> None:
+    """Make prompts, chain, first leader and repository. A making that was cut off is begun anew."""
+    genesis = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    create_local_chain(
+        folder() / "chain", block_time=settings.local_block_seconds, genesis_time=genesis
+    )
+    (folder() / "cdn_url").write_text(environment["CDN_URL"])
+    prompts = "\n".join(_prompts(environment, settings.local_pool))
+    commit = publish_code(folder(), FIRST_LEADER, 0, settings.local_output_format)
+    leader = {
+        "hotkey": hotkey(FIRST_LEADER),
+        "repo": FIRST_LEADER.repo,
+        "commit": commit,
+        "docker": _FIRST_IMAGE,
+        "weight": 0.0,
+        "effective_block": 0,
+    }
+    command = json.loads((folder() / "code.json").read_bytes())[f"{FIRST_LEADER.repo}@{commit}"]
+    _write_private(folder() / "images.json", {_FIRST_IMAGE: command})
+    config = {
+        "name": "local",
+        "description": "A competition that runs itself on one machine.",
+        "first_evaluation_date": genesis.date().isoformat(),
+        "last_competition_date": genesis.date().replace(year=genesis.year + 5, day=1).isoformat(),
+        "round_start_time": f"{_DAY_START_BLOCKS // 300:02}:{_DAY_START_BLOCKS % 300 // 5:02}:00",
+        "generation_stage_minutes": 240,
+        "finalization_buffer_hours": 1,
+        "win_margin": 0.05,
+        "weight_decay": 0.2,
+        "weight_floor": 0.2,
+        "prompts_per_round": settings.local_prompts,
+        "carryover_prompts": settings.local_prompts // 4,
+        "output_format": settings.local_output_format,
+    }
+    files = {CONFIG: _json(config), POOL: prompts.encode(), LEADERS: _json([leader])}
+    create_repository(folder() / "repository.git")
+    chain = open_chain(environment)
+    begin(open_repository(environment["COMPETITION_REPO"], "main"), files, chain.finalized())
+    chain.close()
+    (folder() / "made").touch()
+
+
+def _prompts(environment: Mapping[str, str], count: int) -> list[str]:
+    """The URLs of the prompts' pictures, drawn and put into the store."""
+    renderer, store = open_renderer(environment), open_object_store(environment)
+    try:
+        pictures = make_prompts(folder() / "prompts", count, renderer)
+    finally:
+        renderer.close()
+    return [store.put(f"prompts/{picture.name}", picture, "image/png") for picture in pictures]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2).encode()
+
+
+def _write_private(path: Path, value: Any) -> None:
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_bytes(_json(value))
+    part.replace(path)

@@ -1,0 +1,70 @@
+"""A replay as a person reads it in a terminal."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
+from gen404_assets.replay.rounds import ASSETS
+
+_SHOWN = 4
+
+
+def replay_text(rounds: Sequence[RoundReplay]) -> str:
+    """Round by round a table, the differences under the file they are in, and a closing line."""
+    lines = [line for replayed in rounds for line in _round(replayed)]
+    files = [file for replayed in rounds for file in replayed.files]
+    counts = {finding: sum(file.finding is finding for file in files) for finding in Finding}
+    summary = ", ".join(f"{count} {finding}" for finding, count in counts.items() if count)
+    return "\n".join(
+        [*lines, f"{len(rounds)} rounds, {len(files)} files: {summary or 'nothing recorded'}"]
+    )
+
+
+def _round(replayed: RoundReplay) -> Iterator[str]:
+    yield f"round {replayed.round}"
+    for asset, group in groupby(replayed.files, key=lambda file: file.asset):
+        files = list(group)
+        for finding in Finding:
+            found = [file for file in files if file.finding is finding]
+            if found:
+                count = f"{len(found)} " if len(files) > 1 else ""
+                yield f"  {asset:<15} {ASSETS.get(asset, ''):<26} {count}{finding}"
+                yield from (f"      {line}" for line in _remarks(found))
+    told = sum(file.from_answers for file in replayed.files)
+    taken = sum(file.as_recorded for file in replayed.files)
+    if told or taken:
+        yield f"  judged duels: {told} derived from the judge's answers, {taken} taken as recorded"
+    for fit in replayed.versions:
+        others = [f"{name} {count}" for name, count in fit.explains.items() if name != fit.fits]
+        beside = f" (others: {', '.join(others)})" if others else ""
+        yield f"  rule {fit.rule}: {fit.fits} explains {fit.explains[fit.fits]} of {fit.files}{beside}"
+    yield ""
+
+
+def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
+    yield from dict.fromkeys(file.reason for file in files if file.reason)
+    yield from _some(
+        [f"{_place(file, files)}{difference}" for file in files for difference in file.differences],
+        "! ",
+    )
+    yield from _some(
+        list(dict.fromkeys(f"{_place(file, files)}{note}" for file in files for note in file.notes))
+    )
+    yield from _some(
+        list(
+            dict.fromkeys(
+                f"changed by a person in {commit}" for file in files for commit in file.by_person
+            )
+        )
+    )
+
+
+def _place(file: FileReplay, files: Sequence[FileReplay]) -> str:
+    return f"{file.path}: " if len(files) > 1 else ""
+
+
+def _some(lines: Sequence[str], mark: str = "") -> Iterator[str]:
+    shown = len(lines) if mark else _SHOWN
+    yield from [mark + line for line in lines[:shown]]
+    if len(lines) > shown:
+        yield f"and {len(lines) - shown} more"

@@ -1,0 +1,205 @@
+"""What the judge is asked, word by word, and what its words mean. No I/O."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.verdict import MAX_ISSUES, WORST_PENALTY, NoVerdict, read_verdict
+
+PROMPT_VERSION = "1"
+"""The name of the texts below: another text is another question, so it needs another name."""
+
+MAX_TOKENS = 1024
+ATTEMPTS = 5
+"""How often one question is put at most, while its answers can't be used (`rules.md`, Duels)."""
+REFUSED = "refusal"
+"""The `finish_reason` of a reply in which the judge says that it won't answer."""
+
+_SYSTEM = """\
+You are a strict judge of 3D generation. You see a prompt image and two 3D models made from it, each as a 2x2 grid of
+four views of the model from around it, on white. Both tried to rebuild the object of the prompt image.
+
+Give each model a penalty, an integer from 0 to 10: 0 a perfect match, 3 minor differences, 5 clearly visible
+differences, 7 large parts wrong or missing, 10 a wrong object, noise or nothing at all.
+
+Look at what kind of object it is, then its shape and proportions, then missing or additional parts, then colours,
+materials and texture, then broken or unfinished surfaces, also in views that the prompt image does not show. Parts that
+the prompt image hides may be anything plausible. Ignore the camera, the lighting and the background. Judge each model
+by itself: the order in which they are shown means nothing, and equally good models get equal penalties.
+
+Answer with JSON alone: {"penalty_1": integer, "penalty_2": integer, "issues": "what is wrong with each, briefly"}."""
+
+_PICTURES = ("The prompt image:", "Model 1:", "Model 2:")
+
+_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "penalty_1": {"type": "integer", "minimum": 0, "maximum": WORST_PENALTY},
+        "penalty_2": {"type": "integer", "minimum": 0, "maximum": WORST_PENALTY},
+        "issues": {"type": "string", "maxLength": MAX_ISSUES},
+    },
+    "required": ["penalty_1", "penalty_2", "issues"],
+    "additionalProperties": False,
+}
+
+
+class NotJudged(InfrastructureFault):
+    """The judge gave no judgement; the message says why. Nothing follows for the duel: it stays
+    open (`rules.md`).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the judge is asked: a seed, and public URLs of the three pictures.
+
+    `attempt` counts from 0: each after the first has its number added to the seed, and a higher
+    temperature.
+    """
+
+    prompt: str
+    first: str
+    second: str
+    seed: int
+    attempt: int = 0
+
+    @property
+    def pictures(self) -> tuple[str, str, str]:
+        return self.prompt, self.first, self.second
+
+    def swapped(self) -> "Question":
+        """The same with the sides exchanged."""
+        return replace(self, first=self.second, second=self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The judge's answer: penalties from 0 (perfect match) to 10 (wrong object), and the evidence.
+
+    `model` is the name under which the server says it answered, `raw` what it said, to the letter.
+    """
+
+    penalty_1: int
+    penalty_2: int
+    issues: str
+    model: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the judge said to one attempt: who says that it answered, and the words to the letter.
+
+    `finish_reason` is the server's word for an end that is not the ordinary one, or REFUSED
+    (`resources.completion`).
+    """
+
+    model: str
+    text: str
+    finish_reason: str | None = None
+
+    def answer(self) -> Answer:
+        """What it means. Raises Unusable."""
+        if self.finish_reason == REFUSED:
+            raise Unusable(self, f"the judge refused: {self.text[:300]}")
+        if self.finish_reason is not None:
+            raise Unusable(
+                self,
+                f"the judge's answer did not come to its end: finish_reason {self.finish_reason}",
+            )
+        if not self.text.strip():
+            raise Unusable(self, "the judge's answer is empty")
+        try:
+            verdict = read_verdict(self.text)
+        except NoVerdict as reason:
+            raise Unusable(self, f"the judge's answer is no judgement: {reason}") from None
+        return Answer(verdict.penalty_1, verdict.penalty_2, verdict.issues, self.model, self.text)
+
+
+class Unusable(NotJudged):
+    """An answer that came and can't be used: an attempt (`rules.md`, Duels)."""
+
+    def __init__(self, reply: Reply, reason: str) -> None:
+        super().__init__(reason)
+        self.reply = reply
+
+
+def asked(
+    model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str], attempt: int = 0
+) -> dict[str, Any]:
+    """All that an answer depends on; `pictures`: SHA-256 of the prompt's, the first, the second.
+
+    A later attempt has another seed and temperature, so it is another question; the first is named
+    without any.
+    """
+    shown = dict(zip(("prompt", "first", "second"), pictures, strict=True))
+    question = {
+        "model": model,
+        "prompt_version": prompt_version,
+        "seed": seed + attempt,
+        "pictures": shown,
+    }
+    return question | ({"temperature": temperature(attempt)} if attempt else {})
+
+
+def answer_key(question: Mapping[str, Any]) -> str:
+    """Where the store keeps the answer to what was `asked`."""
+    return (
+        f"answers/{hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()}.json"
+    )
+
+
+def temperature(attempt: int) -> float:
+    """The temperature of an attempt, counted from 0."""
+    return attempt / 10
+
+
+def read_answer(raw: str, model: str) -> Answer:
+    """The answer that the judge's words give. Raises Unusable if they are no judgement."""
+    return Reply(model, raw).answer()
+
+
+def count_attempts(replies: Sequence[Reply]) -> Answer | None:
+    """The answer that counts of all attempts at a question; None if five could not be used.
+
+    Raises NotJudged where these are not the attempts that the rules allow.
+    """
+    reason = "the judge was not asked"
+    for number, reply in enumerate(replies, start=1):
+        try:
+            answer = reply.answer()
+        except Unusable as unusable:
+            reason = str(unusable)
+            continue
+        if number < len(replies):
+            raise NotJudged("the judge was asked again although it had answered")
+        return answer
+    if len(replies) != ATTEMPTS:
+        raise NotJudged(f"{reason}; {len(replies)} attempts were made, not {ATTEMPTS}")
+    return None
+
+
+def request_body(model: str, question: Question) -> dict[str, Any]:
+    """Constant text first, then what most questions share, so that a server's prefix cache serves
+    the rest.
+    """
+    content: list[dict[str, Any]] = []
+    for text, url in zip(_PICTURES, question.pictures, strict=True):
+        content += [
+            {"type": "text", "text": text},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]
+    return {
+        "model": model,
+        "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": content}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "verdict", "strict": True, "schema": dict(_SCHEMA)},
+        },
+        "seed": question.seed + question.attempt,
+        "temperature": temperature(question.attempt) if question.attempt else 0,
+        "max_tokens": MAX_TOKENS,
+    }

@@ -1,0 +1,186 @@
+"""Everything outside that the platform works with: one adapter each, opened by its settings when
+first used.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gen404_assets.competition.settings import Rules
+from gen404_assets.competition_repository import home, open_repository
+from gen404_assets.live.waiting import Waiting
+
+if TYPE_CHECKING:
+    from gen404_assets.live.pictures import PromptPictures
+    from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+    from resources.builds import Builds
+    from resources.chain import Chain
+    from resources.distance import Distance
+    from resources.downloads import Downloads
+    from resources.judge import KeptAnswers
+    from resources.object_store import ObjectStore
+    from resources.providers.provider import Provider
+    from resources.renderer import Renderer
+    from resources.repository import Repository
+
+# Each adapter is imported where it is opened: whoever needs one doesn't wait for all.
+# ruff: noqa: PLC0415
+
+
+class Outside:
+    """The adapters that `environment` names. Each property raises BadSetting for a setting that
+    can't be used.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self._open = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._open.close()
+
+    @cached_property
+    def rules(self) -> Rules:
+        return Rules.from_environment(self.environment)
+
+    @cached_property
+    def repository(self) -> "Repository":
+        branch = self.environment.get("GITHUB_BRANCH", "main")
+        return open_repository(self.environment.get("COMPETITION_REPO", ""), branch)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        return Waiting(home() / "waiting")
+
+    @cached_property
+    def chain(self) -> "Chain":
+        from resources.chain import open_chain
+
+        chain = open_chain(self.environment)
+        self._open.callback(chain.close)
+        return chain
+
+    @cached_property
+    def store(self) -> "ObjectStore":
+        from resources.object_store import open_object_store
+
+        return open_object_store(self.environment)
+
+    @cached_property
+    def downloads(self) -> "Downloads":
+        from resources.downloads import open_downloads
+
+        return open_downloads(self.environment)
+
+    @cached_property
+    def pictures(self) -> "PromptPictures":
+        from gen404_assets.live.pictures import PromptPictures
+
+        return PromptPictures(self.store, self.downloads)
+
+    @cached_property
+    def renderer(self) -> "Renderer":
+        from resources.renderer import open_renderer
+
+        renderer = open_renderer(self.environment)
+        self._open.callback(renderer.close)
+        return renderer
+
+    @cached_property
+    def judge(self) -> "KeptAnswers":
+        from resources.judge import KeptAnswers, open_judge
+
+        return KeptAnswers(open_judge(self.environment), _Answers(self))
+
+    @cached_property
+    def distance(self) -> "Distance":
+        from resources.distance import open_distance
+
+        return open_distance(self.environment, self.read)
+
+    @cached_property
+    def providers(self) -> "Sequence[Provider]":
+        from resources.providers.provider import open_providers
+
+        return open_providers(self.environment)
+
+    @cached_property
+    def builds(self) -> "Builds":
+        from resources.builds import open_builds
+
+        return open_builds(self.environment)
+
+    def now(self) -> datetime:
+        """The chain's time, by which commits are dated; this machine's while the chain can't be
+        asked.
+        """
+        try:
+            return self.chain.finalized().time
+        except InfrastructureFault:
+            return datetime.now(UTC)
+
+    def regenerate(
+        self,
+        subject: "Subject",
+        say: Callable[[str], None],
+        progress: "Progress",
+        cancelled: Callable[[], bool],
+    ) -> "Regenerated":
+        """Run an image on the operator's GPUs; see `gen404_assets.live.regenerating`."""
+        from gen404_assets.competition.pods import PodRules
+        from gen404_assets.live.regenerating import Means, regenerate
+
+        means = Means(
+            providers=self.providers,
+            picture=self.read,
+            render=self.renderer.render,
+            put=self.store.put,
+            measure=self.distance.measure,
+            home=home(),
+            say=say,
+            embedder=lambda: self.distance.model,
+            limit=self.downloads.limit,
+        )
+        return regenerate(
+            subject,
+            means,
+            (self.rules, PodRules.from_environment(self.environment)),
+            progress,
+            cancelled,
+        )
+
+    def read(self, url: str) -> bytes:
+        """The bytes behind a URL of ours: an object's, or a prompt picture's, wherever the pool
+        keeps it.
+
+        Raises InfrastructureFault.
+        """
+        try:
+            self.store.key(url)
+        except ValueError:
+            return self._prompt(url)
+        return self.store.read(url)
+
+    def _prompt(self, url: str) -> bytes:
+        with TemporaryDirectory(prefix="gen404-prompt-") as folder:
+            path = Path(folder) / "prompt"
+            try:
+                self.downloads.download(url, path)
+            except MinerFault as fault:  # prompts are the operator's
+                raise InfrastructureFault(f"prompt {url}: {fault}") from fault
+            return path.read_bytes()
+
+
+class _Answers:
+    """Where the judge's answers are kept: the object store, with pictures read wherever they
+    are.
+    """
+
+    def __init__(self, outside: Outside) -> None:
+        self.get, self.put, self.read = outside.store.get, outside.store.put, outside.read

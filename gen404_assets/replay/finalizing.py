@@ -1,0 +1,200 @@
+"""Replay of a round's end: winner, leader, and every change of the state."""
+
+from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
+
+from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.leader import Leader, continue_leader
+from gen404_assets.competition.round import LEADERS, STATE, Round, round_path
+from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.state import Stage, State, transition_fault
+from gen404_assets.competition.winner import Winner, crown
+from gen404_assets.replay.compare import compare, keeping, text
+from gen404_assets.replay.history import History, Version
+from gen404_assets.replay.result import Difference, FileReplay, compared
+
+
+def replay_winner(history: History, number: int) -> FileReplay | None:
+    """The winner, from the order, the matrix and the verdicts: as they were then, or as the head
+    has them.
+    """
+    path = round_path(number, "winner.json")
+    raw = history.read(path)
+    if raw is None:
+        owed = _crowned(history.round(number)) if history.is_past(number) else None
+        played = history.round(number).submissions is not None
+        return (
+            compared("winner", path, [Difference(path, "no file", owed.winner_hotkey)])
+            if owed and played
+            else None
+        )
+    recorded = Winner.parse(raw, path)
+    version = history.written(path, bytes)
+    by = f"written by {version.who} in {version}" if version else ""
+    derived = _crowned_then_and_now(history, number, version)
+    known = [winner for winner in derived if winner is not None]
+    if not known:
+        return compared(
+            "winner",
+            path,
+            [Difference("winner_hotkey", recorded.winner_hotkey, "not decided yet", by)],
+        )
+    found = [compare(raw, keeping(recorded, winner).to_bytes()) for winner in known]
+    same = next((notes for differences, notes in found if not differences), None)
+    if same is None:
+        return compared(
+            "winner", path, [replace(difference, origin=by) for difference in found[0][0]]
+        )
+    if any(winner != known[0] for winner in derived):
+        same = [*same, f"by what was changed since, the winner would be {_told(derived[-1])}"]
+    return compared("winner", path, [], same)
+
+
+def _crowned_then_and_now(
+    history: History, number: int, told: Version | None
+) -> list[Winner | None]:
+    """The winner by the files at the commit that told it, and at the head. Raises MalformedFile if
+    neither is to be.
+    """
+    found: list[Winner | None] = []
+    failure: MalformedFile | None = None
+    for index in dict.fromkeys((told.index if told else None, None)):
+        try:
+            found.append(_crowned(history.round(number, index)))
+        except MalformedFile as error:
+            failure = error
+    if failure is not None and not found:
+        raise failure
+    return found
+
+
+def _crowned(seen: Round) -> Winner | None:
+    """The winner by a round's files; None while they decide nothing."""
+    hotkey = seen.timeline.winner(seen.matrix.margins, verdicts(seen.audits, seen.source_audits))
+    if hotkey is None or seen.defending is None:
+        return None
+    try:
+        return crown(hotkey, seen.builds, seen.defending)
+    except KeyError:  # the winner has no build
+        return None
+
+
+def _told(winner: Winner | None) -> str:
+    return winner.winner_hotkey if winner else "nobody yet"
+
+
+def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | None:
+    """The leader's entry that the round led to, given the block from which it is in effect."""
+    ended = history.end(number)
+    current = history.round(number)
+    winner = current.winner
+    if winner is None or ended is None or current.schedule is None:
+        return None
+    entries = current.leaders.root
+    block = _effective_block(history, number, ended)
+    before = Leader([entry for entry in entries if entry.effective_block < block])
+    recorded = [entry for entry in entries if entry.effective_block == block]
+    config = history.round(number, ended).config
+    derived = continue_leader(before, winner, block, config, rules).root[len(before) :]
+    derived = [keeping(old, new) for old, new in zip_longest(recorded, derived) if new is not None]
+    if recorded == derived:
+        return compared("leader", LEADERS, [])
+    version = history.written(LEADERS, partial(_entries_at, block))
+    by = "typed by a person" if version and version.by_person else "written"
+    sides = [text([entry.model_dump() for entry in side]) for side in (recorded, derived)]
+    return compared(
+        "leader",
+        LEADERS,
+        [Difference(f"from block {block}", sides[0], sides[1], f"{by} in {version}")],
+    )
+
+
+def _effective_block(history: History, number: int, ended: int) -> int:
+    """The block at which what the round led to takes effect: the next start, as it was set when the
+    round ended.
+
+    A competition that was over has no next start; then it is as recorded, if anything is.
+    """
+    following = history.round(number + 1, ended).schedule or history.round(number + 1).schedule
+    if following is not None:
+        return following.latest_reveal_block
+    schedule = history.round(number).schedule
+    began = schedule.latest_reveal_block if schedule else 0
+    later = [
+        entry.effective_block
+        for entry in history.round(number).leaders.root
+        if entry.effective_block > began
+    ]
+    return later[0] if later else began + 1
+
+
+def _entries_at(block: int, raw: bytes) -> object:
+    """The entries in effect from a block; None where the file can't be read."""
+    try:
+        entries = Leader.parse(raw, LEADERS).root
+    except MalformedFile:
+        return None
+    return [entry.model_dump() for entry in entries if entry.effective_block == block]
+
+
+def stage_changes(history: History, number: int) -> list[tuple[Version, State | None, State]]:
+    """The changes of `state.json` that concern the round: the version, the state before, the state
+    after.
+    """
+    found = []
+    before: State | None = None
+    for version, after in history.states:
+        rounds = (
+            {after.current_round} if before is None else {before.current_round, after.current_round}
+        )
+        moved = before is None or (before.current_round, before.stage) != (
+            after.current_round,
+            after.stage,
+        )
+        if number in rounds and moved:
+            found.append((version, before, after))
+        before = after
+    return found
+
+
+def replay_state(history: History, number: int) -> FileReplay | None:
+    """Whether every change of stage was one that the platform may make; a person may make any."""
+    if history.round(number).state is None:
+        return None
+    changes = stage_changes(history, number)
+    differences: list[Difference] = []
+    notes: list[str] = []
+    running: Stage | None = None
+    for version, before, after in changes:
+        fault = transition_fault(before, after, running)
+        if before is not None and before.stage is not Stage.PAUSED:
+            running = before.stage
+        if fault and version.by_person:
+            notes.append(
+                f"a person set it from {before.stage if before else None} to {after.stage} in {version}"
+            )
+        elif fault:
+            differences.append(
+                Difference(str(version), f"{after.stage}", f"not {after.stage}: {fault}")
+            )
+        missing = _missing(history, version, after)
+        if missing and before is not None:
+            notes.append(f"{after.stage} without {missing} in {version}")
+    return compared("state", STATE, differences, notes) if changes else None
+
+
+def _missing(history: History, version: Version, after: State) -> str | None:
+    """The file that a stage can't begin without, where the commit that began it had none."""
+    needed = {
+        Stage.OPEN: "schedule.json",
+        Stage.MINER_GENERATION: "prompts.txt",
+        Stage.DOWNLOADING: "submissions.json",
+        Stage.DUELS: "submissions.json",
+        Stage.FINALIZING: "winner.json",
+    }.get(after.stage)
+    if needed is None:
+        return None
+    path = round_path(after.current_round, needed)
+    return path if history.at(version.index).read(path) is None else None

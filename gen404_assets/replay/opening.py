@@ -1,0 +1,250 @@
+"""Replay of what opens a round: schedule, submissions, seed, prompts and builds."""
+
+from collections import Counter
+from datetime import timedelta
+from functools import lru_cache
+from json import dumps
+
+from gen404_assets.competition.builds import (
+    Builds,
+    BuildStatus,
+    entry_of,
+    image_name,
+    pending_builds,
+)
+from gen404_assets.competition.commitments import Reading, read_submissions
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.hotkeys import is_hotkey
+from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
+from gen404_assets.competition.round import POOL, Round, round_path
+from gen404_assets.competition.schedule import Schedule, next_start, schedule_at
+from gen404_assets.competition.seed import draw_seed
+from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
+from gen404_assets.competition.submissions import Submissions
+from gen404_assets.replay.compare import LAYOUT, compare, compare_lines, keeping
+from gen404_assets.replay.history import History
+from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
+
+
+def replay_schedule(history: History, number: int) -> FileReplay | None:
+    """The schedule, given the block that the chain was at when it was made; its day is derived
+    too.
+    """
+    path = round_path(number, "schedule.json")
+    raw = history.read(path)
+    if raw is None:
+        return None
+    recorded = Schedule.parse(raw, path)
+    version = history.written(path, _latest_block)
+    previous = history.round(number - 1, version.index).schedule if number and version else None
+    if previous is None or version is None:
+        return underivable("schedule", path, "a person wrote it before the competition")
+    config = history.round(number, version.index).config
+    derived = schedule_at(config, previous, recorded.latest_reveal_block)
+    differences, notes = compare(raw, keeping(recorded, derived).to_bytes())
+    began = next(iter(history.versions(round_path(number - 1, "submissions.json"))), None)
+    if began is not None and began.index < version.index:
+        now = version.commit.time
+        now_block = (
+            previous.latest_reveal_block
+            + int((now - began.commit.time).total_seconds()) // BLOCK_SECONDS
+        )
+        start = next_start(config, previous, now, now_block)
+        reckoned = now + timedelta(
+            seconds=(recorded.latest_reveal_block - now_block) * BLOCK_SECONDS
+        )
+        if abs(reckoned - start) > timedelta(hours=12):
+            times = f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"
+            differences.append(
+                Difference("the start", *times, f"set by {version.who} in {version}")
+            )
+        notes.append(
+            f"starts {start:%Y-%m-%d %H:%M} UTC; the block then is as recorded, the chain's pace not being kept"
+        )
+    return compared("schedule", path, differences, notes)
+
+
+def _latest_block(raw: bytes) -> int | None:
+    try:
+        return Schedule.parse(raw, "").latest_reveal_block
+    except MalformedFile:
+        return None
+
+
+def replay_submissions(history: History, number: int) -> FileReplay | None:
+    """Who takes part and in which order, given what each miner revealed and when; ties stand as
+    recorded.
+    """
+    path = round_path(number, "submissions.json")
+    version, raw = history.last(path), history.read(path)
+    if version is None or raw is None:
+        return None
+    current = history.round(number, version.index)
+    recorded = Submissions.parse(raw, path)
+    schedule = current.need(current.path("schedule.json"), current.schedule)
+    commitments = {
+        hotkey: [
+            (
+                entry.revealed_at_block,
+                dumps({"repo": entry.repo, "commit": entry.commit, "cdn_url": entry.cdn_url}),
+            )
+        ]
+        for hotkey, entry in recorded.items()
+    }
+    name = current.config.round_name(number)
+    reading = read_submissions(commitments, schedule, name)
+    window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
+    found = {
+        hotkey: entry.model_copy(update={"round": name})
+        for hotkey, entry in sorted(recorded.items(), key=lambda item: item[1].revealed_at_block)
+        if entry.revealed_at_block in window and is_hotkey(hotkey)
+    }
+    differences, notes = compare(raw, Submissions(found).to_bytes(), ordered=True)
+    notes += [
+        f"{hotkey}: {remark}"
+        for hotkey in recorded.names
+        if (remark := _remark(hotkey, recorded, reading))
+    ]
+    return compared(
+        "submissions", path, differences, [*notes, "given what the miners revealed, as recorded"]
+    )
+
+
+def _remark(hotkey: str, recorded: Submissions, reading: Reading) -> str | None:
+    """What the rules of today would not have accepted as it is recorded."""
+    read = reading.submissions.get(hotkey)
+    if read is None:
+        reason = reading.refused.get(hotkey)
+        return (
+            f"the rules of today refuse it: {reason}"
+            if reason
+            else "revealed outside the round's window"
+        )
+    return (
+        None
+        if read.cdn_url == recorded[hotkey].cdn_url
+        else f"the rules of today write {read.cdn_url}"
+    )
+
+
+def replay_seed(history: History, number: int) -> FileReplay | None:
+    """The seed, where the block it comes from is recorded.
+
+    Which pictures could not be had is evidence; each must be that of a prompt of the round.
+    """
+    path = round_path(number, "seed.json")
+    current = history.round(number)
+    recorded, raw = current.seed, history.read(path)
+    if recorded is None or raw is None:
+        return None
+    missing = recorded.missing_prompts
+    notes = [f"{len(missing)} prompts' pictures could not be had, as recorded"] if missing else []
+    strange = [
+        Difference("missing_prompts", name, "no prompt of the round")
+        for name in missing or ()
+        if current.prompts is not None and name not in current.stems
+    ]
+    if recorded.block is None or recorded.block_hash is None:
+        at_random = underivable("seed", path, "it was drawn at random", notes)
+        return compared("seed", path, strange, notes) if strange else at_random
+    derived = draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number))
+    if "missing_prompts" in recorded.model_fields_set:
+        derived = derived.model_copy(update={"missing_prompts": missing})
+    differences, layout = compare(raw, keeping(recorded, derived).to_bytes())
+    return compared("seed", path, [*differences, *strange], [*layout, *notes])
+
+
+def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | None:
+    """The prompts, from the seed, the previous round's prompts, and the pool as it was, or had been
+    just before.
+    """
+    path = round_path(number, "prompts.txt")
+    version, raw = history.last(path), history.read(path)
+    if version is None or raw is None:
+        return None
+    recorded = parse_prompts(raw, path)
+    current = history.round(number, version.index)
+    latest = history.round(number).seed
+    seed = current.seed or latest
+    pools = [
+        pool
+        for pool in history.versions(POOL)
+        if pool.index <= version.index and pool.blob is not None
+    ]
+    if seed is None or not pools:
+        return underivable("prompts", path, "no seed or no pool is recorded")
+    previous = history.round(number - 1, version.index).prompts or [] if number else None
+    tried = []
+    for pool in reversed(pools[-2:]):
+        lines = _pool(history.content(pool) or b"", rules.unique_prompts)
+        derived = select_prompts(seed.seed, lines, previous, current.config, rules)
+        differences = compare_lines(recorded, derived)
+        notes = [f"drawn from the pool of {pool}"] if pool is not pools[-1] else []
+        if latest is None or latest.seed != seed.seed:
+            notes.append(f"drawn with the seed {seed.seed}, which was changed since")
+        if not differences:
+            layout = [LAYOUT] if prompts_bytes(derived) != raw else []
+            return compared("prompts", path, [], [*layout, *notes])
+        tried.append(differences)
+    return compared("prompts", path, tried[0])
+
+
+def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
+    """The builds' tags and image names, given the status that GitHub told for each."""
+    path = round_path(number, "builds.json")
+    raw = history.read(path)
+    current = history.round(number)
+    recorded = current.builds
+    if raw is None or recorded is None:
+        return None
+    pending = pending_builds(_submissions(current))
+    image_format, note = _image_format(recorded, pending, rules)
+    derived = {}
+    for hotkey, build in pending.items():
+        theirs = recorded.get(hotkey)
+        built = theirs is not None and theirs.status is BuildStatus.SUCCESS
+        image = image_name(image_format, hotkey, build.tag) if built else None
+        status = theirs.status if theirs is not None else build.status
+        derived[hotkey] = keeping(
+            theirs, build.model_copy(update={"status": status, "docker_image": image})
+        )
+    differences, notes = compare(raw, Builds(derived).to_bytes())
+    differences = [_origin(history, path, difference) for difference in differences]
+    return compared(
+        "builds", path, differences, [*notes, *note, "given each build's status, as recorded"]
+    )
+
+
+def _submissions(current: Round) -> Submissions:
+    return current.need(current.path("submissions.json"), current.submissions)
+
+
+def _origin(history: History, path: str, difference: Difference) -> Difference:
+    hotkey = difference.entry.partition(".")[0]
+    version = history.written(path, lambda raw: entry_of(raw, hotkey))
+    origin = f"written by {version.who} in {version}" if version else ""
+    return Difference(difference.entry, difference.recorded, difference.derived, origin)
+
+
+def _image_format(recorded: Builds, builds: Builds, rules: Rules) -> tuple[str, list[str]]:
+    """The setting, or the one that most of the recorded images fit, which the note then names."""
+    found: Counter[str] = Counter()
+    for hotkey, build in builds.items():
+        image = theirs.docker_image if (theirs := recorded.get(hotkey)) else None
+        ending = image_name("{hotkey10}:{tag}", hotkey, build.tag)
+        if image and image.endswith(f"/{ending}"):
+            prefix = image.removesuffix(ending).replace("{", "{{").replace("}", "}}")
+            found[prefix + "{hotkey10}:{tag}"] += 1
+    image_format = rules.docker_image_format
+    best, count = found.most_common(1)[0] if found else (image_format, 0)
+    return (
+        (best, [f"the images are named {best}"])
+        if count > found[image_format]
+        else (image_format, [])
+    )
+
+
+@lru_cache(maxsize=4)
+def _pool(raw: bytes, unique: bool) -> list[str]:
+    lines = parse_prompts(raw, POOL)
+    return usable(lines)[0] if unique else lines

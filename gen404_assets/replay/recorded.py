@@ -1,0 +1,59 @@
+"""Which files of a round an asset stands for, and the version of its data that they make."""
+
+from collections.abc import Mapping
+from hashlib import sha1
+
+from gen404_assets.competition.round import LEADERS, STATE, report_path, round_path
+from gen404_assets.competition.state import Stage
+from gen404_assets.replay.finalizing import stage_changes
+from gen404_assets.replay.history import History, Version
+from gen404_assets.replay.judging import reports
+from gen404_assets.replay.rounds import ASSETS, evidence
+
+
+def recorded_files(history: History, number: int, asset: str) -> Mapping[str, Version]:
+    """Path -> version of an asset's files in a round; empty if it has none yet.
+
+    `leader.json` and `state.json`, which all rounds share, are those that the round left behind.
+    """
+    if asset in {"leader", "state", "defending_leader"}:
+        version = _shared(history, number, asset)
+        return {} if version is None else {STATE if asset == "state" else LEADERS: version}
+    if asset == "duels":
+        paths = [report_path(number, pair) for pair in reports(history, number)]
+    elif asset in {"renders", "regenerated"}:
+        paths = evidence(history, number, asset)
+    else:
+        paths = [round_path(number, ASSETS[asset])]
+    found = {path: history.last(path) for path in paths}
+    return {
+        path: version
+        for path, version in found.items()
+        if version is not None and version.blob is not None
+    }
+
+
+def _shared(history: History, number: int, asset: str) -> Version | None:
+    changes = stage_changes(history, number)
+    if asset == "state":
+        return changes[-1][0] if changes else None
+    if asset == "defending_leader":
+        began = next(
+            (version for version, _, after in changes if after.current_round == number), None
+        )
+        return history.last(LEADERS, began.index) if began else None
+    ended = [
+        version
+        for version, _, after in changes
+        if after.current_round == number + 1 or after.stage is Stage.FINISHED
+    ]
+    return history.last(LEADERS, ended[-1].index) if ended else None
+
+
+def data_version(files: Mapping[str, Version]) -> str:
+    """The blob's hash of a single file; of several, a hash over their paths and blobs."""
+    blobs = [str(version.blob) for version in files.values()]
+    if len(blobs) == 1:
+        return blobs[0]
+    listing = "".join(f"{path} {version.blob}\n" for path, version in sorted(files.items()))
+    return sha1(listing.encode(), usedforsecurity=False).hexdigest()

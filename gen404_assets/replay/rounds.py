@@ -1,0 +1,288 @@
+"""A round replayed whole: every file, and which version of each rule explains it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from gen404_assets.competition.audits import SourceAudits
+from gen404_assets.competition.files import MalformedFile, StateFile
+from gen404_assets.competition.outputs import Outputs, PodStatsFile
+from gen404_assets.competition.round import (
+    CONFIG,
+    LEADERS,
+    POOL,
+    STATE,
+    outputs_path,
+    report_path,
+    round_path,
+)
+from gen404_assets.competition.settings import VERSIONS, Rules
+from gen404_assets.replay.auditing import replay_audits, replay_requests
+from gen404_assets.replay.finalizing import (
+    replay_leader,
+    replay_state,
+    replay_winner,
+    stage_changes,
+)
+from gen404_assets.replay.history import History, Version
+from gen404_assets.replay.judging import replay_matrix, replay_report, reports
+from gen404_assets.replay.opening import (
+    replay_builds,
+    replay_prompts,
+    replay_schedule,
+    replay_seed,
+    replay_submissions,
+)
+from gen404_assets.replay.result import (
+    Difference,
+    FileReplay,
+    Finding,
+    RoundReplay,
+    RuleFit,
+    compared,
+    underivable,
+)
+
+Derive = Callable[[Rules], FileReplay | None]
+
+ASSETS: Mapping[str, str] = {
+    "schedule": "schedule.json",
+    "submissions": "submissions.json",
+    "seed": "seed.json",
+    "prompts": "prompts.txt",
+    "builds": "builds.json",
+    "baseline": "leader/generated.json",
+    "renders": "{hotkey}/submitted.json",
+    "duels": "{hotkey}/duels_*.json",
+    "matches_matrix": "matches_matrix.csv",
+    "audit_requests": "require_audit.json",
+    "regenerated": "{hotkey}/generated.json",
+    "audits": "generation_audits.json",
+    "source_audits": "source_audit.json",
+    "winner": "winner.json",
+    "leader": "leader.json",
+    "state": "state.json",
+}
+"""What a replay looks at, in the order of the competition, and the file of each."""
+
+_RULE_OF = {"duels": "overtime", "leader": "weights", "prompts": "prompts"}
+_EVIDENCE = {
+    "baseline": "what the leader's image made on rented GPUs is evidence",
+    "renders": "what was downloaded from the miners is evidence",
+    "regenerated": "what the image made on rented GPUs is evidence",
+    "source_audits": "it is a person's verdict",
+}
+
+
+def replay_round(
+    history: History,
+    number: int,
+    rules: Rules,
+    *,
+    assets: Sequence[str] = tuple(ASSETS),
+    chosen: Mapping[str, str] | None = None,
+) -> RoundReplay:
+    """Derive the files of `assets` of a round again. `chosen`: rule -> version name; others are
+    found by trying.
+    """
+    found = RoundReplay(number)
+    prefetch(history, number, assets)
+    for asset in assets:
+        files = _derivations(history, number, asset)
+        rule = _RULE_OF.get(asset)
+        if rule is None:
+            found.files += _run(asset, files, rules)
+        else:
+            found.files += _fit(asset, files, rules, (rule, (chosen or {}).get(rule)), found)
+        found.files += _deleted(history, number, asset, found)
+    if set(assets) == set(ASSETS):
+        known = {file.path for file in found.files}
+        strange = [path for path in history.of_round(number) if path not in known]
+        found.files += [
+            underivable("other files", path, "it is no file of the competition's")
+            for path in strange
+        ]
+    for file in found.files:
+        file.by_person = [str(version) for version in people(history, number, file.path)]
+    return found
+
+
+def _deleted(history: History, number: int, asset: str, found: RoundReplay) -> list[FileReplay]:
+    """The file of an asset that a past round had, and that is gone."""
+    path = round_path(number, ASSETS[asset])
+    last = history.last(path)
+    if (
+        asset in {"leader", "state"}
+        or last is None
+        or last.blob is not None
+        or not history.is_past(number)
+    ):
+        return []
+    if any(file.path == path for file in found.files):
+        return []
+    return [
+        compared(
+            asset, path, [Difference(path, "no file", "a file", f"deleted by {last.who} in {last}")]
+        )
+    ]
+
+
+def prefetch(history: History, number: int, assets: Sequence[str]) -> None:
+    """Read at once what is about to be read of a round, in place of what was read of another."""
+    if assets:
+        history.prefetch(_needed(history, number, assets))
+
+
+def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Version | None]:
+    """What the derivations are about to read: the round's files, and what its matches were judged
+    by at their time.
+    """
+    heavy = {"duels": "duels_", "renders": "submitted.json", "regenerated": "generated.json"}
+    skipped = tuple(start for asset, start in heavy.items() if asset not in assets)
+    for path in history.of_round(number):
+        if not path.rsplit("/", 1)[1].startswith(skipped):
+            yield history.last(path)
+    for path in (
+        POOL,
+        round_path(number - 1, "prompts.txt"),
+        round_path(number - 1, "schedule.json"),
+    ):
+        yield history.last(path)
+    for asset in (
+        "schedule",
+        "submissions",
+        "matches_matrix",
+        "audit_requests",
+        "audits",
+        "source_audits",
+    ):
+        yield from history.versions(round_path(number, ASSETS[asset]))
+    for path in (STATE, CONFIG, LEADERS, round_path(number + 1, "schedule.json")):
+        yield from history.versions(path)
+    pairs = reports(history, number) if "duels" in assets or "matches_matrix" in assets else []
+    for pair in pairs:
+        report = history.last(report_path(number, pair))
+        yield report
+        for hotkey in pair if report is not None else ():
+            yield history.last(outputs_path(number, hotkey), report.index if report else None)
+
+
+def _derivations(history: History, number: int, asset: str) -> list[tuple[str, Derive]]:
+    """(path, how to derive it) for each file of an asset."""
+    path = {"leader": LEADERS, "state": STATE}.get(asset, round_path(number, ASSETS[asset]))
+    fixed: Mapping[str, Callable[[History, int], FileReplay | None]] = {
+        "schedule": replay_schedule,
+        "submissions": replay_submissions,
+        "seed": replay_seed,
+        "matches_matrix": replay_matrix,
+        "winner": replay_winner,
+        "state": replay_state,
+    }
+    ruled: Mapping[str, Callable[[History, int, Rules], FileReplay | None]] = {
+        "prompts": replay_prompts,
+        "builds": replay_builds,
+        "audit_requests": replay_requests,
+        "audits": replay_audits,
+        "leader": replay_leader,
+    }
+    if asset in fixed:
+        return [(path, lambda _: fixed[asset](history, number))]
+    if asset in ruled:
+        return [(path, lambda rules: ruled[asset](history, number, rules))]
+    if asset == "duels":
+        return [
+            (report_path(number, pair), partial(replay_report, history, number, pair))
+            for pair in reports(history, number)
+        ]
+    return [
+        (path, partial(_evidence, history, asset, path))
+        for path in evidence(history, number, asset)
+    ]
+
+
+def evidence(history: History, number: int, asset: str) -> list[str]:
+    """The files of an asset that nothing else implies."""
+    baseline = round_path(number, ASSETS["baseline"])
+    names = {
+        "renders": ("submitted.json",),
+        "regenerated": ("generated.json", "pod_stats.json"),
+    }.get(asset)
+    if names is None:
+        path = round_path(number, ASSETS[asset])
+        return [path] if path in history.paths else []
+    return [
+        path
+        for path in history.of_round(number)
+        if path.rsplit("/", 1)[1] in names and path != baseline
+    ]
+
+
+def _evidence(history: History, asset: str, path: str, _: Rules) -> FileReplay:
+    kinds: dict[str, type[StateFile]] = {
+        "source_audit.json": SourceAudits,
+        "pod_stats.json": PodStatsFile,
+    }
+    kinds.get(path.rsplit("/", 1)[1], Outputs).parse(history.read(path) or b"", path)
+    return underivable(asset, path, _EVIDENCE[asset])
+
+
+def _run(asset: str, files: Sequence[tuple[str, Derive]], rules: Rules) -> list[FileReplay]:
+    return [found for path, derive in files if (found := _guard(asset, path, derive, rules))]
+
+
+def _guard(asset: str, path: str, derive: Derive, rules: Rules) -> FileReplay | None:
+    try:
+        return derive(rules)
+    except MalformedFile as error:
+        if error.path == path:
+            return FileReplay(asset, path, Finding.MALFORMED, reason=str(error))
+        return underivable(asset, path, f"it takes a file that can't be read: {error}")
+
+
+def _fit(
+    asset: str,
+    files: Sequence[tuple[str, Derive]],
+    rules: Rules,
+    rule: tuple[str, str | None],
+    found: RoundReplay,
+) -> list[FileReplay]:
+    """The files under the version of the rule that explains them all, else each under the first
+    that explains it.
+    """
+    name, chosen = rule
+    tried: dict[str, list[FileReplay]] = {}
+    for version in VERSIONS[name]:
+        if chosen not in {None, version.name}:
+            continue
+        tried[version.name] = results = _run(asset, files, version.of(rules))
+        if all(result.finding is not Finding.DIFFERS for result in results):
+            break
+    explained = {
+        version: sum(result.finding is Finding.IDENTICAL for result in results)
+        for version, results in tried.items()
+    }
+    if not any(explained.values()):
+        return next(iter(tried.values()))
+    best = max(explained, key=lambda version: explained[version])
+    found.versions.append(RuleFit(name, best, explained, len(tried[best])))
+    if explained[best] == len(tried[best]):
+        return tried[best]
+    return [
+        next(
+            (results[at] for results in tried.values() if results[at].finding is Finding.IDENTICAL),
+            result,
+        )
+        for at, result in enumerate(tried[best])
+    ]
+
+
+def people(history: History, number: int, path: str) -> list[Version]:
+    """The commits in which people changed a file; of a file that all rounds share, those made
+    during the round.
+    """
+    versions = history.by_person(path)
+    if path in {LEADERS, STATE}:
+        changes = [version.index for version, _, _ in stage_changes(history, number)]
+        versions = [
+            version for version in versions if changes and changes[0] < version.index <= changes[-1]
+        ]
+    return versions

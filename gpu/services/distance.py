@@ -1,0 +1,74 @@
+"""The distance service (interfaces.md): `python -m gpu.services.distance`. It fetches from
+`CDN_URL` alone.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Literal
+
+import uvicorn
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel
+
+from gpu.distance.dinov3 import from_environment
+from gpu.distance.embedding import Embeddings, Unmeasured
+from gpu.services.fetching import FileNotFound, Pictures, RequestError
+
+PORT = 8095
+
+
+class Pair(BaseModel):
+    """What is asked: two pictures' URLs."""
+
+    url_a: str
+    url_b: str
+
+
+class Measured(BaseModel):
+    """What is answered: a distance, or what went wrong."""
+
+    distance: float | None
+    error: Literal["file_not_found", "request_error"] | None = None
+
+
+def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> FastAPI:
+    """The service around a model; `fetch` gets a picture's file, and raises FileNotFound or
+    RequestError.
+    """
+    app = FastAPI(title="Image distance")
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "model": embeddings.model}
+
+    @app.post("/distance")
+    def distance(pair: Pair) -> Measured:
+        try:
+            files = fetch(pair.url_a), fetch(pair.url_b)
+            return Measured(distance=embeddings.distance(*files))
+        except FileNotFound:
+            return Measured(distance=None, error="file_not_found")
+        except RequestError:
+            return Measured(distance=None, error="request_error")
+        except Unmeasured as error:
+            raise HTTPException(500, str(error)) from error
+
+    return app
+
+
+def main() -> None:
+    """Serve, on loopback unless told otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=PORT)
+    given = parser.parse_args()
+    base = os.environ.get("CDN_URL", "")
+    if not base.startswith(("http://", "https://")):
+        parser.error("CDN_URL must be the http(s) URL below which the pictures are")
+    app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch)
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Targon as a GPU provider, by its SDK: a pod is a serverless workload with one replica."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from gen404_assets.competition.faults import InfrastructureFault
+from resources.base_url import base_url
+from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod
+from resources.settings import BadSetting
+
+if TYPE_CHECKING:
+    from targon.client.client import Client  # type: ignore[import-untyped]
+
+T = TypeVar("T")
+
+_RESOURCE = "h200-small"
+_SECONDS = 60.0
+_AT_ONCE = 4  # requests that may be in flight to a pod
+_PLACED = {"running", "active", "deployed"}
+_FAILED = {"failed", "error"}
+
+
+class Targon:
+    """Workloads of one Targon account; each call ends within a minute."""
+
+    name = "targon"
+
+    def __init__(self, api_key: str, api: str, resource: str = _RESOURCE) -> None:
+        self._api_key, self._api, self._resource = api_key, api, resource
+        self._uids: dict[str, str] = {}
+
+    def start(self, pod_name: str, image: str, token: str | None) -> None:
+        """See `Provider.start`. What is left by a start that failed half-way is deleted."""
+        self._run("start", lambda client: self._start(client, pod_name, image, token))
+
+    def pods(self) -> list[Pod]:
+        """See `Provider.pods`. A workload has its URL once a replica of it has been placed."""
+        return self._run("list", self._pods)
+
+    def delete(self, pod_name: str) -> None:
+        """See `Provider.delete`."""
+        self._run("delete", lambda client: self._delete(client, pod_name))
+
+    async def _start(self, client: "Client", pod_name: str, image: str, token: str | None) -> None:
+        from targon.client.serverless import ReplicasConfig  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        if all(
+            entry.available < 1
+            for entry in await client.async_inventory.capacity()
+            if entry.name == self._resource
+        ):
+            raise NoCapacity(f"targon: no {self._resource} is free")
+        try:
+            made = await client.async_serverless.deploy_container(
+                name=pod_name,
+                image=image,
+                resource=self._resource,
+                port=PORT,
+                env={TOKEN_VARIABLE: token} if token else None,
+                replicas=ReplicasConfig(
+                    1, 1, container_concurrency=_AT_ONCE, target_concurrency=_AT_ONCE
+                ),
+            )
+        except BaseException:
+            await self._delete(client, pod_name)
+            raise
+        self._uids[pod_name] = made.uid
+
+    async def _pods(self, client: "Client") -> list[Pod]:
+        items = [item for item in await client.async_serverless.list_container() if item.name]
+        return [await self._pod(client, str(item.name), item.uid, item.url) for item in items]
+
+    async def _pod(self, client: "Client", name: str, uid: str, url: str | None) -> Pod:
+        if not url or not name.startswith("miner-"):
+            return Pod(name)
+        state = await client.async_serverless.get_state(uid)
+        status = state.status.lower()
+        placed = status in _PLACED or state.ready_replicas > 0 or state.total_replicas > 0
+        return Pod(
+            name,
+            (url if "://" in url else f"https://{url}") if placed else None,
+            failed=status in _FAILED,
+        )
+
+    async def _delete(self, client: "Client", pod_name: str) -> None:
+        from targon.core.exceptions import APIError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        uids = {
+            item.uid
+            for item in await client.async_serverless.list_container()
+            if item.name == pod_name
+        }
+        for uid in uids | {
+            uid for name, uid in self._uids.items() if name == pod_name
+        }:  # lists may be stale
+            try:
+                await client.async_serverless.delete_container(uid)
+            except APIError as error:
+                if not error.is_not_found:
+                    raise
+        self._uids.pop(pod_name, None)
+
+    def _run(self, action: str, call: Callable[["Client"], Awaitable[T]]) -> T:
+        # The SDK asks the keyring for a key on import; ours is in the settings.
+        os.environ.setdefault("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+        import aiohttp  # noqa: PLC0415
+        from targon.client.client import Client  # noqa: PLC0415
+        from targon.core.exceptions import APIError, TargonError  # noqa: PLC0415
+
+        async def within_a_minute() -> T:
+            client = Client(self._api_key, timeout=_SECONDS)
+            try:
+                client.async_inventory.base_url = client.async_serverless.base_url = self._api
+                async with asyncio.timeout(_SECONDS):
+                    return await call(client)
+            finally:
+                await client.aclose()
+
+        try:
+            return asyncio.run(within_a_minute())
+        except APIError as error:
+            raise InfrastructureFault(f"targon: {action}: status {error.status_code}") from None
+        except (
+            TargonError,
+            aiohttp.ClientError,
+            OSError,
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as error:
+            raise InfrastructureFault(f"targon: {action}: {type(error).__name__}") from None
+
+
+def open_targon(environment: Mapping[str, str]) -> Targon:
+    """The account of `TARGON_API_KEY`, at `TARGON_API_URL`. Raises BadSetting."""
+    key = environment.get("TARGON_API_KEY", "").strip()
+    if not key:
+        raise BadSetting("TARGON_API_KEY must be set where GPU_PROVIDERS lists targon")
+    return Targon(
+        key,
+        base_url(
+            {"TARGON_API_URL": "https://api.targon.com"} | dict(environment), "TARGON_API_URL"
+        ),
+    )

@@ -1,0 +1,166 @@
+"""Verda as a GPU provider, by its SDK: a pod is a container deployment with one replica."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gen404_assets.competition.faults import InfrastructureFault
+from resources.base_url import base_url
+from resources.deadlines import within
+from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod
+from resources.settings import BadSetting
+
+if TYPE_CHECKING:
+    from verda import VerdaClient  # type: ignore[import-untyped]
+    from verda.containers import Deployment  # type: ignore[import-untyped]
+
+T = TypeVar("T")
+
+_COMPUTE = "H200"
+_SECONDS = 60.0
+_AT_ONCE = 4  # requests that may be in flight to a pod
+_QUEUE_SECONDS = 600
+_NOT_FOUND = "not_found"
+
+
+class Verda:
+    """Deployments of one Verda project; each call ends within a minute.
+
+    `generation_token` is what Verda's own door asks of whoever calls a container; no container gets
+    it.
+    """
+
+    name = "verda"
+
+    def __init__(self, client_id: str, secret: str, generation_token: str | None, api: str) -> None:
+        self._client_id, self._secret, self._api = client_id, secret, api
+        self._generation_token = generation_token
+        self._clients: deque[VerdaClient] = (
+            deque()
+        )  # those not in use: a client is no two threads' at once
+        self._placed: set[str] = set()
+
+    def start(self, pod_name: str, image: str, token: str | None) -> None:
+        """See `Provider.start`."""
+        deployment = self._deployment(pod_name, image, token)
+
+        def start(client: "VerdaClient") -> None:
+            if not any(
+                found.name == _COMPUTE for found in client.containers.get_compute_resources(1, True)
+            ):
+                raise NoCapacity(f"verda: no {_COMPUTE} is free")
+            client.containers.create_deployment(deployment)
+
+        self._placed.discard(pod_name)
+        self._run("start", start)
+
+    def pods(self) -> list[Pod]:
+        """See `Provider.pods`. A deployment has its URL once a replica of it has been placed."""
+        return self._run(
+            "list",
+            lambda client: [
+                self._pod(client, found) for found in client.containers.get_deployments()
+            ],
+        )
+
+    def delete(self, pod_name: str) -> None:
+        """See `Provider.delete`."""
+
+        def delete(client: "VerdaClient") -> None:
+            try:
+                client.containers.delete_deployment(pod_name)
+            except _api_exception() as error:
+                if error.code != _NOT_FOUND:
+                    raise
+
+        self._run("delete", delete)
+
+    def _pod(self, client: "VerdaClient", found: "Deployment") -> Pod:
+        name, url = str(found.name), found.endpoint_base_url
+        if (
+            name.startswith("miner-")
+            and name not in self._placed
+            and client.containers.get_deployment_replicas(name)
+        ):
+            self._placed.add(name)
+        return Pod(name, url if name in self._placed else None, token=self._generation_token)
+
+    def _deployment(self, pod_name: str, image: str, token: str | None) -> "Deployment":
+        from verda import containers as verda  # noqa: PLC0415
+
+        environment = [verda.EnvVar(TOKEN_VARIABLE, token, verda.EnvVarType.PLAIN)] if token else []
+        return verda.Deployment(
+            name=pod_name,
+            containers=[
+                verda.Container(
+                    image=image,
+                    exposed_port=PORT,
+                    healthcheck=verda.HealthcheckSettings(enabled=True, port=PORT, path="/health"),
+                    env=environment,
+                )
+            ],
+            compute=verda.ComputeResource(name=_COMPUTE, size=1),
+            scaling=verda.ScalingOptions(
+                min_replica_count=1,
+                max_replica_count=1,
+                scale_down_policy=verda.ScalingPolicy(delay_seconds=_QUEUE_SECONDS),
+                scale_up_policy=verda.ScalingPolicy(delay_seconds=_QUEUE_SECONDS),
+                queue_message_ttl_seconds=_QUEUE_SECONDS,
+                concurrent_requests_per_replica=_AT_ONCE,
+                scaling_triggers=verda.ScalingTriggers(
+                    queue_load=verda.QueueLoadScalingTrigger(threshold=1.0)
+                ),
+            ),
+        )
+
+    def _run(self, action: str, call: Callable[["VerdaClient"], T]) -> T:
+        import requests  # noqa: PLC0415
+        from verda import VerdaClient  # noqa: PLC0415
+
+        def run() -> T:
+            client = (
+                self._clients.pop()
+                if self._clients
+                else VerdaClient(self._client_id, self._secret, self._api)
+            )
+            result = call(client)
+            self._clients.append(client)  # one that failed or hangs isn't used again
+            return result
+
+        try:
+            return within(_SECONDS, run)
+        except _api_exception() as error:
+            raise InfrastructureFault(f"verda: {action}: {error.code}") from None
+        except TimeoutError:
+            raise InfrastructureFault(f"verda: {action}: no answer within {_SECONDS:g} s") from None
+        except (
+            requests.RequestException,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ) as error:
+            raise InfrastructureFault(f"verda: {action}: {type(error).__name__}") from None
+
+
+def open_verda(environment: Mapping[str, str]) -> Verda:
+    """The project of `VERDA_CLIENT_ID`, `VERDA_CLIENT_SECRET` and `VERDA_GENERATION_TOKEN`, at
+    `VERDA_API_URL`.
+
+    Raises BadSetting.
+    """
+    names = ("VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET", "VERDA_GENERATION_TOKEN")
+    found = [environment.get(name, "").strip() for name in names]
+    for name, value in zip(names, found, strict=True):
+        if not value:
+            raise BadSetting(f"{name} must be set where GPU_PROVIDERS lists verda")
+    api = base_url(
+        {"VERDA_API_URL": "https://api.verda.com/v1"} | dict(environment), "VERDA_API_URL"
+    )
+    return Verda(found[0], found[1], found[2], api)
+
+
+def _api_exception() -> Any:
+    from verda.exceptions import APIException  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    return APIException

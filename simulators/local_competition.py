@@ -1,0 +1,200 @@
+"""A whole local network as an operator starts it, `gen404 up`, in a process; and what a test wants
+to know of it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from resources.local_network.ports import free_ports
+
+FORMATS = ["glb", "ply"]
+SECONDS = 900
+"""Two rounds take five minutes on two idle cores."""
+
+_PLAYED = "played"
+STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
+
+
+@dataclass
+class LocalCompetition:
+    """`gen404 up` with its home in `home`; `settings` are its environment's."""
+
+    home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As a shell of the operator's has it."""
+        kept = {key: value for key, value in os.environ.items() if key != "COMPETITION_REPO"}
+        return {**kept, "GEN404_HOME": str(self.home), **self.settings}
+
+    def start(self) -> None:
+        """Start it; it goes on where it was."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "up.log").open("ab") as log:
+            command = [
+                sys.executable,
+                "-m",
+                "gen404_assets.commands.cli",
+                "up",
+                "--port",
+                str(free_ports(1)[0]),
+            ]
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        """The machine loses power, as far as the platform can tell."""
+        assert self.process is not None
+        for process in self.left():
+            os.kill(process, signal.SIGKILL)
+        self.process.wait()
+
+    def left(self) -> list[int]:
+        """The processes that belong to it."""
+        found = []
+        folder = str(self.home).encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                of_it = (
+                    folder in (process / "environ").read_bytes()
+                    or folder in (process / "cmdline").read_bytes()
+                )
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+            if of_it and int(process.name) != os.getpid():
+                found.append(int(process.name))
+        return found
+
+    def gen404(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """A command of the operator's."""
+        command = [sys.executable, "-m", "gen404_assets.commands.cli", *words]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    @property
+    def repository(self) -> Path:
+        return self.home / "network" / "repository.git"
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", "-C", str(self.repository), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def read(self, path: str) -> Any:
+        """A JSON file at the head."""
+        return json.loads(self.git("show", f"main:{path}"))
+
+    def files(self) -> set[str]:
+        return set(self.git("ls-tree", "-r", "--name-only", "main").splitlines())
+
+    def commits(self) -> list[tuple[str, int, list[str]]]:
+        """(sha, time, message's lines) of each commit, oldest first."""
+        log = self.git("log", "--reverse", "--format=%H%x01%ct%x01%B%x00")
+        entries = [entry.strip().split("\x01") for entry in log.split("\0") if entry.strip()]
+        return [(sha, int(time), message.strip().splitlines()) for sha, time, message in entries]
+
+    def wait_for(self, number: int, stage: str, seconds: float) -> None:
+        """Wait until round `number` is at least at `stage`."""
+        until = time.monotonic() + seconds
+        while self._reached() < (number, STAGES.index(stage)):
+            if self.process is not None and self.process.poll() is not None:
+                raise AssertionError(f"it ended: {(self.home / 'up.log').read_text()[-2000:]}")
+            if time.monotonic() > until:
+                raise AssertionError(
+                    f"round {number} is not {stage} yet: {self.gen404('status').stdout}"
+                )
+            time.sleep(1)
+
+    def _reached(self) -> tuple[int, int]:
+        if not self.repository.exists() or not self.git("for-each-ref"):
+            return -1, 0
+        state = self.read("state.json")
+        return int(state["current_round"]), STAGES.index(state["stage"])
+
+
+def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
+    """Output format -> its competition."""
+    return {
+        each: LocalCompetition(folder / each, {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": each})
+        for each in FORMATS
+    }
+
+
+class PlayedCompetitions(threading.Thread):
+    """Two rounds of meshes and two of splats, side by side, each interrupted as its round 2 opens.
+
+    The platform of the first is killed while the duels of its round 0 are under way, and started
+    again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._kept = tempfile.TemporaryDirectory(
+            prefix="local-competitions-", ignore_cleanup_errors=True
+        )
+        self.folder = Path(self._kept.name)
+        self._running = competitions_in(self.folder)
+
+    def run(self) -> None:
+        fault = ""
+        try:
+            self._play()
+        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+            fault = f"{type(error).__name__}: {error}"
+        (self.folder / "fault").write_text(fault)
+        (self.folder / "fault").rename(self.folder / _PLAYED)
+
+    def _play(self) -> None:
+        for competition in self._running.values():
+            competition.start()
+        meshes = self._running["glb"]
+        meshes.wait_for(0, "duels", SECONDS)
+        meshes.kill()
+        meshes.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_play_until_round_2, self._running.values()))
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for competition in self._running.values():
+            if competition.process is not None:
+                competition.kill()
+        self._kept.cleanup()
+
+
+def _play_until_round_2(competition: LocalCompetition) -> None:
+    competition.wait_for(2, "open", SECONDS)
+    assert competition.interrupt() == 0
+
+
+def wait_until_played(folder: Path) -> dict[str, LocalCompetition]:
+    """The competitions of a `PlayedCompetitions`, perhaps another process's. Raises what went
+    wrong.
+    """
+    until = time.monotonic() + 2 * SECONDS
+    while not (folder / _PLAYED).exists():
+        assert time.monotonic() < until, f"no end of the competitions in {folder}"
+        time.sleep(1)
+    if fault := (folder / _PLAYED).read_text():
+        raise AssertionError(fault)
+    return competitions_in(folder)

@@ -1,0 +1,285 @@
+"""The asset graph: it loads, it reads as the competition works, past rounds replay, and commits by
+others show up.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from gen404_assets.assets.events import CHECK, NO_FILE
+from gen404_assets.assets.mirroring import MIRRORED
+from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.round_asset import shown_path
+from gen404_assets.commands.up import import_history
+from gen404_assets.competition_repository import history_of, open_repository
+from gen404_assets.definitions import defs
+from sensors import mirror as mirror_module
+from sensors.mirror import mirror
+from simulators.histories import make_competition
+
+GRAPH = defs.resolve_asset_graph()
+
+
+@pytest.fixture
+def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+    path = make_competition(tmp_path / "repo.git", rounds=2, miners=5, prompts=8)
+    monkeypatch.setenv("COMPETITION_REPO", str(path))
+    return path
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def git(repository: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=A Person", "-c", "user.email=person@example.invalid"]
+    done = subprocess.run(
+        ["git", "-C", str(repository), *who, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit_by_hand(competition: Path, path: str, content: str, message: str) -> None:
+    clone = competition.with_name("clone")
+    if not clone.exists():
+        git(competition.parent, "clone", "-q", str(competition), str(clone))
+    (clone / path).parent.mkdir(parents=True, exist_ok=True)
+    (clone / path).write_text(content)
+    git(clone, "add", path)
+    git(clone, "commit", "-qm", message)
+    git(clone, "push", "-q")
+
+
+def import_all(instance: dg.DagsterInstance, competition: Path) -> int:
+    repository = open_repository(str(competition), "main")
+    repository.refresh()
+    return import_history(instance, history_of(repository.snapshot()))
+
+
+def tick(
+    instance: dg.DagsterInstance, competition: Path, cursor: str | None = None
+) -> dg.SensorResult | dg.SkipReason:
+    with dg.build_sensor_context(instance, cursor=cursor, definitions=defs) as context:
+        found = mirror(context, competition=CompetitionResource(url=str(competition)))
+    assert isinstance(found, dg.SensorResult | dg.SkipReason)
+    return found
+
+
+def replay(instance: dg.DagsterInstance, number: int) -> dg.ExecuteInProcessResult:
+    job = defs.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        instance=instance, partition_key=str(number), raise_on_error=False
+    )
+
+
+def test_every_asset_says_what_it_is() -> None:
+    for key in GRAPH.get_all_asset_keys():
+        node = GRAPH.get(key)
+        assert node.description, key
+        assert node.group_name != "default", key
+        assert node.kinds, key
+
+
+def test_the_lineage_reads_as_the_competition_works() -> None:
+    def upstream(name: str) -> set[str]:
+        return {key.to_user_string() for key in GRAPH.get(dg.AssetKey(name)).parent_keys}
+
+    assert upstream("submissions") == {"schedule", "commitments"}
+    assert upstream("prompts") == {"seed", "prompt_pool", "config"}
+    assert upstream("duels") == {"baseline", "renders", "prompts"}
+    assert {"matches_matrix", "audits", "source_audits"} <= upstream("winner")
+    assert "winner" in upstream("leader")
+
+
+def test_what_belongs_to_a_round_is_partitioned_by_it() -> None:
+    shared = {"config", "prompt_pool", "commitments"}
+    for key in GRAPH.get_all_asset_keys():
+        partitioned = GRAPH.get(key).partitions_def is not None
+        assert partitioned == (key.to_user_string() not in shared), key
+
+
+def test_an_import_shows_every_round_with_the_blobs_of_its_files(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    assert import_all(instance, competition) > 2 * len(MIRRORED)
+    assert set(instance.get_dynamic_partitions(str(ROUNDS.name))) == {"0", "1", "2"}
+    for asset in ("submissions", "seed", "prompts", "builds", "matches_matrix", "winner"):
+        tags = instance.event_log_storage.get_latest_tags_by_partition(
+            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
+        )
+        for number in ("0", "1"):
+            path = shown_path(asset).format(n=number)
+            assert tags[number]["dagster/data_version"] == git(
+                competition, "rev-parse", f"main:{path}"
+            ), path
+    assert import_all(instance, competition) == 0
+
+
+def test_a_past_round_materialises_with_the_data_versions_of_the_repository_and_its_checks_pass(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    import_all(instance, competition)
+    before = git(competition, "for-each-ref")
+    done = replay(instance, 1)
+    assert done.success
+    found = {
+        event.asset_key: event
+        for event in done.get_asset_materialization_events()
+        if event.asset_key
+    }
+    executable = set(GRAPH.executable_asset_keys)
+    assert set(found) == executable
+    for event in found.values():
+        assert event.partition == "1"
+        metadata = event.materialization.metadata
+        has_file = (event.materialization.tags or {})["dagster/data_version"] != NO_FILE
+        assert {"file", "replay"} | ({"commit"} if has_file else set()) <= set(metadata)
+    winner = found[dg.AssetKey("winner")].materialization
+    assert (winner.tags or {})["dagster/data_version"] == git(
+        competition, "rev-parse", "main:rounds/1/winner.json"
+    )
+    checks = done.get_asset_check_evaluations()
+    assert {check.asset_key for check in checks} == executable
+    assert all(
+        check.passed and check.partition == "1" and check.check_name == CHECK for check in checks
+    )
+    assert import_all(instance, competition) == 0, "the mirror finds nothing left to say"
+    assert git(competition, "for-each-ref") == before, "a replay writes nothing"
+
+
+@pytest.mark.parametrize(
+    ("message", "severity"),
+    [
+        ("a better winner", dg.AssetCheckSeverity.WARN),
+        ("Round 0 winner: leader", dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_a_replay_shows_what_differs_as_a_failed_check_and_a_persons_doing_as_a_warning(
+    instance: dg.DagsterInstance, competition: Path, message: str, severity: dg.AssetCheckSeverity
+) -> None:
+    audits = git(competition, "show", "main:rounds/0/winner.json").replace(
+        '"winner_hotkey": "', '"winner_hotkey": "5'
+    )
+    commit_by_hand(competition, "rounds/0/winner.json", audits, message)
+    import_all(instance, competition)
+    failed = [
+        check for check in replay(instance, 0).get_asset_check_evaluations() if not check.passed
+    ]
+    assert {check.asset_key.to_user_string() for check in failed} >= {"winner"}
+    shown = next(check for check in failed if check.asset_key == dg.AssetKey("winner"))
+    assert "differences" in shown.metadata
+    assert shown.severity is severity
+    assert message in str(shown.metadata["differences"].value)
+
+
+def test_the_views_show_who_met_whom_and_how_it_went(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    import_all(instance, competition)
+    done = replay(instance, 0)
+
+    def shown(asset: str, entry: str) -> list[dict[str, Any]]:
+        [event] = [
+            e for e in done.get_asset_materialization_events() if e.asset_key == dg.AssetKey(asset)
+        ]
+        table = event.materialization.metadata[entry]
+        assert isinstance(table, dg.TableMetadataValue)
+        return [dict(record.data) for record in table.records]
+
+    matrix = git(competition, "show", "main:rounds/0/matches_matrix.csv").splitlines()[1:]
+    played = [row.split(",") for row in matrix]
+    met = [
+        (left[:10], right[:10], float(margin))
+        for left, right, margin in played
+        if abs(float(margin)) < 100
+    ]
+    duels = shown("duels", "match by match")
+    assert [(row["left"], row["right"], row["margin"]) for row in duels] == met
+    for row in duels:
+        assert (row["right's wins"] - row["left's wins"]) / 8 == row["margin"]
+        assert row["right's wins"] + row["left's wins"] + row["draws"] == 8
+    audits = json.loads(git(competition, "show", "main:rounds/0/generation_audits.json"))
+    assert [row["hotkey"] for row in shown("audits", "audits")] == [
+        hotkey[:10] for hotkey in audits
+    ]
+
+
+def test_a_round_under_way_materialises_what_it_has(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    import_all(instance, competition)
+    done = replay(instance, 2)
+    assert done.success
+    assert {event.asset_key for event in done.get_asset_materialization_events()} == {
+        dg.AssetKey("schedule")
+    }
+
+
+def test_what_others_commit_shows_up_by_itself(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    import_all(instance, competition)
+    head = git(competition, "rev-parse", "main")
+    first = tick(instance, competition)
+    assert isinstance(first, dg.SensorResult)
+    assert not first.asset_events
+    assert first.cursor == head
+    assert isinstance(tick(instance, competition, cursor=head), dg.SkipReason)
+    verdicts = '[\n  {"hotkey": "5abc", "verdict": "failed", "reason": "copied"}\n]\n'
+    commit_by_hand(competition, "rounds/2/source_audit.json", verdicts, "Source audit")
+    schedule = git(competition, "show", "main:rounds/2/schedule.json")
+    commit_by_hand(competition, "rounds/3/schedule.json", schedule, "one more round")
+    time.sleep(1.1)  # sensors share a look at the head for a second
+    found = tick(instance, competition, cursor=head)
+    assert isinstance(found, dg.SensorResult)
+    assert {
+        (event.asset_key.to_user_string(), event.partition) for event in found.asset_events
+    } == {
+        ("source_audits", "2"),
+        ("schedule", "3"),
+    }
+    requests = found.dynamic_partitions_requests
+    assert requests
+    assert [key for request in requests for key in request.partition_keys] == ["3"]
+
+
+def test_a_long_history_is_mirrored_over_several_ticks(
+    instance: dg.DagsterInstance, competition: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror_module, "EVENTS_A_TICK", 10)
+    cursor, ticks = None, 0
+    while isinstance(found := tick(instance, competition, cursor), dg.SensorResult):
+        assert len(found.asset_events) <= 10
+        for request in found.dynamic_partitions_requests or []:
+            instance.add_dynamic_partitions(str(ROUNDS.name), list(request.partition_keys))
+        for event in found.asset_events:
+            instance.report_runless_asset_event(event)
+        cursor, ticks = found.cursor, ticks + 1
+    assert ticks > 3
+    assert import_all(instance, competition) == 0
+
+
+def test_g17_a_malformed_file_is_shown_with_its_line_and_hides_nothing_else(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    commit_by_hand(
+        competition, "rounds/0/builds.json", '{\n  "5abc": {\n    "repo": 7\n  }\n}', "oops"
+    )
+    assert import_all(instance, competition) > 2 * len(MIRRORED)
+    done = replay(instance, 0)
+    found = {
+        check.asset_key.to_user_string(): check for check in done.get_asset_check_evaluations()
+    }
+    assert not found["builds"].passed
+    assert "rounds/0/builds.json:" in str(found["builds"].metadata["remarks"].value)
+    assert found["prompts"].passed

@@ -1,0 +1,154 @@
+"""A competition runs itself on one machine, with real processes throughout: two rounds of meshes,
+and two of splats.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen404_assets.competition.commits import by_person
+from resources.local_network.cast import CAST, FIRST_LEADER, member
+from resources.local_network.miner import hotkey
+from simulators.local_competition import FORMATS, STAGES, LocalCompetition
+
+PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
+
+
+@pytest.fixture(params=FORMATS)
+def competition(
+    request: pytest.FixtureRequest, competitions: dict[str, LocalCompetition]
+) -> LocalCompetition:
+    return competitions[request.param]
+
+
+def states(competition: LocalCompetition) -> list[tuple[int, str]]:
+    """(round, stage) as the commits left them, in order."""
+    found: list[tuple[int, str]] = []
+    for sha in competition.git("log", "--reverse", "--format=%H", "--", "state.json").split():
+        state = competition.git("show", f"{sha}:state.json")
+        if state:
+            content: dict[str, Any] = json.loads(state)
+            found.append((content["current_round"], content["stage"]))
+    return found
+
+
+def test_the_stages_came_in_order_each_once(competition: LocalCompetition) -> None:
+    assert states(competition) == [
+        *((number, stage) for number in (0, 1) for stage in STAGES),
+        (2, "open"),
+    ]
+
+
+def test_ctrl_c_leaves_no_process_behind(competition: LocalCompetition) -> None:
+    assert competition.left() == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_round_leaves_every_file_of_the_format(
+    competition: LocalCompetition, number: int
+) -> None:
+    files = {path.removeprefix(f"rounds/{number}/") for path in competition.files()}
+    assert files >= {
+        *(
+            "schedule.json",
+            "submissions.json",
+            "seed.json",
+            "prompts.txt",
+            "builds.json",
+            "leader/generated.json",
+        ),
+        *(
+            "matches_matrix.csv",
+            "require_audit.json",
+            "generation_audits.json",
+            "source_audit.json",
+            "winner.json",
+        ),
+        *(f"{name}/submitted.json" for name in PLAYERS),
+        *(f"{name}/duels_leader.json" for name in PLAYERS if not PLAYERS[name].failing_cdn),
+    }
+    for request in competition.read(f"rounds/{number}/require_audit.json"):
+        assert {
+            f"{request['hotkey']}/generated.json",
+            f"{request['hotkey']}/pod_stats.json",
+        } <= files
+
+
+def test_everyone_with_a_valid_commitment_takes_part_in_order_of_reveal(
+    competition: LocalCompetition,
+) -> None:
+    for number in (0, 1):
+        submissions = competition.read(f"rounds/{number}/submissions.json")
+        assert set(submissions) == set(PLAYERS)
+        blocks = [entry["revealed_at_block"] for entry in submissions.values()]
+        assert blocks == sorted(blocks)
+
+
+def test_the_files_are_of_the_competitions_format(competition: LocalCompetition) -> None:
+    output_format = competition.read("config.json")["output_format"]
+    submitted = competition.read(f"rounds/0/{hotkey(member('fine'))}/submitted.json")
+    assert all(
+        entry[output_format].endswith(f".{output_format}") and entry["png"]
+        for entry in submitted.values()
+    )
+
+
+def test_the_cheat_comes_out_first_and_is_thrown_out(competition: LocalCompetition) -> None:
+    cheat = hotkey(member("cheat"))
+    requests = [request["hotkey"] for request in competition.read("rounds/0/require_audit.json")]
+    audit = competition.read("rounds/0/generation_audits.json")[cheat]
+    assert requests[0] == cheat
+    assert audit["outcome"] == "rejected"
+    assert "mismatches" in audit["reason"]
+
+
+def test_an_honest_miner_takes_over_with_full_weight_and_defends(
+    competition: LocalCompetition,
+) -> None:
+    founder, crowned, defence = competition.read("leader.json")
+    honest = {hotkey(each) for each in CAST if each.image is None}
+    winner = competition.read("rounds/0/winner.json")
+    assert founder["hotkey"] == hotkey(FIRST_LEADER)
+    assert winner["winner_hotkey"] == crowned["hotkey"]
+    assert crowned["hotkey"] in honest
+    assert (crowned["weight"], crowned["commit"]) == (1.0, winner["commit"])
+    assert crowned["docker"].startswith(f"local/{crowned['hotkey'][:10].lower()}:")
+    assert defence["weight"] in {0.8, 1.0}, "it has defended, or somebody better took over"
+    schedules = [competition.read(f"rounds/{number}/schedule.json") for number in (1, 2)]
+    assert [schedule["latest_reveal_block"] for schedule in schedules] == [
+        crowned["effective_block"],
+        defence["effective_block"],
+    ]
+
+
+def test_g10_a_cdn_that_fails_costs_its_miner_alone(competition: LocalCompetition) -> None:
+    submitted = competition.read(f"rounds/0/{hotkey(member('unreachable'))}/submitted.json")
+    failed = [entry for entry in submitted.values() if entry["png"] is None]
+    assert failed
+    assert all(entry["reason"] for entry in failed)
+
+
+def test_it_replays_clean(competition: LocalCompetition) -> None:
+    replayed = competition.gen404("replay", str(competition.repository), "--rounds", "0-1")
+    assert replayed.returncode == 0, replayed.stdout
+
+
+def test_people_and_platform_can_be_told_apart(competition: LocalCompetition) -> None:
+    by_people = [lines[0] for _, _, lines in competition.commits() if by_person("\n".join(lines))]
+    assert all(
+        subject.startswith(("Begin the competition", "Source audit of")) for subject in by_people
+    )
+    assert len(by_people) > 2
+
+
+def test_no_secret_stands_in_a_commit_or_a_log(competition: LocalCompetition) -> None:
+    environment = Path(competition.home / "network" / "environment.json").read_text()
+    secret = json.loads(environment)["R2_SECRET_ACCESS_KEY"]
+    assert secret not in competition.git("log", "-p")
+    for log in [
+        competition.home / "dagster.log",
+        *(competition.home / "network" / "logs").iterdir(),
+    ]:
+        assert secret not in log.read_text(errors="replace"), log

@@ -1,0 +1,441 @@
+"""Commitments: whatever miners write on the chain is read, and only what the rules call a
+submission counts.
+"""
+
+import json
+import random
+import time
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gen404_assets.competition.commitments import (
+    Reading,
+    is_cdn_url,
+    parse_commitment,
+    read_submissions,
+)
+from gen404_assets.competition.hotkeys import to_hotkey
+from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.submissions import Submissions
+from simulators.examples import COMMIT, MINER, MINERS
+
+WINDOW = Schedule(earliest_reveal_block=100, latest_reveal_block=200, generation_deadline_block=800)
+VALID = {"repo": "owner/model", "commit": COMMIT, "cdn_url": "https://cdn.example/mine"}
+
+any_text = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
+
+
+def read(commitments: dict[str, list[tuple[int, str]]]) -> Reading:
+    return read_submissions(commitments, WINDOW, "mesh-1")
+
+
+def told(**changes: Any) -> str:
+    return json.dumps(VALID | changes)
+
+
+def reason_for(**changes: Any) -> str:
+    """Why one commitment with `changes` (None: without the field) is no submission."""
+    document = {field: value for field, value in (VALID | changes).items() if value is not None}
+    reading = read({MINER: [(150, json.dumps(document))]})
+    assert reading.submissions.names == []
+    return reading.refused[MINER]
+
+
+def test_a_commitment_becomes_a_submission() -> None:
+    reading = read({MINER: [(150, told())]})
+    expected = {MINER: VALID | {"revealed_at_block": 150, "round": "mesh-1"}}
+    assert json.loads(reading.submissions.to_bytes()) == expected
+    assert reading.refused == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(VALID),
+        repr(VALID | {"size": 5, "public": True, "note": None}),
+        f"{{'repo': 'owner/model', \"commit\": '{COMMIT}', 'cdn_url': 'https://cdn.example/mine',}}",
+        f"  {{'note':'it\\'s \"mine\", {{x}}','repo':'owner/model','commit':'{COMMIT}',\n"
+        "'cdn_url':'https://cdn.example/mine'}  ",
+        json.dumps({"other": {"deep": [1]}, **VALID}, indent=2),
+    ],
+)
+def test_python_style_quotes_and_keys_of_others_are_accepted(text: str) -> None:
+    assert parse_commitment(text) == VALID
+
+
+@pytest.mark.parametrize("size", [3000, 5000, 20_000, 60_000])
+def test_a_long_note_does_no_harm(size: int) -> None:
+    assert parse_commitment(told(note="x" * size)) == VALID
+    assert parse_commitment(str(VALID | {"note": "x" * size})) == VALID
+
+
+def test_a_text_longer_than_any_commitment_is_not_even_parsed() -> None:
+    assert parse_commitment(told(note="x" * (1 << 16))) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 65_000,
+        "{'a': " + " " * 65_000 + "}",
+        "{'a': 'b'" + " " * 65_000 + "x}",
+        "{'repo': '" + "\\" * 65_001 + "'}",
+        "{" + "'a':'b'," * 8000 + "}",
+        "{'a': " + "b" * 65_000 + "'}",
+        '{"repo": ' + "9" * 65_000 + "}",
+    ],
+)
+def test_g10_no_text_keeps_the_reader_for_long(text: str) -> None:
+    started = time.perf_counter()
+    parse_commitment(text)
+    assert time.perf_counter() - started < 1
+
+
+def test_fields_may_be_spread_over_several_commitments() -> None:
+    texts = [
+        json.dumps({"cdn_url": VALID["cdn_url"]}),
+        str({"commit": COMMIT}),
+        json.dumps({"repo": VALID["repo"]}),
+    ]
+    reading = read({MINER: list(zip([110, 120, 130], texts, strict=True))})
+    assert reading.submissions[MINER].revealed_at_block == 120
+    assert reading.submissions[MINER].repo == "owner/model"
+
+
+def test_the_value_revealed_last_counts_in_whatever_order_the_chain_lists_them() -> None:
+    other = COMMIT[::-1]
+    entries = [
+        (150, told()),
+        (120, told(repo="owner/first", commit=other)),
+        (170, '{"repo": "owner/last"}'),
+        (160, "nonsense"),
+    ]
+    for _ in range(4):
+        entries = entries[1:] + entries[:1]
+        found = read({MINER: entries}).submissions[MINER]
+        assert (found.repo, found.commit, found.revealed_at_block) == ("owner/last", COMMIT, 150)
+
+
+def test_revealed_at_block_is_that_of_the_commit_that_counts() -> None:
+    reading = read({MINER: [(110, told()), (120, json.dumps({"commit": COMMIT})), (130, "{}")]})
+    assert reading.submissions[MINER].revealed_at_block == 120
+
+
+def test_an_invalid_value_revealed_last_counts_too() -> None:
+    reading = read({MINER: [(110, told()), (120, '{"repo": 5}')]})
+    assert reading.submissions.names == []
+    assert "repo" in reading.refused[MINER]
+
+
+@pytest.mark.parametrize(("block", "counts"), [(99, False), (100, True), (200, True), (201, False)])
+def test_the_window_of_blocks_is_inclusive(block: int, counts: bool) -> None:
+    reading = read({MINER: [(block, told())]})
+    assert (MINER in reading.submissions) is counts
+
+
+def test_what_is_revealed_outside_the_window_changes_nothing() -> None:
+    reading = read(
+        {MINER: [(99, told(repo="owner/early")), (150, told()), (201, told(repo="owner/late"))]}
+    )
+    assert reading.submissions[MINER].repo == "owner/model"
+    assert read({MINER: [(99, told()), (150, '{"repo": "owner/model"}')]}).submissions.names == []
+
+
+def test_a_trailing_slash_is_dropped() -> None:
+    reading = read({MINER: [(150, told(cdn_url="http://10.0.0.1:8080/files/"))]})
+    assert reading.submissions[MINER].cdn_url == "http://10.0.0.1:8080/files"
+
+
+@pytest.mark.parametrize("field", ["repo", "commit", "cdn_url"])
+def test_a_submission_needs_all_three_fields(field: str) -> None:
+    assert field in reason_for(**{field: None})
+
+
+NO_REPOS: list[Any] = [
+    *(
+        "",
+        "model",
+        "/model",
+        "owner/",
+        "owner/model/x",
+        "a//b",
+        "owner/.",
+        "owner/..",
+        "../etc",
+        "owner/model.git",
+    ),
+    *(
+        "owner/mo del",
+        "owner/model\n",
+        "\nowner/model",
+        "-owner/model",
+        "owner-/model",
+        "o.w/model",
+        "owner/mod\u00e9l",
+    ),
+    *(
+        "https://github.com/owner/model",
+        "owner/model;rm",
+        "owner/$(id)",
+        "owner\\model",
+        "owner/\ud800",
+    ),
+    *("o" * 40 + "/model", "owner/" + "m" * 101, 5, True, ["owner/model"], {"a": 1}),
+]
+
+
+@pytest.mark.parametrize("repo", NO_REPOS)
+def test_g22_what_github_allows_in_no_repository_name_is_refused(repo: Any) -> None:
+    assert "repo" in reason_for(repo=repo)
+
+
+@pytest.mark.parametrize(
+    "repo", ["o/m", "Owner-1/Model_2.x", "o" * 39 + "/" + "m" * 100, "owner/.github", "a-b-c/-x"]
+)
+def test_what_github_allows_in_a_repository_name_is_accepted(repo: str) -> None:
+    assert read({MINER: [(150, told(repo=repo))]}).submissions[MINER].repo == repo
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        "",
+        COMMIT[:-1],
+        COMMIT + "0",
+        COMMIT[:-1] + "g",
+        COMMIT + "\n",
+        "main",
+        "--" + COMMIT[2:],
+        1234567890,
+        [],
+    ],
+)
+def test_g22_a_commit_is_40_hex_digits(commit: Any) -> None:
+    assert "commit" in reason_for(commit=commit)
+
+
+def test_an_upper_case_commit_is_40_hex_digits_too() -> None:
+    assert read({MINER: [(150, told(commit=COMMIT.upper()))]}).submissions.names == [MINER]
+
+
+NO_URLS: list[Any] = [
+    *(
+        "",
+        "cdn.example/x",
+        "ftp://cdn.example",
+        "file:///etc/passwd",
+        "http://",
+        "https:///x",
+        "//cdn.example",
+        "http:/x",
+    ),
+    *(
+        "https://user@cdn.example",
+        "https://u:p@cdn.example",
+        "https://@cdn.example",
+        "https://cdn.example/a b",
+    ),
+    *(
+        "https://cdn.example\n",
+        "https://cdn.example:port",
+        "https://cdn.example:0",
+        "https://cdn.example:70000",
+    ),
+    *(
+        "http://[::1",
+        "https://cdn.ex\u00e4mple",
+        "https://\ud800",
+        "javascript:alert(1)",
+        "https://" + "a" * 3000,
+        5,
+        [""],
+    ),
+]
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+def test_g19_what_is_no_plain_http_address_is_refused(url: Any) -> None:
+    assert "cdn_url" in reason_for(cdn_url=url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "xn--a..com",
+            "my_bucket.xn--p1ai",
+            "A_B.XN--P1AI",
+            "ab--cd.xn--p1ai",
+            "a-.xn--p1ai",
+        ),  # no IDNA
+        *(
+            "a..b",
+            ".com",
+            "a.b..",
+            ".",
+            "-a.com",
+            "a" * 64 + ".com",
+            "a." * 127 + "com",
+        ),  # no name of the DNS
+        *("*.com", "exa$mple.com", "%41.com", "a,b", "256.1.1.1", "1.2.3.999", "01.2.3.4"),
+        *(
+            "[::1%25lo]",
+            "[fe80::1%1]",
+            "[v1.x]",
+            "[]",
+            "[1.2.3.4]",
+            "a[::1]",
+            "[::1]a",
+            "[::1]:80:80",
+        ),
+    ],
+)
+def test_g19_a_host_that_no_fetch_could_ever_look_up_is_refused(host: str) -> None:
+    assert "cdn_url" in reason_for(cdn_url=f"https://{host}/files")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "my_bucket.example.com",
+            "_files.example",
+            "a-.example",
+            "ab--cd.example",
+            "localhost",
+            "cdn.example.",
+        ),
+        *("xn--p1ai", "cdn.xn--p1ai:8443", "xn--ls8h.la", "XN--P1AI", "a" * 63 + ".example"),
+        *(
+            "10.0.0.1",
+            "255.255.255.255:65535",
+            "[2001:db8::1]",
+            "[::ffff:10.0.0.1]:8080",
+            "123.example",
+        ),
+    ],
+)
+def test_a_host_that_can_be_looked_up_is_accepted_and_the_client_can_read_it(host: str) -> None:
+    url = f"https://{host}/files"
+    assert read({MINER: [(150, told(cdn_url=url))]}).submissions[MINER].cdn_url == url
+    assert httpx2.URL(url).host
+
+
+labels = st.text(st.sampled_from("ab0-_x"), min_size=1, max_size=6) | st.sampled_from(
+    ["xn--p1ai", "xn--", "xn--a", ""]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(labels, min_size=1, max_size=3).map(".".join))
+def test_what_is_accepted_as_a_host_the_resolver_and_the_client_can_read(host: str) -> None:
+    if is_cdn_url(f"https://{host}/x"):
+        assert httpx2.URL(f"https://{host}/x").host
+        assert host.encode("idna")
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", "[]", "null", "5", "{}", '{"a": 1}', "{'repo'", "\ud800", "x" * 5000]
+)
+def test_what_is_no_submission_at_all_is_listed_with_its_reason(text: str) -> None:
+    reading = read({MINER: [(150, text)]})
+    assert reading.submissions.names == []
+    assert reading.refused[MINER]
+
+
+def test_every_fault_is_named() -> None:
+    reason = reason_for(repo="x", commit="y", cdn_url="z")
+    assert all(field in reason for field in VALID)
+
+
+@pytest.mark.parametrize(
+    "hotkey", ["leader", "", MINER[:-1], MINER[:-1] + "1", MINER.lower(), "../" + MINER, "\ud800"]
+)
+def test_nobody_submits_under_a_name_that_is_no_address(hotkey: str) -> None:
+    reading = read({hotkey: [(150, told())], MINER: [(151, told())]})
+    assert reading.submissions.names == [MINER]
+    assert "ss58" in reading.refused[hotkey]
+
+
+def test_g8_submissions_are_ordered_by_reveal_block_then_hotkey() -> None:
+    blocks = {hotkey: random.Random(hotkey).choice([120, 150, 180]) for hotkey in MINERS}
+    commitments = {hotkey: [(block, told())] for hotkey, block in blocks.items()}
+    by_block = [
+        sorted(hotkey for hotkey in MINERS if blocks[hotkey] == block) for block in (120, 150, 180)
+    ]
+    for turn in range(5):
+        hotkeys = random.Random(turn).sample(MINERS, len(MINERS))
+        reading = read({hotkey: commitments[hotkey] for hotkey in hotkeys})
+        assert reading.submissions.names == [*by_block[0], *by_block[1], *by_block[2]]
+
+
+def test_g24_of_two_hotkeys_with_the_same_first_ten_characters_the_later_is_refused() -> None:
+    alike = [to_hotkey(bytes(31) + bytes([last])) for last in range(3)]
+    assert len({hotkey[:10] for hotkey in alike}) == 1
+    commitments = {hotkey: [(150 - number, told())] for number, hotkey in enumerate(alike)}
+    reading = read(commitments | {MINER: [(160, told())]})
+    assert reading.submissions.names == [alike[2], MINER]
+    assert {
+        hotkey: alike[2] in reason for hotkey, reason in reading.refused.items()
+    } == dict.fromkeys(alike[:2], True)
+
+
+def test_g24_a_hotkey_without_a_submission_takes_nobodys_name() -> None:
+    first, second = (to_hotkey(bytes(31) + bytes([last])) for last in range(2))
+    reading = read({first: [(110, told(repo="bad"))], second: [(150, told())]})
+    assert reading.submissions.names == [second]
+
+
+@settings(max_examples=200)
+@given(any_text)
+@example("[" * 4000)
+@example('{"repo":' * 500)
+@example("{'repo': '" + "\\" * 3001 + "'}")
+@example("{" + "'a':'b'" * 500 + "}")
+@example('{"repo": ' + "9" * 4000 + "9" * 90 + "}")
+@example("{'a': '\\ud800\\u'}")
+def test_g10_parsing_a_commitment_never_raises(text: str) -> None:
+    assert set(parse_commitment(text)) <= set(VALID)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from([told(), str(VALID), '{"repo": null}']), st.data())
+def test_g10_parsing_a_spoilt_commitment_never_raises(text: str, data: st.DataObject) -> None:
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        piece = data.draw(
+            st.sampled_from(["'", '"', "\\", "{", "}", ":", ",", "NaN", "\ud800", "\\u12", " "])
+            | any_text
+        )
+        text = text[:at] + piece + text[at + data.draw(st.integers(0, 3)) :]
+    assert set(parse_commitment(text)) <= set(VALID)
+
+
+texts = any_text | st.builds(
+    lambda extra: json.dumps(VALID | extra), st.dictionaries(st.sampled_from([*VALID]), any_text)
+)
+entries = st.lists(st.tuples(st.integers(90, 210), texts | st.just(told())), max_size=4)
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(st.sampled_from(MINERS) | any_text, entries, max_size=4))
+def test_g10_reading_submissions_never_raises(
+    commitments: dict[str, list[tuple[int, str]]],
+) -> None:
+    reading = read(commitments)
+    assert not set(reading.submissions.names) & set(reading.refused)
+    assert set(reading.submissions.names) <= set(MINERS)
+    assert (
+        Submissions.parse(reading.submissions.to_bytes(), "submissions.json") == reading.submissions
+    )
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(MINERS[1:]) | any_text, entries, max_size=3))
+def test_g10_no_miner_changes_anothers_submission(others: dict[str, list[tuple[int, str]]]) -> None:
+    alone = read({MINER: [(150, told())]}).submissions[MINER]
+    assert read(others | {MINER: [(150, told())]}).submissions[MINER] == alone

@@ -1,0 +1,410 @@
+"""What people do to a competition's files, and that a replay neither breaks on it nor says anything
+false of it.
+
+"Nothing differs" stands for: whatever was done, the rules and the history explain the files as they
+are.
+"""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen404_assets.competition.hotkeys import LEADER, short, to_hotkey
+from gen404_assets.competition.matches import Matrix, Pair
+from gen404_assets.competition.round import CONFIG, POOL, STATE, report_path
+from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.state import Stage
+from gen404_assets.replay.result import Finding
+from gen404_assets.replay.rounds import replay_round
+from simulators.histories import PERSON, Competition, Story
+from tests.replay.tampering import (
+    AUDITS,
+    BUILDS,
+    MATRIX,
+    REQUESTS,
+    SUBMISSIONS,
+    WINNER,
+    Tampered,
+    differing,
+    entries,
+    git,
+    noted,
+    open_history,
+    replay,
+    shown,
+)
+
+# --- while a round is played
+
+
+class Restarted(Story):
+    """A renderer's bug: after some matches of round 0 a person deletes them, and they are played
+    again.
+    """
+
+    deleted: tuple[Pair, ...] = ()
+
+    def play(self, pairs: Any) -> None:
+        super().play(pairs)
+        if self.number == 0 and not self.deleted and len(self.requests):
+            self.deleted = tuple(self.reports)
+            gone = dict.fromkeys(report_path(0, pair) for pair in self.deleted)
+            self.commit(
+                ["rendering service bug: duels restarted"], {**gone, MATRIX: Matrix()}, PERSON
+            )
+            self.matrix, self.reports = Matrix(), {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_duels_that_a_person_restarted_replay_clean_but_for_a_request_that_nothing_calls_for_any_more(
+    seed: int, tmp_path: Path
+) -> None:
+    path = Competition(rounds=2, seed=seed).make(tmp_path / "repository", Restarted)
+    found = differing(open_history(path))
+    assert set(found) <= {REQUESTS}
+    for difference in found[REQUESTS].differences if found else ():
+        assert "a person deleted the match in" in difference.origin
+        assert "rendering service bug" in difference.origin
+    matrix = next(file for file in replay(open_history(path), 1) if file.path == MATRIX)
+    assert [commit[9:23] for commit in matrix.by_person] == ["rendering serv"]
+
+
+class Reconfigured(Story):
+    """A person makes the competition another one after round 0: margin, decay, length and prompts
+    of a round.
+    """
+
+    def finalize(self) -> None:
+        super().finalize()
+        if self.number == 1:
+            change = {
+                "win_margin": 0.2,
+                "weight_decay": 0.5,
+                "round_duration_days": 5,
+                "carryover_prompts": 1,
+            }
+            self.config = self.config.model_copy(update=change)
+            self.commit(["From now on it takes more to win"], {CONFIG: self.config}, PERSON)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_past_round_is_judged_by_the_configuration_of_its_time(seed: int, tmp_path: Path) -> None:
+    path = Competition(rounds=3, seed=seed).make(tmp_path / "repository", Reconfigured)
+    assert shown(differing(open_history(path), 5)) == {}
+
+
+class Paused(Story):
+    """The platform pauses between two stages, a person within one; both go on."""
+
+    def play(self, pairs: Any) -> None:
+        super().play(pairs)
+        if len(self.matrix.matches) < 3:
+            self.commit(["pause: judge out of order"], self.state(Stage.PAUSED), PERSON)
+            self.commit(["go on"], self.state(Stage.DUELS), PERSON)
+
+    def finalize(self) -> None:
+        self.commit([f"Round {self.number}: paused"], self.state(Stage.PAUSED))
+        self.commit(["go on"], self.state(Stage.FINALIZING), PERSON)
+        super().finalize()
+
+
+def test_pauses_are_legal_wherever_they_come(tmp_path: Path) -> None:
+    path = Competition(rounds=2).make(tmp_path / "repository", Paused)
+    assert shown(differing(open_history(path))) == {}
+    states = [file for file in replay(open_history(path), 2) if file.path == STATE]
+    assert [len(state.by_person) >= 2 for state in states] == [True, True]
+
+
+def test_a_round_in_which_nobody_qualifies_goes_to_the_leader(tmp_path: Path) -> None:
+    class Hopeless(Story):
+        def tell(self) -> None:
+            self.config = self.config.model_copy(update={"win_margin": 0.99})
+            super().tell()
+
+    path = Competition(rounds=1).make(tmp_path / "repository", Hopeless)
+    history = open_history(path)
+    assert json.loads(history.read(WINNER) or b"")["winner_hotkey"] == LEADER
+    assert history.read(REQUESTS) is None
+    assert shown(differing(history, 2)) == {}
+
+
+def test_splats_are_told_by_their_reports_where_the_configuration_does_not_say(
+    tmp_path: Path,
+) -> None:
+    made = Tampered(Competition(output_format="ply").make(tmp_path / "repository"))
+    config = made.json(CONFIG)
+    del config["output_format"]
+    made.insert("Seed, prompts", {CONFIG: json.dumps(config).encode()})
+    assert shown(made.differing()) == {}
+
+
+def test_prompts_drawn_just_before_a_person_changed_the_pool_are_told_so(
+    tampered: Tampered,
+) -> None:
+    pool = tampered.read(POOL)
+    tampered.insert(
+        "Seed, prompts and submissions for round 1", {POOL: b"https://x.invalid/new.png\n" + pool}
+    )
+    files = {file.path: file for file in replay(open_history(tampered.path))}
+    assert shown({path: file for path, file in files.items() if file.finding == "differs"}) == {}
+    assert any("drawn from the pool of" in note for note in files["rounds/1/prompts.txt"].notes)
+
+
+@pytest.mark.parametrize("pulled", [True, False])
+def test_a_merge_takes_no_commit_from_the_platform(tampered: Tampered, pulled: bool) -> None:
+    head, base = "main", "main~25"
+    note = (
+        git(tampered.path, "hash-object", "-w", "--stdin", data=b"a person's note").decode().strip()
+    )
+    git(tampered.path, "read-tree", base)
+    git(tampered.path, "update-index", "--add", "--cacheinfo", f"100644,{note},notes.md")
+    who = ("-c", "user.name=A", "-c", "user.email=a@b.invalid")
+
+    def commit(message: str, *parents: str) -> str:
+        tree = git(tampered.path, "write-tree").decode().strip()
+        before = [word for parent in parents for word in ("-p", parent)]
+        return (
+            git(tampered.path, *who, "commit-tree", tree, *before, "-m", message).decode().strip()
+        )
+
+    own = commit("notes", base)
+    git(tampered.path, "read-tree", head)
+    git(tampered.path, "update-index", "--add", "--cacheinfo", f"100644,{note},notes.md")
+    merge = commit("Merge branch 'main'", *((own, head) if pulled else (head, own)))
+    people_before = {file.path: file.by_person for file in replay(open_history(tampered.path))}
+    git(tampered.path, "update-ref", "refs/heads/main", merge)
+    files = list(replay(open_history(tampered.path)))
+    assert {file.path: file.by_person for file in files} == people_before
+    assert not [file for file in files if file.finding is Finding.DIFFERS]
+
+
+def test_reports_stand_on_what_their_sides_had_when_the_judge_looked(tampered: Tampered) -> None:
+    path = f"rounds/0/{LEADER}/generated.json"
+    for number in range(3):
+        made = tampered.json(path)
+        first = next(name for name, output in made.items() if output["png"])
+        made[first].update(glb=f"https://objects.invalid/again-{number}.glb", attempts=2 + number)
+        message = f"Update generated for round 0, miner {LEADER}"
+        tampered.insert("Match report", {path: json.dumps(made, indent=2).encode()}, message)
+    assert shown(tampered.differing()) == {}
+
+
+# --- after a round
+
+
+def test_verdicts_that_come_after_the_end_change_no_winner_and_are_told(tampered: Tampered) -> None:
+    winner = tampered.json(WINNER)["winner_hotkey"]
+    assert winner != LEADER
+    late = [{"hotkey": winner, "verdict": "failed", "reason": "found out later"}]
+    source = "rounds/0/source_audit.json"
+    tampered.edit(source, lambda audits: [*audits, *late], "Update source audits for round 0")
+    assert noted(tampered, WINNER).startswith("by what was changed since, the winner would be ")
+    files = {file.path: file for file in replay(open_history(tampered.path))}
+    assert files[source].by_person[-1] == tampered.commit, (
+        "people alone write it, whatever they say"
+    )
+
+
+def test_what_is_regenerated_after_a_verdict_changes_nothing_in_it(tampered: Tampered) -> None:
+    hotkey = next(
+        hotkey for hotkey, audit in tampered.json(AUDITS).items() if audit["checked_prompts"]
+    )
+    made = tampered.json(f"rounds/0/{hotkey}/generated.json")
+    for output in made.values():
+        output.update(distance=0.5, generation_time=170.0)
+    tampered.write({f"rounds/0/{hotkey}/generated.json": json.dumps(made, indent=2).encode()})
+    assert shown(tampered.differing()) == {}
+
+
+def test_a_configuration_changed_or_broken_after_a_round_changes_nothing_in_it(
+    tampered: Tampered,
+) -> None:
+    tampered.edit(
+        CONFIG, lambda config: config.update(win_margin=0.5, weight_decay=0.01, prompts_per_round=2)
+    )
+    assert shown(tampered.differing()) == {}
+    tampered.write({CONFIG: b"{"})
+    assert shown(differing(open_history(tampered.path), 3)) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "submissions.json",
+        "seed.json",
+        "prompts.txt",
+        "builds.json",
+        "matches_matrix.csv",
+        "winner.json",
+    ],
+)
+def test_a_file_deleted_after_a_round_is_missed_with_the_commit(
+    tampered: Tampered, name: str
+) -> None:
+    path = f"rounds/0/{name}"
+    tampered.write({path: None})
+    found = tampered.differing()
+    assert path in found
+    assert found[path].by_person == [tampered.commit]
+    assert "no file" in str(found[path].differences[0])
+    assert set(found) <= {path} | ({WINNER, REQUESTS} if path == MATRIX else set())
+
+
+def test_a_deleted_report_is_missed_in_the_matrix(tampered: Tampered) -> None:
+    tampered.write({tampered.report: None})
+    difference = tampered.only(MATRIX).differences[0]
+    assert str(difference) == (
+        f"leader,{short(tampered.loser)}: recorded no report, derived a report "
+        f"(deleted by a person in {tampered.commit})"
+    )
+
+
+def test_a_round_set_back_and_ended_again_is_told(tampered: Tampered) -> None:
+    opened = tampered.read(STATE)
+    tampered.edit(STATE, lambda state: state.update(current_round=2, stage="finalizing"))
+    by_hand = tampered.commit
+    tampered.write({STATE: opened}, "Update state (open), schedule, leader for round 3")
+    assert f"a person set it from open to finalizing in {by_hand}" in noted(tampered, STATE)
+
+
+def test_images_renamed_as_a_whole_are_noted_and_one_alone_is_found(tampered: Tampered) -> None:
+    def rename(builds: Any) -> None:
+        for build in builds.values():
+            if build["docker_image"]:
+                build["docker_image"] = build["docker_image"].replace(
+                    "registry.invalid", "mended.invalid"
+                )
+
+    tampered.edit(BUILDS, rename)
+    found = tampered.differing()
+    assert set(found) <= {WINNER}, "the winner was told before"
+    files = {file.path: file for file in replay(open_history(tampered.path), 1)}
+    assert "the images are named mended.invalid/made-up/{hotkey10}:{tag}" in files[BUILDS].notes
+
+
+# --- what today's rules would not have taken
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"cdn_url": "https://cdn.invalid/x/"}, "the rules of today write https://cdn.invalid/x"),
+        (
+            {"cdn_url": "https://cdn.invalid/a b"},
+            "the rules of today refuse it: not a valid cdn_url",
+        ),
+        (
+            {"cdn_url": "https://me:pass@cdn.invalid"},
+            "the rules of today refuse it: not a valid cdn_url",
+        ),
+        ({"repo": "owner/repo.git"}, "the rules of today refuse it: not a valid repo"),
+        ({"commit": "main"}, "the rules of today refuse it: not a valid commit"),
+    ],
+)
+def test_a_submission_that_was_accepted_stands_with_a_note(
+    tampered: Tampered, change: dict[str, str], note: str
+) -> None:
+    tampered.insert(
+        "Update build statuses for round 0",
+        {SUBMISSIONS: json.dumps(edited(tampered, change)).encode()},
+    )
+    files = {file.path: file for file in replay(open_history(tampered.path), 1)}
+    assert files[SUBMISSIONS].finding is Finding.IDENTICAL
+    assert f"{tampered.loser}: {note}" in files[SUBMISSIONS].notes
+
+
+def edited(tampered: Tampered, change: dict[str, str]) -> Any:
+    submissions = tampered.json(SUBMISSIONS)
+    submissions[tampered.loser].update(change)
+    return submissions
+
+
+def test_hotkeys_that_ten_characters_cannot_tell_apart_are_noted(tampered: Tampered) -> None:
+    entry = tampered.json(SUBMISSIONS)[tampered.loser]
+    block = tampered.json("rounds/2/schedule.json")["latest_reveal_block"]
+    alike = [to_hotkey(bytes(31) + bytes([last])) for last in range(2)]
+    entries_ = {
+        hotkey: entry | {"revealed_at_block": block, "round": "made-up-2"} for hotkey in alike
+    }
+    tampered.write({"rounds/2/submissions.json": json.dumps(entries_, indent=2).encode()})
+    files = {file.path: file for file in replay(open_history(tampered.path))}
+    assert files["rounds/2/submissions.json"].finding is Finding.IDENTICAL
+    assert "first ten characters" in "".join(files["rounds/2/submissions.json"].notes)
+
+
+@pytest.mark.parametrize(("block", "where"), [(2**31, "5"), (0, "the order")])
+def test_a_reveal_outside_the_window_or_out_of_order_is_found(
+    tampered: Tampered, block: int, where: str
+) -> None:
+    tampered.edit(
+        SUBMISSIONS, lambda submissions: submissions[tampered.loser].update(revealed_at_block=block)
+    )
+    found = tampered.differing()
+    assert set(found) == {SUBMISSIONS, BUILDS}
+    assert entries(found[SUBMISSIONS]) == [tampered.loser if where == "5" else where]
+    assert entries(found[BUILDS]) == [f"{tampered.loser}.revealed_at_block"]
+
+
+def test_skipped_duels_stand_with_a_note(tampered: Tampered) -> None:
+    report = tampered.json(tampered.report)
+    for duel in report["duels"]:
+        if duel["winner"] == "draw":
+            duel["winner"] = "skipped"
+    tampered.write({tampered.report: json.dumps(report, indent=2).encode()})
+    assert "duels were skipped; the verdict " in noted(tampered, tampered.report)
+
+
+def test_draws_that_no_judge_decided_are_told(tampered: Tampered) -> None:
+    report = tampered.json(tampered.report)
+    for duel in report["duels"]:
+        if duel["winner"] == "draw":
+            duel["issues"] = "Internal error"
+    tampered.write({tampered.report: json.dumps(report, indent=2).encode()})
+    assert "duels were recorded as draws that the judge never decided; the verdict " in noted(
+        tampered, tampered.report
+    )
+
+
+# --- whatever is done
+
+
+def spoilt(rng: random.Random, raw: bytes) -> bytes | None:
+    at, end = sorted(rng.randrange(len(raw) + 1) for _ in range(2))
+    pieces = (
+        b"",
+        b"{",
+        b"]",
+        b'"',
+        b",",
+        b"null",
+        b"-1",
+        b"\n",
+        b"leader",
+        b"1e999",
+        b"\xff",
+        raw[at:end] * 2,
+    )
+    return rng.choice(
+        [None, b"", raw[:at], raw[:at] + rng.choice(pieces) + raw[end:], raw.replace(b"0", b"7", 1)]
+    )
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_replay_ends_whatever_people_commit(tampered: Tampered, seed: int) -> None:
+    rng = random.Random(seed)
+    subjects = git(tampered.path, "log", "--format=%s", "main").decode().splitlines()
+    for _ in range(4):
+        paths = [path for path in open_history(tampered.path).paths if rng.random() < 0.1]
+        files = {path: spoilt(rng, tampered.read(path)) for path in paths}
+        if rng.random() < 0.5:
+            tampered.insert(rng.choice(subjects[:-3]), files)
+        else:
+            tampered.write(files)
+    history = open_history(tampered.path)
+    for number in range(5):
+        found = replay_round(history, number, replace(Rules(), overtime_tolerance_ratio=0.5))
+        assert all(file.finding in Finding for file in found.files)

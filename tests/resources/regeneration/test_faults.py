@@ -1,0 +1,365 @@
+"""Regenerating while the outside fails: nothing follows from it, no pod is left, and it goes on
+where it was.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.pods import PodRules
+from gen404_assets.live import fleet
+from gen404_assets.live.fleet import is_held, lease, reap
+from gen404_assets.live.regenerating import Regenerated
+from resources.providers.local import LocalProvider
+from resources.providers.provider import NoCapacity, Pod
+from simulators.examples import MINER
+from simulators.regeneration_world import IMAGE, Failing, Meddled, World, subject, until
+
+FAULT = InfrastructureFault("out of order")
+IMPATIENT = PodRules(pod_start_interval=0.1, pod_capacity_timeout=0.3)
+PREFIX = f"miner-03-{MINER[:10].lower()}-"
+
+
+def never(*_: Any) -> Any:
+    """What is never called."""
+    raise AssertionError
+
+
+def complete(found: Regenerated, count: int = 6) -> bool:
+    outputs = [output for _, output in found.outputs.items()]
+    return len(outputs) == count and all(
+        output.complete and output.attempts == 1 for output in outputs
+    )
+
+
+# What is made of a file.
+
+
+@pytest.mark.parametrize("what", ["picture", "render", "put", "measure"])
+def test_g1_a_fault_of_a_service_is_met_with_another_try(tmp_path: Path, what: str) -> None:
+    world = World(tmp_path, {})
+    found = world.regenerate(None, **{what: Failing(getattr(world.means(), what), FAULT, times=2)})
+    assert complete(found)
+    assert any("out of order" in line for line in world.said)
+
+
+@pytest.mark.parametrize("what", ["picture", "render", "put", "measure"])
+def test_g1_a_fault_that_lasts_decides_nothing(tmp_path: Path, what: str) -> None:
+    world = World(tmp_path, {})
+    told: list[Outputs] = []
+
+    def progress(outputs: Outputs, _: object) -> bool:
+        told.append(outputs)
+        return True
+
+    with pytest.raises(InfrastructureFault, match="out of order"):
+        world.regenerate(
+            None,
+            **{what: Failing(getattr(world.means(), what), FAULT)},
+            patience=0.1,
+            progress=progress,
+        )
+    assert told == []
+    assert complete(world.regenerate())
+
+
+@pytest.mark.parametrize("nonsense", [float("nan"), float("inf"), -0.1, 2.1])
+def test_g1_a_distance_that_can_not_be_is_none(tmp_path: Path, nonsense: float) -> None:
+    world = World(tmp_path, {})
+    with pytest.raises(InfrastructureFault, match="can't be"):
+        world.regenerate(subject(2), measure=lambda *_: nonsense, patience=0.1)
+    asked = world.asked()
+    assert complete(world.regenerate(subject(2)), 2)
+    assert {
+        stem: world.asked()[stem] for stem in asked
+    } == asked  # what was kept is measured, not made again
+
+
+# Providers.
+
+
+def test_the_next_provider_is_tried_where_the_first_has_no_capacity(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    full = Meddled(LocalProvider(tmp_path / "other"), start=Failing(never, NoCapacity("full")))
+    assert complete(world.regenerate(providers=[full, world.provider]))
+
+
+def test_no_capacity_is_waited_out(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    start = Failing(world.provider.start, NoCapacity("full"), times=3)
+    assert complete(world.regenerate(providers=[Meddled(world.provider, start=start)]))
+
+
+@pytest.mark.parametrize("fault", [NoCapacity("full"), FAULT])
+def test_g1_an_image_that_nobody_would_start_has_no_verdict(
+    tmp_path: Path, fault: InfrastructureFault
+) -> None:
+    world = World(tmp_path, {})
+    with pytest.raises(type(fault), match=str(fault)):
+        world.regenerate(
+            providers=[Meddled(world.provider, start=Failing(never, fault))], pods=IMPATIENT
+        )
+
+
+def test_a_start_that_failed_after_creating_the_pod_is_recognised_by_name(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+
+    def start(*arguments: Any) -> None:
+        world.provider.start(*arguments)
+        raise InfrastructureFault("HTTP status 500")
+
+    found = world.regenerate(providers=[Meddled(world.provider, start=start)])
+    assert complete(found)
+
+
+def test_a_start_that_failed_and_can_not_be_seen_leaves_no_pod(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    other = LocalProvider(tmp_path / "network")
+
+    def start(*arguments: Any) -> None:
+        other.start(*arguments)
+        raise InfrastructureFault("HTTP status 500")
+
+    blind = Meddled(other, start=start, pods=list)
+    with pytest.raises(InfrastructureFault):
+        world.regenerate(providers=[blind], pods=IMPATIENT)
+
+
+def test_g12_a_provider_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "CALL_SECONDS", 1.0)
+    world = World(tmp_path, {})
+    silent = Meddled(LocalProvider(tmp_path / "other"), start=lambda *_: time.sleep(5))
+    assert complete(world.regenerate(providers=[silent, world.provider]))
+
+
+def test_lists_that_fail_or_are_stale_are_looked_at_again(tmp_path: Path) -> None:
+    world = World(tmp_path, {"slow": 0.1})
+    looks = iter(range(10**6))
+
+    def pods() -> list[Pod]:
+        look = next(looks)
+        if look % 4 == 1:
+            raise FAULT
+        return [] if look % 4 == 2 else world.provider.pods()
+
+    assert complete(world.regenerate(subject(8), providers=[Meddled(world.provider, pods=pods)]), 8)
+
+
+def test_g1_prompts_of_a_pod_that_the_provider_lost_have_not_failed(tmp_path: Path) -> None:
+    world = World(tmp_path, {"slow": 0.3})
+    losing = _losing(world, times=1)
+    found = world.regenerate(subject(8), providers=[losing])
+    assert complete(found, 8)
+    assert "lost by the provider" in {pod.termination_reason for _, pod in found.pods.items()}
+
+
+def test_g1_where_the_provider_loses_every_pod_there_is_no_verdict(tmp_path: Path) -> None:
+    world = World(tmp_path, {"slow": 0.3})
+    with pytest.raises(InfrastructureFault, match="lost"):
+        world.regenerate(subject(8), providers=[_losing(world, times=100)])
+
+
+def _losing(world: World, times: int) -> Meddled:
+    """A provider that deletes pods of its own accord, as soon as they work."""
+    left, lost = [times], set[str]()
+
+    def pods() -> list[Pod]:
+        for pod in world.provider.pods():
+            if left[0] > 0 and str((pod.url or "").rpartition(":")[2]) in _ports_asked(world):
+                left[0] -= 1
+                lost.add(pod.name)
+                world.provider.delete(pod.name)
+        return [pod for pod in world.provider.pods() if pod.name not in lost]
+
+    return Meddled(world.provider, pods=pods)
+
+
+def _ports_asked(world: World) -> set[str]:
+    return (
+        {line.split()[1] for line in world.log.read_text().splitlines()}
+        if world.log.exists()
+        else set()
+    )
+
+
+def test_g1_a_door_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
+    world = World(tmp_path, {"health": 401})
+    pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=1.5, max_pod_attempts=1)
+
+    def behind_a_door() -> list[Pod]:
+        return [Pod(pod.name, pod.url, pod.failed, token="door") for pod in world.provider.pods()]
+
+    with pytest.raises(InfrastructureFault, match="door answers 401"):
+        world.regenerate(providers=[Meddled(world.provider, pods=behind_a_door)], pods=pods)
+    assert not world.regenerate(pods=pods).deployed  # no door: it is the image that says so
+
+
+def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    deletes = Meddled(world.provider, delete=Failing(never, FAULT))
+    with pytest.raises(AssertionError, match=PREFIX):  # pods are left
+        world.regenerate(subject(1), providers=[deletes])
+    assert any(line.startswith("pods are left") for line in world.said)
+    assert reap([world.provider], lambda name: is_held(tmp_path / "home", name)) != []
+    assert world.pods_left() == []
+
+
+# Leases and the reaper.
+
+
+def test_g25_the_reaper_deletes_what_no_live_run_holds_by_exact_name(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    home = tmp_path / "home"
+    held, other = "miner-01-5aaaaaaaaa-0", "miner-01-5bbbbbbbbb-0"
+    strangers = [
+        "miner-01-5aaaaaaaaa",
+        "miner-1-5aaaaaaaaa-0",
+        "webserver-1",
+        "miner-01-5aaaaaaaaa-0-copy",
+    ]
+    for name in (held, other, *strangers):
+        world.provider.start(name, IMAGE, None)
+    with lease(home, "miner-01-5aaaaaaaaa-"):
+        assert reap([world.provider], lambda name: is_held(home, name)) == [other]
+    assert reap([world.provider], lambda name: is_held(home, name)) == [held]
+    assert {pod.name for pod in world.provider.pods()} == set(strangers)
+    for name in strangers:
+        world.provider.delete(name)
+
+
+def test_g25_a_lease_that_is_not_renewed_is_past(tmp_path: Path) -> None:
+    with lease(tmp_path, "miner-01-5aaaaaaaaa-") as renew:
+        assert is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
+        long_ago = time.time() - fleet.LEASE_SECONDS - 1
+        os.utime(tmp_path / "leases/miner-01-5aaaaaaaaa.lock", (long_ago, long_ago))
+        assert not is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
+        renew()
+        assert is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
+    assert not is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
+
+
+def test_g25_one_run_at_a_time_holds_the_pods_of_an_image(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    with lease(tmp_path / "home", PREFIX), pytest.raises(InfrastructureFault, match="another run"):
+        world.regenerate()
+
+
+def test_g25_the_reaper_goes_on_where_one_provider_fails(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    world.provider.start("miner-01-5aaaaaaaaa-0", IMAGE, None)
+    broken = Meddled(world.provider, pods=Failing(never, FAULT))
+    with pytest.raises(
+        InfrastructureFault, match=r"out of order \(miner-01-5aaaaaaaaa-0 deleted\)"
+    ):
+        reap([broken, world.provider], lambda _: False)
+    assert world.pods_left() == []
+
+
+# Killed.
+
+
+def _killed_at(world: World, nth: int, *, after: bool) -> int:
+    """Regenerate in a process that is killed at its n-th effect, before or after it; its exit
+    status.
+    """
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1]
+    count, looks = [0], list(range(1000, -1, -1))
+
+    def deadly(call: Callable[..., Any]) -> Callable[..., Any]:
+        def effect(*arguments: Any) -> Any:
+            if call == world.provider.pods and looks.pop() > 2:  # it looks often
+                return call(*arguments)
+            count[0] += 1
+            fatal = count[0] == nth
+            if fatal and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = call(*arguments)
+            if fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return effect
+
+    status = 1
+    try:
+        methods = {
+            name: deadly(getattr(world.provider, name)) for name in ("start", "pods", "delete")
+        }
+        means = {name: deadly(getattr(world, name)) for name in ("render", "put", "measure")}
+        world.regenerate(
+            subject(3),
+            providers=[Meddled(world.provider, **methods)],
+            progress=deadly(world.record),
+            **means,
+        )
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def untimed(outputs: Outputs) -> dict[str, Output]:
+    return {
+        stem: output.model_copy(update={"generation_time": 0.0}) for stem, output in outputs.items()
+    }
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_g15_killed_at_any_effect_it_goes_on_where_it_was_and_no_pod_is_left(
+    tmp_path: Path, after: bool
+) -> None:
+    undisturbed = untimed(World(tmp_path / "undisturbed", {}).regenerate(subject(3)).outputs)
+    for nth in range(1, 100):
+        world = World(tmp_path / str(nth), {})
+        if _killed_at(world, nth, after=after) == 0:
+            break
+        reap([world.provider], lambda name, world=world: is_held(world.folder / "home", name))  # type: ignore[misc]
+        assert world.pods_left() == [], nth
+        kept = [line for line in _journal(world) if '"glb": "http' in line]
+        before = world.asked()
+        found = world.regenerate(subject(3, generated=world.recorded()))
+        assert untimed(found.outputs) == undisturbed, nth
+        again = world.asked() - before
+        assert not {stem for stem in again if any(f'"{stem}"' in line for line in kept)}, nth
+    assert 15 < nth < 99
+
+
+def _journal(world: World) -> list[str]:
+    journals = list((world.folder / "home/journals").glob("*.jsonl"))
+    return journals[0].read_text().splitlines() if journals else []
+
+
+def test_g15_what_a_person_takes_back_is_generated_again(tmp_path: Path) -> None:
+    world = World(tmp_path, {})
+    published: list[Outputs] = []
+
+    def progress(outputs: Outputs, _: object) -> bool:
+        published.append(outputs)
+        return True
+
+    with pytest.raises(InfrastructureFault):
+        world.regenerate(
+            measure=lambda a, b: world.measure(a, b) if "p05" not in b else _fail(),
+            progress=progress,
+            patience=0.5,
+        )
+    until(lambda: published)
+    before = world.asked()
+    world.regenerate(subject(generated=published[-1]))
+    assert world.asked() == before  # all had been kept
+    world.regenerate(subject(generated=None))
+    assert world.asked() == before + before
+
+
+def _fail() -> float:
+    raise FAULT

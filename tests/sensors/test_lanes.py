@@ -1,0 +1,199 @@
+"""The sensors that set rounds going: they request what is due, once, in order, and take failed work
+up again.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from gen404_assets.assets import resource
+from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.resource import CompetitionResource, hold
+from gen404_assets.commands.operating import begin
+from gen404_assets.commands.up import end_left_over
+from gen404_assets.competition.due import Lane
+from gen404_assets.competition_repository import create_repository, open_repository
+from gen404_assets.definitions import defs
+from resources.chain import open_chain
+from resources.local_network.chain import advance, create_local_chain
+from sensors import lanes
+from simulators.examples import MINERS
+from simulators.rounds import CONFIG, FOUNDER, POOL
+
+SENSORS = {sensor.name: sensor for sensor in lanes.SENSORS}
+OPENING = {"submissions", "seed", "prompts"}
+
+
+class Platform:
+    """A competition whose round 0 opens at block 600, with Dagster in memory."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.instance, self.repository, self.chain = (
+            instance,
+            folder / "competition.git",
+            folder / "chain",
+        )
+        create_local_chain(self.chain, block_time=12, genesis_time=datetime(2026, 1, 5, tzinfo=UTC))
+        create_repository(self.repository)
+        files = {
+            "config.json": json.dumps(CONFIG).encode(),
+            "prompts.txt": POOL.encode(),
+            "leader.json": json.dumps([{"hotkey": MINERS[-1]} | FOUNDER]).encode(),
+        }
+        chain = open_chain({"SUBTENSOR_NETWORK": self.chain.as_uri()})
+        begin(open_repository(str(self.repository), "main"), files, chain.finalized())
+        chain.close()
+
+    def tick(self, name: str) -> dg.SensorResult | dg.SkipReason:
+        with dg.build_sensor_context(self.instance, definitions=defs) as context:
+            found = SENSORS[name](
+                context, competition=CompetitionResource(url=str(self.repository), operates=True)
+            )
+        assert isinstance(found, dg.SensorResult | dg.SkipReason)
+        return found
+
+    def requested(self, name: str) -> list[dg.RunRequest]:
+        found = self.tick(name)
+        return list(found.run_requests or []) if isinstance(found, dg.SensorResult) else []
+
+    def run_of(self, request: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+        """A run that came of a request, as Dagster would record it."""
+        job = defs.resolve_implicit_global_asset_job_def()
+        return self.instance.create_run_for_job(
+            job,
+            tags={**request.tags, "dagster/partition": str(request.partition_key)},
+            status=status,
+        )
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
+    monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
+    resource._outside.cache_clear()
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(tmp_path, instance)
+    resource._outside.cache_clear()
+
+
+def test_before_the_block_a_tick_says_what_is_waited_for(platform: Platform) -> None:
+    found = platform.tick("collection")
+    assert isinstance(found, dg.SkipReason)
+    assert "waits for miners to reveal (block 600)" in str(found.skip_message)
+
+
+def test_at_the_block_one_run_of_the_due_assets_is_requested_with_its_partition(
+    platform: Platform,
+) -> None:
+    advance(platform.chain, 700)
+    found = platform.tick("collection")
+    assert isinstance(found, dg.SensorResult)
+    (request,) = found.run_requests or []
+    assert {key.to_user_string() for key in request.asset_selection or []} == OPENING
+    assert request.partition_key == "0"
+    (added,) = found.dynamic_partitions_requests or []
+    assert (added.partitions_def_name, list(added.partition_keys)) == (ROUNDS.name, ["0"])
+    for other in ("generation", "judging", "finalizing"):
+        assert not platform.requested(other)
+
+
+def test_two_ticks_request_the_same_run(platform: Platform) -> None:
+    advance(platform.chain, 700)
+    first, second = platform.requested("collection"), platform.requested("collection")
+    assert [request.run_key for request in first] == [request.run_key for request in second]
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+def test_nothing_is_requested_while_a_run_of_the_lane_is_under_way(
+    platform: Platform, status: dg.DagsterRunStatus
+) -> None:
+    advance(platform.chain, 700)
+    (request,) = platform.requested("collection")
+    platform.run_of(request, status)
+    assert not platform.requested("collection")
+
+
+def test_nothing_is_requested_while_somebody_works_in_the_lane(platform: Platform) -> None:
+    advance(platform.chain, 700)
+    with hold(Lane.COLLECTION) as held:
+        assert held
+        assert not platform.requested("collection")
+    assert platform.requested("collection")
+
+
+def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> None:
+    advance(platform.chain, 700)
+    (request,) = platform.requested("collection")
+    platform.run_of(request, dg.DagsterRunStatus.STARTED)
+    waiting = resource._outside().waiting
+    assert waiting.begin(Lane.COLLECTION, "the store: 503", datetime(2026, 1, 5, tzinfo=UTC))
+    found = platform.tick("collection")
+    assert isinstance(found, dg.SkipReason)
+    assert "collection waits for the store: 503, since 2026-01-05T00:00:00+00:00" in str(
+        found.skip_message
+    )
+    assert waiting.end(Lane.COLLECTION)
+    assert "waits for the store" not in str(platform.tick("collection"))
+
+
+def test_g14_a_failed_run_is_taken_up_again_under_another_key(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance(platform.chain, 700)
+    (request,) = platform.requested("collection")
+    platform.run_of(request, dg.DagsterRunStatus.FAILURE)
+    found = platform.tick("collection")
+    assert isinstance(found, dg.SkipReason)
+    assert "failed 1 times" in str(found.skip_message)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 60)
+    (again,) = platform.requested("collection")
+    assert again.run_key != request.run_key
+
+
+def test_g14_a_run_that_died_without_a_word_is_reported_and_its_work_taken_up(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance(platform.chain, 700)
+    (request,) = platform.requested("collection")
+    run = platform.run_of(request, dg.DagsterRunStatus.STARTED)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 1000)
+    platform.tick("collection")
+    found = platform.instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_runs_left_over_by_a_process_that_is_gone_are_failed_at_the_next_start(
+    platform: Platform,
+) -> None:
+    advance(platform.chain, 700)
+    (request,) = platform.requested("collection")
+    for status in (
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.SUCCESS,
+    ):
+        platform.run_of(request, status)
+    end_left_over(platform.instance)
+    statuses = sorted(run.status.value for run in platform.instance.get_runs())
+    assert statuses == ["FAILURE", "FAILURE", "SUCCESS"]
+
+
+def test_g17_a_malformed_state_stops_the_tick_with_its_place(platform: Platform) -> None:
+    repository = open_repository(str(platform.repository), "main")
+    repository.publish("By hand", lambda _: {"state.json": b'{\n  "current_round": "zero"\n}'})
+    with pytest.raises(ValueError, match=r"state.json:2: current_round"):
+        platform.tick("collection")
+
+
+def test_every_asset_that_can_be_due_is_requested_by_one_sensor() -> None:
+    lanes_watched = [lane for watched in lanes.LANES.values() for lane in watched]
+    assert sorted(lanes_watched) == sorted(Lane)
