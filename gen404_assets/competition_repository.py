@@ -4,18 +4,11 @@ of its own.
 
 import hashlib
 import os
-from functools import lru_cache
 from pathlib import Path
 
-from gen404_assets.replay.history import History
-from resources.repository import Repository, Snapshot
-
-
-def home() -> Path:
-    """Where the platform keeps what it can make again: `GEN404_HOME`, by default `.gen404` in the
-    user's home.
-    """
-    return Path(os.environ.get("GEN404_HOME") or Path.home() / ".gen404").absolute()
+from gen404_assets.settings import RepositorySettings, home
+from resources.repository import Repository
+from resources.settings import read_settings
 
 
 def open_repository(url: str, branch: str) -> Repository:
@@ -23,19 +16,9 @@ def open_repository(url: str, branch: str) -> Repository:
     local = Path(url).expanduser()
     address = str(local.absolute()) if local.exists() else url
     name = hashlib.sha256(f"{address} {branch}".encode()).hexdigest()[:16]
-    token = os.environ.get("GITHUB_TOKEN") or None
+    secret = read_settings(RepositorySettings, os.environ).github_token
+    token = secret.get_secret_value() if secret else None
     return Repository(address, branch, mirror=home() / "mirrors" / name, token=token)
-
-
-@lru_cache(maxsize=2)
-def history_at(repository: Repository, commit: str) -> History:
-    """The history up to a commit that the mirror has."""
-    return history_of(repository.snapshot(commit))
-
-
-def history_of(snapshot: Snapshot) -> History:
-    """The history up to a snapshot's commit."""
-    return History(snapshot.commits, snapshot.history, snapshot.read_blobs)
 
 
 def create_repository(path: Path) -> None:

@@ -1,25 +1,45 @@
 """The settings of the platform itself; those of rules and adapters stand beside them."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from gen404_assets.competition.settings import BadSetting
+from pydantic import Field
 
-
-def operates(environment: Mapping[str, str]) -> bool:
-    """Whether rounds under way are worked on here (`GEN404_OPERATE`), or only looked at. Raises
-    BadSetting.
-    """
-    value = environment.get("GEN404_OPERATE", "false").lower()
-    if value not in {"true", "false"}:
-        raise BadSetting(f"GEN404_OPERATE must be true or false, not {value!r}")
-    return value == "true"
+from resources.settings import Secret, Settings, read_settings
 
 
-def sensor_seconds(environment: Mapping[str, str]) -> int:
-    """How often each sensor looks, in whole seconds (`SENSOR_SECONDS`, 5). Raises BadSetting."""
-    text = environment.get("SENSOR_SECONDS", "5")
-    if not text.isdecimal() or not 1 <= int(text) <= 600:
-        raise BadSetting(
-            f"SENSOR_SECONDS must be a whole number of seconds from 1 to 600, not {text!r}"
-        )
-    return int(text)
+class RepositorySettings(Settings):
+    """The competition's git repository."""
+
+    competition_repo: str | None = Field(
+        None, description="git URL or path of the competition; unset: a local network is started"
+    )
+    github_branch: str = Field("main", description="branch of the competition")
+    github_token: Secret | None = Field(None, description="token for GitHub, for git and its API")
+
+
+class PlatformSettings(Settings):
+    """How the platform runs on this machine."""
+
+    gen404_home: Path | None = Field(
+        None, description="folder of mirrors, leases and Dagster's storage; unset: ~/.gen404"
+    )
+    gen404_operate: bool = Field(
+        False, description="whether rounds under way are worked on here, or only looked at"
+    )
+    sensor_seconds: int = Field(
+        5, ge=1, le=600, description="seconds between two looks of each sensor"
+    )
+
+
+def platform_settings(environment: Mapping[str, str] = os.environ) -> PlatformSettings:
+    """How the platform runs on this machine. Raises BadSetting."""
+    return read_settings(PlatformSettings, environment)
+
+
+def home() -> Path:
+    """Where the platform keeps what it can make again (`gen404_home`)."""
+    # Read directly, since a replay needs this setting alone, and any path will do.
+    folder = os.environ.get("GEN404_HOME", "").strip()
+    return (Path(folder) if folder else Path.home() / ".gen404").absolute()

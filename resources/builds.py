@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+from pydantic import Field, field_validator
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.base_url import base_url
 from resources.deadlines import within
-from resources.settings import BadSetting
+from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 _JOB_PREFIX = "Bake and push images to Google Cloud"
 _SECONDS = 60.0
@@ -215,26 +215,40 @@ def _missing_attempts(run: Mapping[str, Any], jobs: Iterable[_Job]) -> bool:
     return not {*range(1, int(run.get("run_attempt") or 1) + 1)} <= {job.attempt for job in jobs}
 
 
+class BuildSettings(Settings):
+    """The GitHub repository whose workflow builds the miners' images."""
+
+    github_repo: str = Field(description="owner/name of the repository whose workflow builds")
+    github_branch: str = Field("main", description="branch of the competition")
+    github_token: Secret | None = Field(None, description="token for GitHub, for git and its API")
+    github_api_url: BaseUrl = Field("https://api.github.com", description="URL of GitHub's API")
+    build_job_prefix: str = Field(
+        _JOB_PREFIX, description="what the name of a build's job begins with, before (hotkey)"
+    )
+
+    @field_validator("github_repo")
+    @classmethod
+    def _is_a_repository(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+", name):
+            raise ValueError("must be owner/name")
+        return name
+
+
 def open_builds(environment: Mapping[str, str]) -> Builds:
     """The builds that `GITHUB_REPO`, `GITHUB_BRANCH`, `GITHUB_TOKEN`, `GITHUB_API_URL` and
     `BUILD_JOB_PREFIX` name.
 
     Raises BadSetting.
     """
-    repository = environment.get("GITHUB_REPO", "")
-    if not re.fullmatch(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", repository) or repository.endswith(
-        ("/.", "/..")
-    ):
-        raise BadSetting(f"GITHUB_REPO must be owner/name, not {repository!r}")
-    token = environment.get("GITHUB_TOKEN") or None
-    if token is not None and not re.fullmatch(r"[!-~]+", token):
-        raise BadSetting("GITHUB_TOKEN must be plain characters without blanks")
-    api = base_url(
-        {"GITHUB_API_URL": "https://api.github.com"} | dict(environment), "GITHUB_API_URL"
+    settings = read_settings(BuildSettings, environment)
+    token = settings.github_token.get_secret_value() if settings.github_token else None
+    return Builds(
+        settings.github_repo,
+        branch=settings.github_branch,
+        token=token,
+        api=settings.github_api_url,
+        job_prefix=settings.build_job_prefix,
     )
-    branch = environment.get("GITHUB_BRANCH") or "main"
-    prefix = environment.get("BUILD_JOB_PREFIX") or _JOB_PREFIX
-    return Builds(repository, branch=branch, token=token, api=api, job_prefix=prefix)
 
 
 def _get(client: httpx2.Client, path: str, query: Mapping[str, Any]) -> Any:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from pydantic import Field
+
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.settings import BadSetting
+from resources.settings import BadSetting, Settings, read_settings
 
 if TYPE_CHECKING:
     from bittensor import Client, Substrate
@@ -71,29 +73,35 @@ class Chain(Protocol):
         ...
 
 
+class ChainSettings(Settings):
+    """Which chain, and which subnet of it."""
+
+    subtensor_network: str = Field(
+        "finney",
+        description="a network's name, a ws:// or wss:// endpoint, or a local chain's file:// URL",
+    )
+    netuid: int = Field(17, ge=0, le=65535, description="the subnet's number")
+
+
 def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> Chain:
     """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file://
     URL) and `NETUID`.
 
     Nothing is connected yet; each call then ends within `deadline` seconds. Raises BadSetting.
     """
-    network = environment.get("SUBTENSOR_NETWORK") or "finney"
-    netuid = environment.get("NETUID") or "17"
-    if not (netuid.isascii() and netuid.isdecimal() and int(netuid) < 1 << 16):
-        raise BadSetting("NETUID must be a subnet's number, 0 to 65535")
+    settings = read_settings(ChainSettings, environment)
+    network, netuid = settings.subtensor_network, settings.netuid
     folder = local_folder(network)
     if folder is not None:
         from resources.local_network.substrate import LocalSubstrate  # noqa: PLC0415
 
-        return SubtensorChain(
-            "local", int(netuid), lambda: LocalSubstrate.of(folder), deadline=deadline
-        )
+        return SubtensorChain("local", netuid, lambda: LocalSubstrate.of(folder), deadline=deadline)
     if network not in _NETWORKS and not _is_endpoint(network):
         raise BadSetting(
             f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "
             "or the file:// URL of a local chain's folder"
         )
-    return SubtensorChain(network, int(netuid), lambda: _rpc(network), deadline=deadline)
+    return SubtensorChain(network, netuid, lambda: _rpc(network), deadline=deadline)
 
 
 def local_folder(network: str) -> Path | None:

@@ -3,17 +3,16 @@
 import importlib.util
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gpu.distance.dinov3 import from_environment
+from gpu.distance.dinov3 import MODEL_ID, MODEL_REVISION, DinoV3
 from gpu.distance.embedding import Embedder, Embeddings, Unmeasured
-from resources.base_url import base_url
 from resources.deadlines import within
-from resources.settings import BadSetting
+from resources.settings import BadSetting, BaseUrl, Secret, Settings, read_settings
 
 _SECONDS = 120.0
 _ROUNDING = 1e-6  # a service's float32 can bring identical pictures a little below 0
@@ -96,6 +95,20 @@ class DistanceService:
         raise InfrastructureFault(f"the distance service gave no answer: {reason}")
 
 
+class DistanceSettings(Settings):
+    """Who measures the distance of two pictures."""
+
+    image_distance_service_url: BaseUrl | None = Field(
+        None, description="base URL of a distance service; unset: a model in this process measures"
+    )
+    embedder: Literal["dinov3", "pictures"] = Field(
+        "dinov3", description="the model: dinov3 decides audits, pictures is the local network's"
+    )
+    model_id: str = Field(MODEL_ID, description="the DINOv3 model on Hugging Face")
+    model_revision: str = Field(MODEL_REVISION, description="the commit of that model")
+    hf_token: Secret | None = Field(None, description="token for the model, which is gated")
+
+
 def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) -> Distance:
     """What the settings name: the service at `IMAGE_DISTANCE_SERVICE_URL`, or else a model in this
     process.
@@ -103,23 +116,20 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
     `EMBEDDER` names the model: `dinov3` unless the local network's `pictures` is asked for. `read`
     gives the file behind a public URL. Raises BadSetting.
     """
-    if environment.get("IMAGE_DISTANCE_SERVICE_URL"):
-        return DistanceService(base_url(environment, "IMAGE_DISTANCE_SERVICE_URL"))
-    embedder = environment.get("EMBEDDER") or "dinov3"
-    if embedder == "pictures":
+    settings = read_settings(DistanceSettings, environment)
+    if settings.image_distance_service_url:
+        return DistanceService(settings.image_distance_service_url)
+    if settings.embedder == "pictures":
         from resources.local_network.pictures import PictureEmbedder  # noqa: PLC0415 - the local network's alone
 
         return MeasuredHere(PictureEmbedder(), read)
-    if embedder != "dinov3":
-        raise BadSetting(
-            "EMBEDDER must be dinov3 (which decides audits) or pictures (the local network's)"
-        )
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         raise BadSetting(
             "EMBEDDER is dinov3, which needs the packages torch and transformers (extra `gpu`): install them, or set "
             "IMAGE_DISTANCE_SERVICE_URL to a distance service's URL"
         )
-    return MeasuredHere(from_environment(environment), read)
+    token = settings.hf_token.get_secret_value() if settings.hf_token else None
+    return MeasuredHere(DinoV3(settings.model_id, settings.model_revision, token), read)
 
 
 class _Health(BaseModel):

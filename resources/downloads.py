@@ -15,11 +15,12 @@ from pathlib import Path
 
 import httpcore2
 import httpx2
+from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault, TryLater
 from resources.deadlines import within
 from resources.http_answers import Head, decoded, exactly
-from resources.settings import BadSetting
+from resources.settings import BaseUrl, Count, Settings, read_settings
 from resources.whole_file import whole_file
 
 MAX_FILE_BYTES = 200 * 2**20
@@ -293,26 +294,30 @@ class _Stream(httpcore2.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
+class DownloadSettings(Settings):
+    """Downloads from miners' CDNs."""
+
+    max_file_bytes: Count = Field(MAX_FILE_BYTES, description="bytes of a miner's file, at most")
+    allow_private_cdn: bool = Field(
+        False, description="whether a CDN may be at a loopback or private address"
+    )
+    cdn_url: BaseUrl | None = Field(None, description="public base URL of the bucket's objects")
+
+
 def open_downloads(environment: Mapping[str, str]) -> Downloads:
     """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as
     witness, `CDN_URL`.
 
     Raises BadSetting, naming the setting.
     """
-    limit = environment.get("MAX_FILE_BYTES") or str(MAX_FILE_BYTES)
-    if not (limit.isascii() and limit.isdigit() and int(limit) > 0):
-        raise BadSetting(f"MAX_FILE_BYTES must be a whole number of bytes, not {limit!r}")
-    private = (environment.get("ALLOW_PRIVATE_CDN") or "false").lower()
-    if private not in {"true", "1", "false", "0"}:
-        raise BadSetting(f"ALLOW_PRIVATE_CDN must be true or false, not {private!r}")
+    settings = read_settings(DownloadSettings, environment)
     witness = None
-    if "CDN_URL" in environment:
-        try:
-            cdn = _parsed(environment["CDN_URL"])
-        except MinerFault as error:
-            raise BadSetting(f"CDN_URL must be an http(s) URL: {error}") from None
+    if settings.cdn_url:
+        cdn = httpx2.URL(settings.cdn_url)
         witness = (cdn.raw_host.decode(), cdn.port or {"http": 80, "https": 443}[cdn.scheme])
-    return Downloads(limit=int(limit), private=private in {"true", "1"}, witness=witness)
+    return Downloads(
+        limit=settings.max_file_bytes, private=settings.allow_private_cdn, witness=witness
+    )
 
 
 def _parsed(url: str, base: httpx2.URL | None = None) -> httpx2.URL:

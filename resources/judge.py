@@ -4,7 +4,6 @@ for a prompt.
 
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.judgement import (
@@ -28,11 +27,10 @@ from gen404_assets.competition.judgement import (
     asked,
     request_body,
 )
-from resources.base_url import base_url
 from resources.completion import filtered_reply, reply_of
 from resources.deadlines import within
 from resources.object_store import ObjectConflict
-from resources.settings import BadSetting
+from resources.settings import BaseUrl, Secret, Settings, read_settings
 from resources.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -314,19 +312,21 @@ class KeptAnswers:
         return self._kept(key) or reply
 
 
+class JudgeSettings(Settings):
+    """The judge's server."""
+
+    openai_base_url: BaseUrl = Field(description="base URL of the judge's OpenAI-compatible API")
+    openai_api_key: Secret = Field(description="the judge's key, or any word if it wants none")
+    judge_model: str = Field(
+        min_length=1, description="the model that judges, as its server calls it"
+    )
+
+
 def open_judge(environment: Mapping[str, str]) -> ServedJudge:
     """The judge that the settings name. Raises BadSetting, naming the setting."""
-    key = environment.get("OPENAI_API_KEY", "")
-    if not re.fullmatch(r"[!-~]+", key):
-        raise BadSetting(
-            "OPENAI_API_KEY must be the judge's key, or any word if it wants none: plain characters, no blanks"
-        )
-    model = environment.get("JUDGE_MODEL", "").strip()
-    if not model:
-        raise BadSetting(
-            "JUDGE_MODEL must be the name of the model that judges, as its server calls it"
-        )
-    return ServedJudge(base_url(environment, "OPENAI_BASE_URL"), key, model)
+    settings = read_settings(JudgeSettings, environment)
+    key = settings.openai_api_key.get_secret_value()
+    return ServedJudge(settings.openai_base_url, key, settings.judge_model)
 
 
 def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0) -> str | None:

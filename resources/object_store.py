@@ -10,11 +10,12 @@ from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
-from resources.settings import BadSetting
+from resources.settings import BaseUrl, Secret, Settings, read_settings
 from resources.whole_file import whole_file
 
 _TIMEOUT = 600.0
@@ -189,45 +190,37 @@ class ObjectStore:
         raise InfrastructureFault(f"object store: {action}: {reason}")
 
 
+class StoreSettings(Settings):
+    """The S3 bucket of 3D files, previews and answers."""
+
+    r2_endpoint: BaseUrl = Field(description="URL of the S3 API")
+    r2_access_key_id: Secret = Field(description="key id of the S3 API")
+    r2_secret_access_key: Secret = Field(description="secret key of the S3 API")
+    r2_bucket: str = Field("404-gen", description="name of the bucket")
+    cdn_url: BaseUrl = Field(description="public base URL of the bucket's objects")
+
+    @field_validator("r2_bucket")
+    @classmethod
+    def _is_a_bucket(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
+            raise ValueError("must be 3 to 63 small letters, digits, dots and hyphens")
+        return name
+
+
 def open_object_store(environment: Mapping[str, str]) -> ObjectStore:
     """The store that the settings name: `R2_ENDPOINT`, `R2_BUCKET`, `CDN_URL` and the `R2_`
     credentials.
 
     BadSetting, naming the setting, where one is bad or missing.
     """
-    bucket = environment.get("R2_BUCKET") or "404-gen"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
-        raise BadSetting(
-            "R2_BUCKET must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
-        )
-    secrets = {
-        name: environment.get(name, "") for name in ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY")
-    }
-    for name, secret in secrets.items():
-        if not re.fullmatch(r"[!-~]+", secret):
-            raise BadSetting(f"{name} must be set: plain characters, no blanks")
-    endpoint, cdn_url = (
-        _base_url(name, environment.get(name, "")) for name in ("R2_ENDPOINT", "CDN_URL")
+    settings = read_settings(StoreSettings, environment)
+    credentials = (
+        settings.r2_access_key_id.get_secret_value(),
+        settings.r2_secret_access_key.get_secret_value(),
     )
-    key_id, secret = secrets.values()
-    return ObjectStore(endpoint, bucket, cdn_url, credentials=(key_id, secret))
-
-
-def _base_url(name: str, text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        good = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
-    except ValueError:
-        good = False
-    if (
-        not good
-        or parts.username is not None
-        or parts.query
-        or parts.fragment
-        or not text.isprintable()
-    ):
-        raise BadSetting(f"{name} must be an http(s) URL without credentials, query and fragment")
-    return text
+    return ObjectStore(
+        settings.r2_endpoint, settings.r2_bucket, settings.cdn_url, credentials=credentials
+    )
 
 
 def _plain(key: str) -> str:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx2
+from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
 from gpu.views import GRID
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
-from resources.base_url import base_url
 from resources.deadlines import within
+from resources.settings import BaseUrl, Settings, read_settings
 
 FORMATS = ("glb", "ply")
 _SECONDS = 120.0
@@ -90,12 +91,21 @@ class RenderService:
         self._client.close()
 
 
+class RendererSettings(Settings):
+    """Who draws the pictures."""
+
+    render_url: BaseUrl | None = Field(
+        None, description="base URL of a render service; unset: worker processes here draw"
+    )
+
+
 def open_renderer(environment: Mapping[str, str]) -> Renderer:
     """What the settings name: the service at `RENDER_URL`, or else worker processes of this one.
     Raises BadSetting.
     """
-    if environment.get("RENDER_URL"):
-        return RenderService(base_url(environment, "RENDER_URL"))
+    url = read_settings(RendererSettings, environment).render_url
+    if url:
+        return RenderService(url)
     return DrawnHere(environment)
 
 

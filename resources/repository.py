@@ -229,6 +229,7 @@ class _Mirror:
         self._ref = ref
         self._token = token
         self._timeout = timeout
+        self._shown_url = _without_credentials(url)
         self._config = {f"remote.{_REMOTE}.url": url, "protocol.version": "2"}
         if "://" not in url and Path(url).exists():
             # These run in the other repository, which git lets nobody but its owner use unless told
@@ -407,16 +408,20 @@ class _Mirror:
         try:
             output, errors = process.communicate(data, timeout=self._timeout)
         except subprocess.TimeoutExpired:
-            raise RepositoryError(f"{action}: no end after {self._timeout:g} s") from None
+            where = f" of {self._shown_url}" if network else ""
+            raise RepositoryError(f"{action}{where}: no end after {self._timeout:g} s") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            reason = (errors + output[:1000]).decode(errors="replace").strip()
+            reason = _first_complaint((errors + output[:1000]).decode(errors="replace"))
             for secret in filter(None, (self._token, self._secret)):
                 reason = reason.replace(secret, "***")
-            raise RepositoryError(f"{action}: {reason or f'exit status {process.returncode}'}")
+            where = f" of {self._shown_url}" if network else ""
+            raise RepositoryError(
+                f"{action}{where}: {reason or f'exit status {process.returncode}'}"
+            )
         return bytes(output)
 
     def _environment(self, directory: Path, network: bool) -> dict[str, str]:
@@ -462,6 +467,23 @@ def _changes(
     if clash := sorted(folders & after):
         raise ValueError(f"{clash[0]!r} cannot be both a file and a folder")
     return changes
+
+
+def _first_complaint(output: str) -> str:
+    """What git complains of, in one line without its advice."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    marks = ("fatal: ", "error: ", "remote: ", "! [")
+    complaints = [line for line in lines if line.startswith(marks)] or lines[:1]
+    return "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in complaints)
+
+
+def _without_credentials(url: str) -> str:
+    """A git URL as it may be shown."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def _blob_sha(data: bytes | None) -> str | None:

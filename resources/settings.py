@@ -1,7 +1,140 @@
-"""What every reading of a setting from the environment raises."""
+"""Settings: models of one subject each, read from environment variables, and what makes one bad."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+NOT_READ: dict[str, Any] = {"environment": False}
+"""The `json_schema_extra` of a field that no environment variable sets."""
+
+_PLAIN = "must be plain characters without blanks"
+_LONGEST_SHOWN = 80
 
 
 class BadSetting(ValueError):
-    """A setting from the environment that can't be used; the message names it and what was
-    expected.
+    """A setting that can't be used; the message names it and says what was expected."""
+
+
+class Settings(BaseModel):
+    """The settings of one subject. A field is the environment variable of its name in capitals;
+    its description says what it means, in which unit.
     """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False
+    )
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_settings(model: type[M], environment: Mapping[str, str]) -> M:
+    """The settings of `model` that `environment` holds; an empty variable counts as unset.
+
+    Raises BadSetting for the first that can't be used.
+    """
+    values = _values(model, environment)
+    for name, field in setting_fields(model).items():
+        text = values.get(name)
+        if field.annotation is bool and text is not None and text.lower() not in {"true", "false"}:
+            raise BadSetting(f"{name.upper()} must be true or false, not {text!r}")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise BadSetting(_sentence(model, error)) from None
+
+
+def setting_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model that are settings."""
+    return {
+        name: field
+        for name, field in model.model_fields.items()
+        if field.json_schema_extra != NOT_READ
+    }
+
+
+def _values(model: type[BaseModel], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The texts of a model's settings, by field name."""
+    fields = setting_fields(model)
+    if not any(environment.get(name.upper()) for name in fields):
+        return {}  # a replay that sets nothing need not wait for the import below
+    from pydantic_settings import EnvSettingsSource  # noqa: PLC0415
+    from pydantic_settings.sources.utils import parse_env_vars  # noqa: PLC0415
+
+    class Variables(EnvSettingsSource):
+        """The variables of `environment`, which need not be this process's own."""
+
+        def _load_env_vars(self) -> Mapping[str, str | None]:
+            known = {name: value.strip() for name, value in environment.items()}
+            return parse_env_vars(known, ignore_empty=True)
+
+    values = Variables(cast("type[BaseSettings]", model), env_ignore_empty=True)()
+    return {name: value for name, value in values.items() if name in fields}
+
+
+def _sentence(model: type[BaseModel], error: ValidationError) -> str:
+    """What is wrong with the first bad setting, in one sentence."""
+    problem = error.errors(include_url=False)[0]
+    if not problem["loc"]:
+        return str(problem["ctx"]["error"])
+    name = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        return f"{name.upper()} must be set: {model.model_fields[name].description}"
+    limits = problem.get("ctx", {})
+    expected = {
+        "float_parsing": "must be a number",
+        "finite_number": "must be a finite number",
+        "int_parsing": "must be a whole number",
+        "int_parsing_size": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "greater_than": f"must be more than {limits.get('gt')}",
+        "greater_than_equal": f"must be at least {limits.get('ge')}",
+        "less_than_equal": f"must be at most {limits.get('le')}",
+        "less_than": f"must be less than {limits.get('lt')}",
+        "literal_error": f"must be {limits.get('expected')}",
+        "value_error": str(limits.get("error")),
+    }.get(problem["type"], problem["msg"])
+    if is_secret(model.model_fields[name]):
+        return f"{name.upper()} {expected}"
+    shown = str(problem["input"])
+    cut = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+    return f"{name.upper()} {expected}, not {cut!r}"
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting's value must not be shown."""
+    return "SecretStr" in str(field.annotation)
+
+
+def _base_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good or "@" in parts.netloc or parts.query or parts.fragment or not text.isprintable():
+        raise ValueError("must be an http(s) URL without credentials, query and fragment")
+    return text.rstrip("/")
+
+
+def _plain_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise ValueError(_PLAIN)
+    return secret
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+"""The http(s) base URL of a server, kept without a trailing slash."""
+
+Secret = Annotated[SecretStr, AfterValidator(_plain_secret)]
+"""A key, token or password; it is never shown."""
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(ge=0)]

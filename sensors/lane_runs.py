@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import dagster as dg
 
-from gen404_assets.competition.due import Lane
+from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
+from gen404_assets.competition.catalogue import Lane
 
-LANE_TAG, ROUND_TAG, HEAD_TAG = "gen404/lane", "gen404/round", "gen404/head"
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _ENDED = {*_FAILED, dg.DagsterRunStatus.SUCCESS}
 _WAITING = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}

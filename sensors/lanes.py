@@ -5,7 +5,6 @@ Nothing is remembered but Dagster's own runs: a lane with a run under way is lef
 last runs failed is taken up again with back-off, for as long as the work is due.
 """
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -14,12 +13,14 @@ import dagster as dg
 
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, lane_is_free
-from gen404_assets.competition.due import Due, Lane, due
+from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
+from gen404_assets.competition.catalogue import Asset, Lane, made_in
+from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import see
-from gen404_assets.settings import operates, sensor_seconds
+from gen404_assets.settings import platform_settings
 from resources.repository import Repository
-from sensors.lane_runs import HEAD_TAG, LANE_TAG, ROUND_TAG, LaneRuns
+from sensors.lane_runs import LaneRuns
 
 LANES = {
     "collection": (Lane.COLLECTION,),
@@ -27,19 +28,8 @@ LANES = {
     "judging": (Lane.JUDGING,),
     "finalizing": (Lane.FINALIZING,),
 }
-_ASSETS = {
-    Lane.COLLECTION: ("submissions", "seed", "prompts", "renders"),
-    Lane.BUILDS: ("builds",),
-    Lane.BASELINE: ("baseline",),
-    Lane.AUDITS: ("regenerated", "audits"),
-    Lane.JUDGING: ("duels", "matches_matrix", "audit_requests", "winner"),
-    Lane.FINALIZING: ("leader",),
-}
-"""What a lane's runs materialise; `state` and the next round's `schedule` come with them, and the
-mirror shows them.
-"""
-
-_TOGETHER = {"duels", "matches_matrix", "audit_requests"}
+_TOGETHER = (Asset.DUELS, Asset.MATCHES_MATRIX, Asset.AUDIT_REQUESTS)
+"""What one step of a judging run publishes together."""
 
 
 def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
@@ -47,10 +37,10 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=name,
-        target=[asset for lane in lanes for asset in _ASSETS[lane]],
-        minimum_interval_seconds=sensor_seconds(os.environ),
+        target=[asset.value for lane in lanes for asset in made_in(lane)],
+        minimum_interval_seconds=platform_settings().sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING
-        if operates(os.environ)
+        if platform_settings().gen404_operate
         else dg.DefaultSensorStatus.STOPPED,
         description=f"Requests what is due at the finalised block: {', '.join(lanes)}.",
     )
@@ -93,7 +83,7 @@ def _requests(
 ) -> Iterator[dg.RunRequest]:
     """A run for each lane that has work and may begin; `reasons` says why another may not."""
     for lane in lanes:
-        assets = [asset for asset in found.assets(lane) if asset in _ASSETS[lane]]
+        assets = [asset for asset in found.assets(lane) if asset in made_in(lane)]
         if not assets:
             continue
         runs = LaneRuns.of(context.instance, lane, found.round)
@@ -112,10 +102,10 @@ def _requests(
             context.log.error(
                 f"{lane} of round {found.round} failed {runs.failures} times; it is tried again"
             )
-        chosen = sorted(_TOGETHER) if _TOGETHER & set(assets) else assets
+        chosen = _TOGETHER if set(_TOGETHER) & set(assets) else assets
         yield dg.RunRequest(
             run_key=f"{lane}:{found.round}:{head}:{runs.last}",
-            asset_selection=[dg.AssetKey(asset) for asset in chosen],
+            asset_selection=[dg.AssetKey(asset.value) for asset in chosen],
             partition_key=str(found.round),
             tags={LANE_TAG: lane.value, ROUND_TAG: str(found.round), HEAD_TAG: head},
         )

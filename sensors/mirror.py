@@ -2,7 +2,6 @@
 included.
 """
 
-import os
 from itertools import islice
 
 import dagster as dg
@@ -10,8 +9,8 @@ import dagster as dg
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.competition_repository import history_at
-from gen404_assets.settings import sensor_seconds
+from gen404_assets.replay.reading import history_at
+from gen404_assets.settings import platform_settings
 
 EVENTS_A_TICK = 30
 """An event takes up to 25 ms, a tick less than a second; what is left over comes with the next.
@@ -20,7 +19,7 @@ What there is when the platform starts is imported before any tick."""
 
 
 @dg.sensor(
-    minimum_interval_seconds=sensor_seconds(os.environ),
+    minimum_interval_seconds=platform_settings().sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def mirror(

@@ -1,20 +1,18 @@
 """The sensor that deletes pods which no live run holds: they cost money by the minute."""
 
-import os
 from functools import partial
 
 import dagster as dg
 
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.competition_repository import home
 from gen404_assets.live.fleet import is_held, reap
-from gen404_assets.settings import operates
+from gen404_assets.settings import home, platform_settings
 
 
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING
-    if operates(os.environ)
+    if platform_settings().gen404_operate
     else dg.DefaultSensorStatus.STOPPED,
     description="Deletes, by exact name, the pods of ours that no live run holds, on every provider.",
 )

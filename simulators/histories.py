@@ -21,7 +21,7 @@ from gen404_assets.competition.builds import BuildRun, Builds, observe_builds, p
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.hotkeys import LEADER, short
-from gen404_assets.competition.leader import FULL_WEIGHT, Leader, Transition, continue_leader
+from gen404_assets.competition.leader import FULL_WEIGHT, Leader, Transition
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.prompts import prompts_bytes, select_prompts, stem
@@ -40,6 +40,7 @@ from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.submissions import Submissions
+from gen404_assets.competition.succession import continue_leader
 from gen404_assets.competition.timeline import Timeline, Verdicts
 from gen404_assets.competition.winner import crown
 from simulators.history_repository import fast_import

@@ -33,7 +33,9 @@ def _are_needed(config: pytest.Config) -> bool:
     tests = Path(__file__).parent
     chosen = {Path(each.partition("::")[0]).resolve() for each in config.args}
     ignored = {Path(each).name for each in config.getoption("ignore") or ()}
-    needed = bool(chosen & {tests, tests.parent, tests / _NEED_THEM}) and _NEED_THEM not in ignored
+    commands = tests / "commands"
+    asked_for = {tests.parent, tests, commands, commands / _NEED_THEM}
+    needed = bool(chosen & asked_for) and _NEED_THEM not in ignored
     return needed and not config.option.collectonly
 
 

@@ -1,7 +1,6 @@
 """The documentation is true: links, citations, keys, examples and settings fit the code."""
 
 import ast
-import dataclasses
 import importlib
 import io
 import pkgutil
@@ -32,6 +31,7 @@ from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.winner import Winner
 from gen404_assets.live.work import Pace
+from resources.settings import setting_fields
 
 ROOT = Path(__file__).parents[1]
 SPECIFICATION = ROOT / "docs" / "specification"
@@ -235,10 +235,7 @@ def test_the_example_of_the_seed_is_what_the_rule_gives() -> None:
 def test_every_setting_of_the_rules_is_in_the_specification_and_no_other() -> None:
     pages = "".join(page.read_text() for page in SPECIFICATION.glob("*.md"))
     named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=\w+)?`", pages))
-    fields = {*Rules.__dataclass_fields__, *PodRules.__dataclass_fields__} - {
-        "weight_digits",
-        "unique_prompts",
-    }
+    fields = {*setting_fields(Rules), *setting_fields(PodRules)}
     assert {field.upper() for field in fields} - named == set()
     sources = "".join(path.read_text() for path in SOURCES if path != Path(__file__))
     unknown = {name for name in named if name not in sources and name.lower() not in sources}
@@ -256,12 +253,12 @@ def shown(value: object) -> set[str]:
 def test_the_default_of_a_setting_stands_beside_it(settings: Rules | PodRules | Pace) -> None:
     pages = "\n\n".join(page.read_text() for page in sorted(SPECIFICATION.glob("*.md")))
     passages = re.split(r"\n\n|\n(?=[|-])", pages)
-    for field in dataclasses.fields(settings):
-        beside = [passage for passage in passages if f"`{field.name.upper()}`" in passage]
-        value = getattr(settings, field.name)
+    for name in setting_fields(type(settings)):
+        beside = [passage for passage in passages if f"`{name.upper()}`" in passage]
+        value = getattr(settings, name)
         if beside and not isinstance(value, bool):
             words = re.findall(r"[^\s()`|]+(?: h\b)?", " | ".join(beside))
-            assert shown(value) & set(words), f"{field.name.upper()}: {value}"
+            assert shown(value) & set(words), f"{name.upper()}: {value}"
 
 
 def test_every_version_of_a_rule_is_in_the_specification() -> None:

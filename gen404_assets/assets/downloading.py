@@ -1,14 +1,11 @@
 """What the miners submitted: downloaded from their CDNs and rendered."""
 
 from gen404_assets.assets.round_asset import round_assets, round_spec
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.collecting import collect
 
-GROUP = "downloading"
-
 renders = round_spec(
-    "renders",
-    group=GROUP,
+    Asset.RENDERS,
     deps=["submissions", "prompts"],
     kinds={"json", "s3"},
     description="Every miner's 3D files and their previews, prompt by prompt; null where one could not be had.",

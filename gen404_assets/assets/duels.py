@@ -5,51 +5,43 @@ due. The graph shows the way forward; the way back is `competition.timeline`.
 """
 
 from gen404_assets.assets.round_asset import round_assets, round_spec
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.auditing import audit_candidates
 from gen404_assets.live.judging import crown_winner, judge_matches
 
-GROUP = "duels"
-
 duels = round_spec(
-    "duels",
-    group=GROUP,
+    Asset.DUELS,
     deps=["baseline", "renders", "prompts"],
     kinds={"json", "openai"},
     description="The match reports: for every prompt, which of two outputs the judge found closer to the picture.",
 )
 matches_matrix = round_spec(
-    "matches_matrix",
-    group=GROUP,
+    Asset.MATCHES_MATRIX,
     deps=["duels", "submissions", "config"],
     kinds={"csv"},
     description="Every match's margin, in the order played: qualification against the leader, the main line, and the "
     "missing pairs.",
 )
 audit_requests = round_spec(
-    "audit_requests",
-    group=GROUP,
+    Asset.AUDIT_REQUESTS,
     deps=["matches_matrix", "duels", "seed", "config"],
     kinds={"json"},
     description="Who must prove that the published code made the results, and on which critical prompts.",
 )
 regenerated = round_spec(
-    "regenerated",
-    group=GROUP,
+    Asset.REGENERATED,
     deps=["audit_requests", "builds", "prompts", "seed", "renders"],
     kinds={"json", "docker", "s3"},
     description="What the audited miners' images made on rented GPUs, and how far it is from what was submitted.",
 )
 audits = round_spec(
-    "audits",
-    group=GROUP,
+    Asset.AUDITS,
     deps=["audit_requests", "regenerated", "renders", "builds"],
     kinds={"json"},
     description="The verdicts on what was regenerated.",
 )
 winner = round_spec(
-    "winner",
-    group=GROUP,
+    Asset.WINNER,
     deps=["matches_matrix", "audits", "source_audits", "builds", "defending_leader", "submissions"],
     kinds={"json"},
     description="Who won: the last defender of the line once every defender in it is approved, or the leader.",

@@ -9,7 +9,9 @@ from typing import Any
 import dagster as dg
 
 from gen404_assets.assets.views import VIEWS, stages, table
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.round import LEADERS
 from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.history import History, cite
 from gen404_assets.replay.recorded import data_version, recorded_files
@@ -21,7 +23,7 @@ NO_FILE = "no file"
 DATA_VERSION_TAG = "dagster/data_version"
 
 
-def recorded_version(history: History, number: int, asset: str) -> str | None:
+def recorded_version(history: History, number: int, asset: Asset) -> str | None:
     """The data version of an asset as the repository has it; None while the round hasn't come so
     far.
 
@@ -33,7 +35,7 @@ def recorded_version(history: History, number: int, asset: str) -> str | None:
     return NO_FILE if history.is_past(number) else None
 
 
-def recorded_metadata(history: History, number: int, asset: str) -> dict[str, Any]:
+def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, Any]:
     """The metadata of a materialisation: which commit left the files as they are, and the asset's
     own view.
     """
@@ -52,11 +54,9 @@ def recorded_metadata(history: History, number: int, asset: str) -> dict[str, An
             "\n".join(f"- {commit}" for commit in by_hand)
         )
     try:
-        if asset == "state":
+        if asset is Asset.STATE:
             return metadata | {"stages": stages(stage_changes(history, number))}
-        seen = history.round(
-            number, newest.index if asset in {"leader", "defending_leader"} else None
-        )
+        seen = history.round(number, newest.index if asset.entry.file == LEADERS else None)
         return metadata | VIEWS[asset](seen)
     except MalformedFile as error:
         return metadata | {"malformed": str(error)}

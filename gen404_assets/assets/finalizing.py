@@ -1,20 +1,18 @@
 """What a round leaves behind: the leader's entry, and the changes of the state."""
 
 from gen404_assets.assets.round_asset import round_assets, round_spec
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.finalizing import finalize
 
 leader = round_spec(
-    "leader",
-    group="finalizing",
+    Asset.LEADER,
     deps=["winner", "defending_leader", "config"],
     kinds={"json", "bittensor"},
     description="Who leads after the round, from which block, with which weight: new code takes over with full weight, "
     "a defence decays it. Validators set weights from it.",
 )
 state = round_spec(
-    "state",
-    group="finalizing",
+    Asset.STATE,
     deps=["schedule", "prompts", "renders", "winner", "leader"],
     kinds={"json"},
     description="The stages that the round went through, each with the commit that began it.",

@@ -1,22 +1,18 @@
 """What is made with the miners' images: their builds and the leader's baseline."""
 
 from gen404_assets.assets.round_asset import round_assets, round_spec
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.auditing import make_baseline
 from gen404_assets.live.building import track_builds
 
-GROUP = "miner_generation"
-
 builds = round_spec(
-    "builds",
-    group=GROUP,
+    Asset.BUILDS,
     deps=["submissions"],
     kinds={"json", "docker", "github"},
     description="The Docker image of each submission, as GitHub Actions builds it from the commit.",
 )
 baseline = round_spec(
-    "baseline",
-    group=GROUP,
+    Asset.BASELINE,
     deps=["defending_leader", "prompts", "seed"],
     kinds={"json", "s3"},
     description="What the defending leader's image makes of the prompts: the leader plays with it.",

@@ -11,15 +11,13 @@ from gen404_assets.assets import inputs as given
 from gen404_assets.assets import refusals
 from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, recorded_version
 from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.round import rounds_in
 from gen404_assets.replay.history import History, cite
-from gen404_assets.replay.rounds import ASSETS, prefetch
+from gen404_assets.replay.rounds import prefetch
 
 if TYPE_CHECKING:
     from resources.chain import Chain
-
-MIRRORED = ("defending_leader", *ASSETS)
-"""The assets of a round, each after those it depends on."""
 
 
 def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
@@ -41,9 +39,9 @@ def missing_events(
     `chain_of` gives the chain of a round, where it may be asked whose commitments were refused.
     """
     yield from _shared(instance, history)
-    known = {asset: _known_versions(instance, asset) for asset in MIRRORED}
+    known = {asset: _known_versions(instance, asset) for asset in Asset}
     for number in rounds_in(history.paths):
-        versions = {asset: recorded_version(history, number, asset) for asset in MIRRORED}
+        versions = {asset: recorded_version(history, number, asset) for asset in Asset}
         changed = [
             asset
             for asset, version in versions.items()

@@ -1,37 +1,31 @@
 """What opens a round: the schedule, who takes part, the seed and the prompts."""
 
 from gen404_assets.assets.round_asset import round_assets, round_spec
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.opening import open_round
 
-GROUP = "open"
-
 schedule = round_spec(
-    "schedule",
-    group=GROUP,
+    Asset.SCHEDULE,
     deps=["config"],
     kinds={"json"},
     description="The round's window of blocks: miners reveal from the first to the second, files are due at the third. "
     "Made when the round before was finalised, from its schedule and the date.",
 )
 submissions = round_spec(
-    "submissions",
-    group=GROUP,
+    Asset.SUBMISSIONS,
     deps=["schedule", "commitments"],
     kinds={"json"},
     description="Who takes part, in order of reveal: the code and the CDN that each miner committed to on the chain "
     "inside the window.",
 )
 seed = round_spec(
-    "seed",
-    group=GROUP,
+    Asset.SEED,
     deps=["schedule"],
     kinds={"json"},
     description="The random seed that every miner generates with, from the hash of the window's last block.",
 )
 prompts = round_spec(
-    "prompts",
-    group=GROUP,
+    Asset.PROMPTS,
     deps=["seed", "prompt_pool", "config"],
     kinds={"text"},
     description="The round's prompt pictures: some of the round before, the rest drawn from the pool by the seed. "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from gen404_assets.assets.views import table
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
@@ -15,7 +16,6 @@ from gen404_assets.competition.round import Round
 if TYPE_CHECKING:
     from resources.chain import Chain
 
-ASSET = "submissions"
 COUNT = "refused"
 REASONS = "refused commitments"
 
@@ -59,7 +59,7 @@ def refusal_metadata(
 
 
 def _last(instance: dg.DagsterInstance, number: int) -> dict[str, Any]:
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(ASSET), asset_partitions=[str(number)])
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(Asset.SUBMISSIONS.value), asset_partitions=[str(number)])
     for record in instance.fetch_materializations(wanted, limit=1).records:
         if record.asset_materialization and COUNT in record.asset_materialization.metadata:
             metadata = record.asset_materialization.metadata

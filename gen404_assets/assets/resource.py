@@ -13,12 +13,15 @@ from typing import IO, TYPE_CHECKING
 
 import dagster as dg
 
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import history_at, home, open_repository
+from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.outside import Outside
 from gen404_assets.replay.history import History
+from gen404_assets.replay.reading import history_at
+from gen404_assets.settings import home
 from resources.repository import Repository
+from resources.settings import read_settings
 
 if TYPE_CHECKING:
     from resources.chain import Chain
@@ -69,7 +72,7 @@ class CompetitionResource(dg.ConfigurableResource[None]):
 
     @staticmethod
     def rules() -> Rules:
-        return Rules.from_environment(os.environ)
+        return read_settings(Rules, os.environ)
 
 
 @contextmanager

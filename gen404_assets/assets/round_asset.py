@@ -3,7 +3,8 @@ round is derived again and compared, and nothing is written.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -20,23 +21,24 @@ from gen404_assets.assets.events import (
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
-from gen404_assets.competition.due import Lane
+from gen404_assets.assets.tags import LANE_TAG
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.work import Overtaken, Work
 from gen404_assets.replay.history import History
-from gen404_assets.replay.rounds import ASSETS, replay_round
+from gen404_assets.replay.rounds import replay_round
 
 Live = Callable[[Work], object]
 
 
 def round_spec(
-    name: str, *, group: str, deps: Sequence[str], kinds: set[str], description: str
+    asset: Asset, *, deps: Sequence[str], kinds: set[str], description: str
 ) -> dg.AssetSpec:
-    """The asset of that name, partitioned by round."""
+    """An asset of the catalogue, partitioned by round."""
     return dg.AssetSpec(
-        name,
+        asset.value,
         deps=list(deps),
-        description=f"{description}\n\n`{shown_path(name)}`",
-        group_name=group,
+        description=f"{description}\n\n`{shown_path(asset)}`",
+        group_name=asset.entry.stage.value,
         kinds=kinds,
         partitions_def=ROUNDS,
         skippable=True,
@@ -49,116 +51,129 @@ def round_assets(
     """Assets that are made together: `live` does what is due of them in `lane`. Each has its replay
     as a check.
     """
-    names = [spec.key.to_user_string() for spec in specs]
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", PreviewWarning
-        )  # checks by partition: new in 1.13, which is pinned
-        checks = [
-            dg.AssetCheckSpec(
-                CHECK,
-                asset=name,
-                description="The recorded file is what the rules derive.",
-                partitions_def=ROUNDS,
-            )
-            for name in names
-        ]
+    assets = [Asset(spec.key.to_user_string()) for spec in specs]
 
-    @dg.multi_asset(specs=specs, check_specs=checks, name="_".join(names), can_subset=True)
+    @dg.multi_asset(
+        specs=specs,
+        check_specs=[_check_spec(asset) for asset in assets],
+        name="_".join(assets),
+        can_subset=True,
+    )
     def make(
         context: dg.AssetExecutionContext, competition: CompetitionResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        number = int(context.partition_key)
+        wanted = [asset for asset in assets if dg.AssetKey(asset) in context.selected_asset_keys]
         if live is None or lane is None or not competition.operates:
-            yield from _selected(
-                context, competition, competition.history(context.run.run_id), (number, names)
-            )
+            history = competition.history(context.run.run_id)
+            yield from _Partition(context, competition, history).results(wanted)
             return
-        with hold(
-            lane
-        ) as held:  # until all is told: whose lane is free and who says nothing is taken for dead
+        # The lane is held until all is told: whose lane is free and who says nothing for long is
+        # taken for dead.
+        with hold(lane) as held:
             if held:
-                _work(context, competition, number, live)
+                _work(context, competition, live)
             else:
                 context.log.info(f"another run works in the lane {lane}")
             history = competition.history_now()
-            yield from _selected(context, competition, history, (number, names), worked=held)
+            yield from _Partition(context, competition, history, worked=held).results(wanted)
 
     return make
 
 
-def _work(
-    context: dg.AssetExecutionContext, competition: CompetitionResource, number: int, live: Live
-) -> None:
+def _check_spec(asset: Asset) -> dg.AssetCheckSpec:
+    with warnings.catch_warnings():
+        # Checks by partition are new in 1.13, which is pinned.
+        warnings.simplefilter("ignore", PreviewWarning)
+        return dg.AssetCheckSpec(
+            CHECK,
+            asset=asset.value,
+            description="The recorded file is what the rules derive.",
+            partitions_def=ROUNDS,
+        )
+
+
+def _work(context: dg.AssetExecutionContext, competition: CompetitionResource, live: Live) -> None:
     """Do what is due in the lane that is held."""
+    number = int(context.partition_key)
     try:
         live(Work(competition.outside(), number, context.log.info, context.log.error))
     except Overtaken as reason:
         context.log.info(f"nothing to do: {reason}")
 
 
-def _selected(
-    context: dg.AssetExecutionContext,
-    competition: CompetitionResource,
-    history: History,
-    wanted: tuple[int, Sequence[str]],
-    *,
-    worked: bool = False,
-) -> Iterator[dg.MaterializeResult[None]]:
-    """Those of the wanted assets of a round that the run is about, on which it has `worked` or
-    not.
-    """
-    number, names = wanted
-    for name in names:
-        if dg.AssetKey(name) in context.selected_asset_keys:
-            more: Mapping[str, Any] = {}
-            if (
-                name == "audits" and competition.operates
-            ):  # those who only look have no store to look into
-                shown = farthest_pairs(history.round(number), competition.outside().read)
-                more = {"farthest pairs": dg.MetadataValue.md(shown)}
-            if name == refusals.ASSET:
-                more = refusals.refusal_metadata(
-                    history.round(number),
-                    context.instance,
-                    competition.chain_of(history, number),
-                    anew=worked and not history.is_past(number),
-                )
-            yield from _compared(context, history, (number, name), more)
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """The round that a run is about, as the repository has it at the commit of `history`."""
 
+    context: dg.AssetExecutionContext
+    competition: CompetitionResource
+    history: History
+    worked: bool = False
+    """Whether the run has just worked on the round."""
 
-def _compared(
-    context: dg.AssetExecutionContext,
-    history: History,
-    partition: tuple[int, str],
-    more: Mapping[str, Any],
-) -> Iterator[dg.MaterializeResult[None]]:
-    """The asset as the repository has it, with `more` metadata, beside what the rules derive;
-    nothing if the round hasn't come so far.
-    """
-    number, name = partition
-    version = recorded_version(history, number, name)
-    if version is None:
-        context.log.info(f"{name}: round {number} has not come so far")
-        return
-    replayed = replay_round(history, number, CompetitionResource.rules(), assets=[name])
-    for fit in replayed.versions:
-        context.log.info(
-            f"rule {fit.rule}: version {fit.fits} explains {fit.explains[fit.fits]} of {fit.files}"
+    @property
+    def number(self) -> int:
+        return int(self.context.partition_key)
+
+    def results(self, assets: Sequence[Asset]) -> Iterator[dg.MaterializeResult[None]]:
+        """What there is of the assets. Fails where a person asked for what isn't there yet; a run
+        that a sensor asked for may find its work done for an asset that the round goes without.
+        """
+        missing = []
+        for asset in assets:
+            version = recorded_version(self.history, self.number, asset)
+            if version is None:
+                missing.append(asset.value)
+            else:
+                yield self._compared(asset, version)
+        if not missing:
+            return
+        state = self.history.round(self.number).state
+        where = (
+            f"round {state.current_round} is {state.stage}" if state else "there is no state.json"
         )
-    checked = check_result(name, replayed.files)
-    yield dg.MaterializeResult(
-        asset_key=name,
-        metadata=recorded_metadata(history, number, name)
-        | dict(more)
-        | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
-        | {"replay": checked.description, "differences": differences(replayed.files)},
-        data_version=dg.DataVersion(version),
-        check_results=[checked],
-    )
+        reason = f"{', '.join(missing)} of round {self.number}: not there yet ({where})"
+        if len(missing) < len(assets) or LANE_TAG in self.context.run.tags:
+            self.context.log.info(reason)
+        else:
+            raise dg.Failure(reason, allow_retries=False)
+
+    def _compared(self, asset: Asset, version: str) -> dg.MaterializeResult[None]:
+        """The asset as the repository has it, beside what the rules derive."""
+        replayed = replay_round(
+            self.history, self.number, CompetitionResource.rules(), assets=[asset]
+        )
+        for fit in replayed.versions:
+            explained = f"{fit.explains[fit.fits]} of {fit.files}"
+            self.context.log.info(f"rule {fit.rule}: version {fit.fits} explains {explained}")
+        checked = check_result(asset.value, replayed.files)
+        return dg.MaterializeResult(
+            asset_key=asset.value,
+            metadata=recorded_metadata(self.history, self.number, asset)
+            | self._from_outside(asset)
+            | {f"rule: {fit.rule}": fit.fits for fit in replayed.versions}
+            | {"replay": checked.description, "differences": differences(replayed.files)},
+            data_version=dg.DataVersion(version),
+            check_results=[checked],
+        )
+
+    def _from_outside(self, asset: Asset) -> dict[str, Any]:
+        """What an asset shows that no file of the repository holds."""
+        if asset is Asset.SUBMISSIONS:
+            return refusals.refusal_metadata(
+                self.history.round(self.number),
+                self.context.instance,
+                self.competition.chain_of(self.history, self.number),
+                anew=self.worked and not self.history.is_past(self.number),
+            )
+        if asset is Asset.AUDITS and self.competition.operates:
+            # Those who only look have no store to look into.
+            pairs = farthest_pairs(self.history.round(self.number), self.competition.outside().read)
+            return {"farthest pairs": dg.MetadataValue.md(pairs)}
+        return {}
 
 
-def shown_path(name: str) -> str:
+def shown_path(asset: Asset) -> str:
     """An asset's file as a description shows it."""
-    shared = {"leader", "state"}
-    return ASSETS[name] if name in shared else f"rounds/{{n}}/{ASSETS[name]}"
+    file = asset.entry.file
+    return file if asset.entry.shared else f"rounds/{{n}}/{file}"

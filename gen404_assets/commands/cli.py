@@ -1,6 +1,5 @@
-"""The command line, `gen404`: what an operator and an auditor type."""
+"""The command line, `gen404`: what an operator, an auditor and a miner type."""
 
-import argparse
 import json
 import os
 import re
@@ -8,259 +7,351 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+
+import click
 
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.replay_text import replay_text
-from gen404_assets.competition import settings
+from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, rounds_in
 from gen404_assets.competition.settings import VERSIONS, Rules
-from gen404_assets.competition_repository import create_repository, history_of, open_repository
-from gen404_assets.replay.rounds import replay_round
-from resources.settings import BadSetting
+from resources.settings import BadSetting, read_settings
 
 if TYPE_CHECKING:
     from gen404_assets.competition.state import State
     from gen404_assets.live.outside import Outside
 
 # What a command needs beyond a replay is imported where it runs: a replay takes less time than
-# those imports. ruff: noqa: PLC0415
+# those imports.
+# ruff: noqa: PLC0415
 
 SAME, DIFFERS, FAILED = 0, 1, 2
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_EXPECTED = (BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused)
+"""What is told in one sentence; anything else is a bug, and keeps its traceback."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0 where all is well, 1 where a replay differs, 2 where it
-    can't be done.
+    """Run a command. The exit code is 0 where all is well, 1 where a replay differs or a file can't
+    be drawn, and 2 where it can't be done.
     """
-    options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
-    except (
-        settings.BadSetting,
-        BadSetting,
-        MalformedFile,
-        InfrastructureFault,
-        MinerFault,
-        Refused,
-    ) as error:
+        return int(gen404.main(arguments, prog_name="gen404", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        print("gen404: stopped", file=sys.stderr)
+        return FAILED
+    except _EXPECTED as error:
         print(f"gen404: {error}", file=sys.stderr)
         return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gen404", description="The competition platform of 404-GEN."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    up = commands.add_parser(
-        "up",
-        help="run the competition of COMPETITION_REPO, or one on a local network if that is not set",
-    )
-    up.add_argument("--port", type=int, default=3000, help="of Dagster's UI")
-    up.set_defaults(run=_up)
-    _add_operating(commands)
-    _add_looking(commands)
-    return parser
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gen404", prog_name="gen404")
+def gen404() -> None:
+    """The competition platform of 404-GEN."""
 
 
-def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    status = commands.add_parser(
-        "status", help="round, stage, block, what is due, and what waits for what"
-    )
-    status.add_argument("--json", action="store_true")
-    status.set_defaults(run=_status)
-    init = commands.add_parser("init", help="begin a new competition in an empty repository")
-    init.add_argument(
-        "repository", metavar="REPO", help="git URL, or the path of a bare repository to be made"
-    )
-    for name, what in (("config", CONFIG), ("prompts", POOL), ("leader", LEADERS)):
-        init.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=f"its {what}")
-    init.set_defaults(run=_init)
-    for name, what in (
-        ("pause", "hold the round where it is"),
-        ("resume", "go back to the stage that was held"),
-    ):
-        held = commands.add_parser(name, help=what)
-        held.add_argument("--reason", default="")
-        held.set_defaults(run=_pause if name == "pause" else _resume)
-    audit = commands.add_parser(
-        "source-audit", help="record a person's verdict on a candidate's source code"
-    )
-    audit.add_argument("hotkey", metavar="HOTKEY")
-    audit.add_argument(
-        "verdict", type=SourceVerdict, choices=list(SourceVerdict), metavar="passed|failed"
-    )
-    audit.add_argument("--reason", required=True)
-    audit.set_defaults(run=_source_audit)
-    pods = commands.add_parser("pods", help="list the pods on the GPU providers")
-    pods.add_argument(
-        "--reap", action="store_true", help="delete those of ours that no live run holds"
-    )
-    pods.set_defaults(run=_pods)
+class RoundRange(click.ParamType[range]):
+    """A round such as `3`, or a range of rounds such as `0-6`."""
+
+    name = "N[-M]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> range:
+        """The rounds. Fails for any other text."""
+        if isinstance(value, range):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", str(value))
+        if not match or int(match[2] or match[1]) < int(match[1]):
+            self.fail(f"{value!r} is neither a round (3) nor a range of rounds (0-6)", param, ctx)
+        return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
-def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    browse = commands.add_parser(
-        "browse", help="look at a competition in Dagster's UI; nothing is written to it"
-    )
-    browse.add_argument(
-        "repository", metavar="REPO", help="a competition repository: git URL, path or bundle file"
-    )
-    browse.add_argument("--branch", default=os.environ.get("GITHUB_BRANCH", "main"))
-    browse.add_argument("--port", type=int, default=3000)
-    browse.set_defaults(run=_browse)
-    warm_up = commands.add_parser(
-        "warm-up", help="compile what the renderer needs: a step of installation"
-    )
-    warm_up.set_defaults(run=_warm_up)
-    render = commands.add_parser("render", help="draw a GLB or PLY file as the competition sees it")
-    render.add_argument("file", type=Path, metavar="FILE")
-    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
-    render.add_argument(
-        "--draft", action="store_true", help="twice as fast, at 40 dB or better to the faithful way"
-    )
-    render.set_defaults(run=_render)
-    replay = commands.add_parser(
-        "replay", help="derive past rounds again and compare (exit code 1: something differs)"
-    )
-    replay.add_argument(
-        "repository", metavar="REPO", help="a competition repository: git URL, path or bundle file"
-    )
-    replay.add_argument("--branch", default=os.environ.get("GITHUB_BRANCH", "main"))
-    replay.add_argument(
-        "--rounds",
-        type=_rounds,
-        metavar="N[-M]",
-        help="which rounds, such as 3 or 0-6 (default: all)",
-    )
-    replay.add_argument(
-        "--rule",
-        type=_rule,
-        action="append",
-        default=[],
-        metavar="RULE=VERSION",
-        help="hold a rule to one version instead of trying each: "
-        + ", ".join(
-            f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
-        ),
-    )
-    replay.add_argument("--json", action="store_true", help="print the whole result as JSON")
-    replay.set_defaults(run=_replay)
+_RULE_VERSIONS = [
+    f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
+]
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_repository = click.argument("repository", metavar="REPO")
+_branch = click.option(
+    "--branch", envvar="GITHUB_BRANCH", default="main", show_default=True, help="Its branch."
+)
+_port = click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    help="Of Dagster's UI.",
+)
+_reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def _up(options: argparse.Namespace) -> int:
+@gen404.command(section="Run")
+@_port
+def up(port: int) -> int:
+    """Run the competition of COMPETITION_REPO, or one on a local network if that is not set."""
     from gen404_assets.commands.local_network import local_network
     from gen404_assets.commands.up import operate
 
     if os.environ.get("COMPETITION_REPO"):
-        return operate({**os.environ, "GEN404_OPERATE": "true"}, options.port)
+        return operate({**os.environ, "GEN404_OPERATE": "true"}, port)
     with local_network(os.environ) as environment:
-        return operate(environment, options.port)
+        return operate(environment, port)
 
 
-def _browse(options: argparse.Namespace) -> int:
-    from gen404_assets.commands.up import serve
+@gen404.command(section="Run")
+@_repository
+@click.option("--config", type=_FILE, required=True, help=f"Its {CONFIG}.")
+@click.option("--prompts", type=_FILE, required=True, help=f"Its {POOL}, the pool of prompts.")
+@click.option("--leader", type=_FILE, required=True, help=f"Its {LEADERS}.")
+def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
+    """Begin a new competition in an empty repository.
 
-    local = Path(options.repository).expanduser()
-    repository = str(local.absolute()) if local.exists() else options.repository
-    settings = {
-        "COMPETITION_REPO": repository,
-        "GITHUB_BRANCH": options.branch,
-        "GEN404_OPERATE": "false",
-    }
-    return serve({**os.environ, **settings}, options.port)
-
-
-def _status(options: argparse.Namespace) -> int:
-    from gen404_assets.commands.status import status, status_json, status_text
-
-    found = _operate(status)
-    print(json.dumps(status_json(*found), indent=2) if options.json else status_text(*found))
-    return SAME
-
-
-def _init(options: argparse.Namespace) -> int:
+    REPO is a git URL, or the path of a bare repository, which is made where there is none.
+    """
     from gen404_assets.commands.operating import begin
+    from gen404_assets.competition_repository import create_repository, open_repository
     from resources.chain import open_chain
 
-    files = {CONFIG: options.config, POOL: options.prompts, LEADERS: options.leader}
-    contents = {name: _content(path) for name, path in files.items()}
+    contents = {CONFIG: config.read_bytes(), POOL: prompts.read_bytes()}
+    contents[LEADERS] = leader.read_bytes()
     chain = open_chain(_environment())
     try:
         block = chain.finalized()
     finally:
         chain.close()
-    if "://" not in options.repository and not Path(options.repository).exists():
-        create_repository(Path(options.repository))
-    repository = open_repository(options.repository, os.environ.get("GITHUB_BRANCH", "main"))
-    return _said(begin(repository, contents, block))
+    if "://" not in repository and not Path(repository).exists():
+        create_repository(Path(repository))
+    opened = open_repository(repository, os.environ.get("GITHUB_BRANCH") or "main")
+    _print_state(begin(opened, contents, block))
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}") from error
+@gen404.command(section="Operate")
+@_as_json
+def status(*, as_json: bool) -> None:
+    """Show round, stage and block, what is due, and what waits for what."""
+    from gen404_assets.commands.status import status as look
+    from gen404_assets.commands.status import status_json, status_text
+
+    found = _with_outside(look)
+    print(json.dumps(status_json(found), indent=2) if as_json else status_text(found))
 
 
-def _pause(options: argparse.Namespace) -> int:
-    from gen404_assets.commands.operating import pause
+@gen404.command(section="Operate")
+@_reason
+def pause(reason: str) -> None:
+    """Hold the round where it is; the stage is remembered."""
+    from gen404_assets.commands.operating import pause as hold
 
-    return _said(_operate(pause, options.reason))
+    _print_state(_with_outside(hold, reason))
 
 
-def _resume(options: argparse.Namespace) -> int:
+@gen404.command(section="Operate")
+@_reason
+def resume(reason: str) -> None:
+    """Go back to the stage that a pause interrupted."""
     from gen404_assets.commands.operating import resume_round
 
-    return _said(_operate(resume_round, options.reason))
+    _print_state(_with_outside(resume_round, reason))
 
 
-def _source_audit(options: argparse.Namespace) -> int:
+@gen404.command(section="Operate")
+@click.argument("hotkey", metavar="HOTKEY")
+@click.argument("verdict", type=click.Choice([verdict.value for verdict in SourceVerdict]))
+@click.option("--reason", required=True, help="Why: it stands in source_audit.json.")
+def source_audit(hotkey: str, verdict: str, reason: str) -> None:
+    """Record a person's verdict on a candidate's source code."""
     from gen404_assets.commands.operating import audit_source
 
-    _operate(audit_source, options.hotkey, options.verdict, options.reason)
-    print(f"{options.hotkey}: {options.verdict}")
-    return SAME
+    _with_outside(audit_source, hotkey, SourceVerdict(verdict), reason)
+    print(f"{hotkey}: {verdict}")
 
 
-def _pods(options: argparse.Namespace) -> int:
+@gen404.command(section="Operate")
+@click.option("--reap", is_flag=True, help="Delete those of ours that no live run holds.")
+def pods(*, reap: bool) -> None:
+    """List the pods on the GPU providers."""
     from functools import partial
 
-    from gen404_assets.competition_repository import home
-    from gen404_assets.live.fleet import is_held, reap
-    from resources.providers.provider import open_providers
+    from gen404_assets.live import fleet
+    from gen404_assets.settings import home
+    from resources.providers.opening import open_providers
 
     providers = open_providers(_environment())
-    held = partial(is_held, home())
-    if options.reap:
-        for name in reap(providers, held):
+    held = partial(fleet.is_held, home())
+    if reap:
+        for name in fleet.reap(providers, held):
             print(f"{name}: deleted")
     for provider in providers:
         for pod in provider.pods():
-            state = (
-                "failed"
-                if pod.failed
-                else "held by a run"
-                if held(pod.name)
-                else "held by no run here"
-            )
-            print(f"{pod.name} on {provider.name}: {state}")
-    return SAME
+            state = "held by a run" if held(pod.name) else "held by no run here"
+            print(f"{pod.name} on {provider.name}: {'failed' if pod.failed else state}")
 
 
-def _said(state: "State") -> int:
+@gen404.command(section="Operate")
+@click.option("--table", is_flag=True, help="Print the Markdown table of the README.")
+def settings(*, table: bool) -> None:
+    """List every setting with its default, meaning and present value; secrets aren't shown."""
+    from gen404_assets.commands.settings import settings_table, settings_text
+
+    print(settings_table() if table else settings_text(os.environ))
+
+
+@gen404.command(section="Look")
+@_repository
+@_branch
+@_port
+def browse(repository: str, branch: str, port: int) -> int:
+    """Look at a competition in Dagster's UI; nothing is written to it.
+
+    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    """
+    from gen404_assets.commands.up import serve
+
+    local = Path(repository).expanduser()
+    address = str(local.absolute()) if local.exists() else repository
+    chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
+    return serve({**os.environ, **chosen}, port)
+
+
+@gen404.command(section="Look")
+@_repository
+@_branch
+@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@click.option(
+    "--rule",
+    "chosen",
+    type=click.Choice(_RULE_VERSIONS),
+    multiple=True,
+    help="Hold a rule to one version instead of trying each.",
+)
+@_as_json
+def replay(
+    repository: str, branch: str, rounds: range | None, chosen: Sequence[str], *, as_json: bool
+) -> int:
+    """Derive past rounds again and compare; exit code 1 where something differs.
+
+    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    """
+    from gen404_assets.commands.replay_text import replay_text
+    from gen404_assets.competition_repository import open_repository
+    from gen404_assets.replay.reading import history_of
+    from gen404_assets.replay.rounds import replay_round
+
+    rules = read_settings(Rules, os.environ)
+    opened = open_repository(repository, branch)
+    history = history_of(opened.snapshot(opened.refresh()))
+    known = rounds_in(history.paths)
+    wanted = known if rounds is None else [number for number in rounds if number in known]
+    if not wanted:
+        had = f"rounds {known[0]} to {known[-1]}" if known else "none"
+        raise Refused(f"{repository} has no such round on {branch}; it has {had}")
+    versions = dict(choice.split("=", 1) for choice in chosen)
+    found = [replay_round(history, number, rules, chosen=versions) for number in wanted]
+    if as_json:
+        documents = {"rounds": [asdict(replayed) for replayed in found]}
+        print(json.dumps(documents, indent=2, ensure_ascii=False))
+    else:
+        print(replay_text(found))
+    return SAME if all(replayed.clean for replayed in found) else DIFFERS
+
+
+@gen404.command(section="Look")
+@_repository
+@_branch
+@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder that the tables go to, one file each.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="Parquet needs the extra `parquet`.",
+)
+def export(
+    repository: str,
+    branch: str,
+    rounds: range | None,
+    output: Path,
+    file_format: Literal["csv", "parquet"],
+) -> None:
+    """Write rounds, submissions, matches, duels, audits, leaders and miners as tables.
+
+    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    """
+    from gen404_assets.competition_repository import open_repository
+    from gen404_assets.frames import frames_of
+    from gen404_assets.replay.reading import history_of
+
+    opened = open_repository(repository, branch)
+    history = history_of(opened.snapshot(opened.refresh()))
+    for path in frames_of(history, rounds).write(output, file_format):
+        print(path)
+
+
+@gen404.command(section="Look")
+@click.argument("file", type=_FILE, metavar="FILE")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="OUT.png",
+    help="Where the picture goes.",
+)
+@click.option(
+    "--draft", is_flag=True, help="Twice as fast, at 40 dB or better to the faithful way."
+)
+def render(file: Path, output: Path, *, draft: bool) -> int:
+    """Draw a GLB or PLY file as the competition sees it."""
+    from gpu.command import render as draw
+
+    return draw(file, output, draft=draft)
+
+
+@gen404.command(section="Set up")
+def warm_up() -> int:
+    """Compile what the renderer needs: a step of installation."""
+    from gpu.command import warm_up as compile_all
+
+    return compile_all()
+
+
+@gen404.command(section="Set up")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes gen404's commands in a shell."""
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    if script is None:
+        raise Refused(f"there is no completion for {shell}")
+    print(script(gen404, {}, "gen404", "_GEN404_COMPLETE").source())
+
+
+def _print_state(state: "State") -> None:
     print(f"round {state.current_round} is {state.stage}")
-    return SAME
 
 
-def _operate(
+def _with_outside(
     act: Callable[Concatenate["Outside", P], T], *arguments: P.args, **options: P.kwargs
 ) -> T:
     """Do what a person asks of the competition, with everything outside that it takes."""
@@ -280,64 +371,6 @@ def _environment() -> Mapping[str, str]:
     from gen404_assets.commands.local_network import known_environment
 
     return known_environment(os.environ)
-
-
-def _render(options: argparse.Namespace) -> int:
-    from gpu.command import render
-
-    return render(options.file, options.output, draft=options.draft)
-
-
-def _warm_up(_: argparse.Namespace) -> int:
-    from gpu.command import warm_up
-
-    return warm_up()
-
-
-def _replay(options: argparse.Namespace) -> int:
-    rules = Rules.from_environment(os.environ)
-    repository = open_repository(options.repository, options.branch)
-    history = history_of(repository.snapshot(repository.refresh()))
-    known = rounds_in(history.paths)
-    wanted = (
-        known
-        if options.rounds is None
-        else [number for number in options.rounds if number in known]
-    )
-    if not wanted:
-        had = f"rounds {known[0]} to {known[-1]}" if known else "none"
-        raise Refused(f"{options.repository} has no such round on {options.branch}; it has {had}")
-    found = [replay_round(history, number, rules, chosen=dict(options.rule)) for number in wanted]
-    if options.json:
-        print(
-            json.dumps(
-                {"rounds": [asdict(replayed) for replayed in found]}, indent=2, ensure_ascii=False
-            )
-        )
-    else:
-        print(replay_text(found))
-    return SAME if all(replayed.clean for replayed in found) else DIFFERS
-
-
-def _rounds(text: str) -> range:
-    match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", text)
-    if not match or int(match[2] or match[1]) < int(match[1]):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a round (3) nor a range of rounds (0-6)"
-        )
-    return range(int(match[1]), int(match[2] or match[1]) + 1)
-
-
-def _rule(text: str) -> tuple[str, str]:
-    rule, _, name = text.partition("=")
-    if name not in {version.name for version in VERSIONS.get(rule, ())}:
-        known = ", ".join(
-            f"{known}={version.name}"
-            for known, versions in VERSIONS.items()
-            for version in versions
-        )
-        raise argparse.ArgumentTypeError(f"{text!r} is no version of a rule; there are {known}")
-    return rule, name
 
 
 if __name__ == "__main__":

@@ -11,15 +11,16 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
 
 from gen404_assets.commands.operating import begin
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
-from gen404_assets.competition.settings import BadSetting, read_settings
-from gen404_assets.competition_repository import create_repository, home, open_repository
+from gen404_assets.competition_repository import create_repository, open_repository
+from gen404_assets.settings import home
 from resources.chain import open_chain
 from resources.local_network import process
 from resources.local_network.cast import CAST, FIRST_LEADER
@@ -30,6 +31,7 @@ from resources.local_network.ports import free_ports
 from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
 from resources.renderer import open_renderer
+from resources.settings import BadSetting, Count, Settings, read_settings
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
@@ -37,30 +39,24 @@ _DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """Each is read from the environment variable of its name in capitals; a block's seconds are
-    this machine's.
-    """
+class LocalSettings(Settings):
+    """The local network that `gen404 up` starts; they count when it is first made."""
 
-    local_block_seconds: float = 0.02
-    local_output_format: str = "glb"
-    local_prompts: int = 10  # with fewer than 9 a cheat stays within the tolerated mismatches
-    local_pool: int = 48
+    local_block_seconds: float = Field(
+        0.02, ge=0.001, le=12, description="seconds of this machine that a local block takes"
+    )
+    local_output_format: Literal["glb", "ply"] = Field(
+        "glb", description="what the local miners submit: glb (meshes) or ply (Gaussian splats)"
+    )
+    # With fewer than 9 prompts a cheat stays within the tolerated mismatches.
+    local_prompts: Count = Field(10, description="prompts of a local round")
+    local_pool: Count = Field(48, description="prompts in the local pool")
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "LocalSettings":
-        """The settings that `environment` holds. Raises BadSetting."""
-        found = cls(**read_settings(cls, environment))
-        if found.local_output_format not in {"glb", "ply"}:
-            raise BadSetting(
-                f"LOCAL_OUTPUT_FORMAT must be glb or ply, not {found.local_output_format!r}"
-            )
-        if not 0.001 <= found.local_block_seconds <= 12:
-            raise BadSetting("LOCAL_BLOCK_SECONDS must be from 0.001 to 12")
-        if not 1 <= found.local_prompts <= found.local_pool:
-            raise BadSetting("LOCAL_PROMPTS must be from 1 to LOCAL_POOL")
-        return found
+    @model_validator(mode="after")
+    def _fits(self) -> "LocalSettings":
+        if self.local_prompts > self.local_pool:
+            raise ValueError("LOCAL_PROMPTS must be from 1 to LOCAL_POOL")
+        return self
 
 
 def folder() -> Path:
@@ -85,7 +81,7 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
     """Start the network, made first if there is none; the settings by which the platform works on
     it.
     """
-    settings = LocalSettings.from_environment(environment)
+    settings = read_settings(LocalSettings, environment)
     folder().mkdir(parents=True, exist_ok=True)
     ports = _ports()
     ticking = threading.Event()

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
-from gen404_assets.replay.rounds import ASSETS
 
 _SHOWN = 4
 
@@ -28,7 +28,7 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
             found = [file for file in files if file.finding is finding]
             if found:
                 count = f"{len(found)} " if len(files) > 1 else ""
-                yield f"  {asset:<15} {ASSETS.get(asset, ''):<26} {count}{finding}"
+                yield f"  {asset:<15} {_file(asset):<26} {count}{finding}"
                 yield from (f"      {line}" for line in _remarks(found))
     told = sum(file.from_answers for file in replayed.files)
     taken = sum(file.as_recorded for file in replayed.files)
@@ -68,3 +68,8 @@ def _some(lines: Sequence[str], mark: str = "") -> Iterator[str]:
     yield from [mark + line for line in lines[:shown]]
     if len(lines) > shown:
         yield f"and {len(lines) - shown} more"
+
+
+def _file(asset: str) -> str:
+    """The file of an asset; nothing for files that belong to none."""
+    return Asset(asset).entry.file if asset in set(Asset) else ""

@@ -3,10 +3,13 @@ and until when.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gen404_assets.competition.due import Due, Lane, due
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.due import Due, Wait, due
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.live.outside import Outside
@@ -14,31 +17,50 @@ from gen404_assets.live.work import see
 from resources.chain import Block
 
 
-def status(outside: Outside) -> tuple[Due, Block]:
-    """What is due at the repository's head and the finalised block, and what the work on this
-    machine waits for.
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is due at the repository's head and the finalised block.
+
+    `block` is None where the chain can't be reached, and `out_of_reach` says why; what is due then
+    leaves out what only a block makes due.
+    """
+
+    due: Due
+    block: Block | None
+    out_of_reach: str | None = None
+
+
+def status(outside: Outside) -> Status:
+    """What the repository holds, and what the work on this machine waits for. A chain that can't be
+    reached is named, and is no reason to show nothing. Raises InfrastructureFault for the
+    repository.
     """
     repository = outside.repository
     current = see(repository.snapshot(repository.refresh()))
-    block = outside.chain.finalized()
-    found = due(current.files, block.number)
+    try:
+        block, fault = outside.chain.finalized(), None
+    except InfrastructureFault as error:
+        block, fault = None, f"the chain can't be reached: {error}"
+    found = due(current.files, block.number if block else 0)
     found.waits += [
         wait for lane in Lane if found.assets(lane) and (wait := outside.waiting.of(lane))
     ]
-    return found, block
+    return Status(found, block, fault)
 
 
-def status_text(found: Due, block: Block) -> str:
+def status_text(status: Status) -> str:
     """For a person."""
-    return "\n".join(_lines(found, block))
+    return "\n".join(_lines(status))
 
 
-def status_json(found: Due, block: Block) -> dict[str, Any]:
+def status_json(status: Status) -> dict[str, Any]:
     """For a program."""
+    found = status.due
     return {
         "round": found.round,
         "stage": found.stage,
-        "block": block.number,
+        "block": status.block.number if status.block else None,
+        "out_of_reach": status.out_of_reach,
         "leads_to": found.to,
         "due": {lane: assets for lane in Lane if (assets := found.assets(lane))},
         "matches": [list(pair) for pair in found.pairs],
@@ -46,8 +68,12 @@ def status_json(found: Due, block: Block) -> dict[str, Any]:
     }
 
 
-def _lines(found: Due, block: Block) -> Iterator[str]:
-    yield f"round {found.round}: {found.stage}, at block {block.number} ({block.time:%Y-%m-%d %H:%M:%S} UTC)"
+def _lines(status: Status) -> Iterator[str]:
+    found, block = status.due, status.block
+    at = f", at block {block.number} ({block.time:%Y-%m-%d %H:%M:%S} UTC)" if block else ""
+    yield f"round {found.round}: {found.stage}{at}"
+    if status.out_of_reach:
+        yield f"  {status.out_of_reach}"
     for lane in Lane:
         if assets := found.assets(lane):
             of = next((work.of for work in found.work if work.lane is lane and work.of), ())
@@ -56,10 +82,15 @@ def _lines(found: Due, block: Block) -> Iterator[str]:
             yield f"  due       {lane}: {', '.join(assets)}{whom}{more}"
     if found.pairs:
         left, right = found.pairs[0]
-        yield f"  next      {short(left)} against {short(right)}, of {len(found.pairs)} matches that may be played"
-    for wait in found.waits:
-        until = ""
-        if wait.until is not None:
-            left_over = timedelta(seconds=(wait.until - block.number) * BLOCK_SECONDS)
-            until = f", until block {wait.until} ({block.time + left_over:%Y-%m-%d %H:%M} UTC)"
-        yield f"  waits for {wait.on}{until}"
+        others = f"of {len(found.pairs)} matches that may be played"
+        yield f"  next      {short(left)} against {short(right)}, {others}"
+    yield from (f"  waits for {wait.on}{_until(wait, block)}" for wait in found.waits)
+
+
+def _until(wait: Wait, block: Block | None) -> str:
+    if wait.until is None:
+        return ""
+    if block is None:
+        return f", until block {wait.until}"
+    expected = block.time + timedelta(seconds=(wait.until - block.number) * BLOCK_SECONDS)
+    return f", until block {wait.until} ({expected:%Y-%m-%d %H:%M} UTC)"

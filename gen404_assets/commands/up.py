@@ -19,14 +19,16 @@ from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.pods import PodRules
-from gen404_assets.competition_repository import history_at, home, open_repository
+from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.fleet import is_held, reap
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import Pace
 from gen404_assets.replay.history import History
-from gen404_assets.settings import sensor_seconds
+from gen404_assets.replay.reading import history_at
+from gen404_assets.settings import PlatformSettings, RepositorySettings, home
 from resources.local_network import process
-from resources.providers.provider import open_providers
+from resources.providers.opening import open_providers
+from resources.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 _LIVE = [
@@ -37,9 +39,8 @@ _LIVE = [
 
 def check(environment: Mapping[str, str]) -> None:
     """Read every setting before anything starts. Raises BadSetting."""
-    sensor_seconds(environment)
-    Pace.from_environment(environment)
-    PodRules.from_environment(environment)
+    for model in (PlatformSettings, RepositorySettings, Pace, PodRules):
+        read_settings(model, environment)
     outside = Outside(environment)
     for name in (
         "rules",

@@ -4,10 +4,10 @@ waits for what.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from gen404_assets.competition.audits import AuditOutcome, verdicts
 from gen404_assets.competition.builds import BuildStatus
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
@@ -20,24 +20,13 @@ ATTEMPTS = 3
 """How often a prompt is generated at most (`interfaces.md`, Pods)."""
 
 
-class Lane(StrEnum):
-    """Work of one lane is done by one run at a time; different lanes run beside each other."""
-
-    COLLECTION = "collection"
-    BUILDS = "builds"
-    BASELINE = "baseline"
-    AUDITS = "audits"
-    JUDGING = "judging"
-    FINALIZING = "finalizing"
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """An asset of the round that can be made now; `of` names the hotkeys it is about, the next
     first.
     """
 
-    asset: str
+    asset: Asset
     lane: Lane
     of: Sequence[str] = ()
 
@@ -66,7 +55,7 @@ class Due:
     pairs: Sequence[Pair] = ()
     """The matches that may be played now, the next first."""
 
-    def assets(self, lane: Lane) -> list[str]:
+    def assets(self, lane: Lane) -> list[Asset]:
         """The names of what is due in `lane`."""
         return [work.asset for work in self.work if work.lane is lane]
 
@@ -95,7 +84,10 @@ def due(files: Files, block: int) -> Due:
             _duels(found, current)
         case Stage.FINALIZING:
             found.to = Stage.OPEN
-            found.work = [Work(asset, Lane.FINALIZING) for asset in ("schedule", "leader", "state")]
+            found.work = [
+                Work(asset, Lane.FINALIZING)
+                for asset in (Asset.SCHEDULE, Asset.LEADER, Asset.STATE)
+            ]
         case Stage.PAUSED:
             found.waits.append(Wait(f"a person to resume {state.interrupted_stage or 'the round'}"))
         case Stage.FINISHED:
@@ -113,7 +105,8 @@ def _open(found: Due, schedule: Schedule, block: int) -> None:
         return
     found.to = Stage.MINER_GENERATION
     found.work = [
-        Work(asset, Lane.COLLECTION) for asset in ("submissions", "seed", "prompts", "state")
+        Work(asset, Lane.COLLECTION)
+        for asset in (Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS, Asset.STATE)
     ]
 
 
@@ -123,7 +116,7 @@ def _miner_generation(found: Due, current: Round, block: int) -> None:
         found.waits.append(Wait("miners to generate", deadline))
     else:
         found.to = Stage.DOWNLOADING
-        found.work += [Work("renders", Lane.COLLECTION), Work("state", Lane.COLLECTION)]
+        found.work += [Work(Asset.RENDERS, Lane.COLLECTION), Work(Asset.STATE, Lane.COLLECTION)]
     _regenerate(found, current)
 
 
@@ -135,7 +128,10 @@ def _downloading(found: Due, current: Round) -> None:
         if not is_in(current.submitted(hotkey), current.stems)
     ]
     found.to = Stage.DUELS
-    found.work += [Work("renders", Lane.COLLECTION, missing), Work("state", Lane.COLLECTION)]
+    found.work += [
+        Work(Asset.RENDERS, Lane.COLLECTION, missing),
+        Work(Asset.STATE, Lane.COLLECTION),
+    ]
     _regenerate(found, current)
 
 
@@ -148,14 +144,14 @@ def _duels(found: Due, current: Round) -> None:
     timeline, margins = current.timeline, current.matrix.margins
     found.pairs = timeline.by_need(margins, given)
     if found.pairs:
-        found.work += [Work(asset, Lane.JUDGING) for asset in ("duels", "matches_matrix")]
+        found.work += [Work(asset, Lane.JUDGING) for asset in (Asset.DUELS, Asset.MATCHES_MATRIX)]
     wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]
     unasked = [hotkey for hotkey in wanted if current.requests.of(hotkey) is None]
     if unasked:
-        found.work.append(Work("audit_requests", Lane.JUDGING, unasked))
+        found.work.append(Work(Asset.AUDIT_REQUESTS, Lane.JUDGING, unasked))
     if timeline.winner(margins, given) is not None:
         found.to = Stage.FINALIZING
-        found.work += [Work("winner", Lane.JUDGING), Work("state", Lane.JUDGING)]
+        found.work += [Work(Asset.WINNER, Lane.JUDGING), Work(Asset.STATE, Lane.JUDGING)]
         return
     _audits(found, current, wanted, given)
 
@@ -170,9 +166,9 @@ def _regenerate(found: Due, current: Round) -> None:
         if builds is None or hotkey not in builds or not builds[hotkey].status.ended
     ]
     if open_builds:
-        found.work.append(Work("builds", Lane.BUILDS, open_builds))
+        found.work.append(Work(Asset.BUILDS, Lane.BUILDS, open_builds))
     if not current.baseline_is_closed(ATTEMPTS):
-        found.work.append(Work("baseline", Lane.BASELINE, [LEADER]))
+        found.work.append(Work(Asset.BASELINE, Lane.BASELINE, [LEADER]))
 
 
 def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) -> None:
@@ -193,4 +189,6 @@ def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) 
                 status = build.status if build else BuildStatus.PENDING
                 found.waits.append(Wait(f"the build of {hotkey} ({status})"))
     if ready:
-        found.work += [Work(asset, Lane.AUDITS, ready) for asset in ("regenerated", "audits")]
+        found.work += [
+            Work(asset, Lane.AUDITS, ready) for asset in (Asset.REGENERATED, Asset.AUDITS)
+        ]

@@ -2,40 +2,36 @@
 Pods).
 """
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import mean, median
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.outputs import Output, PodStats
-from gen404_assets.competition.settings import BadSetting, Rules, read_settings
+from gen404_assets.competition.settings import Rules
 
 _FAILED, _SLOW_TIMES, _SLOW, _RETRIES = 8, 8, 120.0, 3
 
 
-@dataclass(frozen=True, slots=True)
-class PodRules:
-    """Counts of pods, and seconds. Each is read from the environment variable of its name in
-    capitals.
-    """
+class PodRules(BaseModel):
+    """How many pods an image gets, and how long they are waited for (`interfaces.md`, Pods)."""
 
-    initial_pod_count: int = 2
-    pods_per_miner: int = 4
-    max_pod_attempts: int = 6
-    pod_start_interval: float = 30.0
-    pod_warmup_timeout: float = 3600.0
-    pod_capacity_timeout: float = 86400.0
-    prompt_lock_timeout: float = 600.0
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "PodRules":
-        """The rules with what `environment` sets. Raises BadSetting."""
-        rules = cls(**read_settings(cls, environment))
-        for field_ in dataclasses.fields(cls):
-            if field_.type is int and getattr(rules, field_.name) < 1:
-                raise BadSetting(f"{field_.name.upper()} must be at least 1")
-        return rules
+    initial_pod_count: int = Field(2, ge=1, description="pods that an image starts with")
+    pods_per_miner: int = Field(4, ge=1, description="pods of an image once one is healthy")
+    max_pod_attempts: int = Field(6, ge=1, description="starts of pods for an image in all")
+    pod_start_interval: float = Field(30.0, ge=0, description="seconds between two starts")
+    pod_warmup_timeout: float = Field(
+        3600.0, gt=0, description="seconds in which a started pod must become healthy"
+    )
+    pod_capacity_timeout: float = Field(
+        86400.0, gt=0, description="seconds for which a provider without free GPUs is asked again"
+    )
+    prompt_lock_timeout: float = Field(
+        600.0, gt=0, description="seconds after which a prompt handed to a pod is free again"
+    )
 
 
 def pod_prefix(number: int, hotkey: str) -> str:

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar, cast
 
-from gen404_assets.competition.audits import AuditRequests, GenerationAudits, SourceAudits
+from gen404_assets.competition.audits import (
+    AuditRequests,
+    GenerationAudits,
+    SourceAudits,
+    critical_prompts,
+)
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.duels import MatchReport, report_name
@@ -19,6 +24,7 @@ from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.prompts import parse_prompts, stem
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.seed import Seed
+from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Timeline
@@ -217,6 +223,18 @@ class Round:
 
     def report(self, pair: Pair) -> MatchReport | None:
         return self._once(report_path(self.number, pair), MatchReport)
+
+    def critical_prompts(self, pair: Pair, rules: Rules) -> list[str] | None:
+        """The stems that an audit which this match leads to checks most strictly; None where the
+        match or the seed isn't there.
+        """
+        margin = self.matrix.margins.get(pair)
+        if margin is None or self.seed is None:
+            return None
+        report = self.report(pair)
+        if report is None or (report.left, report.right) != pair:
+            report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
+        return critical_prompts(report, self.seed.seed, self.config.win_margin, rules)
 
     def _once(self, path: str, kind: type[F]) -> F | None:
         if path not in self._parsed:

@@ -2,54 +2,72 @@
 have had.
 """
 
-import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
 BLOCK_SECONDS = 12
 
 
-class BadSetting(ValueError):
-    """A setting from the environment that can't be used; the message names it and what was
-    expected.
+class Rules(BaseModel):
+    """The numbers of the rules (`rules.md`). All but the last two are settings: each is read from the
+    environment variable of its name in capitals.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Each field but the last two is read from the environment variable of its name in capitals
-    (`rules.md`).
-    """
-
-    max_generation_time: float = 180.0
-    overtime_tolerance_ratio: float = 0.05
-    max_mismatched_margin: float = 0.05
-    generation_timeout: float = 180.0
-    acceptable_distance: float = 0.1
-    generation_median_limit: float = 90.0
-    generation_median_trim_count: int = 6
-    max_mismatched_prompts: int = 6
-    max_mismatched_critical_prompts: int = 1
-    build_timeout: float = 3 * 3600.0
-    docker_image_format: str = (
-        "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}"
+    max_generation_time: float = Field(
+        180.0, ge=0, description="seconds of a generation over which a duel counts as overtime"
     )
-    pause_on_stage_end: bool = False
-    clinch_matches: bool = False
-    weight_digits: int | None = 10
-    unique_prompts: bool = True
+    overtime_tolerance_ratio: float = Field(
+        0.05, ge=0, le=1, description="share of a round's prompts whose overtime is forgiven"
+    )
+    max_mismatched_margin: float = Field(
+        0.05, ge=0, description="margin beyond win_margin from which no prompt is critical"
+    )
+    generation_timeout: float = Field(
+        180.0, ge=0, description="seconds a generation may take; a longer one is mismatched"
+    )
+    acceptable_distance: float = Field(
+        0.1, ge=0, le=2, description="cosine distance of two previews up to which they match"
+    )
+    generation_median_limit: float = Field(
+        90.0, ge=0, description="seconds that the trimmed median of generation times may reach"
+    )
+    generation_median_trim_count: int = Field(
+        6, ge=0, description="times cut from each end before that median is taken"
+    )
+    max_mismatched_prompts: int = Field(
+        6, ge=0, description="mismatches outside the critical prompts that an audit tolerates"
+    )
+    max_mismatched_critical_prompts: int = Field(
+        1, ge=0, description="mismatches among the critical prompts that an audit tolerates"
+    )
+    build_timeout: float = Field(
+        3 * 3600.0, ge=0, description="seconds from the committed opening until a build times out"
+    )
+    docker_image_format: str = Field(
+        "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}",
+        description="the image that a submission's build pushes; {hotkey10} and {tag} are filled in",
+    )
+    pause_on_stage_end: bool = Field(
+        False, description="whether the round pauses after each stage, until a person resumes it"
+    )
+    clinch_matches: bool = Field(
+        False, description="whether a match ends once its verdict and critical prompts are certain"
+    )
+    weight_digits: int | None = Field(10, json_schema_extra={"environment": False})
+    unique_prompts: bool = Field(True, json_schema_extra={"environment": False})
 
+    @field_validator("docker_image_format")
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Rules":
-        """The rules with what `environment` sets. Raises BadSetting."""
-        rules = cls(**read_settings(cls, environment, leaving={"weight_digits", "unique_prompts"}))
-        if _fields(rules.docker_image_format) != {"{hotkey10}", "{tag}"}:
-            raise BadSetting(
-                "DOCKER_IMAGE_FORMAT must hold {hotkey10} and {tag} and no other field"
-            )
-        return rules
+    def _has_its_fields(cls, image_format: str) -> str:
+        if _fields(image_format) != {"{hotkey10}", "{tag}"}:
+            raise ValueError("must hold {hotkey10} and {tag} and no other field")
+        return image_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +79,7 @@ class RuleVersion:
     change: Mapping[str, Any]
 
     def of(self, rules: Rules) -> Rules:
-        return dataclasses.replace(rules, **self.change)
+        return rules.model_copy(update=dict(self.change))
 
 
 VERSIONS: Mapping[str, tuple[RuleVersion, ...]] = {
@@ -79,36 +97,6 @@ VERSIONS: Mapping[str, tuple[RuleVersion, ...]] = {
     ),
 }
 """Rule -> its versions, the present one first."""
-
-
-def read_settings(
-    fields: type, environment: Mapping[str, str], leaving: Collection[str] = ()
-) -> dict[str, Any]:
-    """What `environment` sets of a dataclass's fields, by their names in capitals. Raises
-    BadSetting.
-    """
-    return {
-        field.name: _read(field.name.upper(), environment[field.name.upper()], type(field.default))
-        for field in dataclasses.fields(fields)
-        if field.name.upper() in environment and field.name not in leaving
-    }
-
-
-def _read(name: str, text: str, kind: type) -> Any:
-    if kind is str:
-        return text
-    if kind is bool:
-        if text.lower() in {"true", "1", "false", "0"}:
-            return text.lower() in {"true", "1"}
-        raise BadSetting(f"{name} must be true or false, not {text!r}")
-    try:
-        number = kind(text)
-    except ValueError as error:
-        whole = "whole " if kind is int else ""
-        raise BadSetting(f"{name} must be a {whole}number, not {text!r}") from error
-    if not 0 <= number < float("inf"):
-        raise BadSetting(f"{name} must be finite and not negative, not {text!r}")
-    return number
 
 
 def _fields(image_format: str) -> set[str]:

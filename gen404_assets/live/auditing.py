@@ -27,6 +27,7 @@ from gen404_assets.competition.state import Stage
 from gen404_assets.live.building import look_again
 from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
 from gen404_assets.live.work import Overtaken, Work
+from resources.settings import read_settings
 
 _STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 _LOOK = 2.0
@@ -84,7 +85,7 @@ def _audit_while_due(
     verdict.
     """
     active: dict[Future[None], str] = {}
-    stagger = PodRules.from_environment(work.outside.environment).pod_start_interval
+    stagger = read_settings(PodRules, work.outside.environment).pod_start_interval
     next_start = time.monotonic()
     while True:
         try:

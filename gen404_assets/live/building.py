@@ -17,7 +17,7 @@ from gen404_assets.competition.builds import (
     observe_builds,
     pending_builds,
 )
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules

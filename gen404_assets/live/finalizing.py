@@ -4,7 +4,7 @@ competition's end.
 
 from collections.abc import Mapping
 
-from gen404_assets.competition.leader import Leader, continue_leader
+from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import LEADERS, Round, read_file, round_path
 from gen404_assets.competition.schedule import (
     Schedule,
@@ -14,6 +14,7 @@ from gen404_assets.competition.schedule import (
     start_block,
 )
 from gen404_assets.competition.state import Stage
+from gen404_assets.competition.succession import continue_leader
 from gen404_assets.live.work import Work, state_file, time_at
 from resources.chain import Block
 

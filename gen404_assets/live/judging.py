@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from gen404_assets.competition.audits import AuditRequest, AuditRequests, verdicts
-from gen404_assets.competition.due import Due, Lane
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.due import Due
 from gen404_assets.competition.duels import (
     MatchReport,
     has_output,
@@ -27,7 +28,6 @@ from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.patience import Patience
 from gen404_assets.live.playing import PlayUnderWay, played, sides
 from gen404_assets.live.work import Overtaken, Work, state_file
-from gen404_assets.replay.auditing import critical
 
 _UNUSABLE_SHARE = 0.01
 """More of a round's duels without a usable answer are told to the operator."""
@@ -205,7 +205,7 @@ def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
     given = verdicts(now.audits, now.source_audits)
     for hotkey, pair in now.timeline.audits_due(now.matrix.margins, given):
         if now.requests.of(hotkey) is None:
-            prompts = critical(now, pair, work.rules)
+            prompts = now.critical_prompts(pair, work.rules)
             asked.append(AuditRequest(hotkey=hotkey, critical_prompts=prompts or []))
     if len(asked) == len(now.requests):
         return {}

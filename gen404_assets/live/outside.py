@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import home, open_repository
+from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.waiting import Waiting
+from gen404_assets.settings import RepositorySettings, home
+from resources.settings import read_settings
 
 if TYPE_CHECKING:
     from gen404_assets.live.pictures import PromptPictures
@@ -47,12 +49,12 @@ class Outside:
 
     @cached_property
     def rules(self) -> Rules:
-        return Rules.from_environment(self.environment)
+        return read_settings(Rules, self.environment)
 
     @cached_property
     def repository(self) -> "Repository":
-        branch = self.environment.get("GITHUB_BRANCH", "main")
-        return open_repository(self.environment.get("COMPETITION_REPO", ""), branch)
+        settings = read_settings(RepositorySettings, self.environment)
+        return open_repository(settings.competition_repo or "", settings.github_branch)
 
     @cached_property
     def waiting(self) -> Waiting:
@@ -106,7 +108,7 @@ class Outside:
 
     @cached_property
     def providers(self) -> "Sequence[Provider]":
-        from resources.providers.provider import open_providers
+        from resources.providers.opening import open_providers
 
         return open_providers(self.environment)
 
@@ -150,7 +152,7 @@ class Outside:
         return regenerate(
             subject,
             means,
-            (self.rules, PodRules.from_environment(self.environment)),
+            (self.rules, read_settings(PodRules, self.environment)),
             progress,
             cancelled,
         )

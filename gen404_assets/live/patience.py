@@ -4,7 +4,7 @@ tries again.
 
 import time
 
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.live.work import Work
 

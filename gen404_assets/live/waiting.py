@@ -6,7 +6,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from gen404_assets.competition.due import Lane, Wait
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.due import Wait
 
 
 class Waiting:

@@ -3,8 +3,9 @@ where it was.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from pydantic import Field
 
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.files import MalformedFile
@@ -17,13 +18,14 @@ from gen404_assets.competition.round import (
     read_file,
     round_path,
 )
-from gen404_assets.competition.settings import BLOCK_SECONDS, Rules, read_settings
+from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.state import Stage, State, advance
 from gen404_assets.competition_repository import history_of
 from gen404_assets.live.outside import Outside
 from gen404_assets.replay.history import History
 from resources.chain import Block
 from resources.repository import Snapshot
+from resources.settings import Count, Seconds, Settings, read_settings
 
 Derive = Callable[[Round], Mapping[str, bytes | None]]
 
@@ -32,26 +34,33 @@ class Overtaken(Exception):
     """The round went on, or was paused, without this work; what is due now is asked anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How hard the outside is worked; seconds. Each is read from the environment variable of its
-    name in capitals.
-    """
+class Pace(Settings):
+    """How hard the outside is worked."""
 
-    max_concurrent_downloads: int = 10
-    download_jitter_seconds: float = 300.0
-    download_tries: int = 2
-    cdn_patience_seconds: float = 1800.0
-    prompt_patience_seconds: float = 180.0
-    publish_interval_seconds: float = 60.0
-    build_poll_seconds: float = 30.0
-    max_concurrent_duels: int = 8
-    judge_patience_seconds: float = 6 * 3600.0
-    max_concurrent_miners: int = 4
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Pace":
-        return cls(**read_settings(cls, environment))
+    max_concurrent_downloads: Count = Field(10, description="files fetched from CDNs at a time")
+    download_jitter_seconds: float = Field(
+        300.0, ge=0, description="seconds, at most, by which a file's download is put off at random"
+    )
+    download_tries: Count = Field(2, description="tries of a file that a CDN does not have")
+    cdn_patience_seconds: Seconds = Field(
+        1800.0, description="seconds that a CDN may cost in waits and failed downloads"
+    )
+    prompt_patience_seconds: Seconds = Field(
+        180.0, description="seconds for which an opening round tries to have each prompt's picture"
+    )
+    publish_interval_seconds: Seconds = Field(
+        60.0, description="seconds between two commits of what a regeneration has made so far"
+    )
+    build_poll_seconds: Seconds = Field(
+        30.0, description="seconds between two looks at GitHub's builds"
+    )
+    max_concurrent_duels: Count = Field(
+        8, description="duels judged at a time; a duel is two questions"
+    )
+    judge_patience_seconds: Seconds = Field(
+        6 * 3600.0, description="seconds without an answer after which a judging run gives up"
+    )
+    max_concurrent_miners: Count = Field(4, description="images regenerated at a time")
 
 
 class RoundFiles(Files):
@@ -95,7 +104,7 @@ class Work:
     ) -> None:
         self.outside, self.number, self.say, self.alert = outside, number, say, alert or say
         self.rules = outside.rules
-        self.pace = Pace.from_environment(outside.environment)
+        self.pace = read_settings(Pace, outside.environment)
 
     def head(self) -> Round:
         """The round at the repository's head. Raises Overtaken if another one is under way."""

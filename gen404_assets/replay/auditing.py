@@ -17,15 +17,13 @@ from gen404_assets.competition.audits import (
     AuditRequests,
     GenerationAudit,
     GenerationAudits,
-    critical_prompts,
     judge_audit,
     reject_unmeasured,
 )
-from gen404_assets.competition.duels import MatchReport
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import Round, miner_path, round_path
+from gen404_assets.competition.round import miner_path, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.compare import LAYOUT, compare, keeping, text
 from gen404_assets.replay.history import History, Version
@@ -100,23 +98,12 @@ def _critical_now_or_then(
     request.
     """
     asked = history.last(round_path(number, "require_audit.json"))
-    wanted = critical(history.round(number), pair, rules)
+    wanted = history.round(number).critical_prompts(pair, rules)
     return (
-        critical(history.round(number, asked.index), pair, rules)
+        history.round(number, asked.index).critical_prompts(pair, rules)
         if wanted is None and asked
         else wanted
     )
-
-
-def critical(seen: Round, pair: Pair, rules: Rules) -> list[str] | None:
-    """The critical prompts that a match asks for; None where the match or the seed isn't there."""
-    margin, seed = seen.matrix.margins.get(pair), seen.seed
-    if margin is None or seed is None:
-        return None
-    report = seen.report(pair)
-    if report is None or (report.left, report.right) != pair:
-        report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
-    return critical_prompts(report, seed.seed, seen.config.win_margin, rules)
 
 
 def _called(history: History, number: int) -> tuple[dict[str, Pair], set[str]]:
@@ -161,7 +148,7 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
         known = [arrival.verdicts for arrival in given if arrival.index <= version.index][-1]
         pair = dict(seen.timeline.audits_due(matrix.margins, known)).get(request.hotkey)
         try:
-            wanted = critical(seen, pair, rules) if pair else None
+            wanted = seen.critical_prompts(pair, rules) if pair else None
         except MalformedFile:
             continue
         if pair is None or wanted is None:

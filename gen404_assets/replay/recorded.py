@@ -3,28 +3,29 @@
 from collections.abc import Mapping
 from hashlib import sha1
 
-from gen404_assets.competition.round import LEADERS, STATE, report_path, round_path
+from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.round import LEADERS, report_path, round_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.history import History, Version
 from gen404_assets.replay.judging import reports
-from gen404_assets.replay.rounds import ASSETS, evidence
+from gen404_assets.replay.rounds import evidence
 
 
-def recorded_files(history: History, number: int, asset: str) -> Mapping[str, Version]:
+def recorded_files(history: History, number: int, asset: Asset) -> Mapping[str, Version]:
     """Path -> version of an asset's files in a round; empty if it has none yet.
 
     `leader.json` and `state.json`, which all rounds share, are those that the round left behind.
     """
-    if asset in {"leader", "state", "defending_leader"}:
+    if asset.entry.shared:
         version = _shared(history, number, asset)
-        return {} if version is None else {STATE if asset == "state" else LEADERS: version}
-    if asset == "duels":
+        return {} if version is None else {asset.entry.file: version}
+    if asset is Asset.DUELS:
         paths = [report_path(number, pair) for pair in reports(history, number)]
-    elif asset in {"renders", "regenerated"}:
+    elif asset.entry.per_miner:
         paths = evidence(history, number, asset)
     else:
-        paths = [round_path(number, ASSETS[asset])]
+        paths = [round_path(number, asset.entry.file)]
     found = {path: history.last(path) for path in paths}
     return {
         path: version
@@ -33,11 +34,11 @@ def recorded_files(history: History, number: int, asset: str) -> Mapping[str, Ve
     }
 
 
-def _shared(history: History, number: int, asset: str) -> Version | None:
+def _shared(history: History, number: int, asset: Asset) -> Version | None:
     changes = stage_changes(history, number)
-    if asset == "state":
+    if asset is Asset.STATE:
         return changes[-1][0] if changes else None
-    if asset == "defending_leader":
+    if asset is Asset.DEFENDING_LEADER:
         began = next(
             (version for version, _, after in changes if after.current_round == number), None
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from gen404_assets.competition.audits import SourceAudits
+from gen404_assets.competition.catalogue import REPLAYED, Asset
 from gen404_assets.competition.files import MalformedFile, StateFile
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.round import (
@@ -44,33 +45,14 @@ from gen404_assets.replay.result import (
 
 Derive = Callable[[Rules], FileReplay | None]
 
-ASSETS: Mapping[str, str] = {
-    "schedule": "schedule.json",
-    "submissions": "submissions.json",
-    "seed": "seed.json",
-    "prompts": "prompts.txt",
-    "builds": "builds.json",
-    "baseline": "leader/generated.json",
-    "renders": "{hotkey}/submitted.json",
-    "duels": "{hotkey}/duels_*.json",
-    "matches_matrix": "matches_matrix.csv",
-    "audit_requests": "require_audit.json",
-    "regenerated": "{hotkey}/generated.json",
-    "audits": "generation_audits.json",
-    "source_audits": "source_audit.json",
-    "winner": "winner.json",
-    "leader": "leader.json",
-    "state": "state.json",
-}
-"""What a replay looks at, in the order of the competition, and the file of each."""
-
-_RULE_OF = {"duels": "overtime", "leader": "weights", "prompts": "prompts"}
-_EVIDENCE = {
-    "baseline": "what the leader's image made on rented GPUs is evidence",
-    "renders": "what was downloaded from the miners is evidence",
-    "regenerated": "what the image made on rented GPUs is evidence",
-    "source_audits": "it is a person's verdict",
-}
+_READ_AT_EVERY_VERSION = (
+    Asset.SCHEDULE,
+    Asset.SUBMISSIONS,
+    Asset.MATCHES_MATRIX,
+    Asset.AUDIT_REQUESTS,
+    Asset.AUDITS,
+    Asset.SOURCE_AUDITS,
+)
 
 
 def replay_round(
@@ -78,7 +60,7 @@ def replay_round(
     number: int,
     rules: Rules,
     *,
-    assets: Sequence[str] = tuple(ASSETS),
+    assets: Sequence[Asset] = REPLAYED,
     chosen: Mapping[str, str] | None = None,
 ) -> RoundReplay:
     """Derive the files of `assets` of a round again. `chosen`: rule -> version name; others are
@@ -88,13 +70,13 @@ def replay_round(
     prefetch(history, number, assets)
     for asset in assets:
         files = _derivations(history, number, asset)
-        rule = _RULE_OF.get(asset)
+        rule = asset.entry.rule
         if rule is None:
             found.files += _run(asset, files, rules)
         else:
             found.files += _fit(asset, files, rules, (rule, (chosen or {}).get(rule)), found)
         found.files += _deleted(history, number, asset, found)
-    if set(assets) == set(ASSETS):
+    if set(assets) == set(REPLAYED):
         known = {file.path for file in found.files}
         strange = [path for path in history.of_round(number) if path not in known]
         found.files += [
@@ -106,16 +88,11 @@ def replay_round(
     return found
 
 
-def _deleted(history: History, number: int, asset: str, found: RoundReplay) -> list[FileReplay]:
+def _deleted(history: History, number: int, asset: Asset, found: RoundReplay) -> list[FileReplay]:
     """The file of an asset that a past round had, and that is gone."""
-    path = round_path(number, ASSETS[asset])
+    path = round_path(number, asset.entry.file)
     last = history.last(path)
-    if (
-        asset in {"leader", "state"}
-        or last is None
-        or last.blob is not None
-        or not history.is_past(number)
-    ):
+    if asset.entry.shared or last is None or last.blob is not None or not history.is_past(number):
         return []
     if any(file.path == path for file in found.files):
         return []
@@ -126,17 +103,21 @@ def _deleted(history: History, number: int, asset: str, found: RoundReplay) -> l
     ]
 
 
-def prefetch(history: History, number: int, assets: Sequence[str]) -> None:
+def prefetch(history: History, number: int, assets: Sequence[Asset]) -> None:
     """Read at once what is about to be read of a round, in place of what was read of another."""
     if assets:
         history.prefetch(_needed(history, number, assets))
 
 
-def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Version | None]:
+def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[Version | None]:
     """What the derivations are about to read: the round's files, and what its matches were judged
     by at their time.
     """
-    heavy = {"duels": "duels_", "renders": "submitted.json", "regenerated": "generated.json"}
+    heavy = {
+        Asset.DUELS: "duels_",
+        Asset.RENDERS: "submitted.json",
+        Asset.REGENERATED: "generated.json",
+    }
     skipped = tuple(start for asset, start in heavy.items() if asset not in assets)
     for path in history.of_round(number):
         if not path.rsplit("/", 1)[1].startswith(skipped):
@@ -147,18 +128,11 @@ def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Ve
         round_path(number - 1, "schedule.json"),
     ):
         yield history.last(path)
-    for asset in (
-        "schedule",
-        "submissions",
-        "matches_matrix",
-        "audit_requests",
-        "audits",
-        "source_audits",
-    ):
-        yield from history.versions(round_path(number, ASSETS[asset]))
+    for asset in _READ_AT_EVERY_VERSION:
+        yield from history.versions(round_path(number, asset.entry.file))
     for path in (STATE, CONFIG, LEADERS, round_path(number + 1, "schedule.json")):
         yield from history.versions(path)
-    pairs = reports(history, number) if "duels" in assets or "matches_matrix" in assets else []
+    pairs = reports(history, number) if {Asset.DUELS, Asset.MATCHES_MATRIX} & set(assets) else []
     for pair in pairs:
         report = history.last(report_path(number, pair))
         yield report
@@ -166,29 +140,29 @@ def _needed(history: History, number: int, assets: Sequence[str]) -> Iterator[Ve
             yield history.last(outputs_path(number, hotkey), report.index if report else None)
 
 
-def _derivations(history: History, number: int, asset: str) -> list[tuple[str, Derive]]:
+def _derivations(history: History, number: int, asset: Asset) -> list[tuple[str, Derive]]:
     """(path, how to derive it) for each file of an asset."""
-    path = {"leader": LEADERS, "state": STATE}.get(asset, round_path(number, ASSETS[asset]))
-    fixed: Mapping[str, Callable[[History, int], FileReplay | None]] = {
-        "schedule": replay_schedule,
-        "submissions": replay_submissions,
-        "seed": replay_seed,
-        "matches_matrix": replay_matrix,
-        "winner": replay_winner,
-        "state": replay_state,
+    path = asset.entry.file if asset.entry.shared else round_path(number, asset.entry.file)
+    fixed: Mapping[Asset, Callable[[History, int], FileReplay | None]] = {
+        Asset.SCHEDULE: replay_schedule,
+        Asset.SUBMISSIONS: replay_submissions,
+        Asset.SEED: replay_seed,
+        Asset.MATCHES_MATRIX: replay_matrix,
+        Asset.WINNER: replay_winner,
+        Asset.STATE: replay_state,
     }
-    ruled: Mapping[str, Callable[[History, int, Rules], FileReplay | None]] = {
-        "prompts": replay_prompts,
-        "builds": replay_builds,
-        "audit_requests": replay_requests,
-        "audits": replay_audits,
-        "leader": replay_leader,
+    ruled: Mapping[Asset, Callable[[History, int, Rules], FileReplay | None]] = {
+        Asset.PROMPTS: replay_prompts,
+        Asset.BUILDS: replay_builds,
+        Asset.AUDIT_REQUESTS: replay_requests,
+        Asset.AUDITS: replay_audits,
+        Asset.LEADER: replay_leader,
     }
     if asset in fixed:
         return [(path, lambda _: fixed[asset](history, number))]
     if asset in ruled:
         return [(path, lambda rules: ruled[asset](history, number, rules))]
-    if asset == "duels":
+    if asset is Asset.DUELS:
         return [
             (report_path(number, pair), partial(replay_report, history, number, pair))
             for pair in reports(history, number)
@@ -199,15 +173,12 @@ def _derivations(history: History, number: int, asset: str) -> list[tuple[str, D
     ]
 
 
-def evidence(history: History, number: int, asset: str) -> list[str]:
+def evidence(history: History, number: int, asset: Asset) -> list[str]:
     """The files of an asset that nothing else implies."""
-    baseline = round_path(number, ASSETS["baseline"])
-    names = {
-        "renders": ("submitted.json",),
-        "regenerated": ("generated.json", "pod_stats.json"),
-    }.get(asset)
-    if names is None:
-        path = round_path(number, ASSETS[asset])
+    baseline = round_path(number, Asset.BASELINE.entry.file)
+    names = asset.entry.per_miner
+    if not names:
+        path = round_path(number, asset.entry.file)
         return [path] if path in history.paths else []
     return [
         path
@@ -216,20 +187,20 @@ def evidence(history: History, number: int, asset: str) -> list[str]:
     ]
 
 
-def _evidence(history: History, asset: str, path: str, _: Rules) -> FileReplay:
+def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay:
     kinds: dict[str, type[StateFile]] = {
         "source_audit.json": SourceAudits,
         "pod_stats.json": PodStatsFile,
     }
     kinds.get(path.rsplit("/", 1)[1], Outputs).parse(history.read(path) or b"", path)
-    return underivable(asset, path, _EVIDENCE[asset])
+    return underivable(asset, path, str(asset.entry.evidence))
 
 
-def _run(asset: str, files: Sequence[tuple[str, Derive]], rules: Rules) -> list[FileReplay]:
+def _run(asset: Asset, files: Sequence[tuple[str, Derive]], rules: Rules) -> list[FileReplay]:
     return [found for path, derive in files if (found := _guard(asset, path, derive, rules))]
 
 
-def _guard(asset: str, path: str, derive: Derive, rules: Rules) -> FileReplay | None:
+def _guard(asset: Asset, path: str, derive: Derive, rules: Rules) -> FileReplay | None:
     try:
         return derive(rules)
     except MalformedFile as error:
@@ -239,7 +210,7 @@ def _guard(asset: str, path: str, derive: Derive, rules: Rules) -> FileReplay | 
 
 
 def _fit(
-    asset: str,
+    asset: Asset,
     files: Sequence[tuple[str, Derive]],
     rules: Rules,
     rule: tuple[str, str | None],

@@ -1,14 +1,9 @@
-"""GPU providers: what a pod is, what a provider does with one, and which providers the operator
-named.
-"""
+"""GPU providers: what a pod is, and what a provider does with one."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.settings import BadSetting
 
 PORT = 10006
 """Where a miner's container listens (`interfaces.md`)."""
@@ -55,45 +50,3 @@ class Provider(Protocol):
 
     def delete(self, pod_name: str) -> None:
         """Delete the pod of exactly this name; nothing happens where there is none."""
-
-
-def open_providers(environment: Mapping[str, str]) -> list[Provider]:
-    """The providers of `GPU_PROVIDERS`, in order of preference. Raises BadSetting for a setting
-    that can't be used.
-    """
-    names = [name.strip() for name in environment.get("GPU_PROVIDERS", "local").split(",")]
-    unknown = [name for name in names if name not in _OPEN]
-    if unknown or len(set(names)) < len(names):
-        raise BadSetting(
-            f"GPU_PROVIDERS must list some of {', '.join(_OPEN)}, each once, not {', '.join(names)!r}"
-        )
-    return [_OPEN[name](environment) for name in names]
-
-
-def _open_local(environment: Mapping[str, str]) -> Provider:
-    from resources.providers.local import LocalProvider  # noqa: PLC0415 -- it needs this module
-
-    if not environment.get("LOCAL_NETWORK"):
-        raise BadSetting(
-            "LOCAL_NETWORK must be the local network's folder where GPU_PROVIDERS lists local"
-        )
-    return LocalProvider(Path(environment["LOCAL_NETWORK"]))
-
-
-def _open_targon(environment: Mapping[str, str]) -> Provider:
-    from resources.providers.targon import open_targon  # noqa: PLC0415 -- likewise
-
-    return open_targon(environment)
-
-
-def _open_verda(environment: Mapping[str, str]) -> Provider:
-    from resources.providers.verda import open_verda  # noqa: PLC0415 -- likewise
-
-    return open_verda(environment)
-
-
-_OPEN: Mapping[str, Callable[[Mapping[str, str]], Provider]] = {
-    "targon": _open_targon,
-    "verda": _open_verda,
-    "local": _open_local,
-}

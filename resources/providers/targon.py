@@ -5,10 +5,11 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import Field
+
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.base_url import base_url
 from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod
-from resources.settings import BadSetting
+from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 if TYPE_CHECKING:
     from targon.client.client import Client  # type: ignore[import-untyped]
@@ -133,14 +134,14 @@ class Targon:
             raise InfrastructureFault(f"targon: {action}: {type(error).__name__}") from None
 
 
+class TargonSettings(Settings):
+    """The account at Targon; needed where GPU_PROVIDERS lists targon."""
+
+    targon_api_key: Secret = Field(description="key of the account at Targon")
+    targon_api_url: BaseUrl = Field("https://api.targon.com", description="URL of Targon's API")
+
+
 def open_targon(environment: Mapping[str, str]) -> Targon:
     """The account of `TARGON_API_KEY`, at `TARGON_API_URL`. Raises BadSetting."""
-    key = environment.get("TARGON_API_KEY", "").strip()
-    if not key:
-        raise BadSetting("TARGON_API_KEY must be set where GPU_PROVIDERS lists targon")
-    return Targon(
-        key,
-        base_url(
-            {"TARGON_API_URL": "https://api.targon.com"} | dict(environment), "TARGON_API_URL"
-        ),
-    )
+    settings = read_settings(TargonSettings, environment)
+    return Targon(settings.targon_api_key.get_secret_value(), settings.targon_api_url)

@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import Field
+
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.base_url import base_url
 from resources.deadlines import within
 from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod
-from resources.settings import BadSetting
+from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 if TYPE_CHECKING:
     from verda import VerdaClient  # type: ignore[import-untyped]
@@ -143,21 +144,28 @@ class Verda:
             raise InfrastructureFault(f"verda: {action}: {type(error).__name__}") from None
 
 
+class VerdaSettings(Settings):
+    """The project at Verda; needed where GPU_PROVIDERS lists verda."""
+
+    verda_client_id: Secret = Field(description="client id of the project at Verda")
+    verda_client_secret: Secret = Field(description="client secret of the project at Verda")
+    verda_generation_token: Secret = Field(description="token for the project's containers")
+    verda_api_url: BaseUrl = Field("https://api.verda.com/v1", description="URL of Verda's API")
+
+
 def open_verda(environment: Mapping[str, str]) -> Verda:
     """The project of `VERDA_CLIENT_ID`, `VERDA_CLIENT_SECRET` and `VERDA_GENERATION_TOKEN`, at
     `VERDA_API_URL`.
 
     Raises BadSetting.
     """
-    names = ("VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET", "VERDA_GENERATION_TOKEN")
-    found = [environment.get(name, "").strip() for name in names]
-    for name, value in zip(names, found, strict=True):
-        if not value:
-            raise BadSetting(f"{name} must be set where GPU_PROVIDERS lists verda")
-    api = base_url(
-        {"VERDA_API_URL": "https://api.verda.com/v1"} | dict(environment), "VERDA_API_URL"
+    settings = read_settings(VerdaSettings, environment)
+    return Verda(
+        settings.verda_client_id.get_secret_value(),
+        settings.verda_client_secret.get_secret_value(),
+        settings.verda_generation_token.get_secret_value(),
+        settings.verda_api_url,
     )
-    return Verda(found[0], found[1], found[2], api)
 
 
 def _api_exception() -> Any:

@@ -13,13 +13,14 @@ import dagster as dg
 import pytest
 
 from gen404_assets.assets.events import CHECK, NO_FILE
-from gen404_assets.assets.mirroring import MIRRORED
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.assets.round_asset import shown_path
 from gen404_assets.commands.up import import_history
-from gen404_assets.competition_repository import history_of, open_repository
+from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition_repository import open_repository
 from gen404_assets.definitions import defs
+from gen404_assets.replay.reading import history_of
 from sensors import mirror as mirror_module
 from sensors.mirror import mirror
 from simulators.histories import make_competition
@@ -111,14 +112,14 @@ def test_what_belongs_to_a_round_is_partitioned_by_it() -> None:
 def test_an_import_shows_every_round_with_the_blobs_of_its_files(
     instance: dg.DagsterInstance, competition: Path
 ) -> None:
-    assert import_all(instance, competition) > 2 * len(MIRRORED)
+    assert import_all(instance, competition) > 2 * len(Asset)
     assert set(instance.get_dynamic_partitions(str(ROUNDS.name))) == {"0", "1", "2"}
     for asset in ("submissions", "seed", "prompts", "builds", "matches_matrix", "winner"):
         tags = instance.event_log_storage.get_latest_tags_by_partition(
             dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
         )
         for number in ("0", "1"):
-            path = shown_path(asset).format(n=number)
+            path = shown_path(Asset(asset)).format(n=number)
             assert tags[number]["dagster/data_version"] == git(
                 competition, "rev-parse", f"main:{path}"
             ), path
@@ -214,12 +215,18 @@ def test_the_views_show_who_met_whom_and_how_it_went(
     ]
 
 
-def test_a_round_under_way_materialises_what_it_has(
+def test_a_round_under_way_materialises_what_it_has_and_says_what_is_not_there_yet(
     instance: dg.DagsterInstance, competition: Path
 ) -> None:
     import_all(instance, competition)
     done = replay(instance, 2)
-    assert done.success
+    assert not done.success
+    failed = done.failure_data_for_node("submissions_seed_prompts")
+    assert failed is not None
+    assert failed.user_failure_data is not None
+    assert failed.user_failure_data.description == (
+        "submissions, seed, prompts of round 2: not there yet (round 2 is open)"
+    )
     assert {event.asset_key for event in done.get_asset_materialization_events()} == {
         dg.AssetKey("schedule")
     }
@@ -275,7 +282,7 @@ def test_g17_a_malformed_file_is_shown_with_its_line_and_hides_nothing_else(
     commit_by_hand(
         competition, "rounds/0/builds.json", '{\n  "5abc": {\n    "repo": 7\n  }\n}', "oops"
     )
-    assert import_all(instance, competition) > 2 * len(MIRRORED)
+    assert import_all(instance, competition) > 2 * len(Asset)
     done = replay(instance, 0)
     found = {
         check.asset_key.to_user_string(): check for check in done.get_asset_check_evaluations()

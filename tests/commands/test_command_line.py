@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from simulators.histories import make_competition
 
@@ -154,3 +156,28 @@ def test_a_replay_loads_neither_dagster_nor_anything_heavy(
         "asyncio",
     }
     assert not heavy & set(done.stderr.split())
+
+
+def test_every_command_explains_itself(tmp_path: Path) -> None:
+    from gen404_assets.commands.cli import gen404 as group  # noqa: PLC0415
+
+    assert "Commands" not in gen404(tmp_path, "--help").stdout  # they stand under headings
+    for name in group.commands:
+        done = CliRunner().invoke(group, [name, "--help"], prog_name="gen404")
+        assert (done.exit_code, done.output.split()[:3]) == (0, ["Usage:", "gen404", name])
+        assert group.commands[name].help
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    assert gen404(tmp_path, "--version").stdout.split()[-1] == version("gen404")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete_the_commands(tmp_path: Path, shell: str) -> None:
+    assert "_GEN404_COMPLETE" in gen404(tmp_path, "completion", shell).stdout
+
+
+def test_a_command_that_does_not_exist_is_said_not_to(tmp_path: Path) -> None:
+    done = gen404(tmp_path, "reply")
+    assert done.returncode == 2
+    assert "No such command 'reply'" in done.stderr

@@ -14,7 +14,6 @@ import pytest
 from gen404_assets.commands.cli import main
 from gen404_assets.commands.up import check
 from gen404_assets.competition.commits import by_person
-from gen404_assets.competition.settings import BadSetting as RuleSetting
 from gen404_assets.competition.submissions import Submissions
 from resources.local_network.chain import LocalChain, advance, create_local_chain
 from resources.settings import BadSetting
@@ -238,7 +237,7 @@ def test_a_bad_setting_ends_with_a_sentence_that_names_it_before_anything_starts
         "GITHUB_REPO": "owner/competition",
     }
     check(good)
-    with pytest.raises((BadSetting, RuleSetting), match=name):
+    with pytest.raises(BadSetting, match=name):
         check(good | {name: value})
 
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen404_assets.competition.builds import Build, Builds, BuildStatus
-from gen404_assets.competition.leader import Leader, Transition, continue_leader
+from gen404_assets.competition.leader import Leader, Transition
+from gen404_assets.competition.succession import continue_leader
 from gen404_assets.competition.winner import Winner, crown
 from simulators.examples import COMMIT, MINER, MINERS, RULES, config
 

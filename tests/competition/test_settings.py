@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen404_assets.competition.settings import BadSetting, Rules
+from gen404_assets.competition.settings import Rules
+from resources.settings import BadSetting, read_settings
 
 DEFAULTS: dict[str, object] = {
     "MAX_GENERATION_TIME": 180,
@@ -24,36 +25,36 @@ DEFAULTS: dict[str, object] = {
 
 
 def test_the_defaults_are_the_specifications() -> None:
-    rules = Rules.from_environment({"PATH": "/bin", "HOME": "/"})
+    rules = read_settings(Rules, {"PATH": "/bin", "HOME": "/"})
     assert {name: getattr(rules, name.lower()) for name in DEFAULTS} == DEFAULTS
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_each_setting_is_read_under_its_name(name: str) -> None:
     text = {"PAUSE_ON_STAGE_END": "true", "DOCKER_IMAGE_FORMAT": "r/{hotkey10}:{tag}"}.get(
-        name, "3"
+        name, "0"
     )
-    rules = Rules.from_environment({name: text})
-    changed = {"true": True, "3": 3}.get(text, text)
+    rules = read_settings(Rules, {name: text})
+    changed = {"true": True, "0": 0}.get(text, text)
     assert {key: getattr(rules, key.lower()) for key in DEFAULTS} == DEFAULTS | {name: changed}
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("true", True), ("TRUE", True), ("1", True), ("false", False), ("0", False)]
+    ("text", "value"), [("true", True), ("TRUE", True), ("false", False), ("", False), (" ", False)]
 )
 def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
-    assert Rules.from_environment({"PAUSE_ON_STAGE_END": text}).pause_on_stage_end is value
+    assert read_settings(Rules, {"PAUSE_ON_STAGE_END": text}).pause_on_stage_end is value
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *(("MAX_GENERATION_TIME", text) for text in ("", "fast", "-1", "nan", "inf", "1e999")),
+        *(("MAX_GENERATION_TIME", text) for text in ("fast", "-1", "nan", "inf", "1e999")),
         *(("MAX_MISMATCHED_PROMPTS", text) for text in ("6.5", "-1", "six", "9" * 5000)),
-        *(("PAUSE_ON_STAGE_END", text) for text in ("", "yes", "2")),
+        *(("PAUSE_ON_STAGE_END", text) for text in ("yes", "1", "0", "2")),
         *(
             ("DOCKER_IMAGE_FORMAT", text)
-            for text in ("", "r/{hotkey10}", "r/{tag}", "{hotkey10}:{tag}:{x}", "{")
+            for text in ("r/{hotkey10}", "r/{tag}", "{hotkey10}:{tag}:{x}", "{")
         ),
         *(
             ("DOCKER_IMAGE_FORMAT", text)
@@ -67,7 +68,7 @@ def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
 )
 def test_a_setting_that_cant_be_used_is_named(name: str, text: str) -> None:
     with pytest.raises(BadSetting) as caught:
-        Rules.from_environment({name: text})
+        read_settings(Rules, {name: text})
     assert name in str(caught.value)
 
 
@@ -81,9 +82,17 @@ def test_a_setting_that_cant_be_used_is_named(name: str, text: str) -> None:
 )
 def test_any_image_format_is_used_or_refused(text: str) -> None:
     try:
-        rules = Rules.from_environment({"DOCKER_IMAGE_FORMAT": text})
+        rules = read_settings(Rules, {"DOCKER_IMAGE_FORMAT": text})
     except BadSetting:
         return
     image = rules.docker_image_format.format(hotkey10="HOTKEY", tag="TAG")
     assert "HOTKEY" in image
     assert "TAG" in image
+
+
+def test_an_empty_variable_is_unset() -> None:
+    assert read_settings(Rules, dict.fromkeys(DEFAULTS, " ")) == Rules()
+
+
+def test_what_only_a_version_of_a_rule_changes_is_no_setting() -> None:
+    assert read_settings(Rules, {"WEIGHT_DIGITS": "3", "UNIQUE_PROMPTS": "false"}) == Rules()

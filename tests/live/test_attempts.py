@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.assets.views import VIEWS
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
 from gen404_assets.competition.faults import InfrastructureFault
@@ -71,7 +72,7 @@ def duel_on(outside: SimulatedOutside, prompt: str) -> dict[str, Any]:
 
 
 def replayed(outside: SimulatedOutside) -> FileReplay:
-    found = replay_round(outside.repository.history(), 0, Rules(), assets=["duels"])
+    found = replay_round(outside.repository.history(), 0, Rules(), assets=[Asset.DUELS])
     return next(file for file in found.files if file.path == PATH)
 
 

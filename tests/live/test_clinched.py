@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.judgement import read_answer
 from gen404_assets.competition.margins import seed_again
@@ -60,7 +61,7 @@ def play(outside: SimulatedOutside, *, clinch: bool = False, at_once: int = 1) -
 
 
 def replayed(outside: SimulatedOutside) -> FileReplay:
-    found = replay_round(outside.repository.history(), 0, Rules(), assets=["duels"])
+    found = replay_round(outside.repository.history(), 0, Rules(), assets=[Asset.DUELS])
     return next(file for file in found.files if file.path == PATH)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gen404_assets.assets.views import VIEWS
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import picture_key
 from gen404_assets.competition.round import report_path
@@ -39,7 +40,7 @@ def duels(outside: SimulatedOutside) -> list[dict[str, Any]]:
 
 
 def replayed(outside: SimulatedOutside, rules: Rules | None = None) -> FileReplay:
-    found = replay_round(outside.repository.history(), 0, rules or Rules(), assets=["duels"])
+    found = replay_round(outside.repository.history(), 0, rules or Rules(), assets=[Asset.DUELS])
     return next(file for file in found.files if file.path == PATH)
 
 

@@ -12,7 +12,8 @@ import pytest
 from gen404_assets.assets.views import VIEWS
 from gen404_assets.commands.operating import audit_source
 from gen404_assets.competition.builds import BuildRun
-from gen404_assets.competition.due import Lane, due
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.due import due
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import picture_key, stem

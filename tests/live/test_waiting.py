@@ -8,7 +8,7 @@ import pytest
 
 from gen404_assets.commands.operating import pause
 from gen404_assets.commands.status import status, status_text
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.live import patience
@@ -109,7 +109,7 @@ def test_an_outage_that_outlasts_a_run_is_one_outage_and_shows_in_the_status(
             judge_matches(working(outside, [], alerts))
     assert len(alerts) == 1
     assert not now(outside).matrix.matches
-    told = status_text(*status(outside))  # type: ignore[arg-type]
+    told = status_text(status(outside))  # type: ignore[arg-type]
     assert f"waits for connection refused, since {outside.now():%Y-%m-%dT%H:%M:%S}" in told
     outside.judging.fault = ""
     judge_matches(working(outside, [], alerts))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from gen404_assets.commands.operating import audit_source
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
-from gen404_assets.competition.due import Due, Lane, due
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import stem

@@ -7,7 +7,6 @@ are.
 
 import json
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -406,5 +405,5 @@ def test_a_replay_ends_whatever_people_commit(tampered: Tampered, seed: int) -> 
             tampered.write(files)
     history = open_history(tampered.path)
     for number in range(5):
-        found = replay_round(history, number, replace(Rules(), overtime_tolerance_ratio=0.5))
+        found = replay_round(history, number, Rules(overtime_tolerance_ratio=0.5))
         assert all(file.finding in Finding for file in found.files)

@@ -4,16 +4,16 @@ commit that did it.
 Tampering is tried on round 0 of a made-up competition, and on round 2, in which nobody submitted.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gen404_assets.competition.catalogue import REPLAYED, Asset
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.result import Finding, RoundReplay
-from gen404_assets.replay.rounds import ASSETS, replay_round
+from gen404_assets.replay.rounds import replay_round
 from simulators.histories import REGISTRY, Competition, make_competition
 from tests.replay.tampering import (
     AUDITS,
@@ -31,7 +31,7 @@ from tests.replay.tampering import (
 )
 
 EVIDENCE = {"baseline", "renders", "regenerated", "source_audits"}
-PLAYED = set(ASSETS) - EVIDENCE - {"schedule"}
+PLAYED = set(REPLAYED) - EVIDENCE - {"schedule"}
 """The assets that a round in which matches were played derives."""
 
 
@@ -222,7 +222,7 @@ def test_a_leaders_weight_changed_is_found(tampered: Tampered) -> None:
 
 def test_a_stage_skipped_is_a_fault_of_the_platform_and_a_persons_right(tampered: Tampered) -> None:
     tampered.edit("state.json", lambda state: state.update(stage="downloading"))
-    state = replay_round(open_history(tampered.path), 3, Rules(), assets=["state"]).files[0]
+    state = replay_round(open_history(tampered.path), 3, Rules(), assets=[Asset.STATE]).files[0]
     assert state.finding is Finding.IDENTICAL
     assert f"a person set it from open to downloading in {tampered.commit}" in state.notes
     assert state.by_person == [tampered.commit]
@@ -286,7 +286,7 @@ def test_an_audit_request_whose_match_was_deleted_is_named_with_the_commits(
     "path",
     [
         *(
-            f"rounds/0/{ASSETS[asset]}"
+            f"rounds/0/{Asset(asset).entry.file}"
             for asset in sorted(PLAYED - {"prompts", "duels", "leader", "state"})
         ),
         *("rounds/0/schedule.json", "rounds/0/leader/generated.json", "rounds/0/source_audit.json"),
@@ -338,7 +338,7 @@ def test_a_round_played_with_more_overtime_forgiven_is_explained_by_that_rule(
 
 
 def test_weights_that_were_not_rounded_are_explained_by_that_rule(tmp_path: Path) -> None:
-    older = replace(Rules(), weight_digits=None)
+    older = Rules(weight_digits=None)
     history = open_history(
         Competition(rounds=2, miners=0, rules=older).make(tmp_path / "repository")
     )
@@ -352,10 +352,10 @@ def test_weights_that_were_not_rounded_are_explained_by_that_rule(tmp_path: Path
 
 
 def test_prompts_drawn_twice_are_explained_by_that_rule(tmp_path: Path) -> None:
-    older = replace(Rules(), unique_prompts=False)
+    older = Rules(unique_prompts=False)
     history = open_history(
         Competition(rounds=12, miners=0, rules=older).make(tmp_path / "repository")
     )
-    found = [replay_round(history, number, Rules(), assets=["prompts"]) for number in range(12)]
+    found = [replay_round(history, number, Rules(), assets=[Asset.PROMPTS]) for number in range(12)]
     assert all(each.clean for each in found)
     assert {fits(each)["prompts"] for each in found} == {"unique", "as drawn"}

@@ -16,7 +16,7 @@ from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.up import end_left_over
-from gen404_assets.competition.due import Lane
+from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.definitions import defs
 from resources.chain import open_chain

@@ -28,7 +28,7 @@ from gpu.splats.ply import Splats, read_splats
 from gpu.views import AZIMUTHS, SIDE, eye
 from gpu.workers.warmup import ply
 from simulators.files_3d import gaussians as some_gaussians
-from tests.gpu.rendering import gsplat_stand_in
+from simulators import gsplat as gsplat_stand_in
 
 INSTALLED = all(map(importlib.util.find_spec, ("gsplat", "torch")))
 with_gsplat = pytest.mark.skipif(not INSTALLED, reason="gsplat and torch aren't installed")

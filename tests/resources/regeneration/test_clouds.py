@@ -13,7 +13,8 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.live.fleet import Fleet, reap
 from resources.providers import targon, verda
-from resources.providers.provider import NoCapacity, Provider, open_providers
+from resources.providers.opening import open_providers
+from resources.providers.provider import NoCapacity, Provider
 from resources.settings import BadSetting
 from simulators.clouds import Cloud, TargonCloud, VerdaCloud
 from simulators.regeneration_world import IMAGE, World, subject

@@ -7,7 +7,8 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.providers.local import LocalProvider
-from resources.providers.provider import Pod, open_providers
+from resources.providers.opening import open_providers
+from resources.providers.provider import Pod
 from resources.settings import BadSetting
 from simulators.regeneration_world import IMAGE, World, until
 

@@ -5,7 +5,7 @@ import pytest
 from gen404_assets.competition.outputs import Output
 from gen404_assets.competition.pods import PodAtWork, PodRules
 from gen404_assets.competition.regeneration import Prompts, Regeneration
-from gen404_assets.competition.settings import BadSetting
+from resources.settings import BadSetting, read_settings
 from simulators.examples import RULES
 from simulators.regeneration_plans import FAILED, PODS, handed, made, plan
 
@@ -175,10 +175,10 @@ def test_a_pod_that_warms_up_is_ended_before_one_that_is_healthy() -> None:
 
 @pytest.mark.parametrize("name", ["INITIAL_POD_COUNT", "PODS_PER_MINER", "MAX_POD_ATTEMPTS"])
 def test_g12_counts_of_pods_are_settings_of_at_least_one(name: str) -> None:
-    assert getattr(PodRules.from_environment({name: "3"}), name.lower()) == 3
-    assert getattr(PodRules.from_environment({name: "1"}), name.lower()) == 1
+    assert getattr(read_settings(PodRules, {name: "3"}), name.lower()) == 3
+    assert getattr(read_settings(PodRules, {name: "1"}), name.lower()) == 1
     with pytest.raises(BadSetting, match=f"{name} must be at least 1"):
-        PodRules.from_environment({name: "0"})
+        read_settings(PodRules, {name: "0"})
 
 
 def test_no_free_gpu_is_waited_for_a_day_and_a_pod_for_an_hour() -> None:

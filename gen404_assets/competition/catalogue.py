@@ -1,0 +1,120 @@
+"""The assets of a round, each with its file, its stage, who makes it, and how a replay takes it.
+
+Every other table of assets is made from this one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gen404_assets.competition.state import Stage
+
+
+class Lane(StrEnum):
+    """Work of one lane is done by one run at a time; different lanes run beside each other."""
+
+    COLLECTION = "collection"
+    BUILDS = "builds"
+    BASELINE = "baseline"
+    AUDITS = "audits"
+    JUDGING = "judging"
+    FINALIZING = "finalizing"
+
+
+class Asset(StrEnum):
+    """The assets of a round, in the order of the competition."""
+
+    DEFENDING_LEADER = "defending_leader"
+    SCHEDULE = "schedule"
+    SUBMISSIONS = "submissions"
+    SEED = "seed"
+    PROMPTS = "prompts"
+    BUILDS = "builds"
+    BASELINE = "baseline"
+    RENDERS = "renders"
+    DUELS = "duels"
+    MATCHES_MATRIX = "matches_matrix"
+    AUDIT_REQUESTS = "audit_requests"
+    REGENERATED = "regenerated"
+    AUDITS = "audits"
+    SOURCE_AUDITS = "source_audits"
+    WINNER = "winner"
+    LEADER = "leader"
+    STATE = "state"
+
+    @property
+    def entry(self) -> "Entry":
+        """What the catalogue says of it."""
+        return CATALOGUE[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One asset. `file` is below `rounds/{n}/`, or at the root where all rounds share it (`shared`).
+
+    `stage`: the stage whose work it is, and its group in the UI. `lane`: the lane whose runs make
+    it; None where it comes with other files, or from a person. `per_miner`: the names of its files
+    where it has one for each miner. `evidence`: why a replay takes it as recorded; None where it is
+    derived. `rule`: the rule whose versions a replay tries on it.
+    """
+
+    file: str
+    stage: Stage
+    lane: Lane | None = None
+    shared: bool = False
+    per_miner: tuple[str, ...] = ()
+    evidence: str | None = None
+    rule: str | None = None
+
+
+CATALOGUE: Mapping[Asset, Entry] = {
+    Asset.DEFENDING_LEADER: Entry("leader.json", Stage.MINER_GENERATION, shared=True),
+    Asset.SCHEDULE: Entry("schedule.json", Stage.OPEN),
+    Asset.SUBMISSIONS: Entry("submissions.json", Stage.OPEN, Lane.COLLECTION),
+    Asset.SEED: Entry("seed.json", Stage.OPEN, Lane.COLLECTION),
+    Asset.PROMPTS: Entry("prompts.txt", Stage.OPEN, Lane.COLLECTION, rule="prompts"),
+    Asset.BUILDS: Entry("builds.json", Stage.MINER_GENERATION, Lane.BUILDS),
+    Asset.BASELINE: Entry(
+        "leader/generated.json",
+        Stage.MINER_GENERATION,
+        Lane.BASELINE,
+        evidence="what the leader's image made on rented GPUs is evidence",
+    ),
+    Asset.RENDERS: Entry(
+        "{hotkey}/submitted.json",
+        Stage.DOWNLOADING,
+        Lane.COLLECTION,
+        per_miner=("submitted.json",),
+        evidence="what was downloaded from the miners is evidence",
+    ),
+    Asset.DUELS: Entry("{hotkey}/duels_*.json", Stage.DUELS, Lane.JUDGING, rule="overtime"),
+    Asset.MATCHES_MATRIX: Entry("matches_matrix.csv", Stage.DUELS, Lane.JUDGING),
+    Asset.AUDIT_REQUESTS: Entry("require_audit.json", Stage.DUELS, Lane.JUDGING),
+    Asset.REGENERATED: Entry(
+        "{hotkey}/generated.json",
+        Stage.DUELS,
+        Lane.AUDITS,
+        per_miner=("generated.json", "pod_stats.json"),
+        evidence="what the image made on rented GPUs is evidence",
+    ),
+    Asset.AUDITS: Entry("generation_audits.json", Stage.DUELS, Lane.AUDITS),
+    Asset.SOURCE_AUDITS: Entry(
+        "source_audit.json", Stage.DUELS, evidence="it is a person's verdict"
+    ),
+    Asset.WINNER: Entry("winner.json", Stage.DUELS, Lane.JUDGING),
+    Asset.LEADER: Entry(
+        "leader.json", Stage.FINALIZING, Lane.FINALIZING, shared=True, rule="weights"
+    ),
+    Asset.STATE: Entry("state.json", Stage.FINALIZING, shared=True),
+}
+"""Asset -> its entry, each after those it depends on."""
+
+REPLAYED = tuple(asset for asset in Asset if asset is not Asset.DEFENDING_LEADER)
+"""What a replay looks at. `defending_leader` is the file that `leader` of an earlier round left."""
+
+
+def made_in(lane: Lane) -> tuple[Asset, ...]:
+    """The assets that a lane's runs materialise; `state` and the next round's `schedule` come with
+    them.
+    """
+    return tuple(asset for asset, entry in CATALOGUE.items() if entry.lane is lane)

@@ -1,0 +1,70 @@
+"""Which GPU providers the operator named, opened; each SDK is loaded only where it is used."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from resources.providers.provider import Provider
+from resources.settings import BadSetting, Settings, read_settings
+
+
+class ProviderSettings(Settings):
+    """Where images run."""
+
+    gpu_providers: str = Field(
+        "local", description="GPU providers in order of preference: some of targon, verda, local"
+    )
+    local_network: Path | None = Field(
+        None, description="the folder of the local network, for the provider local"
+    )
+
+    @field_validator("gpu_providers")
+    @classmethod
+    def _are_known(cls, text: str) -> str:
+        names = [name.strip() for name in text.split(",")]
+        if not set(names) <= set(_OPEN) or len(set(names)) < len(names):
+            raise ValueError(f"must list some of {', '.join(_OPEN)}, each once")
+        return text
+
+    @property
+    def names(self) -> list[str]:
+        return [name.strip() for name in self.gpu_providers.split(",")]
+
+
+def open_providers(environment: Mapping[str, str]) -> list[Provider]:
+    """The providers of `GPU_PROVIDERS`, in order of preference. Raises BadSetting for a setting
+    that can't be used.
+    """
+    names = read_settings(ProviderSettings, environment).names
+    return [_OPEN[name](environment) for name in names]
+
+
+def _open_local(environment: Mapping[str, str]) -> Provider:
+    from resources.providers.local import LocalProvider  # noqa: PLC0415
+
+    folder = read_settings(ProviderSettings, environment).local_network
+    if folder is None:
+        raise BadSetting(
+            "LOCAL_NETWORK must be the local network's folder where GPU_PROVIDERS lists local"
+        )
+    return LocalProvider(folder)
+
+
+def _open_targon(environment: Mapping[str, str]) -> Provider:
+    from resources.providers.targon import open_targon  # noqa: PLC0415
+
+    return open_targon(environment)
+
+
+def _open_verda(environment: Mapping[str, str]) -> Provider:
+    from resources.providers.verda import open_verda  # noqa: PLC0415
+
+    return open_verda(environment)
+
+
+_OPEN: Mapping[str, Callable[[Mapping[str, str]], Provider]] = {
+    "targon": _open_targon,
+    "verda": _open_verda,
+    "local": _open_local,
+}

@@ -1,0 +1,84 @@
+"""`gen404 settings` and the README: every setting is shown once, with default and meaning, and no
+secret's value is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gen404_assets.commands.settings import all_settings, settings_table, settings_text
+from resources.chain import ChainSettings
+from resources.object_store import StoreSettings
+from resources.settings import BadSetting, Settings, read_settings
+
+ROOT = Path(__file__).parents[2]
+STORE = {
+    "R2_ENDPOINT": "https://s3.example.org/",
+    "R2_ACCESS_KEY_ID": "key-id",
+    "R2_SECRET_ACCESS_KEY": "hunter2",
+    "CDN_URL": "https://cdn.example.org",
+}
+
+
+def test_the_readme_holds_the_table_of_all_settings() -> None:
+    assert settings_table() in (ROOT / "README.md").read_text()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    settings = list(all_settings({}))
+    assert len(settings) >= 70
+    assert len({setting.name for setting in settings}) == len(settings)
+    assert [setting.name for setting in settings if len(setting.meaning) < 10] == []
+
+
+def test_every_variable_that_the_code_reads_is_a_setting() -> None:
+    known = {setting.name for setting in all_settings({})}
+    pattern = re.compile(r"""environ(?:ment)?(?:\.get\(|\[)\s*["']([A-Z][A-Z0-9_]+)["']""")
+    foreign = re.compile("GIT_|PYTHON|XDG_|PATH$|HOME$|DAGSTER_")
+    found = {
+        name
+        for package in ("gen404_assets", "resources", "sensors")
+        for path in (ROOT / package).rglob("*.py")
+        for name in pattern.findall(path.read_text())
+        if not foreign.match(name)
+    }
+    assert found <= known
+
+
+def test_g23_no_secret_is_shown() -> None:
+    text = settings_text(STORE)
+    assert "hunter2" not in text
+    assert "R2_SECRET_ACCESS_KEY = (set)" in text
+    assert "R2_ENDPOINT = https://s3.example.org/" in text
+
+
+def test_g23_a_secret_that_cannot_be_used_is_not_repeated() -> None:
+    with pytest.raises(BadSetting) as caught:
+        read_settings(StoreSettings, STORE | {"R2_SECRET_ACCESS_KEY": "hunter 2"})
+    assert "R2_SECRET_ACCESS_KEY must be plain characters" in str(caught.value)
+    assert "hunter" not in str(caught.value)
+    assert "hunter2" not in repr(read_settings(StoreSettings, STORE))
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "expected"),
+    [
+        (StoreSettings, {"R2_ENDPOINT": ""}, "R2_ENDPOINT must be set: URL of the S3 API"),
+        (StoreSettings, {"CDN_URL": "ftp://x"}, "CDN_URL must be an http(s) URL"),
+        (StoreSettings, {"CDN_URL": "https://user:pass@x"}, "without credentials"),
+        (StoreSettings, {"R2_BUCKET": "A"}, "R2_BUCKET must be 3 to 63 small letters"),
+        (ChainSettings, {"NETUID": "70000"}, "NETUID must be at most 65535, not '70000'"),
+        (ChainSettings, {"NETUID": "1.5"}, "NETUID must be a whole number, not '1.5'"),
+    ],
+)
+def test_a_bad_setting_is_named_with_what_is_expected(
+    model: type[Settings], change: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(BadSetting) as caught:
+        read_settings(model, STORE | change)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_an_empty_variable_takes_the_default(blank: str) -> None:
+    assert read_settings(ChainSettings, {"NETUID": blank, "SUBTENSOR_NETWORK": blank}).netuid == 17
