@@ -32,20 +32,19 @@ from gen404_assets.competition.duels import (
     match_score,
     report_of,
 )
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.margins import clinched_score
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Round, outputs_path, round_path
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import open_repository
+from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.playing import PlayUnderWay
 from gen404_assets.live.work import Work, see
-from gen404_assets.replay.history import History
 from gen404_assets.replay.judging import reports
-from gen404_assets.replay.reading import history_of
 from resources.judge import Reply, ServedJudge
 from simulators.histories import make_competition
 from simulators.judge_server import MODEL, judge_server, says, verdict

@@ -4,10 +4,12 @@ of its own.
 
 import hashlib
 import os
+from functools import lru_cache
 from pathlib import Path
 
+from gen404_assets.competition.history import History
 from gen404_assets.settings import RepositorySettings, home
-from resources.repository import Repository
+from resources.repository import Repository, Snapshot
 from resources.settings import read_settings
 
 
@@ -19,6 +21,17 @@ def open_repository(url: str, branch: str) -> Repository:
     secret = read_settings(RepositorySettings, os.environ).github_token
     token = secret.get_secret_value() if secret else None
     return Repository(address, branch, mirror=home() / "mirrors" / name, token=token)
+
+
+@lru_cache(maxsize=2)
+def history_at(repository: Repository, commit: str) -> History:
+    """The history up to a commit that the mirror has."""
+    return history_of(repository.snapshot(commit))
+
+
+def history_of(snapshot: Snapshot) -> History:
+    """The history up to a snapshot's commit."""
+    return History(snapshot.commits, snapshot.history, snapshot.read_blobs)
 
 
 def create_repository(path: Path) -> None:

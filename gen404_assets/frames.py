@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.round import Round, rounds_in
-from gen404_assets.replay.history import History
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import dagster as dg
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.replay.reading import history_at
+from gen404_assets.competition_repository import history_at
 from gen404_assets.settings import platform_settings
 
 EVENTS_A_TICK = 30

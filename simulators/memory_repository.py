@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gen404_assets.replay.history import History
+from gen404_assets.competition.history import History
 from resources.git_history import NO_COMMIT, Change, Commit
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)

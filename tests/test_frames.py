@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 
 from gen404_assets.commands.cli import main
-from gen404_assets.competition_repository import open_repository
+from gen404_assets.competition.history import History
+from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.frames import COLUMNS, Frames, frames_of
-from gen404_assets.replay.history import History
-from gen404_assets.replay.reading import history_of
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import dagster as dg
 from gen404_assets.assets.views import VIEWS, stages, table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History, cite
 from gen404_assets.competition.round import LEADERS
 from gen404_assets.replay.finalizing import stage_changes
-from gen404_assets.replay.history import History, cite
 from gen404_assets.replay.recorded import data_version, recorded_files
 from gen404_assets.replay.result import FileReplay, Finding
 from gen404_assets.replay.rounds import people

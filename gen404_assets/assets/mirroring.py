@@ -12,8 +12,8 @@ from gen404_assets.assets import refusals
 from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, recorded_version
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.history import History, cite
 from gen404_assets.competition.round import rounds_in
-from gen404_assets.replay.history import History, cite
 from gen404_assets.replay.rounds import prefetch
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def missing_events(
         prefetch(history, number, changed)
         for asset in changed:
             metadata = recorded_metadata(history, number, asset)
-            if asset == refusals.ASSET:
+            if asset is Asset.SUBMISSIONS:
                 metadata |= refusals.refusal_metadata(
                     history.round(number), instance, chain_of(history, number)
                 )

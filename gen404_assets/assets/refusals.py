@@ -59,7 +59,9 @@ def refusal_metadata(
 
 
 def _last(instance: dg.DagsterInstance, number: int) -> dict[str, Any]:
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(Asset.SUBMISSIONS.value), asset_partitions=[str(number)])
+    wanted = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey(Asset.SUBMISSIONS.value), asset_partitions=[str(number)]
+    )
     for record in instance.fetch_materializations(wanted, limit=1).records:
         if record.asset_materialization and COUNT in record.asset_materialization.metadata:
             metadata = record.asset_materialization.metadata

@@ -14,11 +14,10 @@ from typing import IO, TYPE_CHECKING
 import dagster as dg
 
 from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import open_repository
+from gen404_assets.competition_repository import history_at, open_repository
 from gen404_assets.live.outside import Outside
-from gen404_assets.replay.history import History
-from gen404_assets.replay.reading import history_at
 from gen404_assets.settings import home
 from resources.repository import Repository
 from resources.settings import read_settings

@@ -23,8 +23,8 @@ from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
+from gen404_assets.competition.history import History
 from gen404_assets.live.work import Overtaken, Work
-from gen404_assets.replay.history import History
 from gen404_assets.replay.rounds import replay_round
 
 Live = Callable[[Work], object]

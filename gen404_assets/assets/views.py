@@ -19,6 +19,7 @@ from gen404_assets.competition.duels import (
     without_usable_answer,
 )
 from gen404_assets.competition.evidence import Evidence, orders
+from gen404_assets.competition.history import Version
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import is_close
 from gen404_assets.competition.matches import Match
@@ -27,7 +28,6 @@ from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import State
 from gen404_assets.competition.timeline import Line
-from gen404_assets.replay.history import Version
 
 View = Callable[[Round], dict[str, Any]]
 Value = str | int | float | bool | None

@@ -244,8 +244,7 @@ def replay(
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
     from gen404_assets.commands.replay_text import replay_text
-    from gen404_assets.competition_repository import open_repository
-    from gen404_assets.replay.reading import history_of
+    from gen404_assets.competition_repository import history_of, open_repository
     from gen404_assets.replay.rounds import replay_round
 
     rules = read_settings(Rules, os.environ)
@@ -297,9 +296,8 @@ def export(
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
-    from gen404_assets.competition_repository import open_repository
+    from gen404_assets.competition_repository import history_of, open_repository
     from gen404_assets.frames import frames_of
-    from gen404_assets.replay.reading import history_of
 
     opened = open_repository(repository, branch)
     history = history_of(opened.snapshot(opened.refresh()))

@@ -18,13 +18,12 @@ import dagster as dg
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.commands.refused import Refused
+from gen404_assets.competition.history import History
 from gen404_assets.competition.pods import PodRules
-from gen404_assets.competition_repository import open_repository
+from gen404_assets.competition_repository import history_at, open_repository
 from gen404_assets.live.fleet import is_held, reap
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import Pace
-from gen404_assets.replay.history import History
-from gen404_assets.replay.reading import history_at
 from gen404_assets.settings import PlatformSettings, RepositorySettings, home
 from resources.local_network import process
 from resources.providers.opening import open_providers

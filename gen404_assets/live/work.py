@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import (
     CONFIG,
     LEADERS,
@@ -22,7 +23,6 @@ from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.state import Stage, State, advance
 from gen404_assets.competition_repository import history_of
 from gen404_assets.live.outside import Outside
-from gen404_assets.replay.history import History
 from resources.chain import Block
 from resources.repository import Snapshot
 from resources.settings import Count, Seconds, Settings, read_settings

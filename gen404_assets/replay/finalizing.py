@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import LEADERS, STATE, Round, round_path
 from gen404_assets.competition.settings import Rules
@@ -13,7 +14,6 @@ from gen404_assets.competition.state import Stage, State, transition_fault
 from gen404_assets.competition.succession import continue_leader
 from gen404_assets.competition.winner import Winner, crown
 from gen404_assets.replay.compare import compare, keeping, text
-from gen404_assets.replay.history import History, Version
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 

@@ -21,6 +21,7 @@ from gen404_assets.competition.duels import (
     without_usable_answer,
 )
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.outputs import Outputs
@@ -28,7 +29,6 @@ from gen404_assets.competition.round import Round, outputs_path, report_path, ro
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.timeline import Verdicts
 from gen404_assets.replay.compare import LAYOUT, compare, shorten
-from gen404_assets.replay.history import History, Version
 from gen404_assets.replay.plays import Derived, derive_report
 from gen404_assets.replay.result import Difference, FileReplay, compared
 

@@ -14,6 +14,7 @@ from gen404_assets.competition.builds import (
 )
 from gen404_assets.competition.commitments import Reading, read_submissions
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
 from gen404_assets.competition.round import POOL, Round, round_path
@@ -22,7 +23,6 @@ from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.replay.compare import LAYOUT, compare, compare_lines, keeping
-from gen404_assets.replay.history import History
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
 

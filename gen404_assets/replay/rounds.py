@@ -6,6 +6,7 @@ from functools import partial
 from gen404_assets.competition.audits import SourceAudits
 from gen404_assets.competition.catalogue import REPLAYED, Asset
 from gen404_assets.competition.files import MalformedFile, StateFile
+from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.round import (
     CONFIG,
@@ -24,7 +25,6 @@ from gen404_assets.replay.finalizing import (
     replay_winner,
     stage_changes,
 )
-from gen404_assets.replay.history import History, Version
 from gen404_assets.replay.judging import replay_matrix, replay_report, reports
 from gen404_assets.replay.opening import (
     replay_builds,

@@ -18,9 +18,8 @@ from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.assets.round_asset import shown_path
 from gen404_assets.commands.up import import_history
 from gen404_assets.competition.catalogue import Asset
-from gen404_assets.competition_repository import open_repository
+from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.definitions import defs
-from gen404_assets.replay.reading import history_of
 from sensors import mirror as mirror_module
 from sensors.mirror import mirror
 from simulators.histories import make_competition

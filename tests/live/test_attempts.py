@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from gen404_assets.competition.catalogue import Asset
 from gen404_assets.assets.views import VIEWS
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER

@@ -7,9 +7,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.settings import Rules
-from gen404_assets.replay.history import History
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
 from resources.repository import Repository

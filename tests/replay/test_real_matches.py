@@ -8,8 +8,8 @@ import pytest
 
 from bench.judge import recorded_reports, saved
 from gen404_assets.competition.duels import judged_duels
+from gen404_assets.competition.history import History
 from gen404_assets.competition.margins import is_close
-from gen404_assets.replay.history import History
 from tests.replay.tampering import open_history
 from tests.replay.test_real_rounds import BUNDLE
 

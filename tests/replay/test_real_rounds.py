@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import rounds_in
 from gen404_assets.competition.settings import Rules
-from gen404_assets.replay.history import History
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
 from gen404_assets.replay.rounds import replay_round
 from tests.replay.tampering import open_history

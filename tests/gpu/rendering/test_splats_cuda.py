@@ -27,8 +27,8 @@ from gpu.splats.kernels import KernelsMissing, compile_kernels, library
 from gpu.splats.ply import Splats, read_splats
 from gpu.views import AZIMUTHS, SIDE, eye
 from gpu.workers.warmup import ply
-from simulators.files_3d import gaussians as some_gaussians
 from simulators import gsplat as gsplat_stand_in
+from simulators.files_3d import gaussians as some_gaussians
 
 INSTALLED = all(map(importlib.util.find_spec, ("gsplat", "torch")))
 with_gsplat = pytest.mark.skipif(not INSTALLED, reason="gsplat and torch aren't installed")
