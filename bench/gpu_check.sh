@@ -31,8 +31,8 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 step "machine" 30 sh -c 'nvidia-smi -L; nvcc --version | tail -2; nproc'
 step "versions" 60 "$PYTHON" -c 'import importlib.metadata as m
 for name in ("torch", "gsplat", "transformers", "moderngl", "numba", "numpy", "pillow"): print(name, m.version(name))'
-step "warm-up" 300 "$PYTHON" -m gpu.workers.warmup
-step "warm-up again" 60 "$PYTHON" -m gpu.workers.warmup
+step "warm-up" 300 "$PYTHON" -m gpu.command
+step "warm-up again" 60 "$PYTHON" -m gpu.command
 # without the tests' own conftest, which wants the whole platform's packages
 step "tests" 150 "$PYTHON" -m pytest -q -p no:cacheprovider --noconftest -p tests.gpu.rendering.conftest \
     tests/gpu/rendering/test_gpu.py tests/gpu/rendering/test_splats_cuda.py

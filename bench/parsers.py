@@ -80,7 +80,7 @@ def _commitments() -> Callable[[str, bytes], object]:
     from gen404_assets.competition.commitments import read_submissions
     from gen404_assets.competition.schedule import Schedule
     from gen404_assets.competition.submissions import Submissions
-    from resources.chain import revealed_text
+    from resources.chain.subtensor import revealed_text
     from simulators.examples import MINER
 
     schedule = Schedule(

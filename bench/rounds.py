@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from resources.local_network.chain import LocalChain
+from resources.chain.local import LocalChain
 from simulators.local_competition import LocalCompetition
 
 BLOCK_SECONDS = 0.01

@@ -1,4 +1,4 @@
-"""`gen404 render FILE -o OUT.png` and `gen404 warm-up`, for a person."""
+"""`gen404 render FILE -o OUT.png` and `gen404 warm-up` (here `python -m gpu.command`), for a person."""
 
 import importlib.util
 import os
@@ -72,3 +72,7 @@ def _compile(environment: Mapping[str, str]) -> Path | None:
 
     wanted = architectures(environment)
     return compile_kernels(environment, wanted) if wanted else None
+
+
+if __name__ == "__main__":
+    sys.exit(warm_up())

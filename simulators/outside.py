@@ -25,7 +25,7 @@ from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
 from gen404_assets.live.waiting import Waiting
-from resources.chain import Block
+from resources.chain.subtensor import Block
 from resources.judge import Answer, KeptAnswers, Question
 from resources.object_store import ObjectConflict
 from simulators.memory_repository import MemoryRepository

@@ -17,7 +17,7 @@ from gen404_assets.competition.round import rounds_in
 from gen404_assets.replay.rounds import prefetch
 
 if TYPE_CHECKING:
-    from resources.chain import Chain
+    from resources.chain.subtensor import Chain
 
 
 def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:

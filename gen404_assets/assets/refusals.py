@@ -14,7 +14,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 
 if TYPE_CHECKING:
-    from resources.chain import Chain
+    from resources.chain.subtensor import Chain
 
 COUNT = "refused"
 REASONS = "refused commitments"

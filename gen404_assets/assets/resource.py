@@ -23,7 +23,7 @@ from resources.repository import Repository
 from resources.settings import read_settings
 
 if TYPE_CHECKING:
-    from resources.chain import Chain
+    from resources.chain.subtensor import Chain
 
 
 class CompetitionResource(dg.ConfigurableResource[None]):

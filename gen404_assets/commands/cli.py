@@ -121,7 +121,7 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
     """
     from gen404_assets.commands.operating import begin
     from gen404_assets.competition_repository import create_repository, open_repository
-    from resources.chain import open_chain
+    from resources.chain.opening import open_chain
 
     contents = {CONFIG: config.read_bytes(), POOL: prompts.read_bytes()}
     contents[LEADERS] = leader.read_bytes()

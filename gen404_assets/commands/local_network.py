@@ -21,10 +21,10 @@ from gen404_assets.commands.operating import begin
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.settings import home
-from resources.chain import open_chain
+from resources.chain.local import create_local_chain, keep_ticking
+from resources.chain.opening import open_chain
 from resources.local_network import process
 from resources.local_network.cast import CAST, FIRST_LEADER
-from resources.local_network.chain import create_local_chain, keep_ticking
 from resources.local_network.miner import hotkey, publish_code
 from resources.local_network.objects import make_prompts
 from resources.local_network.ports import free_ports

@@ -15,7 +15,7 @@ from gen404_assets.competition.schedule import next_start, schedule_at, start_bl
 from gen404_assets.competition.state import Stage, State, resume
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import see, time_at
-from resources.chain import Block
+from resources.chain.subtensor import Block
 from resources.repository import Repository, Snapshot
 
 

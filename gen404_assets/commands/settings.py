@@ -12,7 +12,7 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.live.work import Pace
 from gen404_assets.settings import PlatformSettings, RepositorySettings
 from resources.builds import BuildSettings
-from resources.chain import ChainSettings
+from resources.chain.opening import ChainSettings
 from resources.distance import DistanceSettings
 from resources.downloads import DownloadSettings
 from resources.judge import JudgeSettings

@@ -14,7 +14,7 @@ from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import see
-from resources.chain import Block
+from resources.chain.subtensor import Block
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from gen404_assets.competition.schedule import (
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.succession import continue_leader
 from gen404_assets.live.work import Work, state_file, time_at
-from resources.chain import Block
+from resources.chain.subtensor import Block
 
 
 def finalize(work: Work) -> None:

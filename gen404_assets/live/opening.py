@@ -22,9 +22,9 @@ from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.seed import Seed, draw_seed
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.winner import crown
-from gen404_assets.live.pictures import copy_pictures
+from gen404_assets.live.copying import copy_pictures
 from gen404_assets.live.work import Work, state_file, time_at
-from resources.chain import Block
+from resources.chain.subtensor import Block
 
 
 def open_round(work: Work) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gen404_assets.live.pictures import PromptPictures
     from gen404_assets.live.regenerating import Progress, Regenerated, Subject
     from resources.builds import Builds
-    from resources.chain import Chain
+    from resources.chain.subtensor import Chain
     from resources.distance import Distance
     from resources.downloads import Downloads
     from resources.judge import KeptAnswers
@@ -62,7 +62,7 @@ class Outside:
 
     @cached_property
     def chain(self) -> "Chain":
-        from resources.chain import open_chain
+        from resources.chain.opening import open_chain
 
         chain = open_chain(self.environment)
         self._open.callback(chain.close)

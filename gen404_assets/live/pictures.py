@@ -8,9 +8,8 @@ that every run on every machine finds it. Miners go by the URL in `prompts.txt`,
 import io
 import struct
 import threading
-import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -22,7 +21,6 @@ from PIL import Image, UnidentifiedImageError
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.prompts import is_plain, picture_key, stem
-from gen404_assets.live.work import Work
 from resources.deadlines import within
 from resources.object_store import ObjectConflict
 
@@ -43,8 +41,9 @@ _BROKEN = (
 )
 """What Pillow's decoders raise over bytes that are not what they should be."""
 
-_LONGEST_TRY, _SHORTEST_TRY = 60.0, 10.0
-_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
+LONGEST_TRY = 60.0
+"""Seconds that fetching a picture may take."""
+
 _AT_ONCE = 8
 
 
@@ -74,7 +73,7 @@ class PromptPictures:
         self._store, self._downloads = store, downloads
         self._there: set[str] = set()
 
-    def copy(self, number: int, prompt: str, seconds: float = _LONGEST_TRY) -> str:
+    def copy(self, number: int, prompt: str, seconds: float = LONGEST_TRY) -> str:
         """The public URL of round `number`'s copy of a prompt's picture, made now if there is none.
 
         `seconds` is what fetching it may take. Raises NoPicture, and InfrastructureFault where this
@@ -160,43 +159,3 @@ def picture_type(content: bytes) -> str:
         raise NoPicture("no PNG, JPEG, WebP or GIF") from error
     except _BROKEN as error:
         raise NoPicture(f"a picture that can't be read: {error}") from error
-
-
-def copy_pictures(work: Work, prompts: Sequence[str]) -> Mapping[str, str]:
-    """Copy the pictures of a round's prompts into the store; those that are there already stay.
-
-    What fails is tried again, with ever longer pauses, for `PROMPT_PATIENCE_SECONDS`. Returns the
-    prompts whose picture can't be had, in order, with the reason. Raises InfrastructureFault where
-    this machine's network, disk or store is at fault for any: nothing can be said of that one.
-    """
-    pictures, pace = work.outside.pictures, work.pace
-    deadline = time.monotonic() + pace.prompt_patience_seconds
-
-    def attempt(prompt: str) -> Exception | None:
-        seconds = max(_SHORTEST_TRY, min(_LONGEST_TRY, deadline - time.monotonic()))
-        try:
-            pictures.copy(work.number, prompt, seconds)
-        except (NoPicture, InfrastructureFault) as fault:
-            return fault
-        return None
-
-    failed: dict[str, Exception] = {}
-    left, delay = list(prompts), _FIRST_DELAY
-    with ThreadPoolExecutor(pace.max_concurrent_downloads) as pool:
-        while True:
-            faults = zip(left, pool.map(attempt, left), strict=True)
-            failed = {prompt: fault for prompt, fault in faults if fault is not None}
-            left = list(failed)
-            if not left or time.monotonic() + delay > deadline:
-                break
-            work.say(
-                f"{len(left)} of {len(prompts)} prompts have no picture yet; tried again in {delay:g} s"
-            )
-            time.sleep(delay)
-            delay = min(2 * delay, _LONGEST_DELAY)
-    for prompt, fault in failed.items():
-        if isinstance(fault, InfrastructureFault):
-            raise InfrastructureFault(
-                f"the picture of {prompt} can't be copied: {fault}"
-            ) from fault
-    return {prompt: str(fault) for prompt, fault in failed.items()}

@@ -23,7 +23,7 @@ from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.state import Stage, State, advance
 from gen404_assets.competition_repository import history_of
 from gen404_assets.live.outside import Outside
-from resources.chain import Block
+from resources.chain.subtensor import Block
 from resources.repository import Snapshot
 from resources.settings import Count, Seconds, Settings, read_settings
 

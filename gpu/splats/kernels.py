@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 _NAME = "gsplat_cuda"  # as gsplat calls the library, whose entry point carries the name
-WARM_UP = "run `gen404 warm-up` (or `python -m gpu.workers.warmup`) on this machine"
+WARM_UP = "run `gen404 warm-up` (or `python -m gpu.command`) on this machine"
 _COMPILE = """
 import torch
 from gsplat.cuda._backend import _C

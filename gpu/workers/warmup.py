@@ -1,13 +1,8 @@
-"""Small files of our own that go through everything a stranger's file can go through.
-
-`python -m gpu.workers.warmup`, as `gen404 warm-up`, has all compiled that they need
-(gpu/command.py).
-"""
+"""Small files of our own that go through everything a stranger's file can go through."""
 
 import io
 import json
 import struct
-import sys
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -127,9 +122,3 @@ def _picture(form: str) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (2, 2), (200, 100, 50)).save(file, form)
     return file.getvalue()
-
-
-if __name__ == "__main__":
-    from gpu.command import warm_up
-
-    sys.exit(warm_up())

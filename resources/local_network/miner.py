@@ -28,8 +28,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.chain import local_folder, open_chain
-from resources.local_network import chain
+from resources.chain import local as chain
+from resources.chain.committing import commit, commit_sealed
+from resources.chain.local import local_folder
+from resources.chain.opening import open_chain
 from resources.local_network.cast import Member, member
 from resources.local_network.lathe import Skill, rebuild
 from resources.whole_file import whole_file
@@ -209,9 +211,9 @@ class Miner:
             return
         text, who = json.dumps(commitment), self._member
         if who.sdk:
-            block = chain.commit_sealed(self._environment, who.name, text, who.sdk)
+            block = commit_sealed(self._environment, who.name, text, who.sdk)
         else:
-            block = chain.commit(self._environment, who.name, who.garbage or text)
+            block = commit(self._environment, who.name, who.garbage or text)
         _write(
             self._folder / "commitments.json",
             json.dumps(

@@ -17,9 +17,9 @@ from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.definitions import defs
-from resources.chain import open_chain
-from resources.local_network.chain import LocalChain, advance, local_keypair
-from resources.local_network.timelock import scale_bytes
+from resources.chain.local import LocalChain, advance, local_keypair
+from resources.chain.opening import open_chain
+from resources.chain.timelock import scale_bytes
 from sensors.mirror import mirror
 from simulators.examples import COMMIT
 from tests.sensors.test_lanes import Platform

@@ -15,7 +15,7 @@ from gen404_assets.commands.cli import main
 from gen404_assets.commands.up import check
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.submissions import Submissions
-from resources.local_network.chain import LocalChain, advance, create_local_chain
+from resources.chain.local import LocalChain, advance, create_local_chain
 from resources.settings import BadSetting
 from simulators.examples import MINERS, text_of
 from simulators.rounds import CONFIG, FOUNDER, POOL

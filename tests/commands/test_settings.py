@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.commands.settings import all_settings, settings_table, settings_text
-from resources.chain import ChainSettings
+from resources.chain.opening import ChainSettings
 from resources.object_store import StoreSettings
 from resources.settings import BadSetting, Settings, read_settings
 

@@ -19,8 +19,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.prompts import picture_key
-from gen404_assets.live import pictures
-from gen404_assets.live.pictures import NoPicture, PromptPictures, copy_pictures, picture_type
+from gen404_assets.live import copying, pictures
+from gen404_assets.live.copying import copy_pictures
+from gen404_assets.live.pictures import NoPicture, PromptPictures, picture_type
 from resources.downloads import Downloads
 from simulators.outside import SimulatedDownloads, SimulatedOutside, SimulatedStore, picture_of
 from simulators.rounds import opened, work
@@ -244,7 +245,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         monotonic = staticmethod(lambda: sum(delays))
         sleep = staticmethod(delays.append)
 
-    monkeypatch.setattr(pictures, "time", Clock)
+    monkeypatch.setattr(copying, "time", Clock)
     return delays
 
 

@@ -19,8 +19,8 @@ from gen404_assets.commands.up import end_left_over
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.definitions import defs
-from resources.chain import open_chain
-from resources.local_network.chain import advance, create_local_chain
+from resources.chain.local import advance, create_local_chain
+from resources.chain.opening import open_chain
 from sensors import lanes
 from simulators.examples import MINERS
 from simulators.rounds import CONFIG, FOUNDER, POOL

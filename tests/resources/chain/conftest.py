@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from resources.chain import Chain, open_chain
-from resources.local_network.chain import advance, commit, create_local_chain
+from resources.chain.committing import commit
+from resources.chain.local import advance, create_local_chain
+from resources.chain.opening import open_chain
+from resources.chain.subtensor import Chain
 
 GENESIS = datetime(2026, 1, 5, 8, tzinfo=UTC)
 GENESIS_NUMBER = 7_000_000

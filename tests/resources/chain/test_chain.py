@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import is_hotkey
-from resources.chain import Chain, open_chain, read_reveals, revealed_text
-from resources.local_network.chain import FINALITY, LocalChain, create_local_chain, local_keypair
+from resources.chain.local import FINALITY, LocalChain, create_local_chain, local_keypair
+from resources.chain.opening import open_chain
+from resources.chain.subtensor import Chain, read_reveals, revealed_text
 from resources.settings import BadSetting
 from tests.resources.chain.conftest import GENESIS, GENESIS_NUMBER, Network
 
@@ -62,7 +63,7 @@ def test_what_another_process_commits_is_revealed_at_its_block(
     chain: Chain, network: Network
 ) -> None:
     program = (
-        "import sys; from resources.local_network.chain import commit;"
+        "import sys; from resources.chain.local import commit;"
         "print(commit({'SUBTENSOR_NETWORK': sys.argv[1]}, 'alice', '{\"repo\": \"a/b\"}'))"
     )
     with subprocess.Popen(
@@ -224,7 +225,7 @@ def test_a_good_network_is_not_asked_before_it_is_needed(network: str) -> None:
 
 def test_importing_it_leaves_the_sdk_alone() -> None:
     program = (
-        "import sys, resources.chain, resources.local_network.chain;"
+        "import sys, resources.chain.subtensor, resources.chain.local;"
         "sys.exit(any(name.startswith('bittensor') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -15,23 +15,23 @@ import bittensor
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.chain import Chain, open_chain
-from resources.local_network.chain import (
+from resources.chain.committing import commit, commit_sealed
+from resources.chain.local import (
     FINALITY,
     REVEAL_AFTER,
     LocalChain,
-    commit,
-    commit_sealed,
     create_local_chain,
     keep_ticking,
     local_keypair,
 )
-from resources.local_network.substrate import LARGEST_COMMITMENT, LocalSubstrate
-from resources.local_network.timelock import ROUND, seal
+from resources.chain.opening import open_chain
+from resources.chain.substrate import LARGEST_COMMITMENT, LocalSubstrate
+from resources.chain.subtensor import Chain
+from resources.chain.timelock import ROUND, seal
 from tests.resources.chain.conftest import GENESIS, GENESIS_NUMBER, Network, while_blocks_come
 
 TICK = (
-    "import sys, threading, pathlib; from resources.local_network.chain import keep_ticking;"
+    "import sys, threading, pathlib; from resources.chain.local import keep_ticking;"
     "print('started', flush=True); keep_ticking(pathlib.Path(sys.argv[1]), threading.Event())"
 )
 
@@ -105,7 +105,7 @@ def test_a_killed_network_goes_on_where_it_stopped_not_where_the_clock_is(
 ) -> None:
     chain = LocalChain(network.folder)
     now = 1000.0
-    monkeypatch.setattr("resources.local_network.chain.time.monotonic", lambda: now)
+    monkeypatch.setattr("resources.chain.local.time.monotonic", lambda: now)
     chain.tick()  # the last one before SIGKILL
     now += 1
     assert chain.head() == GENESIS_NUMBER + 50
@@ -158,7 +158,7 @@ def test_g17_a_malformed_file_stops_with_its_path(chain: Chain, network: Network
 
 def test_processes_that_commit_at_once_lose_nothing(chain: Chain, network: Network) -> None:
     program = (
-        "import sys, pathlib; from resources.local_network.chain import LocalChain;"
+        "import sys, pathlib; from resources.chain.local import LocalChain;"
         "chain = LocalChain(pathlib.Path(sys.argv[1]));"
         "[chain.append(sys.argv[2], 'Commitments.set_commitment',"
         " {'netuid': 17, 'info': {'fields': [{'Raw1': f'0x{n + 48:02x}'}]}}) for n in range(10)]"
@@ -292,7 +292,7 @@ def test_commits_need_a_local_chain() -> None:
 def test_it_leaves_nothing_in_the_home_folder(tmp_path: Path, network: Network) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    program = "import os; from resources.chain import open_chain; print(open_chain(os.environ).finalized().number)"
+    program = "import os; from resources.chain.subtensor import open_chain; print(open_chain(os.environ).finalized().number)"
     environment = os.environ | network.environment | {"HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, check=True

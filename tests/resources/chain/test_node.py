@@ -15,8 +15,9 @@ import pytest
 from bittensor.sp_core import Keypair
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.chain import Chain, SubtensorChain, open_chain
-from resources.local_network.substrate import LocalSubstrate
+from resources.chain.opening import open_chain
+from resources.chain.substrate import LocalSubstrate
+from resources.chain.subtensor import Chain, SubtensorChain
 from simulators.chain_node import Node, listening
 from tests.resources.chain.conftest import GENESIS, Network
 

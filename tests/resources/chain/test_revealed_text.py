@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.schedule import Schedule
-from resources.chain import Chain, open_chain, read_reveals, revealed_text
-from resources.local_network.timelock import scale_bytes, seal, unseal
+from resources.chain.opening import open_chain
+from resources.chain.subtensor import Chain, read_reveals, revealed_text
+from resources.chain.timelock import scale_bytes, seal, unseal
 from simulators.chain_node import Node, listening
 from simulators.examples import COMMIT, MINER, MINERS
 

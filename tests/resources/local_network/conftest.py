@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 import pytest
 from PIL import Image, ImageDraw
 
-from resources.chain import open_chain
+from resources.chain.local import create_local_chain, keep_ticking
+from resources.chain.opening import open_chain
 from resources.local_network import process
-from resources.local_network.chain import create_local_chain, keep_ticking
 from resources.local_network.objects import KINDS, make_prompts
 from resources.renderer import Renderer, open_renderer
 from resources.repository import Repository
@@ -120,7 +120,7 @@ class Network:
 
     def reveals(self, name: str) -> list[tuple[int, str]]:
         """(block, text) of what this miner has revealed by now."""
-        from resources.local_network.chain import local_keypair  # noqa: PLC0415
+        from resources.chain.local import local_keypair
 
         chain = open_chain(self.environment)
         found = chain.reveals(chain.finalized().number).get(local_keypair(name).ss58_address, [])

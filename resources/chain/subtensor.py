@@ -3,19 +3,15 @@
 import asyncio
 import re
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
-
-from pydantic import Field
+from urllib.parse import urlsplit
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.settings import BadSetting, Settings, read_settings
 
 if TYPE_CHECKING:
     from bittensor import Client, Substrate
@@ -26,7 +22,6 @@ DEADLINE = 60.0
 _CLOSING = 15.0  # more than the SDK waits for a node to agree to it
 _LEAVING = 5.0
 _BLOCK_TIME = timedelta(seconds=12)
-_NETWORKS = ("finney", "test", "archive")
 _DISCARDED = "State discarded"
 _REVEALED = ("Commitments", "RevealedCommitments")
 _HEX = re.compile(r"0x((?:[0-9a-f]{2})+)")
@@ -73,72 +68,13 @@ class Chain(Protocol):
         ...
 
 
-class ChainSettings(Settings):
-    """Which chain, and which subnet of it."""
-
-    subtensor_network: str = Field(
-        "finney",
-        description="a network's name, a ws:// or wss:// endpoint, or a local chain's file:// URL",
-    )
-    netuid: int = Field(17, ge=0, le=65535, description="the subnet's number")
-
-
-def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> Chain:
-    """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file://
-    URL) and `NETUID`.
-
-    Nothing is connected yet; each call then ends within `deadline` seconds. Raises BadSetting.
-    """
-    settings = read_settings(ChainSettings, environment)
-    network, netuid = settings.subtensor_network, settings.netuid
-    folder = local_folder(network)
-    if folder is not None:
-        from resources.local_network.substrate import LocalSubstrate  # noqa: PLC0415
-
-        return SubtensorChain("local", netuid, lambda: LocalSubstrate.of(folder), deadline=deadline)
-    if network not in _NETWORKS and not _is_endpoint(network):
-        raise BadSetting(
-            f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "
-            "or the file:// URL of a local chain's folder"
-        )
-    return SubtensorChain(network, netuid, lambda: _rpc(network), deadline=deadline)
-
-
-def local_folder(network: str) -> Path | None:
-    """The folder of a local chain's file:// URL, None for any other network. Raises BadSetting."""
-    if not network.startswith("file:"):
-        return None
-    url = urlsplit(network)
-    folder = Path(unquote(url.path))
-    if url.netloc not in {"", "localhost"} or not (folder / "chain.json").is_file():
-        raise BadSetting(
-            "SUBTENSOR_NETWORK must be the file:// URL of a folder that holds a local chain"
-        )
-    return folder
-
-
-def _is_endpoint(network: str) -> bool:
+def is_endpoint(network: str) -> bool:
+    """Whether a network is named by its node's ws(s):// URL."""
     try:
         url = urlsplit(network)
         return url.scheme in {"ws", "wss"} and bool(url.hostname) and url.port != 0
     except ValueError:
         return False
-
-
-def _rpc(network: str) -> "Substrate":
-    import bittensor  # noqa: PLC0415
-    from bittensor.settings import (  # noqa: PLC0415
-        default_archive_endpoints,
-        default_fallback_endpoints,
-        resolve_endpoint,
-    )
-
-    label, endpoint = resolve_endpoint(network)
-    return bittensor.RpcSubstrate(
-        endpoint,
-        fallback_endpoints=default_fallback_endpoints(label),
-        archive_endpoints=default_archive_endpoints(label),
-    )
 
 
 class SubtensorChain:
@@ -242,7 +178,7 @@ class SubtensorChain:
 
     def _without_secrets(self, text: str) -> str:
         """An endpoint's path, query and credentials may be an operator's key."""
-        if not _is_endpoint(self._network):
+        if not is_endpoint(self._network):
             return text
         url = urlsplit(self._network)
         for secret in filter(
@@ -346,7 +282,7 @@ class _Connection:
         from bittensor import Client  # noqa: PLC0415
 
         self._substrate = substrate
-        self._client = Client(network if _is_endpoint(network) else "local", substrate=substrate)
+        self._client = Client(network if is_endpoint(network) else "local", substrate=substrate)
         self._loop = asyncio.new_event_loop()
         self._connecting = asyncio.Lock()
         self._connected = False

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from resources.local_network.chain import REVEAL_AFTER, Extrinsic, LocalChain
-from resources.local_network.timelock import ROUND, unseal
+from resources.chain.local import REVEAL_AFTER, Extrinsic, LocalChain
+from resources.chain.timelock import ROUND, unseal
 
 if TYPE_CHECKING:
     from bittensor import Balance, ExtrinsicResult, Substrate
