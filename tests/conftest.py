@@ -6,11 +6,16 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from simulators.histories import make_competition
 from simulators.local_competition import LocalCompetition, PlayedCompetitions, wait_until_played
 from tests.replay.tampering import Tampered
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 _NEED_THEM = "test_local_network.py"
 _FOLDER = "LOCAL_COMPETITIONS"

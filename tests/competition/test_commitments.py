@@ -90,9 +90,9 @@ def test_a_text_longer_than_any_commitment_is_not_even_parsed() -> None:
     ],
 )
 def test_g10_no_text_keeps_the_reader_for_long(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: the machine may be busy
     parse_commitment(text)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_fields_may_be_spread_over_several_commitments() -> None:

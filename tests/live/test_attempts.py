@@ -264,7 +264,7 @@ def test_a_prompt_that_provokes_canaries_too_does_not_stop_the_round() -> None:
     ask = outside.judging.ask
 
     def provoked(question: Question) -> Answer:
-        if question.prompt == first:
+        if question.prompt == outside.pictures.url(0, first):
             outside.judging.asked.append(question)
             return _unusable(outside)
         return ask(question)
