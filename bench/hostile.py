@@ -93,7 +93,8 @@ def _report(hunt: Hunt, names: Sequence[str]) -> int:
     for name, result in found.items():
         refused = result.tried - result.values
         print(
-            f"{name:18}{result.tried:>9,} tried{result.values:>9,} values{refused:>9,} refused or found"
+            f"{name:18}{result.tried:>9,} tried{result.values:>9,} values{refused:>9,} refused or "
+            "found"
         )
         for finding in result.findings:
             print(f"  FOUND {finding}")

@@ -102,7 +102,8 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
     )
     ours = f"{'x':>6}{'dB':>7}"
     print(
-        f"{'':28}{'present way':>16}{'faithful':>16}{ours}{'draft':>16}{ours}  load/draw/encode, faithful"
+        f"{'':28}{'present way':>16}{'faithful':>16}{ours}{'draft':>16}{ours}  load/draw/encode, "
+        "faithful"
     )
     ratios: dict[Kind, list[float]] = {"glb": [], "glb-draft": []}
     for file in files:
@@ -131,7 +132,8 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
         present.close()
         medians = {kind: statistics.median(found) for kind, found in ratios.items()}
         print(
-            f"median: faithful {medians['glb']:.1f} times less CPU, as a draft {medians['glb-draft']:.1f}"
+            f"median: faithful {medians['glb']:.1f} times less CPU, as a draft "
+            f"{medians['glb-draft']:.1f}"
         )
 
 
@@ -142,7 +144,8 @@ def gaussians(files: Sequence[Path]) -> None:
     rendering = Rendering()
     rendering.warm_up()
     print(
-        f"splats on {rendering.cuda or 'the CPU, one thread'}; seconds of CPU (wall) a grid, read/draw/encode"
+        f"splats on {rendering.cuda or 'the CPU, one thread'}; seconds of CPU (wall) a grid, "
+        "read/draw/encode"
     )
     for file in files:
         cpu, wall, _ = best(partial(rendering.render, "ply", content(file)))

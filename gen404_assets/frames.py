@@ -1,4 +1,6 @@
-"""The rounds of a competition as pandas data frames, one row a submission, match, duel and so on."""
+"""The rounds of a competition as pandas data frames, one row a submission, match, duel and so
+on.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,6 @@
-"""`gen404 render FILE -o OUT.png` and `gen404 warm-up` (here `python -m gpu.command`), for a person."""
+"""`gen404 render FILE -o OUT.png` and `gen404 warm-up` (here `python -m gpu.command`), for a
+person.
+"""
 
 import importlib.util
 import os

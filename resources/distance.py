@@ -125,7 +125,8 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
         return MeasuredHere(PictureEmbedder(), read)
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
         raise BadSetting(
-            "EMBEDDER is dinov3, which needs the packages torch and transformers (extra `gpu`): install them, or set "
+            "EMBEDDER is dinov3, which needs the packages torch and transformers (extra `gpu`): "
+            "install them, or set "
             "IMAGE_DISTANCE_SERVICE_URL to a distance service's URL"
         )
     token = settings.hf_token.get_secret_value() if settings.hf_token else None

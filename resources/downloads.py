@@ -39,7 +39,8 @@ _PRIVATE = [
         "fc00::/7",
     )
 ]
-_NOT_PUBLIC = [  # though Python has them global: clouds' ways into their hosts, 6to4 with any IPv4, documentation
+# Though Python has them global: clouds' ways into their hosts, 6to4 with any IPv4, documentation.
+_NOT_PUBLIC = [
     ipaddress.ip_network(block)
     for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
 ]
@@ -141,7 +142,8 @@ class Downloads:
             raise
         except MemoryError as error:
             raise InfrastructureFault("download: out of memory") from error
-        except Exception as error:  # bytes find ways through the libraries: h2's errors come out as they are, IDNA's too
+        # Bytes find ways through the libraries: h2's errors come out as they are, IDNA's too.
+        except Exception as error:
             _LOG.warning("%r: what it serves made the HTTP client fail", url[:200], exc_info=True)
             raise TryLater(f"an answer that can't be read ({type(error).__name__})") from error
 

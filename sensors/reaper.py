@@ -14,7 +14,8 @@ from gen404_assets.settings import home, platform_settings
     default_status=dg.DefaultSensorStatus.RUNNING
     if platform_settings().gen404_operate
     else dg.DefaultSensorStatus.STOPPED,
-    description="Deletes, by exact name, the pods of ours that no live run holds, on every provider.",
+    description="Deletes, by exact name, the pods of ours that no live run holds, on every "
+    "provider.",
 )
 def reaper(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SkipReason:
     """Reap; a provider that can't be asked makes the tick fail, after the others have been

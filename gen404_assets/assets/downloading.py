@@ -8,6 +8,7 @@ renders = round_spec(
     Asset.RENDERS,
     deps=["submissions", "prompts"],
     kinds={"json", "s3"},
-    description="Every miner's 3D files and their previews, prompt by prompt; null where one could not be had.",
+    description="Every miner's 3D files and their previews, prompt by prompt; null where one "
+    "could not be had.",
 )
 ASSETS = [round_assets([renders], collect, Lane.COLLECTION)]

@@ -13,26 +13,30 @@ duels = round_spec(
     Asset.DUELS,
     deps=["baseline", "renders", "prompts"],
     kinds={"json", "openai"},
-    description="The match reports: for every prompt, which of two outputs the judge found closer to the picture.",
+    description="The match reports: for every prompt, which of two outputs the judge found closer "
+    "to the picture.",
 )
 matches_matrix = round_spec(
     Asset.MATCHES_MATRIX,
     deps=["duels", "submissions", "config"],
     kinds={"csv"},
-    description="Every match's margin, in the order played: qualification against the leader, the main line, and the "
+    description="Every match's margin, in the order played: qualification against the leader, the "
+    "main line, and the "
     "missing pairs.",
 )
 audit_requests = round_spec(
     Asset.AUDIT_REQUESTS,
     deps=["matches_matrix", "duels", "seed", "config"],
     kinds={"json"},
-    description="Who must prove that the published code made the results, and on which critical prompts.",
+    description="Who must prove that the published code made the results, and on which critical "
+    "prompts.",
 )
 regenerated = round_spec(
     Asset.REGENERATED,
     deps=["audit_requests", "builds", "prompts", "seed", "renders"],
     kinds={"json", "docker", "s3"},
-    description="What the audited miners' images made on rented GPUs, and how far it is from what was submitted.",
+    description="What the audited miners' images made on rented GPUs, and how far it is from what "
+    "was submitted.",
 )
 audits = round_spec(
     Asset.AUDITS,
@@ -44,7 +48,8 @@ winner = round_spec(
     Asset.WINNER,
     deps=["matches_matrix", "audits", "source_audits", "builds", "defending_leader", "submissions"],
     kinds={"json"},
-    description="Who won: the last defender of the line once every defender in it is approved, or the leader.",
+    description="Who won: the last defender of the line once every defender in it is approved, or "
+    "the leader.",
 )
 ASSETS = [
     round_assets([duels, matches_matrix, audit_requests], judge_matches, Lane.JUDGING),

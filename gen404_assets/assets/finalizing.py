@@ -8,7 +8,8 @@ leader = round_spec(
     Asset.LEADER,
     deps=["winner", "defending_leader", "config"],
     kinds={"json", "bittensor"},
-    description="Who leads after the round, from which block, with which weight: new code takes over with full weight, "
+    description="Who leads after the round, from which block, with which weight: new code takes "
+    "over with full weight, "
     "a defence decays it. Validators set weights from it.",
 )
 state = round_spec(

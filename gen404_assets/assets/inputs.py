@@ -22,14 +22,16 @@ commitments = dg.AssetSpec(
     "commitments",
     group_name="open",
     kinds={"bittensor"},
-    description="What miners reveal on the chain. Read when a round's window has closed; no file of the repository.",
+    description="What miners reveal on the chain. Read when a round's window has closed; no file "
+    "of the repository.",
 )
 defending_leader = dg.AssetSpec(
     "defending_leader",
     group_name="miner_generation",
     kinds={"json"},
     partitions_def=ROUNDS,
-    description="Who leads as the round begins: what the rounds before made of `leader.json`. It stands apart from "
+    description="Who leads as the round begins: what the rounds before made of `leader.json`. It "
+    "stands apart from "
     "`leader`, which the round itself continues, since a graph can't run in a circle.",
 )
 source_audits = dg.AssetSpec(
@@ -37,7 +39,8 @@ source_audits = dg.AssetSpec(
     group_name="duels",
     kinds={"json"},
     partitions_def=ROUNDS,
-    description="A person's verdicts on the source code of candidates.\n\n`rounds/{n}/source_audit.json`",
+    description="A person's verdicts on the source code of "
+    "candidates.\n\n`rounds/{n}/source_audit.json`",
 )
 ASSETS = [config, prompt_pool, commitments, defending_leader, source_audits]
 SHARED = {"config": "config.json", "prompt_pool": "prompts.txt"}

@@ -8,27 +8,31 @@ schedule = round_spec(
     Asset.SCHEDULE,
     deps=["config"],
     kinds={"json"},
-    description="The round's window of blocks: miners reveal from the first to the second, files are due at the third. "
+    description="The round's window of blocks: miners reveal from the first to the second, files "
+    "are due at the third. "
     "Made when the round before was finalised, from its schedule and the date.",
 )
 submissions = round_spec(
     Asset.SUBMISSIONS,
     deps=["schedule", "commitments"],
     kinds={"json"},
-    description="Who takes part, in order of reveal: the code and the CDN that each miner committed to on the chain "
+    description="Who takes part, in order of reveal: the code and the CDN that each miner "
+    "committed to on the chain "
     "inside the window.",
 )
 seed = round_spec(
     Asset.SEED,
     deps=["schedule"],
     kinds={"json"},
-    description="The random seed that every miner generates with, from the hash of the window's last block.",
+    description="The random seed that every miner generates with, from the hash of the window's "
+    "last block.",
 )
 prompts = round_spec(
     Asset.PROMPTS,
     deps=["seed", "prompt_pool", "config"],
     kinds={"text"},
-    description="The round's prompt pictures: some of the round before, the rest drawn from the pool by the seed. "
+    description="The round's prompt pictures: some of the round before, the rest drawn from the "
+    "pool by the seed. "
     "A carried-over share makes rounds comparable.",
 )
 ASSETS = [

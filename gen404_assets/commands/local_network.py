@@ -71,7 +71,8 @@ def known_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
     path = folder() / "environment.json"
     if not path.exists():
         raise BadSetting(
-            "COMPETITION_REPO must name the competition's repository (no local network has run here)"
+            "COMPETITION_REPO must name the competition's repository (no local network has run "
+            "here)"
         )
     return {**json.loads(path.read_bytes()), **environment}
 

@@ -37,7 +37,8 @@ def begin(repository: Repository, files: Mapping[str, bytes], block: Block) -> S
     schedule = schedule_at(config, None, start_block(start, block.time, block.number))
     if leaders.at(schedule.latest_reveal_block) is None:
         raise Refused(
-            f"leader.json must name who leads at block {schedule.latest_reveal_block}, where round 0 starts"
+            f"leader.json must name who leads at block {schedule.latest_reveal_block}, where "
+            "round 0 starts"
         )
     eta = time_at(block, schedule.latest_reveal_block)
     state = State(current_round=0, stage=Stage.OPEN, next_stage_eta=eta)

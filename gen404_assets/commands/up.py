@@ -87,7 +87,8 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         f"imported {imported} files' states; Dagster's UI will be at http://127.0.0.1:{port}",
         flush=True,
     )
-    quiet = "ignore:Function `dev_command` is superseded"  # by `dg dev`, which wants a project of its own shape
+    # By `dg dev`, which wants a project of its own shape.
+    quiet = "ignore:Function `dev_command` is superseded"
     command = [
         sys.executable,
         "-W",

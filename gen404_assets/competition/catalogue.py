@@ -50,7 +50,8 @@ class Asset(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One asset. `file` is below `rounds/{n}/`, or at the root where all rounds share it (`shared`).
+    """One asset. `file` is below `rounds/{n}/`, or at the root where all rounds share it
+    (`shared`).
 
     `stage`: the stage whose work it is, and its group in the UI. `lane`: the lane whose runs make
     it; None where it comes with other files, or from a person. `per_miner`: the names of its files

@@ -13,8 +13,8 @@ BLOCK_SECONDS = 12
 
 
 class Rules(BaseModel):
-    """The numbers of the rules (`rules.md`). All but the last two are settings: each is read from the
-    environment variable of its name in capitals.
+    """The numbers of the rules (`rules.md`). All but the last two are settings: each is read from
+    the environment variable of its name in capitals.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -51,7 +51,8 @@ class Rules(BaseModel):
     )
     docker_image_format: str = Field(
         "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}",
-        description="the image that a submission's build pushes; {hotkey10} and {tag} are filled in",
+        description="the image that a submission's build pushes; {hotkey10} and {tag} are filled "
+        "in",
     )
     pause_on_stage_end: bool = Field(
         False, description="whether the round pauses after each stage, until a person resumes it"

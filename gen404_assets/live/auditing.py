@@ -70,7 +70,9 @@ def audit_candidates(work: Work) -> None:
     with ThreadPoolExecutor(work.pace.max_concurrent_miners) as pool:
         try:
             _audit_while_due(work, pool, faults, stopped)
-        finally:  # also when the run is told to stop: the audits under way are to end, and their pods with them
+        # Also when the run is told to stop: the audits under way are to end, and their pods with
+        # them.
+        finally:
             stopped.set()
     if faults:
         raise InfrastructureFault(

@@ -40,7 +40,8 @@ def copy_pictures(work: Work, prompts: Sequence[str]) -> Mapping[str, str]:
             if not left or time.monotonic() + delay > deadline:
                 break
             work.say(
-                f"{len(left)} of {len(prompts)} prompts have no picture yet; tried again in {delay:g} s"
+                f"{len(left)} of {len(prompts)} prompts have no picture yet; tried again in "
+                f"{delay:g} s"
             )
             time.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)

@@ -174,8 +174,10 @@ def _tell_unusable(work: Work, pair: Pair) -> None:
         if unanswered > _UNUSABLE_SHARE * duels:
             if match.pair == pair:
                 work.alert(
-                    f"the judge gave no usable answer in {unanswered} of the {duels} duels recorded in round "
-                    f"{work.number}, which are draws for that reason; look at what {work.outside.judge.model} says "
+                    f"the judge gave no usable answer in {unanswered} of the {duels} duels "
+                    "recorded in round "
+                    f"{work.number}, which are draws for that reason; look at what "
+                    f"{work.outside.judge.model} says "
                     "(`unusable` in the reports' evidence), and at its server"
                 )
             return

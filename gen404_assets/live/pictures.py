@@ -102,7 +102,8 @@ class PromptPictures:
         except NoPicture as reason:
             key = picture_key(number, prompt)
             raise InfrastructureFault(
-                f"{key} is not in the store, and {prompt} gives no picture: {reason}. Put it there, "
+                f"{key} is not in the store, and {prompt} gives no picture: {reason}. Put it "
+                "there, "
                 f"or name {stem(prompt)} in missing_prompts of rounds/{number}/seed.json"
             ) from reason
 

@@ -24,7 +24,8 @@ from resources.providers.provider import Pod
 
 __all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
 
-_IN_FLIGHT = 4  # a pod: one request that generates, others whose files are being fetched, rendered and measured
+# A pod: one request that generates, others whose files are being fetched, rendered and measured.
+_IN_FLIGHT = 4
 _MISSES = 3
 
 Progress = Callable[[Outputs, PodStatsFile], bool]

@@ -155,7 +155,8 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
             continue
         same = "these" if wanted == request.critical_prompts else "other"
         return (
-            f"{origin} after {short(pair[0])},{short(pair[1])} ended {matrix.margins[pair]:+} in {version}, which "
+            f"{origin} after {short(pair[0])},{short(pair[1])} ended {matrix.margins[pair]:+} in "
+            f"{version}, which "
             f"calls for it with {same} critical prompts{_removal(history, number, pair, version)}"
         )
     return f"{origin}; no match of the history calls for it"

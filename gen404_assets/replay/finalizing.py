@@ -174,7 +174,8 @@ def replay_state(history: History, number: int) -> FileReplay | None:
             running = before.stage
         if fault and version.by_person:
             notes.append(
-                f"a person set it from {before.stage if before else None} to {after.stage} in {version}"
+                f"a person set it from {before.stage if before else None} to {after.stage} in "
+                f"{version}"
             )
         elif fault:
             differences.append(

@@ -59,7 +59,8 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
                 Difference("the start", *times, f"set by {version.who} in {version}")
             )
         notes.append(
-            f"starts {start:%Y-%m-%d %H:%M} UTC; the block then is as recorded, the chain's pace not being kept"
+            f"starts {start:%Y-%m-%d %H:%M} UTC; the block then is as recorded, the chain's pace "
+            "not being kept"
         )
     return compared("schedule", path, differences, notes)
 

@@ -43,11 +43,13 @@ class Buffers:
         if view.byteOffset > len(whole):
             start = view.byteOffset
             raise Unreadable(
-                f"buffer view {index} begins at byte {start:,}, beyond the file's {len(whole):,} of data"
+                f"buffer view {index} begins at byte {start:,}, beyond the file's {len(whole):,} "
+                "of data"
             )
         if end > len(whole):
             self._note(
-                f"buffer view {index} ends at byte {end:,}, beyond the file's {len(whole):,} of data"
+                f"buffer view {index} ends at byte {end:,}, beyond the file's {len(whole):,} of "
+                "data"
             )
         return whole[view.byteOffset : end]
 

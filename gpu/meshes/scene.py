@@ -195,7 +195,8 @@ class Scenes:
                 parts[name] = self._buffers.values(instancing.attributes[name])
                 if parts[name].shape[1] != len(values):
                     raise Unreadable(
-                        f"the instances' {name} has {parts[name].shape[1]} numbers, not {len(values)}"
+                        f"the instances' {name} has {parts[name].shape[1]} numbers, not "
+                        f"{len(values)}"
                     )
             else:
                 parts[name] = np.array([values])

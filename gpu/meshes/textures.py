@@ -33,7 +33,8 @@ _BROKEN = (
 _THREADS = len(os.sched_getaffinity(0))
 _FOUR_BYTES = ("PNG", "JPEG")  # PIL has their RGB in four bytes a pixel, the last of them 255
 
-Image.init()  # PIL imports the decoders when it wants them, which a worker that can open no file can't
+# PIL imports the decoders when it wants them, which a worker that can open no file can't.
+Image.init()
 
 
 def decode_all(files: Mapping[int, memoryview]) -> dict[int, Picture | Unreadable]:

@@ -74,7 +74,8 @@ def compile_kernels(environment: Mapping[str, str], architectures: str) -> Path:
             FileNotFoundError
         ):  # a compilation that was killed leaves torch's lock, which is waited for
             (build / _NAME / "lock").unlink()
-        path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"  # pip's ninja is there
+        # Pip's ninja is there.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
         settings = {
             "PATH": path,
             "TORCH_EXTENSIONS_DIR": str(build),
@@ -86,7 +87,8 @@ def compile_kernels(environment: Mapping[str, str], architectures: str) -> Path:
         made = build / _NAME / file.name
         if done.returncode or not made.is_file():
             raise KernelsMissing(
-                "gsplat's kernels can't be compiled; above is why. It takes a C++ compiler and CUDA's toolkit of the "
+                "gsplat's kernels can't be compiled; above is why. It takes a C++ compiler and "
+                "CUDA's toolkit of the "
                 "major version that torch is made for (nvcc, found by CUDA_HOME or PATH)"
             )
         fresh = file.with_suffix(".new")

@@ -142,7 +142,8 @@ def _check(vertices: Element) -> None:
     for each in vertices.properties:
         if each.count is not None:
             raise Refused(
-                f"the PLY's vertices have a property that isn't a number: the list {each.name[:80]!r}"
+                "the PLY's vertices have a property that isn't a number: the list "
+                f"{each.name[:80]!r}"
             )
     names = [each.name for each in vertices.properties]
     if len(set(names)) < len(names):

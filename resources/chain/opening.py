@@ -1,4 +1,6 @@
-"""Which chain the operator named, opened: the real one through the SDK, or a local chain's files."""
+"""Which chain the operator named, opened: the real one through the SDK, or a local chain's
+files.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

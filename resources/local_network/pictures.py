@@ -19,7 +19,8 @@ _WHITE = 255
 _CHANNELS = (0.4, 0.3, 0.3)
 _LEVELS = 2
 _NOTHING = 0.05  # what all views have in common, so that empty ones have a vector too
-_FAINT = 0.02  # a band's root mean square below which it counts for little: noise, or a picture without colour
+# A band's root mean square below which it counts for little: noise, or a picture without colour.
+_FAINT = 0.02
 
 
 class PictureEmbedder:

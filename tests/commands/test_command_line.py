@@ -133,7 +133,8 @@ def test_a_replay_loads_neither_dagster_nor_anything_heavy(
     tmp_path: Path, competition: Path
 ) -> None:
     code = (
-        "import sys; from gen404_assets.commands.cli import main; main(['replay', sys.argv[1], '--json']);"
+        "import sys; from gen404_assets.commands.cli import main; main(['replay', sys.argv[1], "
+        "'--json']);"
         "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
     settings = os.environ | {"GEN404_HOME": str(tmp_path)}

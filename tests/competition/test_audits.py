@@ -155,7 +155,8 @@ def test_a_prompt_that_was_not_regenerated_is_mismatched() -> None:
     assert (audit.checked_prompts, audit.failed_prompts, audit.failed_critical) == (10, 7, 2)
     assert audit.generation_time == 30.0
     assert audit.reason == (
-        "Non-critical mismatches (7) exceed tolerance (6); Critical mismatches (2) exceed tolerance (1)"
+        "Non-critical mismatches (7) exceed tolerance (6); Critical mismatches (2) exceed "
+        "tolerance (1)"
     )
 
 
@@ -232,7 +233,8 @@ def test_the_limits_are_settings() -> None:
     audit = judge_audit(MINER, submitted, generated, [], rules)
     assert audit is not None
     assert audit.reason == (
-        "Trimmed median generation time (4.50s) exceeds limit (4.00s); Non-critical mismatches (2) exceed tolerance (0)"
+        "Trimmed median generation time (4.50s) exceeds limit (4.00s); Non-critical mismatches "
+        "(2) exceed tolerance (0)"
     )
 
 

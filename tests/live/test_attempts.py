@@ -104,7 +104,8 @@ def test_a_question_that_is_always_looped_at_ends_in_a_draw_and_the_round_goes_o
     found = replayed(outside)
     assert (found.finding, found.from_answers, found.as_recorded) == ("identical", 4, 0)
     assert found.notes == [
-        "1 duels are draws since the judge gave no usable answer; the verdict doesn't depend on them"
+        "1 duels are draws since the judge gave no usable answer; the verdict doesn't depend on "
+        "them"
     ]
 
 

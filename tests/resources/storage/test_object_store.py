@@ -258,10 +258,12 @@ def test_g1_a_store_that_is_down_is_no_result_and_works_again_later(
 
 def test_a_server_left_over_by_a_killed_run_is_replaced(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from resources.local_network.store import LocalStore\n"
+        "import sys, time; from pathlib import Path; from resources.local_network.store import "
+        "LocalStore\n"
         "from resources.object_store import open_object_store\n"
         "store = LocalStore(Path(sys.argv[1])); store.start()\n"
-        "print(open_object_store(store.environment).put('a.png', b'kept', 'image/png'), flush=True); time.sleep(60)"
+        "print(open_object_store(store.environment).put('a.png', b'kept', 'image/png'), "
+        "flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
