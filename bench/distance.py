@@ -64,7 +64,8 @@ def parts(model: DinoV3, pictures: Sequence[Image.Image]) -> None:
             began = time.perf_counter()
             list(pool.map(preprocessed, pictures))
             print(
-                f"preparing, {threads} threads: {len(pictures) / (time.perf_counter() - began):.1f} pictures/s"
+                f"preparing, {threads} threads: "
+                f"{len(pictures) / (time.perf_counter() - began):.1f} pictures/s"
             )
     network = model._loaded()
     batch = torch.stack([preprocessed(pictures[0])] * BATCH).to(network.device)
@@ -74,7 +75,8 @@ def parts(model: DinoV3, pictures: Sequence[Image.Image]) -> None:
         for _ in range(4):
             network(pixel_values=batch).pooler_output.cpu()
     print(
-        f"the network on {network.device}, {BATCH} at a time: {4 * BATCH / (time.perf_counter() - began):.1f}"
+        f"the network on {network.device}, {BATCH} at a time: "
+        f"{4 * BATCH / (time.perf_counter() - began):.1f}"
     )
 
 

@@ -205,12 +205,14 @@ def main() -> None:
         history = history_of(repository.snapshot(repository.refresh()))
         race(history, options.round, options)
         print(
-            f"\n{'clinching':<18}{'matches':>8}{'clinched':>9}{'calls':>8}{'saved':>7}{'other verdicts':>15}"
+            f"\n{'clinching':<18}{'matches':>8}{'clinched':>9}{'calls':>8}"
+            f"{'saved':>7}{'other verdicts':>15}"
         )
         for number in range(options.round + 1):
             found = saved(history, number)
             share = found.spared / max(1, found.calls)
-            counts = f"{found.matches:>8}{found.clinched:>9}{found.calls:>8}{share:>7.0%}{found.other:>15}"
+            counts = f"{found.matches:>8}{found.clinched:>9}{found.calls:>8}"
+            counts += f"{share:>7.0%}{found.other:>15}"
             print(f"{f'round {number}':<18}{counts}")
 
 

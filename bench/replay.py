@@ -29,9 +29,14 @@ repository, rounds = sys.argv[1], set(sys.argv[2].split(","))
 with tempfile.TemporaryDirectory() as folder:
     subprocess.run(["git", "clone", "-q", "--bare", "-b", "main", repository, folder], check=True)
     git = ["git", "-C", folder]
-    listed = subprocess.run([*git, "ls-tree", "-r", "main", "rounds/"], capture_output=True, text=True, check=True)
+    listing = [*git, "ls-tree", "-r", "main", "rounds/"]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=True)
     rows = [row.split() for row in listed.stdout.splitlines()]
-    wanted = [blob for _, _, blob, path in rows if path.split("/")[1] in rounds and path.endswith(".json")]
+    wanted = [
+        blob
+        for _, _, blob, path in rows
+        if path.split("/")[1] in rounds and path.endswith(".json")
+    ]
     command, asked = [*git, "cat-file", "--batch"], "\\n".join(wanted).encode()
     read = subprocess.run(command, input=asked, capture_output=True, check=True)
     at = 0

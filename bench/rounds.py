@@ -78,11 +78,13 @@ def _report(
             seen.append(watcher.delay(block))
         row = (_share(delays, 0.5), _share(delays, 0.95), _share(seen, 0.95))
         print(
-            f"{stage:<18}{rounds:>8}{row[0]:>11.1f}{row[1]:>9.1f}{row[2]:>12.1f}{row[1] / max(row[2], 0.01):>7.1f}"
+            f"{stage:<18}{rounds:>8}{row[0]:>11.1f}{row[1]:>9.1f}"
+            f"{row[2]:>12.1f}{row[1] / max(row[2], 0.01):>7.1f}"
         )
     for sensor, ticks in _ticks(competition.home):
         print(
-            f"{f'{sensor} ticks':<18}{len(ticks):>8}{_share(ticks, 0.5):>11.2f}{_share(ticks, 0.95):>9.2f}"
+            f"{f'{sensor} ticks':<18}{len(ticks):>8}"
+            f"{_share(ticks, 0.5):>11.2f}{_share(ticks, 0.95):>9.2f}"
         )
 
 

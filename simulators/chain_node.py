@@ -100,7 +100,8 @@ class Node:
     def _storage(self) -> dict[str, str]:
         entry = CODEC.storage_entry("Commitments", "RevealedCommitments")
         return {
-            f"0x{CODEC.storage_key(entry, [17, hotkey]).hex()}": f"0x{encode_reveals(reveals).hex()}"
+            "0x" + CODEC.storage_key(entry, [17, hotkey]).hex(): "0x"
+            + encode_reveals(reveals).hex()
             for hotkey, reveals in self.reveals.items()
         }
 

@@ -315,8 +315,10 @@ def lookups() -> Iterator[tuple[str, bytes]]:
     both = ("POSITION", "NORMAL", "TEXCOORD_0", "TEXCOORD_1")
     yield "second coordinates", textured(info={"texCoord": 1}, attributes=both)
     moves: dict[str, dict[str, Any]] = {
-        "offset": {"offset": [0.3, 0.1]}, "rotation": {"rotation": 0.6}, "scale": {"scale": [0.5, 2]},
-        "all": {"offset": [0.3, 0.1], "rotation": -0.4, "scale": [1.5, 0.5]}, "coordinates": {"texCoord": 1},
+        "offset": {"offset": [0.3, 0.1]}, "rotation": {"rotation": 0.6},
+        "scale": {"scale": [0.5, 2]},
+        "all": {"offset": [0.3, 0.1], "rotation": -0.4, "scale": [1.5, 0.5]},
+        "coordinates": {"texCoord": 1},
     }  # fmt: skip
     for name, move in moves.items():
         yield (
@@ -390,7 +392,8 @@ def colors() -> Iterator[tuple[str, bytes]]:
 def glossy() -> bytes:
     """A specular-glossiness material; three.js has stopped reading them."""
     gloss = {
-        "diffuseTexture": {"index": 0}, "diffuseFactor": [0.4, 0.5, 0.4, 1], "glossinessFactor": 0.6,
+        "diffuseTexture": {"index": 0}, "diffuseFactor": [0.4, 0.5, 0.4, 1],
+        "glossinessFactor": 0.6,
         "specularFactor": [0.9, 0.7, 0.3], "specularGlossinessTexture": {"index": 1},
     }  # fmt: skip
     pictures = (png(tiles()), png(tiles(alpha=True)[::-1]))

@@ -440,7 +440,8 @@ class Story:
 
     def commit(self, messages: Sequence[str], files: _Files, author: str = PLATFORM) -> None:
         message = "\n".join(messages).encode()
-        head = f"commit refs/heads/main\ncommitter {author} {int(self.now.timestamp())} +0000\ndata {len(message)}\n"
+        when = f"{int(self.now.timestamp())} +0000"
+        head = f"commit refs/heads/main\ncommitter {author} {when}\ndata {len(message)}\n"
         self._stream.write(head.encode() + message + b"\n")
         for path, content in files.items():
             if content is None:

@@ -85,7 +85,8 @@ def containers() -> Iterator[tuple[str, Case]]:
 
 def counts() -> Iterator[tuple[str, Case]]:
     for name, count in {
-        "negative": -1, "zero": 0, "10^15": 10**15, "10^30": 10**30, "a fraction": 1.5, "a text": "four", "none": None,
+        "negative": -1, "zero": 0, "10^15": 10**15, "10^30": 10**30, "a fraction": 1.5,
+        "a text": "four", "none": None,
     }.items():  # fmt: skip
         yield (
             f"a count that is {name}",
@@ -142,7 +143,8 @@ def counts() -> Iterator[tuple[str, Case]]:
 
 def references() -> Iterator[tuple[str, Case]]:
     for name, uri in {
-        "the network": "http://127.0.0.1:1/x.bin", "a file": "file:///etc/passwd", "a way up": "../../etc/passwd",
+        "the network": "http://127.0.0.1:1/x.bin", "a file": "file:///etc/passwd",
+        "a way up": "../../etc/passwd",
     }.items():  # fmt: skip
         yield (
             f"a buffer from {name}",

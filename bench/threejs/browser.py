@@ -27,7 +27,8 @@ SECONDS = 180.0  # for one picture, on a busy processor
 _MIME = {".js": "text/javascript", ".html": "text/html", ".wasm": "application/wasm"}
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 

@@ -39,7 +39,8 @@ def _pairs(current: Round, hotkey: str, read: Read | None) -> Iterator[str]:
     for distance, name in farthest:
         ours, theirs = generated[name].png, submitted[name].png if name in submitted else None
         if ours and theirs:
-            links = f"{name}: distance {distance:.3f} between [submitted]({theirs}) and [regenerated]({ours})"
+            links = f"[submitted]({theirs}) and [regenerated]({ours})"
+            links = f"{name}: distance {distance:.3f} between {links}"
             picture = _side_by_side(theirs, ours, read) if read else ""
             yield f"{links}\n\n{picture}" if picture else links
 
@@ -57,4 +58,5 @@ def _side_by_side(left: str, right: str, read: Read) -> str:
         return ""
     content = io.BytesIO()
     both.save(content, "JPEG", quality=80)
-    return f"![submitted, regenerated](data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()})"
+    encoded = base64.b64encode(content.getvalue()).decode()
+    return f"![submitted, regenerated](data:image/jpeg;base64,{encoded})"

@@ -20,8 +20,8 @@ def heat_map(margins: Mapping[Pair, float], order: Sequence[str], win_margin: fl
     width = 2 * _LABEL_WIDTH + _CELL_WIDTH * len(rights)
     height = _LABEL_HEIGHT + _CELL_HEIGHT * len(lefts)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="monospace" '
-        f'font-size="12"><rect width="100%" height="100%" fill="white"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'font-family="monospace" font-size="12"><rect width="100%" height="100%" fill="white"/>'
     ]
     for row, left in enumerate(lefts):
         parts.append(_text(4, _LABEL_HEIGHT + row * _CELL_HEIGHT + 16, short(left)))
@@ -40,7 +40,8 @@ def _cell(column: int, row: int, margin: float, enough: bool) -> str:
     full, faded = round(255 - 35 * strength), round(255 - 165 * strength)
     colour = f"rgb({faded},{full},{faded})" if margin > 0 else f"rgb({full},{faded},{faded})"
     frame = ' stroke="black" stroke-width="2"' if enough else ""
-    box = f'<rect x="{x + 1}" y="{y + 1}" width="{_CELL_WIDTH - 2}" height="{_CELL_HEIGHT - 2}" fill="{colour}"{frame}/>'
+    size = f'width="{_CELL_WIDTH - 2}" height="{_CELL_HEIGHT - 2}"'
+    box = f'<rect x="{x + 1}" y="{y + 1}" {size} fill="{colour}"{frame}/>'
     return box + _text(x + 5, y + 16, f"{margin:+.3f}" if abs(margin) < 10 else f"{margin:+.0f}")
 
 

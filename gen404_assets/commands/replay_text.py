@@ -37,7 +37,8 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
     for fit in replayed.versions:
         others = [f"{name} {count}" for name, count in fit.explains.items() if name != fit.fits]
         beside = f" (others: {', '.join(others)})" if others else ""
-        yield f"  rule {fit.rule}: {fit.fits} explains {fit.explains[fit.fits]} of {fit.files}{beside}"
+        explained = f"{fit.explains[fit.fits]} of {fit.files}"
+        yield f"  rule {fit.rule}: {fit.fits} explains {explained}{beside}"
     yield ""
 
 

@@ -26,7 +26,11 @@ class Sections(click.Group):
 
         return added
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 -- click's own signature
+        formatter: click.HelpFormatter,
+    ) -> None:
         """The commands with their first sentences, under their headings."""
         for section, names in self._sections.items():
             with formatter.section(section):
@@ -34,6 +38,6 @@ class Sections(click.Group):
                     [(name, self.commands[name].get_short_help_str(80)) for name in names]
                 )
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The names, heading by heading."""
         return [name for names in self._sections.values() for name in names]

@@ -72,7 +72,8 @@ def transition_fault(
         and after.current_round == before.current_round + 1
     ):
         return None
-    return f"round {before.current_round} {before.stage} can't become round {after.current_round} {after.stage}"
+    was, is_now = (f"round {state.current_round} {state.stage}" for state in (before, after))
+    return f"{was} can't become {is_now}"
 
 
 def advance(state: State, to: Stage, *, eta: str | None, pause: bool) -> State:

@@ -15,8 +15,14 @@ WORST_PENALTY = 10
 MAX_ISSUES = 600
 """The longest `issues`, in characters: the schema's limit, which not every server enforces."""
 
-_THOUGHTS_OPEN = r"<(?:think|thinking|thought|reasoning|seed:think)>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>"
-_THOUGHTS_CLOSE = r"</(?:think|thinking|thought|reasoning|seed:think)>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
+_THOUGHTS_OPEN = (
+    r"<(?:think|thinking|thought|reasoning|seed:think)>|\[THINK\]|◁think▷"
+    r"|<\|channel\|>analysis<\|message\|>"
+)
+_THOUGHTS_CLOSE = (
+    r"</(?:think|thinking|thought|reasoning|seed:think)>|\[/THINK\]|◁/think▷"
+    r"|<\|channel\|>final<\|message\|>"
+)
 _MARK = re.compile(
     rf"(?P<open>{_THOUGHTS_OPEN})|(?P<close>{_THOUGHTS_CLOSE})|(?P<object>\{{(?=\s*[\"}}]))|(?P<key>\"penalty_[12]\"\s*:)",
     re.IGNORECASE,

@@ -118,7 +118,8 @@ def _missing(work: Work, schedule: Schedule, seed: Seed, prompts: list[str]) -> 
     if not gone:
         return []
     told = "; ".join(f"{url}: {reason}" for url, reason in [*gone.items()][:3])
-    told = f"{len(gone)} of {len(prompts)} prompts give no picture: {told}{'; …' if len(gone) > 3 else ''}"
+    more = "; …" if len(gone) > 3 else ""
+    told = f"{len(gone)} of {len(prompts)} prompts give no picture: {told}{more}"
     half_time = (schedule.latest_reveal_block + schedule.generation_deadline_block) // 2
     if 2 * len(gone) > len(prompts) and work.outside.chain.finalized().number < half_time:
         raise InfrastructureFault(f"{told}. The opening waits for them until block {half_time}")

@@ -146,7 +146,8 @@ class Work:
 
 def time_at(block: Block, number: int) -> str:
     """When block `number` is expected, reckoned from `block` at 12 s each: ISO-8601 UTC."""
-    return f"{block.time + timedelta(seconds=(number - block.number) * BLOCK_SECONDS):%Y-%m-%dT%H:%M:%SZ}"
+    expected = block.time + timedelta(seconds=(number - block.number) * BLOCK_SECONDS)
+    return f"{expected:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def state_file(current: Round, to: Stage, rules: Rules, eta: str | None = None) -> dict[str, bytes]:

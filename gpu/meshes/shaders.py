@@ -163,15 +163,18 @@ vec3 surface() {
     return plain;
 }
 
-// Specular-glossiness as the metal (x) and the base colour that look the same (Khronos' conversion).
+// Specular-glossiness as the metal (x) and the base colour that look the same, as Khronos
+// converts it.
 vec4 metal_and_color(vec3 diffuse, vec3 specular) {
     float most = max(specular.r, max(specular.g, specular.b));
     vec3 weights = vec3(0.299, 0.587, 0.114);
-    float from = sqrt(dot(weights, diffuse * diffuse)), to = sqrt(dot(weights, specular * specular));
+    float from = sqrt(dot(weights, diffuse * diffuse));
+    float to = sqrt(dot(weights, specular * specular));
     float metal = 0.0;
     if (to >= LEAST) {
         float b = from * (1.0 - most) / (1.0 - LEAST) + to - 2.0 * LEAST;
-        metal = clamp((sqrt(max(b * b - 4.0 * LEAST * (LEAST - to), 0.0)) - b) / (2.0 * LEAST), 0.0, 1.0);
+        float root = sqrt(max(b * b - 4.0 * LEAST * (LEAST - to), 0.0));
+        metal = clamp((root - b) / (2.0 * LEAST), 0.0, 1.0);
     }
     vec3 plain = diffuse * (1.0 - most) / (1.0 - LEAST) / max(1.0 - metal, 1e-6);
     vec3 shiny = (specular - LEAST * (1.0 - metal)) / max(metal, 1e-6);
@@ -228,7 +231,8 @@ void main() {
     float a2 = rough * rough * rough * rough;
     float spread = nh * nh * (a2 - 1.0) + 1.0;
     float facets = a2 / (PI * spread * spread);
-    vec3 lit = (1.0 - fresnel) * diffuse / PI + fresnel * shadowing * facets / (4.0 * nl * nv + 0.001);
+    vec3 lit = (1.0 - fresnel) * diffuse / PI
+        + fresnel * shadowing * facets / (4.0 * nl * nv + 0.001);
 
     vec3 color = albedo.rgb * ambient;
 #ifdef OCCLUSION_WITHIN

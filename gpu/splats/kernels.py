@@ -27,7 +27,9 @@ _COMPILE = """
 import torch
 from gsplat.cuda._backend import _C
 if _C is None:
-    raise SystemExit(f"gsplat found no CUDA toolkit (nvcc); torch is made for CUDA {torch.version.cuda}")
+    raise SystemExit(
+        f"gsplat found no CUDA toolkit (nvcc); torch is made for CUDA {torch.version.cuda}"
+    )
 """
 
 
@@ -81,9 +83,9 @@ def compile_kernels(environment: Mapping[str, str], architectures: str) -> Path:
             "TORCH_EXTENSIONS_DIR": str(build),
             "TORCH_CUDA_ARCH_LIST": architectures,
         }
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603
             [sys.executable, "-c", _COMPILE], env={**environment, **settings}, check=False
-        )  # noqa: S603
+        )
         made = build / _NAME / file.name
         if done.returncode or not made.is_file():
             raise KernelsMissing(

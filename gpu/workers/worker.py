@@ -59,7 +59,8 @@ def main() -> None:
         except MemoryError:
             answer = (
                 b"R",
-                f"it takes more than {sandbox.MEMORY // 2**20:,} MiB of memory to show the file".encode(),
+                f"it takes more than {sandbox.MEMORY // 2**20:,} MiB of memory to show the "
+                "file".encode(),
             )
         _answer(channel, *answer)
 

@@ -176,9 +176,9 @@ class Forge:
 
     def _git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self._repository), *arguments]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, check=False, timeout=_GIT_SECONDS
-        )  # noqa: S603
+        )
         return done.stdout if done.returncode == 0 else ""
 
 

@@ -143,9 +143,9 @@ class Competition:
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         command = ["git", "--git-dir", self._repository, *arguments]
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603
                 command, input=data, capture_output=True, timeout=_GIT_SECONDS, check=False
-            )  # noqa: S603
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise InfrastructureFault(f"git {arguments[0]}: {error}") from error
         return done.stdout

@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 else ("passed", "The code is the miner's own.")
             )
             command = ["source-audit", hotkey, verdict[0], "--reason", verdict[1]]
-            subprocess.run(
+            subprocess.run(  # noqa: S603
                 [sys.executable, "-m", "gen404_assets.commands.cli", *command], check=False
-            )  # noqa: S603
+            )
         time.sleep(_POLL)
 
 

@@ -292,7 +292,10 @@ def test_commits_need_a_local_chain() -> None:
 def test_it_leaves_nothing_in_the_home_folder(tmp_path: Path, network: Network) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    program = "import os; from resources.chain.subtensor import open_chain; print(open_chain(os.environ).finalized().number)"
+    program = (
+        "import os; from resources.chain.opening import open_chain; "
+        "print(open_chain(os.environ).finalized().number)"
+    )
     environment = os.environ | network.environment | {"HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, check=True

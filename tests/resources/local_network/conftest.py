@@ -120,7 +120,7 @@ class Network:
 
     def reveals(self, name: str) -> list[tuple[int, str]]:
         """(block, text) of what this miner has revealed by now."""
-        from resources.chain.local import local_keypair
+        from resources.chain.local import local_keypair  # noqa: PLC0415
 
         chain = open_chain(self.environment)
         found = chain.reveals(chain.finalized().number).get(local_keypair(name).ss58_address, [])
