@@ -19,6 +19,7 @@ check: $(VENV)/installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 bench: $(VENV)/installed system
 	$(VENV)/bin/python -m bench.replay
