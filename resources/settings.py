@@ -1,7 +1,7 @@
 """Settings: models of one subject each, read from environment variables, and what makes one bad."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -100,11 +100,16 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         "literal_error": f"must be {limits.get('expected')}",
         "value_error": str(limits.get("error")),
     }.get(problem["type"], problem["msg"])
-    if is_secret(model.model_fields[name]):
+    if not _may_be_shown(model.model_fields[name]):
         return f"{name.upper()} {expected}"
     shown = str(problem["input"])
     cut = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
     return f"{name.upper()} {expected}, not {cut!r}"
+
+
+def _may_be_shown(field: FieldInfo) -> bool:
+    """Whether an error may repeat a bad value: a text, such as a URL, could hold a secret."""
+    return field.annotation in {int, float, bool} or get_origin(field.annotation) is Literal
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -322,7 +322,7 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
     }
-    return one_thread | passed | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    return one_thread | passed | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def _check_size(file: int) -> None:

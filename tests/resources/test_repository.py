@@ -690,7 +690,7 @@ def test_a_remote_that_cannot_be_reached_is_an_error_that_names_the_action(
         repository.snapshot,
         lambda: repository.publish("no", put({"a": b"1"})),
     ):
-        with pytest.raises(RepositoryError, match=r"git fetch: .*nowhere"):
+        with pytest.raises(RepositoryError, match=r"git fetch of .*nowhere: "):
             action()
 
 

@@ -63,7 +63,7 @@ def test_what_another_process_commits_is_revealed_at_its_block(
     chain: Chain, network: Network
 ) -> None:
     program = (
-        "import sys; from resources.chain.local import commit;"
+        "import sys; from resources.chain.committing import commit;"
         "print(commit({'SUBTENSOR_NETWORK': sys.argv[1]}, 'alice', '{\"repo\": \"a/b\"}'))"
     )
     with subprocess.Popen(
