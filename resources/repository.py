@@ -415,7 +415,7 @@ class _Mirror:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            reason = _first_complaint((errors + output[:1000]).decode(errors="replace"))
+            reason = _complaint((errors + output[:1000]).decode(errors="replace"))
             for secret in filter(None, (self._token, self._secret)):
                 reason = reason.replace(secret, "***")
             where = f" of {self._shown_url}" if network else ""
@@ -469,10 +469,13 @@ def _changes(
     return changes
 
 
-def _first_complaint(output: str) -> str:
-    """What git complains of, in one line without its advice."""
+def _complaint(output: str) -> str:
+    """What git complains of, in one line without its advice.
+
+    `!` begins the line in which `push --porcelain` says why a ref was not taken.
+    """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    marks = ("fatal: ", "error: ", "remote: ", "! [")
+    marks = ("fatal: ", "error: ", "remote: ", "!")
     complaints = [line for line in lines if line.startswith(marks)] or lines[:1]
     return "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in complaints)
 
