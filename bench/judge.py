@@ -35,6 +35,7 @@ from gen404_assets.competition.duels import (
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.margins import clinched_score
+from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay, Sides
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Round, outputs_path, round_path
@@ -42,7 +43,7 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.pictures import PromptPictures
-from gen404_assets.live.playing import PlayUnderWay
+from gen404_assets.live.playing import JudgedPlay
 from gen404_assets.live.work import Work, see
 from gen404_assets.replay.judging import reports
 from resources.judge import Reply, ServedJudge
@@ -169,11 +170,13 @@ def played_plainly(
     judge, seed = outside.judge.judge, current.need("seed.json", current.seed).seed
     margins = {}
     for pair in pairs:
-        play = PlayUnderWay(current, pair, seed, outside.judge, str, Rules())
+        match = MatchUnderPlay(pair, current, Sides.of_round(current, pair), Rules())
+        play = PlayUnderWay(match, seed)
+        judged = JudgedPlay(play, outside.judge, str)
 
-        def duel(prompt: str, play: PlayUnderWay = play) -> list[tuple[str, bool, Any]]:
+        def duel(prompt: str, judged: JudgedPlay = judged) -> list[tuple[str, bool, Any]]:
             answers = [
-                (swapped, judge.ask(play.question(prompt, swapped=swapped)))
+                (swapped, judge.ask(judged.question(prompt, swapped=swapped)))
                 for swapped in (False, True)
             ]
             return [
@@ -181,9 +184,9 @@ def played_plainly(
             ]
 
         with ThreadPoolExecutor(2) as pool:
-            for answers in pool.map(duel, play.open):
+            for answers in pool.map(duel, list(play.open)):
                 for prompt, swapped, reply in answers:
-                    play.take(prompt, [reply], swapped=swapped)
+                    judged.take(prompt, [reply], swapped=swapped)
         margins[pair] = play.result().margin
     return margins
 
@@ -294,7 +297,9 @@ def saved(history: History, number: int) -> Saved:
                 match_score([duel.winner for duel in duels[:played]]),
                 len(duels) - played,
             )
-            stopped = clinched_score(score, left_open, judged, len(duels), (win_margin, rules))
+            stopped = clinched_score(
+                score, left_open, judged, len(duels), win_margin, rules.max_mismatched_margin
+            )
             if stopped is not None:
                 shown = report_of(
                     report.left, report.right, [make_play(duels[:played], len(duels), stopped)]

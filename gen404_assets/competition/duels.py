@@ -13,6 +13,7 @@ from gen404_assets.competition.files import ObjectFile, Record
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.judgement import Answer
 from gen404_assets.competition.margins import middle
+from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
@@ -199,10 +200,10 @@ def duel_entry(
     prompt: str,
     left: Output | None,
     right: Output | None,
-    decided: tuple[Outcome, str],
+    decided: tuple[str, str],
     output_format: str,
 ) -> dict[str, Any]:
-    """A `Duel`'s keys and values, in the format's order."""
+    """A `Duel`'s keys and values, in the format's order. `decided`: the outcome and its text."""
     return {
         "name": stem(prompt),
         "prompt": prompt,
@@ -221,26 +222,45 @@ def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> M
 
 
 def make_play(duels: Sequence[Duel], prompts: int, clinched_at: int | None = None) -> Play:
-    """A match as played once, over `prompts` prompts; `clinched_at`: its score where it stopped
-    before its end.
+    """A match as played once (`play_entry`)."""
+    entries = [duel.model_dump(exclude_unset=True) for duel in duels]
+    return Play.model_validate(play_entry(entries, prompts, clinched_at))
+
+
+def play_entry(
+    duels: Sequence[Mapping[str, Any]], prompts: int, clinched_at: int | None = None
+) -> dict[str, Any]:
+    """A `Play`'s keys and values, in the format's order, from the entries of its duels in any
+    order.
+
+    `prompts`: how many the round has; `clinched_at`: the score where the match stopped before its
+    end.
     """
-    score = match_score([duel.winner for duel in duels])
-    ordered = sorted(duels, key=lambda duel: duel.name)
+    score = match_score([duel["winner"] for duel in duels])
+    counted = score if clinched_at is None else clinched_at
+    ordered = sorted(duels, key=lambda duel: str(duel["name"]))
+    entry = {"score": counted, "margin": counted / prompts, "duels": ordered}
     if clinched_at is None:
-        return Play(score=score, margin=score / prompts, duels=ordered)
-    left_open = prompts - len(duels)
-    bounds = Clinched(
-        played=len(duels), prompts=prompts, least=score - left_open, most=score + left_open
-    )
-    return Play(score=clinched_at, margin=clinched_at / prompts, duels=ordered, clinched=bounds)
+        return entry
+    open_duels = prompts - len(duels)
+    bounds = {"least": score - open_duels, "most": score + open_duels}
+    return entry | {"clinched": {"played": len(duels), "prompts": prompts} | bounds}
 
 
 def report_of(left: str, right: str, plays: Sequence[Play]) -> MatchReport:
     """The report of a match played once, or three times in this order."""
-    counts = plays[middle([play.score for play in plays])]
-    told = counts.model_dump(exclude_unset=True)
-    others = {"others": [play for play in plays if play is not counts]} if len(plays) > 1 else {}
-    return MatchReport.model_validate({"left": left, "right": right} | told | others)
+    entries = [play.model_dump(exclude_unset=True) for play in plays]
+    return MatchReport.model_validate(report_entry((left, right), entries))
+
+
+def report_entry(pair: Pair, plays: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A `MatchReport`'s keys and values from the entries of its plays, one or three, in their
+    order.
+    """
+    counted = middle([play["score"] for play in plays])
+    others = [play for number, play in enumerate(plays) if number != counted]
+    entry = {"left": pair[0], "right": pair[1]} | dict(plays[counted])
+    return entry | ({"others": others} if others else {})
 
 
 def judged_duels(duels: Sequence[Duel]) -> int:
@@ -252,8 +272,8 @@ def judged_duels(duels: Sequence[Duel]) -> int:
     return told or sum(duel.left_png is not None and duel.right_png is not None for duel in shown)
 
 
-def match_score(outcomes: Sequence[Outcome]) -> int:
-    """Wins of the right side minus wins of the left."""
+def match_score(outcomes: Sequence[str]) -> int:
+    """Wins of the right side minus wins of the left; what is no outcome counts for neither."""
     return sum((outcome is Outcome.RIGHT) - (outcome is Outcome.LEFT) for outcome in outcomes)
 
 

@@ -2,8 +2,8 @@
 outcome again.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Annotated
 
@@ -88,6 +88,40 @@ class Evidence(Record):
             count_attempts([said.reply for said in attempts]) for attempts in self.attempts()
         )
         return (first, second) if first and second else None
+
+
+@dataclass(frozen=True, slots=True)
+class DuelQuestion:
+    """What the judge is asked about a duel: SHA-256 of the three pictures, and the rest."""
+
+    prompt: str
+    left: str
+    right: str
+    model: str
+    prompt_version: str
+    seed: int
+
+    def evidence(self, first: Sequence[Reply], swapped: Sequence[Reply]) -> Evidence:
+        """All that was said in answer to the question and to that with the sides exchanged."""
+        said = [
+            [self._said(reply, pictures, number) for number, reply in enumerate(attempts)]
+            for attempts, pictures in (
+                (first, (self.prompt, self.left, self.right)),
+                (swapped, (self.prompt, self.right, self.left)),
+            )
+        ]
+        before = [attempts[:-1] for attempts in said]
+        return Evidence.model_validate(
+            asdict(self)
+            | {"answers": [attempts[-1] for attempts in said]}
+            | ({"unusable": before} if any(before) else {})
+        )
+
+    def _said(self, reply: Reply, pictures: tuple[str, str, str], attempt: int) -> Said:
+        question = asked(self.model, self.prompt_version, self.seed, pictures, attempt)
+        said = {"key": answer_key(question), "model": reply.model, "text": reply.text}
+        reason = {"finish_reason": reply.finish_reason} if reply.finish_reason else {}
+        return Said.model_validate(said | reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from functools import lru_cache
 from math import comb
 from typing import TypeVar
 
-from gen404_assets.competition.settings import Rules
-
 FLIPS = 0.005
 """The share of answers that differ when the judge is asked again, as measured (`guarantees.md`,
 4).
@@ -52,13 +50,18 @@ def is_close(score: int, judged: int, prompts: int, win_margin: float) -> bool:
 
 
 def clinched_score(
-    score: int, open_duels: int, judged: int, prompts: int, rules: tuple[float, Rules]
+    score: int,
+    open_duels: int,
+    judged: int,
+    prompts: int,
+    win_margin: float,
+    mismatched_margin: float,
 ) -> int | None:
     """The score that a match is recorded with which may stop before its `open_duels` are played;
     None if it may not.
 
-    `judged`: the duels that are the judge's to decide, played or not; `rules`: the margin to win
-    by, and the others.
+    `judged`: the duels that are the judge's to decide, played or not; `win_margin`: the margin to
+    win by; `mismatched_margin`: the rules' `max_mismatched_margin`.
 
     It may stop once whatever comes leaves it lost, or won by so much that no prompt is critical
     (`win_margin` + `MAX_MISMATCHED_MARGIN`), and not close either way. Its exact margin stays open,
@@ -67,11 +70,10 @@ def clinched_score(
     win_margin + MAX_MISMATCHED_MARGIN`, close or not) has the same answer for the bound as for
     every margin that could have come out.
     """
-    win_margin, others = rules
     least, most = score - open_duels, score + open_duels
     if most / prompts < win_margin and not is_close(most, judged, prompts, win_margin):
         return most
-    safely_won = least / prompts >= win_margin + others.max_mismatched_margin
+    safely_won = least / prompts >= win_margin + mismatched_margin
     if safely_won and not is_close(least, judged, prompts, win_margin):
         return least
     return None

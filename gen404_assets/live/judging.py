@@ -2,31 +2,23 @@
 the winner.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 from gen404_assets.competition.audits import AuditRequest, AuditRequests, verdicts
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Due
-from gen404_assets.competition.duels import (
-    MatchReport,
-    has_output,
-    margin_without_report,
-    report_of,
-    without_usable_answer,
-)
+from gen404_assets.competition.duels import MatchReport, without_usable_answer
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.hotkeys import LEADER, short
-from gen404_assets.competition.margins import BEST_OF_3, is_close, seed_again
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.match_under_play import MatchUnderPlay, Sides
 from gen404_assets.competition.matches import Match, Pair
 from gen404_assets.competition.round import Overlay, Round, report_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.winner import crown
 from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.patience import Patience
-from gen404_assets.live.playing import PlayUnderWay, played, sides
+from gen404_assets.live.playing import MatchesAtOnce, names
 from gen404_assets.live.work import Overtaken, Work, state_file
 
 _UNUSABLE_SHARE = 0.01
@@ -80,82 +72,35 @@ def _at_once(due: Due) -> Sequence[Pair]:
 
 
 def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries) -> None:
-    """Play matches and record each, in order. A duel is two questions, both asked at once."""
-    plays = {
-        pair: _play_of(work, current, pair, _seed(current))
-        for pair in pairs
-        if _margin_without_report(current, pair) is None
-    }
-    with ThreadPoolExecutor(2 * work.pace.max_concurrent_duels) as pool:
-        try:
-            if any(not play.over for play in plays.values()):
-                canaries.fly(current)
-            confirm = partial(canaries.confirm, current)
-            play_out = partial(played, pool=pool, confirm=confirm)
-            over = play_out(list(plays.values()))
-            for pair in pairs:
-                report = _report(work, current, next(over), play_out) if pair in plays else None
-                if report and plays[pair].judged:
-                    canaries.fly(current)
-                _record(work, current, pair, report)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    """Play matches and record each, in order."""
+    current.need(current.path("seed.json"), current.seed)
+    matches = [_match(work, current, pair) for pair in pairs]
+    played = [match for match in matches if match.margin_without_report is None]
+    with MatchesAtOnce(work, current, played, canaries) as at_once:
+        for match in matches:
+            margin = match.margin_without_report
+            if margin is None:
+                report = at_once.report(match.pair)
+                _record(work, current, Match(*match.pair, report.margin), report)
+            else:
+                _record(work, current, Match(*match.pair, margin), None)
 
 
-def _report(
-    work: Work,
-    current: Round,
-    play: PlayUnderWay,
-    play_out: Callable[[Sequence[PlayUnderWay]], Iterator[PlayUnderWay]],
-) -> MatchReport:
-    """The report of a match, which is played twice more if it is close and the competition plays
-    such a match again.
-    """
-    found = [play.result()]
-    close = is_close(found[0].score, play.judged, len(current.stems), current.config.win_margin)
-    if close and current.config.close_matches == BEST_OF_3:
-        work.say(
-            f"{_names(play.pair)}: {found[0].margin:+.3f} is close, so it is played twice more"
-        )
-        again = [
-            _play_of(work, current, play.pair, seed_again(play.seed, number)) for number in (1, 2)
-        ]
-        found += [other.result() for other in play_out(again)]
-    return report_of(*play.pair, found)
+def _match(work: Work, current: Round, pair: Pair) -> MatchUnderPlay:
+    return MatchUnderPlay(pair, current, Sides.of_round(current, pair), work.rules)
 
 
-def _play_of(work: Work, current: Round, pair: Pair, seed: int) -> PlayUnderWay:
-    picture = partial(work.outside.pictures.url, current.number)
-    return PlayUnderWay(current, pair, seed, work.outside.judge, picture, work.rules)
-
-
-def _seed(current: Round) -> int:
-    return current.need(current.path("seed.json"), current.seed).seed
-
-
-def _margin_without_report(current: Round, pair: Pair) -> float | None:
-    left, right = (has_output(side, current.missing) for side in sides(current, pair))
-    return margin_without_report(left, right)
-
-
-def _names(pair: Pair) -> str:
-    return f"{short(pair[0])} vs {short(pair[1])}"
-
-
-def _record(work: Work, seen: Round, pair: Pair, report: MatchReport | None) -> None:
+def _record(work: Work, seen: Round, match: Match, report: MatchReport | None) -> None:
     """Publish a match, with the audits that it makes due; nothing if it has been played, or isn't
     due, any more.
     """
-    margin = report.margin if report else _margin_without_report(seen, pair)
-    messages = [f"Match report: {_names(pair)}"] if report else []
+    named = names(match.pair)
+    messages = [f"Match report: {named}"] if report else []
     messages.append(f"Update matches matrix for round {work.number}")
-    if margin is None:
-        raise AssertionError(f"{_names(pair)}: no margin")
-    match = Match(*pair, margin)
     work.publish(messages, {Stage.DUELS}, lambda now: _match_files(work, seen, now, match, report))
-    work.say(f"{_names(pair)}: {margin:+.3f}")
+    work.say(f"{named}: {match.margin:+.3f}")
     if report and without_usable_answer(report.duels):
-        _tell_unusable(work, pair)
+        _tell_unusable(work, match.pair)
 
 
 def _tell_unusable(work: Work, pair: Pair) -> None:
@@ -175,10 +120,9 @@ def _tell_unusable(work: Work, pair: Pair) -> None:
             if match.pair == pair:
                 work.alert(
                     f"the judge gave no usable answer in {unanswered} of the {duels} duels "
-                    "recorded in round "
-                    f"{work.number}, which are draws for that reason; look at what "
-                    f"{work.outside.judge.model} says "
-                    "(`unusable` in the reports' evidence), and at its server"
+                    f"recorded in round {work.number}, which are draws for that reason; look at "
+                    f"what {work.outside.judge.model} says (`unusable` in the reports' evidence), "
+                    "and at its server"
                 )
             return
 
@@ -190,7 +134,8 @@ def _match_files(
     if match.pair not in now.timeline.matches_due(now.matrix.margins, given):
         return {}
     same_prompts = (now.prompts, now.missing) == (seen.prompts, seen.missing)
-    if sides(now, match.pair) != sides(seen, match.pair) or not same_prompts:
+    same_sides = Sides.of_round(now, match.pair) == Sides.of_round(seen, match.pair)
+    if not (same_sides and same_prompts):
         return {}  # somebody changed what was judged: the match is due again
     path = now.path("matches_matrix.csv")
     files: dict[str, bytes | None] = {path: now.matrix.plus(match).to_bytes(now.files.read(path))}

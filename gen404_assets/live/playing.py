@@ -1,30 +1,20 @@
-"""Matches on their way: many questions at once, in an order that the judge's cache likes; duels
-counted in another.
+"""Matches put to the judge: many questions at once, in an order that its cache likes, and a match's
+report once its plays are over.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from functools import partial
 
-from gen404_assets.competition.duels import (
-    Duel,
-    Outcome,
-    Play,
-    duel_entry,
-    duel_outcome,
-    make_play,
-    match_score,
-    without_judge,
-)
-from gen404_assets.competition.evidence import Evidence, Said
+from gen404_assets.competition.duels import MatchReport, report_of
+from gen404_assets.competition.evidence import DuelQuestion
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.margins import clinched_score
+from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.outputs import Output, Outputs
-from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
-from gen404_assets.competition.settings import Rules
+from gen404_assets.live.canaries import Canaries
+from gen404_assets.live.work import Work
 from resources.judge import PROMPT_VERSION, KeptAnswers, Question, Reply
 
 _TOGETHER = 8
@@ -37,54 +27,27 @@ _FAULTS_IN_A_ROW = 8
 asked.
 """
 
-Asked = tuple["PlayUnderWay", str, bool]
+Asked = tuple["JudgedPlay", str, bool]
 """A play, the URL of a prompt, and whether the sides are exchanged."""
 
 
-class PlayUnderWay:
-    """A match that is played with one seed. `picture`: the URL under which the judge is shown a
-    prompt, given the prompt's own.
+class JudgedPlay:
+    """A play put to the judge: its questions, and the evidence that the answers are.
 
-    Answers come in any order. Duels count in one order, those that need no judge first and the
-    others by prompt, and a match that is clinched ends with the duel that clinches it: what is
-    recorded depends on the answers alone.
+    `picture`: the URL under which the judge is shown a prompt, given the prompt's own.
     """
 
     def __init__(
-        self,
-        current: Round,
-        pair: Pair,
-        seed: int,
-        judge: KeptAnswers,
-        picture: Callable[[str], str],
-        rules: Rules,
+        self, play: PlayUnderWay, judge: KeptAnswers, picture: Callable[[str], str]
     ) -> None:
-        self.pair, self.seed = pair, seed
-        self._current, self._judge, self._rules = current, judge, rules
-        self._picture = picture
-        self._sides = sides(current, pair)
+        self.play = play
+        self._judge, self._picture = judge, picture
         self._replies: dict[tuple[str, bool], Sequence[Reply]] = {}
-        self._clinched: int | None = None
-        prompts = current.prompts or []
-        forced = without_judge(prompts, self._sides, current.missing, rules)
-        decided = {prompt: forced[stem(prompt)] for prompt in prompts}
-        self._duels = [
-            self._duel(prompt, outcome) for prompt, outcome in decided.items() if outcome
-        ]
-        self.open = [prompt for prompt, outcome in decided.items() if outcome is None]
-        self.judged = len(self.open)
-        self._clinch()
-
-    @property
-    def over(self) -> bool:
-        return not self.open or self._clinched is not None
 
     def question(self, prompt: str, *, swapped: bool) -> Question:
         """What the judge is asked about a prompt that is open."""
-        left, right = self._outputs(prompt)
-        if left is None or right is None or left.png is None or right.png is None:
-            raise AssertionError(f"{prompt}: neither the rules nor the judge decide")
-        question = Question(self._picture(prompt), left.png, right.png, self.seed)
+        left, right = self.play.pictures(prompt)
+        question = Question(self._picture(prompt), left, right, self.play.seed)
         return question.swapped() if swapped else question
 
     def ask(
@@ -94,130 +57,131 @@ class PlayUnderWay:
 
         Raises InfrastructureFault.
         """
-        return (
-            None
-            if self.over
-            else self._judge.attempts(self.question(prompt, swapped=swapped), confirm)
-        )
+        if self.play.over:
+            return None
+        return self._judge.attempts(self.question(prompt, swapped=swapped), confirm)
 
     def take(self, prompt: str, replies: Sequence[Reply], *, swapped: bool) -> None:
-        """All attempts at a question have been made: count the duels that are decided now."""
+        """All attempts at a question have been made. Those of both orders are a duel's evidence."""
         self._replies[prompt, swapped] = replies
-        while not self.over:
-            prompt = self.open[0]
-            first, second = self._replies.get((prompt, False)), self._replies.get((prompt, True))
-            if first is None or second is None:
-                return
-            self._duels.append(self._judged(prompt, first, second))
-            self.open = self.open[1:]
-            self._clinch()
-
-    def result(self) -> Play:
-        """The play, once it is over."""
-        return make_play(self._duels, len(self._current.stems), self._clinched)
-
-    def _clinch(self) -> None:
-        if self._rules.clinch_matches and self.open:
-            score = match_score([duel.winner for duel in self._duels])
-            rules = (self._current.config.win_margin, self._rules)
-            prompts = len(self._current.stems)
-            self._clinched = clinched_score(score, len(self.open), self.judged, prompts, rules)
-
-    def _judged(self, prompt: str, *replies: Sequence[Reply]) -> Duel:
-        orders = [self.question(prompt, swapped=swapped) for swapped in (False, True)]
-        said = [
-            [
-                _said(self._judge.key(replace(question, attempt=number)), reply)
-                for number, reply in enumerate(attempts)
-            ]
-            for question, attempts in zip(orders, replies, strict=True)
-        ]
-        prompt_digest, left, right = self._judge.digests(orders[0])
-        before = [attempts[:-1] for attempts in said]
-        evidence = Evidence.model_validate(
-            {
-                "prompt": prompt_digest,
-                "left": left,
-                "right": right,
-                "model": self._judge.model,
-                "prompt_version": PROMPT_VERSION,
-                "seed": self.seed,
-                "answers": [attempts[-1] for attempts in said],
-            }
-            | ({"unusable": before} if any(before) else {})
-        )
-        return self._duel(prompt, duel_outcome(evidence), evidence)
-
-    def _duel(
-        self, prompt: str, decided: tuple[Outcome, str], evidence: Evidence | None = None
-    ) -> Duel:
-        entry = duel_entry(
-            prompt, *self._outputs(prompt), decided, self._current.config.output_format
-        )
-        return Duel.model_validate(entry | ({"evidence": evidence} if evidence else {}))
-
-    def _outputs(self, prompt: str) -> tuple[Output | None, Output | None]:
-        left, right = self._sides
-        return left.get(stem(prompt)), right.get(stem(prompt))
+        first, second = self._replies.get((prompt, False)), self._replies.get((prompt, True))
+        if first is None or second is None or self.play.over:
+            return
+        digests = self._judge.digests(self.question(prompt, swapped=False))
+        asked = DuelQuestion(*digests, self._judge.model, PROMPT_VERSION, self.play.seed)
+        self.play.take(prompt, asked.evidence(first, second))
 
 
-def _said(key: str, reply: Reply) -> Said:
-    told = {"key": key, "model": reply.model, "text": reply.text}
-    return Said.model_validate(
-        told | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {})
-    )
-
-
-def sides(current: Round, pair: Pair) -> tuple[Outputs, Outputs]:
-    """What both play with; nothing where there is no file."""
-    left, right = (current.played(hotkey) for hotkey in pair)
-    return left if left is not None else Outputs({}), right if right is not None else Outputs({})
-
-
-def played(
-    plays: Sequence[PlayUnderWay], pool: ThreadPoolExecutor, confirm: Callable[[], None]
-) -> Iterator[PlayUnderWay]:
-    """The plays in their order, each as soon as it is over.
+class QuestionsAsked:
+    """The questions of several plays, put to the judge as this is made.
 
     `confirm` finds out whether the judge is in order (`KeptAnswers.attempts`).
-    A question that is not answered does not keep the others from being asked, unless many in a row
-    are not. Raises InfrastructureFault when the judge doesn't judge.
     """
-    asked = {
-        pool.submit(play.ask, prompt, confirm, swapped=swapped): (play, prompt, swapped)
-        for play, prompt, swapped in in_order(plays)
-    }
-    waiting = deque(plays)
-    faults: list[InfrastructureFault] = []
-    in_a_row = 0
-    for done in as_completed(asked):
-        play, prompt, swapped = asked.pop(done)
+
+    def __init__(
+        self, plays: Sequence[JudgedPlay], pool: ThreadPoolExecutor, confirm: Callable[[], None]
+    ) -> None:
+        self._asked: dict[Future[Sequence[Reply] | None], Asked] = {
+            pool.submit(play.ask, prompt, confirm, swapped=swapped): (play, prompt, swapped)
+            for play, prompt, swapped in in_order(plays)
+        }
+        self._answered = as_completed(list(self._asked))
+        self._faults: list[InfrastructureFault] = []
+        self._faults_in_a_row = 0
+
+    def finish(self, play: PlayUnderWay) -> None:
+        """Take answers as they come, also those of the other plays, until this play is over.
+
+        A question that is not answered does not keep the others from being asked, unless many in a
+        row are not. Raises InfrastructureFault when the judge doesn't judge.
+        """
+        while not play.over:
+            answered = next(self._answered, None)
+            if answered is None:
+                raise self._faults[0]
+            self._take(answered)
+
+    def _take(self, answered: Future[Sequence[Reply] | None]) -> None:
+        play, prompt, swapped = self._asked.pop(answered)
         try:
-            replies = done.result()
+            replies = answered.result()
         except InfrastructureFault as fault:
-            faults.append(fault)
-            in_a_row += 1
-            if in_a_row == _FAULTS_IN_A_ROW:
+            self._faults.append(fault)
+            self._faults_in_a_row += 1
+            if self._faults_in_a_row == _FAULTS_IN_A_ROW:
                 raise
-            continue
-        in_a_row = 0
+            return
+        self._faults_in_a_row = 0
         if replies is not None:
             play.take(prompt, replies, swapped=swapped)
-        while waiting and waiting[0].over:
-            yield waiting.popleft()
-    for play in waiting:
-        if not play.over:
-            raise faults[0]
-        yield play
 
 
-def in_order(plays: Sequence[PlayUnderWay]) -> Iterator[Asked]:
+class MatchesAtOnce:
+    """Matches that are played at the same time, all on the round as it was when they began.
+
+    As a context manager: questions are asked inside it alone. Entering it raises
+    InfrastructureFault where canary duels show that the judge is out of order.
+    """
+
+    def __init__(
+        self, work: Work, current: Round, matches: Sequence[MatchUnderPlay], canaries: Canaries
+    ) -> None:
+        self._work, self._current, self._canaries = work, current, canaries
+        self._plays = {match.pair: PlayUnderWay(match, match.seeds[0]) for match in matches}
+
+    def __enter__(self) -> "MatchesAtOnce":
+        if any(not play.over for play in self._plays.values()):
+            self._canaries.fly(self._current)
+        self._pool = ThreadPoolExecutor(2 * self._work.pace.max_concurrent_duels)
+        self._questions = self._ask(list(self._plays.values()))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def report(self, pair: Pair) -> MatchReport:
+        """The report of one of the matches, once it has been played: twice more if it is close and
+        the competition plays such a match again.
+
+        Raises InfrastructureFault when the judge doesn't judge, or has judged out of order.
+        """
+        first = self._plays[pair]
+        self._questions.finish(first)
+        plays = [first.result()]
+        match = first.match
+        if match.is_played_again(plays[0].score):
+            margin = f"{plays[0].margin:+.3f}"
+            self._work.say(f"{names(pair)}: {margin} is close, so it is played twice more")
+            again = [PlayUnderWay(match, seed) for seed in match.seeds[1:]]
+            questions = self._ask(again)
+            for play in again:
+                questions.finish(play)
+                plays.append(play.result())
+        if match.judged:
+            self._canaries.fly(self._current)
+        return report_of(*pair, plays)
+
+    def _ask(self, plays: Sequence[PlayUnderWay]) -> QuestionsAsked:
+        picture = partial(self._work.outside.pictures.url, self._current.number)
+        judge = self._work.outside.judge
+        confirm = partial(self._canaries.confirm, self._current)
+        return QuestionsAsked(
+            [JudgedPlay(play, judge, picture) for play in plays], self._pool, confirm
+        )
+
+
+def names(pair: Pair) -> str:
+    """A match as messages name it."""
+    return f"{short(pair[0])} vs {short(pair[1])}"
+
+
+def in_order(plays: Sequence[JudgedPlay]) -> Iterator[Asked]:
     """All questions of the plays, those beside each other that begin with the same text and
     pictures.
     """
     for first in range(0, len(plays), _TOGETHER):
         group = plays[first : first + _TOGETHER]
-        prompts = dict.fromkeys(prompt for play in group for prompt in play.open)
+        prompts = dict.fromkeys(prompt for each in group for prompt in each.play.open)
         for prompt in prompts:
             for swapped in (False, True):
-                yield from ((play, prompt, swapped) for play in group if prompt in play.open)
+                yield from ((each, prompt, swapped) for each in group if prompt in each.play.open)

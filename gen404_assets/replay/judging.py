@@ -23,6 +23,7 @@ from gen404_assets.competition.duels import (
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.match_under_play import MatchUnderPlay, Sides
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
@@ -98,7 +99,8 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     current = history.round(number, version.index)
     best: tuple[list[Difference], list[str], Derived] | None = None
     for left, right in _evidence(history, number, pair, version.index):
-        derived = derive_report(pair, recorded, current, (left, right), rules)
+        match = MatchUnderPlay(pair, current, Sides.of(left, right), rules)
+        derived = derive_report(recorded, match, current)
         found = compare(raw, pydantic_core.to_json(derived.document, indent=2))
         if best is None or len(found[0]) < len(best[0]):
             best = *found, derived

@@ -27,6 +27,8 @@ from gen404_assets.competition.margins import (
 )
 from simulators.examples import RULES
 
+MISMATCHED = RULES.max_mismatched_margin
+
 OUTCOMES = st.sampled_from([Outcome.LEFT, Outcome.DRAW, Outcome.RIGHT])
 
 
@@ -80,7 +82,7 @@ def test_a_clinched_match_has_the_verdict_critical_prompts_and_certainty_that_it
     )
     for played in range(prompts):
         score = match_score(outcomes[:played])
-        stopped = clinched_score(score, prompts - played, judged, prompts, (win_margin, RULES))
+        stopped = clinched_score(score, prompts - played, judged, prompts, win_margin, MISMATCHED)
         if stopped is not None:
             duels = [duel(n, won) for n, won in enumerate(outcomes[:played])]
             report = report_of("l", "r", [make_play(duels, prompts, stopped)])
@@ -97,12 +99,16 @@ def _critical(report: MatchReport, win_margin: float) -> list[str]:
 
 
 def test_a_match_stops_once_it_is_lost_or_won_beyond_doubt_and_not_before() -> None:
-    lost = [clinched_score(-played, 128 - played, 128, 128, (0.05, RULES)) for played in range(128)]
+    lost = [
+        clinched_score(-played, 128 - played, 128, 128, 0.05, MISMATCHED) for played in range(128)
+    ]
     first = next(played for played, score in enumerate(lost) if score is not None)
     assert all(score is not None for score in lost[first:])
     assert lost[first] == 128 - 2 * first
     assert is_close(128 - 2 * (first - 1), 128, 128, 0.05)
-    won = [clinched_score(played, 128 - played, 128, 128, (0.05, RULES)) for played in range(128)]
+    won = [
+        clinched_score(played, 128 - played, 128, 128, 0.05, MISMATCHED) for played in range(128)
+    ]
     first = next(played for played, score in enumerate(won) if score is not None)
     assert (2 * first - 128) / 128 >= 0.1
     assert (2 * (first - 1) - 128) / 128 < 0.1

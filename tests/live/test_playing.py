@@ -10,9 +10,10 @@ from itertools import pairwise
 import pytest
 
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay, Sides
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
-from gen404_assets.live.playing import PlayUnderWay, in_order
+from gen404_assets.live.playing import JudgedPlay, in_order
 from resources.judge import Answer, Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
@@ -52,10 +53,11 @@ def test_of_questions_beside_each_other_most_share_the_prompt_and_the_first_pict
     outside: SimulatedOutside,
 ) -> None:
     current = now(outside)
-    plays = [
-        PlayUnderWay(current, (LEADER, hotkey), 1, outside.judge, str, Rules())
-        for hotkey in CHALLENGERS
+    matches = [
+        MatchUnderPlay(pair, current, Sides.of_round(current, pair), Rules())
+        for pair in [(LEADER, hotkey) for hotkey in CHALLENGERS]
     ]
+    plays = [JudgedPlay(PlayUnderWay(match, 1), outside.judge, str) for match in matches]
     asked = [play.question(prompt, swapped=swapped) for play, prompt, swapped in in_order(plays)]
     assert len(asked) == len(set(asked)) == 2 * 12 * 4
     assert sum(one.prompt != other.prompt for one, other in pairwise(asked)) == 11

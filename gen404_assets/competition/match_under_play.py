@@ -1,0 +1,187 @@
+"""A match while it is played: what the rules decide of it without the judge, and its plays, duel by
+duel. Live work plays it with the judge's answers, replay with those that were recorded.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from gen404_assets.competition.duels import (
+    Play,
+    duel_entry,
+    duel_outcome,
+    has_output,
+    margin_without_report,
+    match_score,
+    play_entry,
+    without_judge,
+)
+from gen404_assets.competition.evidence import Evidence
+from gen404_assets.competition.margins import BEST_OF_3, clinched_score, is_close, seed_again
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.prompts import stem
+from gen404_assets.competition.round import Round
+from gen404_assets.competition.settings import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What both play with: the defender (left) and the challenger (right)."""
+
+    defender: Outputs
+    challenger: Outputs
+
+    @classmethod
+    def of_round(cls, current: Round, pair: Pair) -> "Sides":
+        """What a round's files hold for both; no output where a file is missing."""
+        return cls.of(*(current.played(hotkey) for hotkey in pair))
+
+    @classmethod
+    def of(cls, defender: Outputs | None, challenger: Outputs | None) -> "Sides":
+        """Both sides' outputs; None: a side has none."""
+        nothing = Outputs({})
+        return cls(
+            nothing if defender is None else defender,
+            nothing if challenger is None else challenger,
+        )
+
+    def outputs(self, name: str) -> tuple[Output | None, Output | None]:
+        """The defender's and the challenger's output for the prompt with that stem."""
+        return self.defender.get(name), self.challenger.get(name)
+
+
+class MatchUnderPlay:
+    """A match as the rules see it: its prompts, both sides, and what needs no judge.
+
+    `current`: the round at the commit at which the match is played.
+    """
+
+    def __init__(self, pair: Pair, current: Round, sides: Sides, rules: Rules) -> None:
+        self.pair, self.sides, self.rules = pair, sides, rules
+        self._current = current
+        prompts = current.prompts or []
+        self.prompts = list(dict.fromkeys(prompts))
+        self.prompt_of = {stem(prompt): prompt for prompt in prompts}
+        self.forced = without_judge(
+            prompts, (sides.defender, sides.challenger), current.missing, rules
+        )
+        """Prompt stem -> outcome and text where the rules decide, None where the judge does."""
+        self.judged = sum(decided is None for decided in self.forced.values())
+        """How many duels are the judge's to decide."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the first play and of the two that a close match may have after it; none
+        where the round has no seed.
+        """
+        if self._current.seed is None:
+            return ()
+        seed = self._current.seed.seed
+        return seed, seed_again(seed, 1), seed_again(seed, 2)
+
+    @cached_property
+    def margin_without_report(self) -> float | None:
+        """The margin where a side has no output at all; None where the match is played."""
+        missing = self._current.missing
+        return margin_without_report(
+            has_output(self.sides.defender, missing), has_output(self.sides.challenger, missing)
+        )
+
+    def is_played_again(self, score: int) -> bool:
+        """Whether a match whose first play ended with that score is played twice more: it is close,
+        and the competition plays such a match again.
+        """
+        config = self._current.config
+        close = is_close(score, self.judged, self._count, config.win_margin)
+        return close and config.close_matches == BEST_OF_3
+
+    def clinched_score(self, duels: Sequence[Mapping[str, Any]]) -> int | None:
+        """The score with which a play may stop after these duels (`margins.clinched_score`); None
+        if it must go on.
+        """
+        return clinched_score(
+            match_score([duel["winner"] for duel in duels]),
+            self._count - len(duels),
+            self.judged,
+            self._count,
+            self._current.config.win_margin,
+            self.rules.max_mismatched_margin,
+        )
+
+    def duel(
+        self, prompt: str, decided: tuple[str, str], output_format: str | None = None
+    ) -> dict[str, Any]:
+        """A duel's entry; `output_format`: another than the competition's."""
+        outputs = self.sides.outputs(stem(prompt))
+        return duel_entry(
+            prompt, *outputs, decided, output_format or self._current.config.output_format
+        )
+
+    def play(self, duels: Sequence[Mapping[str, Any]], *, stopped: bool) -> dict[str, Any]:
+        """The entry of a play with these duels.
+
+        `stopped`: whether it ended before its end. One that had to go on has its score so far, and
+        no proof that it could stop.
+        """
+        return play_entry(duels, self._count, self.clinched_score(duels) if stopped else None)
+
+    @property
+    def _count(self) -> int:
+        return max(1, len(self._current.stems))
+
+
+class PlayUnderWay:
+    """A match that is played with one seed, as the judge decides its duels.
+
+    Evidence comes in any order. Duels count in one order, those that need no judge first and the
+    others by prompt, and a match that is clinched ends with the duel that clinches it: what is
+    recorded depends on the evidence alone.
+    """
+
+    def __init__(self, match: MatchUnderPlay, seed: int) -> None:
+        self.match, self.seed = match, seed
+        self.open: list[str] = []
+        """The prompts that the judge still has to decide, in the round's order."""
+        self._duels: list[dict[str, Any]] = []
+        for prompt in match.prompts:
+            decided = match.forced[stem(prompt)]
+            if decided is None:
+                self.open.append(prompt)
+            else:
+                self._duels.append(match.duel(prompt, decided))
+        self._evidence: dict[str, Evidence] = {}
+        self._clinched = self._is_clinched()
+
+    @property
+    def over(self) -> bool:
+        return not self.open or self._clinched
+
+    def pictures(self, prompt: str) -> tuple[str, str]:
+        """The URLs of both sides' pictures of a prompt that is open."""
+        defender, challenger = self.match.sides.outputs(stem(prompt))
+        if not (defender and defender.png and challenger and challenger.png):
+            raise AssertionError(f"{prompt}: neither the rules nor the judge decide")
+        return defender.png, challenger.png
+
+    def take(self, prompt: str, evidence: Evidence) -> None:
+        """The judge has answered all about a prompt: count the duels that are decided now.
+
+        Raises NotJudged where the evidence isn't what the rules allow.
+        """
+        self._evidence[prompt] = evidence
+        while not self.over and self.open[0] in self._evidence:
+            prompt = self.open.pop(0)
+            evidence = self._evidence[prompt]
+            duel = self.match.duel(prompt, duel_outcome(evidence))
+            self._duels.append(duel | {"evidence": evidence})
+            self._clinched = self._is_clinched()
+
+    def result(self) -> Play:
+        """The play, once it is over."""
+        return Play.model_validate(self.match.play(self._duels, stopped=bool(self.open)))
+
+    def _is_clinched(self) -> bool:
+        may_stop = self.match.rules.clinch_matches and bool(self.open)
+        return may_stop and self.match.clinched_score(self._duels) is not None
