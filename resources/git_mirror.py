@@ -1,0 +1,203 @@
+"""The mirror of the competition's repository on this machine: a bare git repository without blobs
+that nobody has asked for.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from resources.git_commands import REMOTE, GitCommands, RepositoryError
+from resources.git_history import LOG, NO_COMMIT, Commit, decode_path, parse_log
+
+_FETCH = (
+    # Blobs stay on the server until wanted; one that cannot do that sends them all. Only fetches
+    # are told so: a reading command that does not know of it cannot start to fetch blob by blob.
+    *(
+        "-c",
+        f"remote.{REMOTE}.promisor=true",
+        "-c",
+        f"remote.{REMOTE}.partialCloneFilter=blob:none",
+    ),
+    *("-c", "gc.autoDetach=false", "-c", "gc.autoPackLimit=200"),
+    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
+)
+_BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0")
+_PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
+
+
+class Mirror:
+    """The bare repository at `path` that follows one branch, `ref`, of the repository at `url`."""
+
+    def __init__(self, url: str, ref: str, path: Path, token: str | None, timeout: float) -> None:
+        self._path = path.resolve()
+        self._ref = ref
+        self.git = GitCommands(self._path, url, token, timeout).run
+
+    def refresh(self) -> str:
+        with self._lock("refresh"):
+            try:
+                self.git(*_FETCH, REMOTE, f"+{self._ref}:{self._ref}", network=True)
+            except RepositoryError as error:
+                if "couldn't find remote ref" not in str(error):
+                    raise
+                self.git("update-ref", "-d", self._ref)
+            return self.head()
+
+    def head(self) -> str:
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", self._ref).decode().strip()
+        except RepositoryError:
+            return NO_COMMIT.sha
+
+    def commit(self, sha: str) -> Commit:
+        return parse_log(self.git(*LOG, "-1", "--end-of-options", f"{sha}^{{commit}}"))[0][0]
+
+    def tree(self, sha: str) -> dict[str, str]:
+        """Blob sha by path, of all files at a commit."""
+        listing = decode_path(self.git("ls-tree", "-r", "-z", "--full-tree", sha))
+        entries = (entry.partition("\t") for entry in listing.split("\0")[:-1])
+        return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
+
+    def contains(self, head: str, sha: str) -> bool:
+        try:
+            self.git("merge-base", "--is-ancestor", sha, head)
+        except (
+            RepositoryError
+        ):  # also when the mirror lacks the commit, which it would have if the branch had it
+            return False
+        return True
+
+    def read(self, blobs: Collection[str]) -> dict[str, bytes]:
+        """Content by blob sha. What the mirror lacks is fetched, all in one go."""
+        found = self._cat(blobs)
+        missing = [blob for blob in blobs if blob not in found]
+        if missing:
+            with self._lock("refresh"):
+                wanted = ("--no-auto-maintenance", "--stdin", REMOTE)
+                self.git(
+                    "-c",
+                    "fetch.negotiationAlgorithm=noop",
+                    *_FETCH,
+                    *wanted,
+                    data=_lines(missing),
+                    network=True,
+                )
+            found |= self._cat(missing)
+        if len(found) < len(blobs):
+            raise RepositoryError("read blobs: the remote does not have them all")
+        return found
+
+    def _cat(self, blobs: Collection[str]) -> dict[str, bytes]:
+        output = self.git("cat-file", "--batch", "--buffer", data=_lines(blobs)) if blobs else b""
+        found: dict[str, bytes] = {}
+        position = 0
+        for blob in blobs:
+            start = output.index(b"\n", position) + 1
+            header = output[position:start].split()
+            position = start
+            if len(header) == 3:  # else "... missing"
+                position += int(header[2]) + 1
+                found[blob] = output[start : position - 1]
+        return found
+
+    def push(
+        self, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime
+    ) -> tuple[str, str]:
+        """Build a commit and push it, by fast-forward; its sha, and why it seems not to have been
+        accepted.
+
+        This is done in a throwaway repository that borrows the mirror's objects, so that nothing
+        can be left over.
+        """
+        with self._lock("publish") as lock:
+            for left in self._path.glob("outgoing-*"):  # by a killed process
+                shutil.rmtree(left, ignore_errors=True)
+            with TemporaryDirectory(
+                prefix="outgoing-", dir=self._path, ignore_cleanup_errors=True
+            ) as name:
+                outgoing = Path(name)
+                self.git("init", "--quiet", "--bare", "--template=", directory=outgoing)
+                (outgoing / "objects/info/alternates").write_text("../../objects\n")
+                stream = b"".join(_import_stream(self._ref, base, message, changes, time))
+                sha = self.git(*_BUILD, data=stream, directory=outgoing, lock=lock).decode().strip()
+                try:
+                    target = f"{self._ref}:{self._ref}"
+                    answer = self.git(*_PUSH, REMOTE, target, directory=outgoing, network=True)
+                except RepositoryError as error:
+                    return sha, str(error)
+                if b"\n=" in answer:
+                    return sha, "[rejected] (fetch first): the very same commit, of somebody else"
+                with self._lock("refresh"):
+                    self._adopt(outgoing / "objects/pack", sha)
+                return sha, ""
+
+    def _adopt(self, packs: Path, head: str) -> None:
+        """Take over what the remote has just accepted, so that it need not be fetched."""
+        for pack in packs.glob("*.pack"):
+            pack.with_suffix(".promisor").touch()  # as git marks what the remote is known to have
+            for suffix in (".promisor", ".pack", ".idx"):  # with its index, git sees the pack
+                part = pack.with_suffix(suffix)
+                part.replace(self._path / "objects/pack" / part.name)
+        self.git("update-ref", self._ref, head)
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[int]:
+        """Exclude threads and processes from "publish", or from "refresh": writing anything into
+        the mirror.
+        """
+        self._path.mkdir(parents=True, exist_ok=True)
+        with (self._path / f"{name}.flock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if name == "refresh":
+                self._sweep()
+            yield handle.fileno()
+
+    def _sweep(self) -> None:
+        """Remove what a killed git left, for nobody alive owns it now, and see that the mirror
+        exists.
+        """
+        packs = self._path / "objects/pack"
+        complete = {index.stem for index in packs.glob("pack-*.idx")}
+        left = [
+            part for part in packs.glob("*") if part.stem not in complete or part.suffix == ".keep"
+        ]
+        for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock"):
+            left += self._path.glob(pattern)
+        for file in left:
+            file.unlink(missing_ok=True)
+        if not (self._path / "objects/info").is_dir():  # the last thing that init creates
+            self.git("init", "--quiet", "--bare", "--template=")
+
+
+def _lines(names: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in names).encode()
+
+
+def _import_stream(
+    ref: str, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime
+) -> Iterator[bytes]:
+    """What git fast-import reads to make one commit on `base` and print its sha."""
+    name = os.environ.get("GIT_AUTHOR_NAME") or "404-gen"
+    email = os.environ.get("GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
+    text = message.strip().encode() + b"\n"
+    yield f"feature done\ncommit {ref}\nmark :1\n".encode()
+    yield (
+        f"committer {name} <{email}> {int(time.timestamp())} +0000\ndata {len(text)}\n".encode()
+        + text
+    )
+    if base != NO_COMMIT:
+        yield f"from {base.sha}\n".encode()
+    for path, data in sorted(
+        changes.items(), key=lambda change: change[1] is not None
+    ):  # deletions first
+        quoted = path.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8", "surrogateescape")
+        if data is None:
+            yield b'D "%s"\n' % quoted
+        else:
+            yield b'M 100644 inline "%s"\ndata %d\n%s\n' % (quoted, len(data), data)
+    yield b"get-mark :1\ndone\n"
