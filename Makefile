@@ -6,13 +6,13 @@ MADE_UP := .gen404/made-up.git
 export GEN404_HOME ?= $(CURDIR)/.gen404
 
 .PHONY: demo browse test check bench system
-demo: $(VENV)/installed system
+demo: $(VENV)/installed system $(VENV)/warm
 	exec $(VENV)/bin/gen404 up --port $(PORT)
 
 browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
 	exec $(VENV)/bin/gen404 browse --port $(PORT) $(or $(REPO),$(MADE_UP))
 
-test: $(VENV)/installed system
+test: $(VENV)/installed system $(VENV)/warm
 	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed
@@ -32,6 +32,11 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# What the renderer's workers load is compiled once, not in each of them as it starts.
+$(VENV)/warm: $(VENV)/installed $(wildcard gpu/*.py gpu/*/*.py) | system
+	$(VENV)/bin/gen404 warm-up
 	@touch $@
 
 # The renderer draws with OpenGL through EGL; where there is no GPU, Mesa draws on the CPU.
