@@ -3,8 +3,9 @@
 `python -m bench.regenerate [--history BUNDLE] [--miners N] [--warm-up SECONDS] [--price USD]`
 
 Each miner's image makes what one of the recorded audits made: its times, failures and distances.
-Beside the plan stands the plain hand-out of the rules: no early end, and every pod kept until its
-image is done.
+Without --history, these are those of the real rounds where they lie beside the repository, else
+those of the recorded rounds in it. Beside the plan stands the plain hand-out of the rules: no early
+end, and every pod kept until its image is done.
 """
 
 import argparse
@@ -21,9 +22,9 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.regeneration import Prompts, Regeneration
 from gen404_assets.competition.settings import Rules
 from resources.repository import Repository
+from simulators.recording import history_bundle
 from simulators.regeneration import Image, Made, Simulation
 
-HISTORY = Path(__file__).parents[2] / "shared/history/mesh-rounds-0-1.bundle"
 AT_ONCE = 4
 NOISE = 0.1
 """How much a pod's time for a prompt differs from the recorded one, as a normal deviation."""
@@ -60,7 +61,7 @@ class Cost:
 def main() -> None:
     """Print a row each for the plain hand-out and the plan."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--history", type=Path, default=HISTORY)
+    parser.add_argument("--history", type=Path, default=history_bundle())
     parser.add_argument("--miners", type=int, default=45)
     parser.add_argument(
         "--warm-up", type=float, default=600.0, help="seconds until a pod is healthy, on average"

@@ -3,8 +3,9 @@
 `python -m bench.replay [REPO] [--rounds N-M]`
 
 The baseline is a plain reader: a Python process that clones the repository as a replay does, and
-parses every JSON file of the same rounds, deriving nothing. Without REPO, made-up competitions of
-growing size show the growth.
+parses every JSON file of the same rounds, deriving nothing. Without REPO, the first row is the real
+rounds where they lie beside the repository, else the recorded rounds in it; made-up competitions
+of growing size show the growth.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from gen404_assets.competition.config import Config
 from gen404_assets.competition.round import CONFIG
 from resources.repository import Repository
 from simulators.histories import make_competition
+from simulators.recording import history_bundle
 
 RUNS = 3
 READER = """
@@ -70,6 +72,7 @@ def main() -> None:
     if options.repository:
         _row(options.repository, ["--rounds", options.rounds] if options.rounds else [])
         return
+    _row(str(history_bundle()), [])
     with tempfile.TemporaryDirectory() as folder:
         for rounds in (2, 4, 8):
             made = make_competition(

@@ -204,6 +204,8 @@ class SimulatedOutside:
     """Whether a hotkey's image runs on a pod."""
     honest: Callable[[str], bool] = _everything
     """Whether it makes there what was submitted."""
+    seconds: Callable[[str, str], float] = lambda _hotkey, _stem: 30.0
+    """How long it takes there for a prompt."""
     verdict: Callable[[str], SourceVerdict] = lambda _: SourceVerdict.PASSED
     """What a person finds in its source code."""
     environment: Mapping[str, str] = field(
@@ -265,7 +267,8 @@ class SimulatedOutside:
                 self.store.put(f"{key}.glb", b"made " + name.encode(), ""),
                 self.store.put(f"{key}.png", b"", ""),
             )
-            content |= {"glb": model, "png": png, "generation_time": 30.0, "size": 9}
+            seconds = self.seconds(subject.hotkey, name)
+            content |= {"glb": model, "png": png, "generation_time": seconds, "size": 9}
         return Output.model_validate(content | {"attempts": 1 if made else 3, "distance": distance})
 
 

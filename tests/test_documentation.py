@@ -286,3 +286,12 @@ def test_decisions_are_numbered_complete_and_listed() -> None:
         first, *parts = _HEADING.findall(record.read_text())
         assert first == f"{int(record.name[:4])}. {' '.join(title.split())}"
         assert parts == ["Context", "Decision", "Consequences"]
+
+
+def test_tests_of_guarantees_are_named_after_them_with_two_digits() -> None:
+    names = {
+        name for path in SOURCES for name in re.findall(r"def (test_g\d\w*)\(", path.read_text())
+    }
+    assert len(names) > 100
+    wrong = {name for name in names if not re.match(r"test_(g(0[1-9]|1\d|2[0-7])_)+[a-z]", name)}
+    assert wrong == set()

@@ -157,7 +157,7 @@ def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform
     assert told(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
 
 
-def test_g1_a_chain_that_cannot_be_asked_refuses_nobody_and_stops_nothing(
+def test_g01_a_chain_that_cannot_be_asked_refuses_nobody_and_stops_nothing(
     platform: Platform,
 ) -> None:
     (platform.chain / "extrinsics.jsonl").write_text("nonsense\n")

@@ -15,6 +15,7 @@ from bench.parsers import PARSERS
 from simulators.planted import PARSERS as PLANTED
 
 SECONDS, SEED = 60, 404
+pytestmark = pytest.mark.timeout(660)  # a hunt ends itself after 600 s
 
 
 def hunt(into: Path, *options: object) -> "subprocess.CompletedProcess[str]":

@@ -13,6 +13,8 @@ from resources.local_network.cast import CAST, FIRST_LEADER, member
 from resources.local_network.miner import hotkey
 from simulators.local_competition import FORMATS, STAGES, LocalCompetition
 
+pytestmark = pytest.mark.timeout(1800)  # the first test waits until both competitions are played
+
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
 
 

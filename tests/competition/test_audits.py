@@ -196,7 +196,7 @@ def test_the_times_of_what_failed_do_not_count() -> None:
     assert (audit.generation_time, audit.outcome.value) == (20.0, "passed")
 
 
-def test_g1_an_unmeasured_distance_is_neither_match_nor_mismatch_and_the_audit_waits() -> None:
+def test_g01_an_unmeasured_distance_is_neither_match_nor_mismatch_and_the_audit_waits() -> None:
     assert judged(spoilt(3, 1, output(20.0, None))) is None
     assert judged(spoilt(3, 1, output(20.0, None)) | spoilt(10, 20, MISMATCHED["too far"])) is None
 

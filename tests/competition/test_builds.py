@@ -82,14 +82,14 @@ def test_a_success_names_the_image_by_ten_characters_and_tag_in_lower_case() -> 
     "run", [None, BuildRun(False, {}), BuildRun(False, {MINERS[2]: "success"})]
 )
 @pytest.mark.parametrize("before", [status.value for status in BuildStatus])
-def test_g6_absence_changes_nothing_before_the_deadline(run: BuildRun | None, before: str) -> None:
+def test_g06_absence_changes_nothing_before_the_deadline(run: BuildRun | None, before: str) -> None:
     builds = standing(before)
     assert observe_builds(builds, run, DEADLINE - 1, RULES) == builds
 
 
 @pytest.mark.parametrize("word", [*NO_FAULT, "waiting", "requested", "a word of tomorrow", ""])
 @pytest.mark.parametrize("before", [status.value for status in BuildStatus])
-def test_g6_a_conclusion_that_is_not_the_codes_doing_changes_nothing_until_the_deadline(
+def test_g06_a_conclusion_that_is_not_the_codes_doing_changes_nothing_until_the_deadline(
     word: str, before: str
 ) -> None:
     builds = standing(before)
@@ -120,12 +120,12 @@ def test_a_success_seen_before_is_kept_when_its_job_is_run_again(word: str) -> N
 
 
 @pytest.mark.parametrize("word", ["waiting", "requested", ""])
-def test_g6_a_status_that_is_no_conclusion_leaves_a_build_open(word: str) -> None:
+def test_g06_a_status_that_is_no_conclusion_leaves_a_build_open(word: str) -> None:
     assert not told(word)[MINER].status.ended
 
 
 @pytest.mark.parametrize("before", ["pending", "in_progress"])
-def test_g6_a_job_missing_from_a_run_that_has_ended_is_not_found(before: str) -> None:
+def test_g06_a_job_missing_from_a_run_that_has_ended_is_not_found(before: str) -> None:
     observed = observe_builds(standing(before), BuildRun(True, {}), 60, RULES)
     assert status(observed) == "not_found"
     assert observed[MINER].docker_image is None

@@ -361,7 +361,7 @@ def test_nobody_submits_under_a_name_that_is_no_address(hotkey: str) -> None:
     assert "ss58" in reading.refused[hotkey]
 
 
-def test_g8_submissions_are_ordered_by_reveal_block_then_hotkey() -> None:
+def test_g08_submissions_are_ordered_by_reveal_block_then_hotkey() -> None:
     blocks = {hotkey: random.Random(hotkey).choice([120, 150, 180]) for hotkey in MINERS}
     commitments = {hotkey: [(block, told())] for hotkey, block in blocks.items()}
     by_block = [

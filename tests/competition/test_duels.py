@@ -83,7 +83,7 @@ def test_a_duel_with_the_sides_exchanged_ends_the_other_way_round(
         ),
     ],
 )
-def test_g1_a_nonsensical_answer_is_no_answer(nonsense: str) -> None:
+def test_g01_a_nonsensical_answer_is_no_answer(nonsense: str) -> None:
     with pytest.raises(NotJudged):
         read_answer(nonsense, "judge")
 

@@ -161,7 +161,7 @@ def test_g17_an_audit_request_is_appended_behind_what_stands() -> None:
     assert more.to_bytes(replacing=raw) == raw.removesuffix(b"\n]\n") + entry.encode()
 
 
-def test_g8_the_order_of_submissions_is_written_even_when_it_alone_changed() -> None:
+def test_g08_the_order_of_submissions_is_written_even_when_it_alone_changed() -> None:
     raw = text_of(Submissions)
     turned = Submissions(dict(reversed(Submissions.parse(raw, "submissions.json").items())))
     written = turned.to_bytes(replacing=raw)

@@ -78,7 +78,7 @@ def test_g17_a_prompt_list_that_is_no_text_is_refused_with_its_line() -> None:
         *("chair two", "armchair", "ftp://pool.example/x.jpg", "# a remark"),
     ],
 )
-def test_g9_a_pool_line_that_cant_be_used_is_skipped_and_reported(line: str) -> None:
+def test_g09_a_pool_line_that_cant_be_used_is_skipped_and_reported(line: str) -> None:
     kept, skipped = usable(
         ["https://pool.example/chair.jpg", line, "https://pool.example/lamp.jpg"]
     )
@@ -87,7 +87,7 @@ def test_g9_a_pool_line_that_cant_be_used_is_skipped_and_reported(line: str) -> 
     assert skipped[0][1]
 
 
-def test_g9_a_pool_without_fault_is_taken_as_it_is() -> None:
+def test_g09_a_pool_without_fault_is_taken_as_it_is() -> None:
     assert usable(POOL) == (POOL, [])
 
 
@@ -101,7 +101,7 @@ def test_g9_a_pool_without_fault_is_taken_as_it_is() -> None:
     | st.lists(st.sampled_from(POOL[:4]) | st.just("https://pool.example/a.jpg"), max_size=8),
     st.integers(0, 2**32 - 1),
 )
-def test_g9_a_rounds_stems_are_unique_and_plain(
+def test_g09_a_rounds_stems_are_unique_and_plain(
     lines: list[str], previous: list[str] | None, seed: int
 ) -> None:
     pool, _ = usable(lines)
@@ -110,7 +110,7 @@ def test_g9_a_rounds_stems_are_unique_and_plain(
     assert all(name[0] != "." and set(name) <= set("ab.-_p0123456789") for name in names)
 
 
-def test_g9_a_new_prompt_whose_stem_is_carried_over_is_left_out() -> None:
+def test_g09_a_new_prompt_whose_stem_is_carried_over_is_left_out() -> None:
     previous = [url.replace("pool.example", "old.example") for url in POOL[:8]]
     chosen = select(3, POOL[:8], previous)
     assert chosen[:3] == random.Random(3).sample(previous, 3)

@@ -235,7 +235,7 @@ def test_a_large_round_ends_like_a_plain_judges(seed: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(rounds(), st.randoms(use_true_random=False))
-def test_g8_no_result_depends_on_the_order_in_which_a_map_was_read(
+def test_g08_no_result_depends_on_the_order_in_which_a_map_was_read(
     played: tuple[list[str], dict[Pair, float], dict[str, Fate]], rng: random.Random
 ) -> None:
     order, results, fates = played

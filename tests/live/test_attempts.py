@@ -109,7 +109,7 @@ def test_a_question_that_is_always_looped_at_ends_in_a_draw_and_the_round_goes_o
     ]
 
 
-def test_g2_the_evidence_of_such_a_draw_holds_every_attempt_of_both_orders() -> None:
+def test_g02_the_evidence_of_such_a_draw_holds_every_attempt_of_both_orders() -> None:
     outside = dueled(loops_at(PROMPT))
     evidence = duel_on(outside, PROMPT)["evidence"]
     attempts = [
@@ -167,7 +167,7 @@ def test_a_report_that_needed_first_attempts_alone_is_written_as_ever() -> None:
         assert [[*said] for said in duel["evidence"]["answers"]] == [["key", "model", "text"]] * 2
 
 
-def test_g3_no_attempt_is_paid_for_twice() -> None:
+def test_g03_no_attempt_is_paid_for_twice() -> None:
     outside = dueled(loops_at(PROMPT))
     outside.repository.commit(
         {"rounds/0/matches_matrix.csv": None, PATH: None}, "Played again, as a person wants it"
@@ -210,7 +210,7 @@ def test_g15_killed_amid_its_attempts_it_ends_with_the_same_report(after: int) -
 # --- a judge out of order
 
 
-def test_g1_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked_anew_after_the_repair() -> (
+def test_g01_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked_anew_after_the_repair() -> (
     None
 ):
     outside = dueling([FINE])
@@ -235,7 +235,7 @@ def test_g1_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked
         assert "unusable" not in duel["evidence"]
 
 
-def test_g1_a_judge_that_cannot_be_reached_has_made_no_attempt() -> None:
+def test_g01_a_judge_that_cannot_be_reached_has_made_no_attempt() -> None:
     outside = dueling([FINE])
     ask = outside.judging.ask
     failures = iter(range(40))
@@ -279,7 +279,7 @@ def _unusable(outside: SimulatedOutside) -> Answer:
     return outside.judging._answer(11, 11)  # raises, as an answer out of bounds does
 
 
-def test_g1_a_judge_that_loops_at_everything_is_out_of_order() -> None:
+def test_g01_a_judge_that_loops_at_everything_is_out_of_order() -> None:
     outside = dueling([FINE])
     outside.judging.ask = lambda question: _unusable(outside)  # type: ignore[method-assign]  # noqa: ARG005
     with pytest.raises(InfrastructureFault, match="gone wrong, as canary duels on https"):
@@ -388,7 +388,7 @@ def test_how_many_there_are_is_shown() -> None:
 # --- with the other rules
 
 
-def test_g8_what_is_recorded_depends_on_the_answers_alone() -> None:
+def test_g08_what_is_recorded_depends_on_the_answers_alone() -> None:
     def slow(outside: SimulatedOutside, rng: random.Random) -> None:
         ask = outside.judging.ask
 

@@ -53,7 +53,7 @@ def test_g16_what_a_person_changes_in_the_results_while_they_are_made_stands(
     assert outside.repository.head.read(PATH) == typed
 
 
-def test_g1_a_chain_that_is_away_for_a_moment_neither_cancels_nor_fails_what_runs(
+def test_g01_a_chain_that_is_away_for_a_moment_neither_cancels_nor_fails_what_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     outside = generating(MINERS[:1])

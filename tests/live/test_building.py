@@ -60,7 +60,7 @@ def test_builds_are_followed_until_all_have_ended() -> None:
     assert any("502" in line for line in said)
 
 
-def test_g6_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline() -> None:
+def test_g06_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline() -> None:
     outside = generating(MINERS[:1])
     outside.builds = Told(outside, None)
     track_builds(work(outside))
@@ -68,7 +68,7 @@ def test_g6_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline()
     assert outside.chain.number >= 600 + 3 * 3600 / 12
 
 
-def test_g1_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> None:
+def test_g01_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> None:
     outside = generating(MINERS[:1])
     outside.chain.number = 600 + 5 * 3600 // 12
     outside.builds = Told(

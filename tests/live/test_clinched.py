@@ -200,7 +200,7 @@ def swap(report: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_g4_no_play_can_be_left_out_or_passed_off_as_the_one_that_counts(
+def test_g04_no_play_can_be_left_out_or_passed_off_as_the_one_that_counts(
     change: Callable[[dict[str, Any]], object], found: str
 ) -> None:
     outside = judged(by_play(SEED, 1, 2, 3), close_matches="best_of_3")
@@ -208,13 +208,13 @@ def test_g4_no_play_can_be_left_out_or_passed_off_as_the_one_that_counts(
     assert found in tampered(outside, change)
 
 
-def test_g4_the_plays_before_the_one_that_is_shown_are_missed() -> None:
+def test_g04_the_plays_before_the_one_that_is_shown_are_missed() -> None:
     outside = judged(by_play(SEED, 1, 2, 3), close_matches="best_of_3")
     play(outside)
     assert tampered(outside, lambda report: report.pop("others"))
 
 
-def test_g4_a_match_played_again_without_cause_is_found() -> None:
+def test_g04_a_match_played_again_without_cause_is_found() -> None:
     outside = judged(by_play(SEED, 1, 2, 3), close_matches="best_of_3")
     play(outside)
     config = json.loads(outside.repository.head.files["config.json"])

@@ -104,7 +104,7 @@ def test_g11_the_duels_begin_even_if_nobody_serves_anything() -> None:
     assert stage(outside) is Stage.DUELS
 
 
-def test_g1_a_renderer_out_of_order_costs_no_miner_its_preview(
+def test_g01_a_renderer_out_of_order_costs_no_miner_its_preview(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     outside = generating(MINERS[:1])

@@ -59,7 +59,7 @@ def differing(found: FileReplay) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_g2_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_answers(
+def test_g02_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_answers(
     outside: SimulatedOutside,
 ) -> None:
     for duel in duels(outside):
@@ -77,7 +77,7 @@ def test_g2_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_an
         assert [(answer["penalty_1"], answer["penalty_2"]) for answer in said] == [(7, 2), (2, 7)]
 
 
-def test_g3_the_answers_are_in_the_store_under_the_name_that_the_duel_gives_them(
+def test_g03_the_answers_are_in_the_store_under_the_name_that_the_duel_gives_them(
     outside: SimulatedOutside,
 ) -> None:
     for answer in answers(outside):
@@ -91,7 +91,7 @@ def answers(outside: SimulatedOutside) -> Iterator[dict[str, Any]]:
         yield from duel["evidence"]["answers"]
 
 
-def test_g3_a_copy_of_anothers_file_is_the_same_question() -> None:
+def test_g03_a_copy_of_anothers_file_is_the_same_question() -> None:
     outside = dueling(MINERS[:2])
     for key in [key for key in outside.store.objects if f"/{MINERS[1]}/" in key]:
         outside.store.objects[key] = outside.store.objects[key.replace(MINERS[1], MINERS[0])]

@@ -55,7 +55,7 @@ def played(outside: SimulatedOutside) -> list[tuple[str, str]]:
 FINE, GOOD, POOR = MINERS[:3]
 
 
-def test_g5_no_duel_before_the_baseline_is_complete() -> None:
+def test_g05_no_duel_before_the_baseline_is_complete() -> None:
     outside = generating([FINE])
     collect(work(outside))
     judge_matches(work(outside))
@@ -90,7 +90,7 @@ def test_a_round_is_played_to_its_winner_and_replays_clean() -> None:
     )
 
 
-def test_g1_a_judge_out_of_order_records_nothing_and_what_it_has_answered_is_played_on() -> None:
+def test_g01_a_judge_out_of_order_records_nothing_and_what_it_has_answered_is_played_on() -> None:
     outside = dueling([FINE, POOR])
     outside.judging.fault = "connection refused"
     with pytest.raises(InfrastructureFault):
@@ -127,7 +127,7 @@ def test_g11_a_leader_whose_image_is_gone_loses_to_whoever_has_anything() -> Non
     assert [request.hotkey for request in now(outside).requests.root] == [POOR]
 
 
-def test_g4_a_match_that_was_played_meanwhile_is_not_played_again() -> None:
+def test_g04_a_match_that_was_played_meanwhile_is_not_played_again() -> None:
     outside = dueling([FINE])
     row = f"left,right,margin\nleader,{FINE},-0.25".encode()
     outside.repository.before_push = lambda: _typed(outside, row)

@@ -171,7 +171,7 @@ def test_the_opening_waits_while_most_pictures_can_not_be_had_until_half_of_the_
     assert (stage(outside), missing_in(outside)) == (Stage.MINER_GENERATION, ["a", "b", "c"])
 
 
-def test_g1_while_it_waits_the_hosts_may_come_back() -> None:
+def test_g01_while_it_waits_the_hosts_may_come_back() -> None:
     outside = window_closed("abc")
     with pytest.raises(InfrastructureFault):
         open_round(work(outside))
@@ -328,7 +328,7 @@ def test_the_judge_is_shown_our_own_copies_and_never_the_missing_one_nor_are_its
     assert set(shown) == {outside.store.url(f"rounds/0/prompts/{name}.png") for name in "defgh"}
 
 
-def test_g2_the_evidence_holds_the_digest_of_the_copy_whatever_the_host_serves_later() -> None:
+def test_g02_the_evidence_holds_the_digest_of_the_copy_whatever_the_host_serves_later() -> None:
     outside = generated("")
     outside.downloads.prompt = lambda url: b"another picture at " + url.encode()
     judge_matches(work(outside))
@@ -414,7 +414,7 @@ def test_a_round_that_was_opened_without_copies_is_judged_from_copies_made_now()
 
 
 @pytest.mark.parametrize("needs", [judge_matches, make_baseline])
-def test_g1_a_copy_that_is_lost_and_not_to_be_had_again_is_no_result(
+def test_g01_a_copy_that_is_lost_and_not_to_be_had_again_is_no_result(
     needs: Callable[[Work], None],
 ) -> None:
     outside = generated("")

@@ -194,7 +194,7 @@ def test_a_host_that_is_gone_gives_no_picture_while_our_own_cdn_is_reached(host:
         PromptPictures(SimulatedStore(), reached).copy(0, dead)
 
 
-def test_g1_it_is_a_fault_of_ours_while_our_own_cdn_is_not_reached_either() -> None:
+def test_g01_it_is_a_fault_of_ours_while_our_own_cdn_is_not_reached_either() -> None:
     dead = f"http://127.0.0.1:{closed_port()}/good.png"
     cut_off = Downloads(private=True, witness=("127.0.0.1", closed_port()))
     with pytest.raises(InfrastructureFault):
@@ -292,7 +292,7 @@ def test_the_prompts_are_fetched_beside_each_other() -> None:
 
 
 @pytest.mark.usefixtures("slept")
-def test_g1_a_store_that_is_away_names_nobodys_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_g01_a_store_that_is_away_names_nobodys_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     outside = outside_with(
         lambda url: "the host isn't found" if "/a.png" in url else picture_of(url)
     )

@@ -81,7 +81,7 @@ def test_the_judge_is_kept_busy_with_two_questions_for_each_duel_that_may_be_und
 
 @pytest.mark.parametrize("clinch", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_g8_no_file_depends_on_the_order_in_which_answers_come(seed: int, *, clinch: bool) -> None:
+def test_g08_no_file_depends_on_the_order_in_which_answers_come(seed: int, *, clinch: bool) -> None:
     ended = []
     for delays in (None, seed):
         outside = dueling(CHALLENGERS, prompts_per_round=12)

@@ -75,7 +75,7 @@ def mend(outside: SimulatedOutside) -> None:
     outside.judging.fault = ""
 
 
-def test_g1_an_outage_is_told_once_and_waited_for_ever_longer(
+def test_g01_an_outage_is_told_once_and_waited_for_ever_longer(
     outside: SimulatedOutside, slept: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -93,7 +93,7 @@ def test_g1_an_outage_is_told_once_and_waited_for_ever_longer(
     assert len(now(outside).matrix.matches) >= 2
 
 
-def test_g3_an_outage_amid_a_match_costs_no_answer_twice(outside: SimulatedOutside) -> None:
+def test_g03_an_outage_amid_a_match_costs_no_answer_twice(outside: SimulatedOutside) -> None:
     breaks(outside, 5, times=2)
     judge_matches(work(outside))
     assert len(outside.judging.asked) == len(set(outside.judging.asked))
@@ -142,7 +142,7 @@ def test_a_round_that_was_paused_waits_for_the_judge_no_more(
     assert not waits(outside)
 
 
-def test_g1_a_judge_that_has_gone_wrong_without_an_error_plays_nothing(
+def test_g01_a_judge_that_has_gone_wrong_without_an_error_plays_nothing(
     outside: SimulatedOutside,
 ) -> None:
     alerts: list[str] = []
@@ -157,7 +157,7 @@ def test_g1_a_judge_that_has_gone_wrong_without_an_error_plays_nothing(
     assert [match.left for match in now(outside).matrix.matches][:2] == [LEADER, LEADER]
 
 
-def test_g1_a_judge_that_goes_wrong_on_the_way_has_its_matches_not_recorded(
+def test_g01_a_judge_that_goes_wrong_on_the_way_has_its_matches_not_recorded(
     outside: SimulatedOutside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gen404_assets.live.canaries._SECONDS", 0.0)

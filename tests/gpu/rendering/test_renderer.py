@@ -98,7 +98,7 @@ def test_a_reason_is_the_miners_fault(file: Path, kind: str, content: bytes) -> 
         (503, JSON, b'{"detail": "all workers are busy"}'),
     ],
 )
-def test_g1_a_service_out_of_order_is_no_verdict(
+def test_g01_a_service_out_of_order_is_no_verdict(
     file: Path, status: int, kind: str, content: bytes
 ) -> None:
     with (
@@ -108,7 +108,7 @@ def test_g1_a_service_out_of_order_is_no_verdict(
         RenderService(url).render(file, "glb")
 
 
-def test_g1_no_service_at_all_is_no_verdict(file: Path) -> None:
+def test_g01_no_service_at_all_is_no_verdict(file: Path) -> None:
     with pytest.raises(InfrastructureFault, match="no picture"):
         RenderService("http://127.0.0.1:9").render(file, "glb")
 

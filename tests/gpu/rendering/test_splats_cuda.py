@@ -165,7 +165,7 @@ def test_what_is_too_much_for_a_cpu_is_too_much_for_a_gpu(
 @with_gsplat
 @pytest.mark.filterwarnings("default")
 @pytest.mark.usefixtures("no_kernels")
-def test_g1_a_gpu_without_memory_is_no_verdict_on_a_file(
+def test_g01_a_gpu_without_memory_is_no_verdict_on_a_file(
     splats: Splats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch, gsplat = importlib.import_module("torch"), importlib.import_module("gsplat")

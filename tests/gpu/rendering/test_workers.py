@@ -64,7 +64,7 @@ def test_a_worker_draws_many_files(pool: Pool, good: Path) -> None:
     assert workers() == before
 
 
-def test_g1_a_worker_ended_from_outside_costs_no_picture(own_pool: Pool, good: Path) -> None:
+def test_g01_a_worker_ended_from_outside_costs_no_picture(own_pool: Pool, good: Path) -> None:
     others = workers()
     picture = own_pool.render(good, "glb")
     (process,) = workers() - others
@@ -73,7 +73,7 @@ def test_g1_a_worker_ended_from_outside_costs_no_picture(own_pool: Pool, good: P
     assert process not in workers()
 
 
-def test_g1_workers_ended_each_time_are_the_operators_trouble(own_pool: Pool, good: Path) -> None:
+def test_g01_workers_ended_each_time_are_the_operators_trouble(own_pool: Pool, good: Path) -> None:
     ending, others = threading.Event(), workers()
 
     def end_them() -> None:
@@ -93,7 +93,7 @@ def test_g1_workers_ended_each_time_are_the_operators_trouble(own_pool: Pool, go
     assert own_pool.render(good, "glb").startswith(b"\x89PNG")
 
 
-def test_g1_a_worker_that_cannot_start_is_no_verdict_on_a_file(good: Path, tmp_path: Path) -> None:
+def test_g01_a_worker_that_cannot_start_is_no_verdict_on_a_file(good: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "empty"
     nowhere.mkdir()
     pool = Pool(1, {"LD_LIBRARY_PATH": str(nowhere), "__EGL_VENDOR_LIBRARY_DIRS": str(nowhere)})
@@ -101,7 +101,7 @@ def test_g1_a_worker_that_cannot_start_is_no_verdict_on_a_file(good: Path, tmp_p
         pool.render(good, "glb")
 
 
-def test_g1_a_missing_file_is_no_verdict(pool: Pool, tmp_path: Path) -> None:
+def test_g01_a_missing_file_is_no_verdict(pool: Pool, tmp_path: Path) -> None:
     with pytest.raises(RendererDown, match="can't be opened"):
         pool.render(tmp_path / "gone.glb", "glb")
 

@@ -61,7 +61,7 @@ def test_what_a_job_has_come_to_that_was_run_several_times(
     assert found.jobs == {ALICE: expected}
 
 
-def test_g6_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_missing(
+def test_g06_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_missing(
     github: GitHub, builds: Builds
 ) -> None:
     github.only_latest = True
@@ -77,7 +77,7 @@ def test_g6_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_missi
 @pytest.mark.parametrize(
     "conclusion", ["startup_failure", "cancelled", "stale", "action_required", "neutral", "skipped"]
 )
-def test_g6_a_run_that_ended_through_nobodys_code_makes_no_build_missing_and_is_told(
+def test_g06_a_run_that_ended_through_nobodys_code_makes_no_build_missing_and_is_told(
     github: GitHub, builds: Builds, conclusion: str
 ) -> None:
     run = github.run({ALICE: "success"})
@@ -128,7 +128,7 @@ def test_another_workflow_of_the_commit_neither_holds_the_builds_up_nor_is_told(
     assert builds.workflow_run(1) == WorkflowRun(True, {ALICE: "success"})
 
 
-def test_g6_a_new_run_of_the_workflow_that_has_no_job_yet_may_bring_the_missing_one(
+def test_g06_a_new_run_of_the_workflow_that_has_no_job_yet_may_bring_the_missing_one(
     github: GitHub, builds: Builds
 ) -> None:
     github.run({ALICE: "success"})
@@ -153,7 +153,7 @@ def test_g6_a_new_run_of_the_workflow_that_has_no_job_yet_may_bring_the_missing_
     ],
 )
 @pytest.mark.parametrize("where", ["/runs", "/jobs"])
-def test_g6_an_answer_that_is_not_as_documented_teaches_nothing(
+def test_g06_an_answer_that_is_not_as_documented_teaches_nothing(
     github: GitHub, builds: Builds, body: bytes, where: str
 ) -> None:
     github.run({ALICE: "success"})

@@ -72,14 +72,14 @@ def test_the_newest_commit_of_the_submissions_counts(github: GitHub, builds: Bui
     assert builds.workflow_run(1) == WorkflowRun(True, {MINERS[0]: "success"})
 
 
-def test_g6_before_anything_is_listed_there_is_no_run(github: GitHub, builds: Builds) -> None:
+def test_g06_before_anything_is_listed_there_is_no_run(github: GitHub, builds: Builds) -> None:
     assert builds.workflow_run(1) is None
     github.commits.clear()
     assert builds.workflow_run(1) is None
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress", "completed"])
-def test_g6_a_run_without_one_job_of_ours_says_nothing_of_builds(
+def test_g06_a_run_without_one_job_of_ours_says_nothing_of_builds(
     github: GitHub, builds: Builds, status: str
 ) -> None:
     """In a real round every build was read as missing ten seconds after the commit, and honest
@@ -107,7 +107,7 @@ def test_g6_a_run_without_one_job_of_ours_says_nothing_of_builds(
     ],
 )
 @pytest.mark.parametrize("where", ["/commits", "/runs", "/jobs"])
-def test_g6_an_error_anywhere_teaches_nothing(
+def test_g06_an_error_anywhere_teaches_nothing(
     github: GitHub, builds: Builds, fault: tuple[int, bytes], where: str
 ) -> None:
     github.run({MINERS[0]: "success"})
@@ -120,7 +120,7 @@ def test_g6_an_error_anywhere_teaches_nothing(
 
 
 @pytest.mark.parametrize("second", [(200, b'{"total_count": 150, "jobs": []}'), (502, b"")])
-def test_g6_jobs_that_are_listed_by_halves_teach_nothing(
+def test_g06_jobs_that_are_listed_by_halves_teach_nothing(
     github: GitHub, builds: Builds, second: tuple[int, bytes]
 ) -> None:
     github.run({f"hotkey{number}": "success" for number in range(150)})
@@ -129,7 +129,7 @@ def test_g6_jobs_that_are_listed_by_halves_teach_nothing(
         builds.workflow_run(1)
 
 
-def test_g6_a_github_that_is_not_there_teaches_nothing() -> None:
+def test_g06_a_github_that_is_not_there_teaches_nothing() -> None:
     with pytest.raises(InfrastructureFault, match="can't be reached"):
         Builds(REPOSITORY, api="http://127.0.0.1:9").workflow_run(1)
 

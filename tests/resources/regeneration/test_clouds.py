@@ -200,7 +200,7 @@ def test_an_image_is_regenerated_on_it(rented: Rented) -> None:
     assert rented.cloud.deployments == {}
 
 
-def test_g1_a_pod_that_is_never_placed_says_nothing_of_its_image(rented: Rented) -> None:
+def test_g01_a_pod_that_is_never_placed_says_nothing_of_its_image(rented: Rented) -> None:
     rented.cloud.unplaced = True
     pods = PodRules(pod_start_interval=0.6, pod_warmup_timeout=0.5, max_pod_attempts=1)
     with pytest.raises(InfrastructureFault, match="never placed"):

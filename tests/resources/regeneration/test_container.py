@@ -213,7 +213,7 @@ def test_a_container_that_is_not_there_is_the_miners_fault(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_g1_a_door_that_refuses_us_is_not_the_miners_fault(tmp_path: Path, status: int) -> None:
+def test_g01_a_door_that_refuses_us_is_not_the_miners_fault(tmp_path: Path, status: int) -> None:
     with stranger(once(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())) as url:
         with pytest.raises(DoorRefused):
             generated(url, tmp_path / "file", door=True)
@@ -222,7 +222,7 @@ def test_g1_a_door_that_refuses_us_is_not_the_miners_fault(tmp_path: Path, statu
         assert not asyncio.run(_healthy(url, door=False))
 
 
-def test_g1_a_disk_that_fails_is_not_the_miners_fault(tmp_path: Path) -> None:
+def test_g01_a_disk_that_fails_is_not_the_miners_fault(tmp_path: Path) -> None:
     with (
         stranger(once(OK + b"Content-Length: 4\r\n\r\nfile")) as url,
         pytest.raises(InfrastructureFault),

@@ -43,7 +43,7 @@ def complete(found: Regenerated, count: int = 6) -> bool:
 
 
 @pytest.mark.parametrize("what", ["picture", "render", "put", "measure"])
-def test_g1_a_fault_of_a_service_is_met_with_another_try(tmp_path: Path, what: str) -> None:
+def test_g01_a_fault_of_a_service_is_met_with_another_try(tmp_path: Path, what: str) -> None:
     world = World(tmp_path, {})
     found = world.regenerate(None, **{what: Failing(getattr(world.means(), what), FAULT, times=2)})
     assert complete(found)
@@ -51,7 +51,7 @@ def test_g1_a_fault_of_a_service_is_met_with_another_try(tmp_path: Path, what: s
 
 
 @pytest.mark.parametrize("what", ["picture", "render", "put", "measure"])
-def test_g1_a_fault_that_lasts_decides_nothing(tmp_path: Path, what: str) -> None:
+def test_g01_a_fault_that_lasts_decides_nothing(tmp_path: Path, what: str) -> None:
     world = World(tmp_path, {})
     told: list[Outputs] = []
 
@@ -71,7 +71,7 @@ def test_g1_a_fault_that_lasts_decides_nothing(tmp_path: Path, what: str) -> Non
 
 
 @pytest.mark.parametrize("nonsense", [float("nan"), float("inf"), -0.1, 2.1])
-def test_g1_a_distance_that_can_not_be_is_none(tmp_path: Path, nonsense: float) -> None:
+def test_g01_a_distance_that_can_not_be_is_none(tmp_path: Path, nonsense: float) -> None:
     world = World(tmp_path, {})
     with pytest.raises(InfrastructureFault, match="can't be"):
         world.regenerate(subject(2), measure=lambda *_: nonsense, patience=0.1)
@@ -98,7 +98,7 @@ def test_no_capacity_is_waited_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [NoCapacity("full"), FAULT])
-def test_g1_an_image_that_nobody_would_start_has_no_verdict(
+def test_g01_an_image_that_nobody_would_start_has_no_verdict(
     tmp_path: Path, fault: InfrastructureFault
 ) -> None:
     world = World(tmp_path, {})
@@ -154,7 +154,7 @@ def test_lists_that_fail_or_are_stale_are_looked_at_again(tmp_path: Path) -> Non
     assert complete(world.regenerate(subject(8), providers=[Meddled(world.provider, pods=pods)]), 8)
 
 
-def test_g1_prompts_of_a_pod_that_the_provider_lost_have_not_failed(tmp_path: Path) -> None:
+def test_g01_prompts_of_a_pod_that_the_provider_lost_have_not_failed(tmp_path: Path) -> None:
     world = World(tmp_path, {"slow": 0.3})
     losing = _losing(world, times=1)
     found = world.regenerate(subject(8), providers=[losing])
@@ -162,7 +162,7 @@ def test_g1_prompts_of_a_pod_that_the_provider_lost_have_not_failed(tmp_path: Pa
     assert "lost by the provider" in {pod.termination_reason for _, pod in found.pods.items()}
 
 
-def test_g1_where_the_provider_loses_every_pod_there_is_no_verdict(tmp_path: Path) -> None:
+def test_g01_where_the_provider_loses_every_pod_there_is_no_verdict(tmp_path: Path) -> None:
     world = World(tmp_path, {"slow": 0.3})
     with pytest.raises(InfrastructureFault, match="lost"):
         world.regenerate(subject(8), providers=[_losing(world, times=100)])
@@ -191,7 +191,7 @@ def _ports_asked(world: World) -> set[str]:
     )
 
 
-def test_g1_a_door_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
+def test_g01_a_door_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
     world = World(tmp_path, {"health": 401})
     pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=1.5, max_pod_attempts=1)
 

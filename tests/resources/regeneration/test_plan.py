@@ -122,7 +122,7 @@ results = st.builds(
 
 
 @given(st.lists(results | st.just(FAILED), min_size=1, max_size=6))
-def test_g7_the_best_result_is_the_matching_one_first_then_the_faster(
+def test_g07_the_best_result_is_the_matching_one_first_then_the_faster(
     attempts: list[Output],
 ) -> None:
     prompts = Prompts(["a"], RULES, audited=True)
@@ -138,7 +138,7 @@ def test_g7_the_best_result_is_the_matching_one_first_then_the_faster(
     assert prompts.best["a"].generation_time == min(output.generation_time for output in best)
 
 
-def test_g7_a_file_that_could_not_be_rendered_is_better_than_none() -> None:
+def test_g07_a_file_that_could_not_be_rendered_is_better_than_none() -> None:
     prompts = Prompts(["a"], RULES, audited=True)
     unrendered = prompts.output("u.glb", None, generation_time=50.0)
     for attempt in (FAILED, unrendered, FAILED):

@@ -345,7 +345,7 @@ def test_g12_a_name_server_that_never_answers_ends(to: Path) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_g1_what_is_this_machine_s_fault_is_no_miner_s(to: Path) -> None:
+def test_g01_what_is_this_machine_s_fault_is_no_miner_s(to: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         cdn_url = f"http://127.0.0.1:{listener.getsockname()[1]}/404-gen"
         downloads = open_downloads({"CDN_URL": cdn_url, "ALLOW_PRIVATE_CDN": "true"})

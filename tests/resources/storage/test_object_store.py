@@ -191,7 +191,7 @@ def everything_fails(store: ObjectStore, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"])
-def test_g6_g23_wrong_credentials_are_no_absence_and_stay_secret(
+def test_g06_g23_wrong_credentials_are_no_absence_and_stay_secret(
     name: str, server: LocalStore, tmp_path: Path
 ) -> None:
     wrong = {**server.environment, name: "wrong-and-secret"}
@@ -200,7 +200,7 @@ def test_g6_g23_wrong_credentials_are_no_absence_and_stay_secret(
         assert secret not in said
 
 
-def test_g6_a_missing_bucket_is_no_absence(server: LocalStore, tmp_path: Path) -> None:
+def test_g06_a_missing_bucket_is_no_absence(server: LocalStore, tmp_path: Path) -> None:
     said = everything_fails(
         open_object_store({**server.environment, "R2_BUCKET": "nobodys"}), tmp_path
     )
@@ -218,7 +218,7 @@ def test_g6_a_missing_bucket_is_no_absence(server: LocalStore, tmp_path: Path) -
         b"",
     ],
 )
-def test_g1_nonsense_is_no_answer(answer: bytes, tmp_path: Path) -> None:
+def test_g01_nonsense_is_no_answer(answer: bytes, tmp_path: Path) -> None:
     with stranger(lambda _: [answer]) as nonsense:
         store = ObjectStore(
             nonsense.url, "404-gen", "http://cdn.invalid", credentials=("id", "secret")
@@ -241,7 +241,7 @@ def test_g12_a_store_that_drips_ends() -> None:
             store.get(KEY)
 
 
-def test_g1_a_store_that_is_down_is_no_result_and_works_again_later(
+def test_g01_a_store_that_is_down_is_no_result_and_works_again_later(
     server: LocalStore, store: ObjectStore, key: str, tmp_path: Path
 ) -> None:
     url = store.put(key, b"kept", "image/png")
