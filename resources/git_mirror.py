@@ -188,6 +188,7 @@ class Mirror:
         self.git("update-ref", self._ref, head)
         if self._signers:
             self.git("update-ref", _TRUSTED, head)
+            self._trusted_head = head
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[int]:
