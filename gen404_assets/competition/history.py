@@ -171,6 +171,11 @@ class History:
             version for version in self.versions(path) if by_hand_alone(path) or version.by_person
         ]
 
+    def is_typed(self, path: str) -> bool:
+        """Whether a file is there and stands as a person committed it."""
+        version = self.last(path)
+        return version is not None and version.blob is not None and version.by_person
+
     # --- the files at a commit
 
     def read(self, path: str) -> bytes | None:

@@ -161,8 +161,10 @@ def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
 
 
 def crown_winner(work: Work) -> None:
-    """Publish the winner once the line is final, with the stage FINALIZING. A winner that a person
-    typed stands.
+    """Publish the winner once the line is final, with the stage FINALIZING.
+
+    A winner that a person entered stands. One that the platform entered before somebody set the
+    stage back is replaced where the matrix and the verdicts make another.
     """
     due, current = work.due()
     if "winner" not in due.assets(Lane.JUDGING):
@@ -175,14 +177,15 @@ def crown_winner(work: Work) -> None:
         hotkey = now.timeline.winner(now.matrix.margins, verdicts(now.audits, now.source_audits))
         if hotkey is None or hotkey != winner:
             return {}
-        files: dict[str, bytes | None] = {}
-        if now.winner is None:
+        path, files = now.path("winner.json"), dict[str, bytes | None]()
+        if now.winner is None or not work.history().is_typed(path):
             if hotkey != LEADER and (now.builds is None or hotkey not in now.builds):
                 raise MalformedFile(
                     now.path("builds.json"), 1, f"no build of {hotkey}, who has won"
                 )
-            defending = now.need("leader.json", now.defending)
-            files[now.path("winner.json")] = crown(hotkey, now.builds, defending).to_bytes()
+            crowned = crown(hotkey, now.builds, now.need("leader.json", now.defending))
+            if not crowned.is_same(now.winner):
+                files[path] = crowned.to_bytes()
         return files | state_file(now, Stage.FINALIZING, work.rules)
 
     messages = [

@@ -11,7 +11,7 @@ from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import LEADERS, STATE, Round, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage, State, transition_fault
-from gen404_assets.competition.succession import continue_leader
+from gen404_assets.competition.succession import continue_leader, entries_made
 from gen404_assets.competition.winner import Winner, crown
 from gen404_assets.replay.compare import compare, keeping, text
 from gen404_assets.replay.result import Difference, FileReplay, compared
@@ -95,10 +95,14 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
         return None
     entries = current.leaders.root
     block = _effective_block(history, number, ended)
+    # What an earlier end of the round made is its entry, unless another winner replaced it later.
+    made = [entry for entry in entries_made(history, number, ended) if entry in entries]
+    if made and not any(entry.effective_block == block for entry in entries):
+        block, made = made[0].effective_block, []
     before = Leader([entry for entry in entries if entry.effective_block < block])
     recorded = [entry for entry in entries if entry.effective_block == block]
     config = history.round(number, ended).config
-    derived = continue_leader(before, winner, block, config, rules).root[len(before) :]
+    derived = continue_leader(before, winner, block, config, rules, made).root[len(before) :]
     derived = [keeping(old, new) for old, new in zip_longest(recorded, derived) if new is not None]
     if recorded == derived:
         return compared("leader", LEADERS, [])
