@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 def create_app(pool: Pool) -> "FastAPI":
     """The service around a pool, which it closes when it ends."""
-    from fastapi import FastAPI, HTTPException, Request, Response  # noqa: PLC0415 - extra `local`
+    from fastapi import FastAPI, HTTPException, Request, Response  # noqa: PLC0415 - extra `services`
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
