@@ -23,7 +23,7 @@ _HEALTH_SECONDS = 10.0
 
 
 class Unanswered(MinerFault):
-    """The connection failed: the container's doing, unless its pod is gone."""
+    """The connection failed: the container's fault, unless its pod is gone."""
 
 
 class GatewayRefused(InfrastructureFault):

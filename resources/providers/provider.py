@@ -32,7 +32,7 @@ class Pod:
 
 
 class Provider(Protocol):
-    """Pods by name on somebody's GPUs. Every call may raise InfrastructureFault; none waits longer
+    """Pods by name on a provider's GPUs. Every call may raise InfrastructureFault; none takes longer
     than minutes.
     """
 
