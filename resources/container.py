@@ -1,4 +1,4 @@
-"""The client of a miner's container: a stranger's server that turns a picture and a seed into a
+"""The client of a miner's container, an untrusted server that turns a picture and a seed into a
 3D file."""
 
 import asyncio

@@ -91,7 +91,8 @@ class DistanceService:
             reason = f"{type(error).__name__}: {error}"
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
-            reason = f"an answer not as documented: {'.'.join(map(str, problem['loc']))} {problem['msg']}"
+            place = ".".join(map(str, problem["loc"]))
+            reason = f"an answer not as documented: {place} {problem['msg']}"
         raise InfrastructureFault(f"the distance service gave no answer: {reason}")
 
 

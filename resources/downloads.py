@@ -39,8 +39,8 @@ _PRIVATE = [
         "fc00::/7",
     )
 ]
-# Python calls these global: addresses by which clouds reach their hosts, 6to4, which embeds any IPv4
-# address, and addresses reserved for documentation.
+# Python calls these global: addresses by which clouds reach their hosts, 6to4, which embeds any
+# IPv4 address, and addresses reserved for documentation.
 _NOT_PUBLIC = [
     ipaddress.ip_network(block)
     for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
@@ -62,8 +62,8 @@ def user_agent() -> str:
 
 
 class _Unreachable(Exception):
-    """The server could not be reached: the miner's fault if the operator's own CDN can be reached at
-    the time, and the network's otherwise. The message is the reason."""
+    """The server could not be reached: the miner's fault if the operator's own CDN can be reached,
+    and the network's otherwise. The message is the reason."""
 
 
 _HEADERS = [

@@ -119,8 +119,8 @@ def _check_format(output_format: str) -> None:
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """Why a file is bad, in the service's words. Raises InfrastructureFault for an answer that can't
-    be the service's, such as the error page of a proxy.
+    """Why a file is bad, in the service's words. Raises InfrastructureFault for an answer that
+    isn't the service's, such as the error page of a proxy.
     """
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     try:

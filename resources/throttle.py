@@ -1,4 +1,4 @@
-"""How many requests a server gets at once: fewer when it is overloaded, more again while it answers."""
+"""How many requests a server gets at once: fewer when it is overloaded, more while it answers."""
 
 import threading
 import time

@@ -78,7 +78,7 @@ def is_endpoint(network: str) -> bool:
 
 
 class SubtensorChain:
-    """The chain behind a substrate of the SDK; `substrate` makes one, for each connection anew.
+    """The chain, through the SDK; `substrate` makes the SDK's substrate for each new connection.
 
     Threads may share it. A connection that failed is not trusted again: the next call opens
     another. The SDK bounds no call as a whole, and waits for ever for an answer when the node

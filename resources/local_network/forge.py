@@ -1,4 +1,4 @@
-"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST
+"""The local network's GitHub: workflow runs that build the miners' images, listed by GitHub's REST
 API.
 
 `python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the

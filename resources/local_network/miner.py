@@ -362,7 +362,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Work until told to stop."""
+    """Work until it is stopped by a signal."""
     parser = argparse.ArgumentParser(
         prog="python -m resources.local_network.miner", description=__doc__
     )
