@@ -122,7 +122,7 @@ class _Told:
         self._silent = False
         for note in run.notes if run else ():
             self._tell(note, alert=True)
-        return (None if run is None else BuildRun(run.ended, run.jobs, run.notes)), ""
+        return run, ""
 
     def _tell(self, line: str, *, alert: bool = False) -> None:
         """Tell the operator, once."""
