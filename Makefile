@@ -13,7 +13,10 @@ browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
 	exec $(VENV)/bin/gen404 browse --port $(PORT) $(or $(REPO),$(MADE_UP))
 
 test: $(VENV)/installed system $(VENV)/warm
-	$(VENV)/bin/pytest -n 2 --dist loadfile
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
 
 check: $(VENV)/installed
 	$(VENV)/bin/ruff check
