@@ -27,7 +27,6 @@ from PIL import Image
 
 from gpu.views import grid, png
 from gpu.workers.pool import Pool
-from gpu.workers.rendering import Kind
 from gpu.workers.warmup import glb, ply
 
 RUNS = 3
@@ -105,7 +104,7 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
         f"{'':28}{'present way':>16}{'faithful':>16}{ours}{'draft':>16}{ours}  load/draw/encode, "
         "faithful"
     )
-    ratios: dict[Kind, list[float]] = {"glb": [], "glb-draft": []}
+    ratios: dict[str, list[float]] = {"glb": [], "glb-draft": []}
     for file in files:
         row = f"{file.name[:27]:28}"
         before = (

@@ -12,13 +12,13 @@ from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
+from gpu.formats import FORMATS
 from gpu.views import GRID
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
 from resources.settings import BaseUrl, Settings, read_settings
 
-FORMATS = ("glb", "ply")
 _SECONDS = 120.0
 
 
@@ -26,7 +26,7 @@ class Renderer(Protocol):
     """What draws the pictures. Threads may share it."""
 
     def render(self, path: Path, output_format: str) -> bytes:
-        """The PNG of a file's four views, 1041 x 1041 pixels; `output_format` is `glb` or `ply`.
+        """The PNG of a file's four views, 1041 x 1041 pixels; `output_format`: one of `FORMATS`.
 
         Raises MinerFault with the reason if the file can't be shown, and InfrastructureFault if the
         renderer can't work, which says nothing of the file.
@@ -114,7 +114,7 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
 def _check_format(output_format: str) -> None:
     if output_format not in FORMATS:
         raise ValueError(
-            f"there are files of the formats {' and '.join(FORMATS)}, not {output_format!r}"
+            f"files of the formats {', '.join(FORMATS)} can be drawn, not {output_format!r}"
         )
 
 

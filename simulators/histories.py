@@ -123,7 +123,7 @@ class Story:
             prompts_per_round=plan.prompts,
             carryover_prompts=plan.prompts // 4,
             round_duration_days=2,
-            output_format="ply" if plan.output_format == "ply" else "glb",
+            output_format=plan.output_format,
         )
         self.schedule = schedule_at(self.config, None, _FIRST_BLOCK)
         self.pool = [

@@ -179,7 +179,7 @@ class Failing:
         return self._call(*arguments)
 
 
-def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(true: Callable[[], Any], seconds: float = 120.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not true():

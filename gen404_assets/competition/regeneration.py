@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gen404_assets.competition.audits import is_mismatched, trimmed_median
 from gen404_assets.competition.due import ATTEMPTS
+from gen404_assets.competition.output_formats import DEFAULT_FORMAT
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodAtWork, PodRules
 from gen404_assets.competition.settings import Rules
@@ -31,7 +32,12 @@ class Prompts:
     """
 
     def __init__(
-        self, stems: Sequence[str], rules: Rules, *, audited: bool, output_format: str = "glb"
+        self,
+        stems: Sequence[str],
+        rules: Rules,
+        *,
+        audited: bool,
+        output_format: str = DEFAULT_FORMAT,
     ) -> None:
         self.stems, self.rules, self.audited, self.output_format = (
             list(stems),

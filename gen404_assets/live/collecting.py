@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
 from gen404_assets.competition.faults import MinerFault
+from gen404_assets.competition.output_formats import OUTPUT_FORMATS
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
@@ -20,9 +21,6 @@ from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.work import Work, state_file
 from gpu.remarks import remarks_of
 from resources.object_store import ObjectConflict
-
-_TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
-
 
 _SHORTEST_PAUSE = 0.1
 
@@ -176,7 +174,7 @@ class _Collection:
         key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
         store = self.work.outside.store
         try:
-            url = store.put(f"{key}.{self.format}", path, _TYPES[self.format])
+            url = store.put(f"{key}.{self.format}", path, OUTPUT_FORMATS[self.format])
         except (
             ObjectConflict
         ):  # an earlier attempt, cut off before it was recorded, got other bytes: they stand

@@ -16,6 +16,7 @@ from gen404_assets.competition.duels import (
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.judgement import NotJudged
 from gen404_assets.competition.match_under_play import MatchUnderPlay
+from gen404_assets.competition.output_formats import DEFAULT_FORMAT, OUTPUT_FORMATS
 from gen404_assets.competition.round import Round
 
 Document = dict[str, Any]
@@ -144,4 +145,5 @@ def _format(recorded: MatchReport, current: Round) -> str:
     """
     if "output_format" in current.config.model_fields_set:
         return current.config.output_format
-    return "ply" if any("left_ply" in duel.model_fields_set for duel in recorded.duels) else "glb"
+    named = {key for duel in recorded.duels for key in duel.model_fields_set}
+    return next((each for each in OUTPUT_FORMATS if f"left_{each}" in named), DEFAULT_FORMAT)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gpu.faults import Refused, RendererDown
+from gpu.formats import FORMATS, kind_of
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 
@@ -51,14 +52,6 @@ def create_app(pool: Pool) -> "FastAPI":
         except RendererDown as down:
             raise HTTPException(503, str(down)) from down
 
-    @app.post("/render_glb")
-    async def render_glb(request: Request, draft: bool = False) -> Response:
-        return await answer(request, "glb-draft" if draft else "glb")
-
-    @app.post("/render_ply")
-    async def render_ply(request: Request) -> Response:
-        return await answer(request, "ply")
-
     async def answer(request: Request, kind: str) -> Response:
         if not capacity.take():
             raise HTTPException(503, "all workers are busy", {"Retry-After": "2"})
@@ -70,6 +63,12 @@ def create_app(pool: Pool) -> "FastAPI":
             raise HTTPException(503, str(down), {"Retry-After": "2"}) from down
         finally:
             capacity.taken -= 1
+
+    for name in FORMATS:
+
+        @app.post(f"/render_{name}", name=f"render_{name}")
+        async def render(request: Request, draft: bool = False, name: str = name) -> Response:
+            return await answer(request, kind_of(name, draft=draft))
 
     return app
 

@@ -18,6 +18,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from gpu.faults import Refused, RendererDown
+from gpu.formats import KINDS
 from gpu.splats.kernels import WARM_UP
 from gpu.workers.sandbox import CPU_SECONDS
 from gpu.workers.worker import FILE_BYTES, HEAD
@@ -31,7 +32,6 @@ START_SECONDS = 120.0
 WAIT_SECONDS = 300.0  # for a worker to be free
 WORKERS_PER_GPU = 8
 _TRIES = 2
-_KINDS = ("glb", "ply", "glb-draft")  # as in gpu.workers.rendering, which is slow to import
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 # No secret is in a worker's environment: it gets these names alone.
 _PASSED = (
@@ -79,7 +79,7 @@ class Pool:
         self._ready: dict[str, Any] = {}
 
     def render(self, file: Path | int, kind: str) -> bytes:
-        """The PNG of a file (a path, or an open descriptor) of kind `glb`, `ply` or `glb-draft`.
+        """The PNG of a file (a path, or an open descriptor) of a kind (`gpu.formats`).
 
         Raises Refused where the file is at fault, and RendererDown where the renderer is. A file is
         at fault if it ends two workers, the second of them freshly started, or if it uses up its
@@ -98,7 +98,7 @@ class Pool:
         if not self._free.acquire(timeout=WAIT_SECONDS):
             raise RendererDown("all workers are busy")
         try:
-            return self._render(file, _KINDS.index(kind))
+            return self._render(file, KINDS.index(kind))
         finally:
             self._free.release()
 

@@ -25,7 +25,8 @@ def main() -> None:
     namespace = sandbox.leave_network()
 
     from gpu.faults import Refused, RendererDown  # noqa: PLC0415 - a process that has threads can't leave
-    from gpu.workers.rendering import KINDS, Rendering  # noqa: PLC0415
+    from gpu.formats import KINDS  # noqa: PLC0415
+    from gpu.workers.rendering import Rendering  # noqa: PLC0415
 
     rendering = Rendering()
     rendering.warm_up()

@@ -78,7 +78,7 @@ def tampered(outside: SimulatedOutside, change: Callable[[dict[str, Any]], objec
 
 def test_a_lost_match_stops_when_nothing_can_save_it_and_says_what_was_still_possible() -> None:
     def loses(_place: int, _seed: int) -> int:
-        time.sleep(0.15)  # long enough to be told to stop before the one after next
+        time.sleep(0.4)  # long enough to be told to stop before the one after next
         return -1
 
     outside = judged(loses)

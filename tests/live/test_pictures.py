@@ -282,7 +282,7 @@ def test_a_host_that_comes_back_in_time_is_not_missed(slept: list[float]) -> Non
 
 
 def test_the_prompts_are_fetched_beside_each_other() -> None:
-    together = threading.Barrier(8, timeout=10)
+    together = threading.Barrier(8, timeout=60)
 
     def prompt(url: str) -> bytes:
         together.wait()

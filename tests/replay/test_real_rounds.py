@@ -197,7 +197,7 @@ def gen404(home: Path, *arguments: str) -> tuple[int, str]:
     ]
     settings = os.environ | {"GEN404_HOME": str(home)}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=settings, timeout=60
+        command, capture_output=True, text=True, check=False, env=settings, timeout=240
     )
     assert done.stderr == ""
     return done.returncode, done.stdout

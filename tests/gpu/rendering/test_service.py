@@ -45,7 +45,7 @@ class Service:
         raise AssertionError("the service doesn't come up")
 
     def post(self, kind: str, content: bytes, name: str = "file") -> httpx2.Response:
-        return httpx2.post(f"{self.url}/render_{kind}", files={name: content}, timeout=60)
+        return httpx2.post(f"{self.url}/render_{kind}", files={name: content}, timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_g20_a_file_over_200_mib_gets_413_however_it_comes(service: Service) -> 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     declared = httpx2.Headers(kind | {"Content-Length": str(2**30)})
     assert _status_before_body(service.url, declared) == 413
-    answer = httpx2.post(f"{service.url}/render_glb", content=endless(), headers=kind, timeout=60)
+    answer = httpx2.post(f"{service.url}/render_glb", content=endless(), headers=kind, timeout=240)
     assert answer.status_code == 413
     assert service.post("glb", mesh()).status_code == 200
 

@@ -144,10 +144,10 @@ print(open(f"/proc/self/task/{{task}}/children").read(), flush=True)
 os._exit(0)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240
     )
     (worker,) = done.stdout.split()
-    for _ in range(200):
+    for _ in range(1200):
         if (
             not Path(f"/proc/{worker}/cmdline").exists()
             or not Path(f"/proc/{worker}/cmdline").read_bytes()

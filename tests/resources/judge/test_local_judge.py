@@ -211,7 +211,7 @@ def test_it_is_a_command_that_serves_on_loopback(files: Files) -> None:
     process = subprocess.Popen(command)
     try:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 models = httpx2.get(f"{url}/v1/models", timeout=5).json()

