@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from gen404_assets.competition.audits import AuditOutcome, verdicts
 from gen404_assets.competition.builds import BuildStatus
 from gen404_assets.competition.catalogue import Asset, Lane
-from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file
+from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file, required
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.timeline import Verdicts
@@ -68,9 +67,7 @@ def due(files: Files, block: int) -> Due:
     """What is due at the finalised `block`. Raises MalformedFile if the files it takes to know
     can't be read.
     """
-    state = read_file(files, STATE, State)
-    if state is None:
-        raise MalformedFile(STATE, 1, "the file is missing")
+    state = required(STATE, read_file(files, STATE, State))
     found = Due(state.current_round, state.stage)
     current = Round(files, state.current_round)
     match state.stage:
@@ -96,7 +93,7 @@ def due(files: Files, block: int) -> Due:
 
 
 def _schedule(current: Round) -> Schedule:
-    return current.need(current.path("schedule.json"), current.schedule)
+    return current.required_schedule
 
 
 def _open(found: Due, schedule: Schedule, block: int) -> None:
@@ -121,7 +118,7 @@ def _miner_generation(found: Due, current: Round, block: int) -> None:
 
 
 def _downloading(found: Due, current: Round) -> None:
-    submissions = current.need(current.path("submissions.json"), current.submissions)
+    submissions = current.required_submissions
     missing = [
         hotkey
         for hotkey in submissions.names

@@ -39,7 +39,7 @@ def make_baseline(work: Work) -> None:
     due, current = work.due()
     if due.of("baseline") is None:
         return
-    leader = current.need("leader.json", current.defending)
+    leader = current.required_defending
     told = _Told(LEADER, current.baseline)
     try:
         if leader.docker is None:  # nothing can run: closed by rule, so that the round goes on
@@ -207,7 +207,7 @@ def _regenerate(
         round=work.number,
         hotkey=hotkey,
         image=image,
-        seed=current.need(current.path("seed.json"), current.seed).seed,
+        seed=current.required_seed.seed,
         prompts=work.outside.pictures.urls(work.number, current.prompts_with_picture),
         output_format=current.config.output_format,
         submitted=submitted,

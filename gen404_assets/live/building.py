@@ -144,7 +144,7 @@ class _Observation:
 
 def _file(current: Round, told: _Observation) -> Mapping[str, bytes | None]:
     """`builds.json` after what GitHub told. What was ended by others meanwhile stands."""
-    submissions = current.need(current.path("submissions.json"), current.submissions)
+    submissions = current.required_submissions
     known = current.builds.root if current.builds is not None else {}
     builds = Builds(
         {hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()}
@@ -186,7 +186,7 @@ def _opening(work: Work, current: Round) -> datetime:
 
     Never before the window closed, whatever the clock of a person who opened it by hand says.
     """
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     closed = work.outside.chain.block(schedule.latest_reveal_block).time
     opened = work.history().opened(work.number)
     return max(closed, opened.commit.time) if opened else closed
