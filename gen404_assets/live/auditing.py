@@ -37,7 +37,7 @@ def make_baseline(work: Work) -> None:
     """Regenerate all prompts that have a picture with the leader's image; what its last attempt has
     not made is closed as such."""
     due, current = work.due()
-    if due.of("baseline") is None:
+    if due.hotkeys("baseline") is None:
         return
     leader = current.required_defending
     told = _Told(LEADER, current.baseline)
@@ -94,7 +94,7 @@ def _audit_while_due(
             due, _ = work.due()
             ready = [
                 hotkey
-                for hotkey in due.of("audits") or ()
+                for hotkey in due.hotkeys("audits") or ()
                 if hotkey not in {*faults, *active.values()}
             ]
         except InfrastructureFault:  # not worth the pods of the audits under way
@@ -239,7 +239,7 @@ def _regenerate(
         except InfrastructureFault as fault:
             work.say(f"whether {hotkey} is still wanted isn't known: {fault}")
             return False
-        return hotkey not in (due.of("baseline" if hotkey == LEADER else "audits") or ())
+        return hotkey not in (due.hotkeys("baseline" if hotkey == LEADER else "audits") or ())
 
     return work.outside.regenerate(subject, work.say, publish, unwanted)
 

@@ -46,7 +46,7 @@ def collect(work: Work) -> None:
     miner.
     """
     due, current = work.due()
-    if due.of("renders") is None:
+    if due.hotkeys("renders") is None:
         return
     if due.stage is Stage.MINER_GENERATION:
         messages = [f"Round {work.number}: downloading"]
