@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 from pydantic import Field, field_validator
 
+from gen404_assets.competition.builds import WorkflowRun
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
 from resources.settings import BaseUrl, Secret, Settings, read_settings
@@ -31,20 +32,6 @@ _NO_FAULT = frozenset(
 """Conclusions that say nothing of the code that was to be built."""
 
 _CONCLUSIVE = frozenset({"success", "failure", "timed_out"})
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowRun:
-    """A round's workflow run, all its attempts together.
-
-    `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
-    will never be. `jobs`: hotkey -> the job's conclusion where it has one, else its status. `notes`
-    are what the operator should know: what ended through nobody's code, and might be re-run.
-    """
-
-    ended: bool
-    jobs: Mapping[str, str]
-    notes: Sequence[str] = ()
 
 
 class Builds:

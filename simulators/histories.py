@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from gen404_assets.competition import audits, duels
-from gen404_assets.competition.builds import BuildRun, Builds, observe_builds, pending_builds
+from gen404_assets.competition.builds import Builds, WorkflowRun, observe_builds, pending_builds
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.hotkeys import LEADER, short
@@ -221,7 +221,7 @@ class Story:
                 for name in names
             }
             self.builds = observe_builds(
-                self.builds, BuildRun(quarter == 4, jobs), quarter * 900, self.rules
+                self.builds, WorkflowRun(quarter == 4, jobs), quarter * 900, self.rules
             )
             made = Outputs(dict(self.outputs[LEADER].items()[: len(shown) * quarter // 4]))
             self.commit(

@@ -4,10 +4,10 @@ nobody is missing.
 
 import pytest
 
-from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
+from gen404_assets.competition.builds import WorkflowRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, WorkflowRun
+from resources.builds import Builds
 from simulators.examples import MINERS, RULES, submission
 from simulators.github import GitHub
 
@@ -70,7 +70,7 @@ def test_g06_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_miss
     found = builds.workflow_run(1)
     assert found == WorkflowRun(False, {BOB: "success"})
     pending = pending_builds(Submissions({ALICE: submission(), BOB: submission()}))
-    observed = observe_builds(pending, BuildRun(found.ended, found.jobs), 60, RULES)
+    observed = observe_builds(pending, found, 60, RULES)
     assert [build.status.value for _, build in observed.items()] == ["pending", "success"]
 
 

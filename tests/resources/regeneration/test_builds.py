@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
+from gen404_assets.competition.builds import WorkflowRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, WorkflowRun, open_builds
+from resources.builds import Builds, open_builds
 from resources.local_network.forge import Forge, serve
 from resources.settings import BadSetting
 from simulators.examples import COMMIT, MINERS, RULES, submission
@@ -89,8 +89,7 @@ def test_g06_a_run_without_one_job_of_ours_says_nothing_of_builds(
     github.jobs[number] = [github.job(1, "Prepare the matrix", None)]
     pending = pending_builds(Submissions({MINERS[0]: submission()}))
     run = builds.workflow_run(1)
-    told = BuildRun(run.ended, run.jobs) if run else None
-    assert observe_builds(pending, told, 10, RULES) == pending
+    assert observe_builds(pending, run, 10, RULES) == pending
 
 
 @pytest.mark.parametrize(
