@@ -111,14 +111,14 @@ class SimulatedDownloads:
 
     def download(self, url: str, to: Path) -> int:
         if url.startswith("https://pool.example/"):
-            found = self.prompt(url)
+            content = self.prompt(url)
         else:
             self.asked.append(url)
-            found = self.served(url)
-        if isinstance(found, str):
-            raise MinerFault(found)
-        to.write_bytes(found)
-        return len(found)
+            content = self.served(url)
+        if isinstance(content, str):
+            raise MinerFault(content)
+        to.write_bytes(content)
+        return len(content)
 
 
 class SimulatedRenderer:

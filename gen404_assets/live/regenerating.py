@@ -19,7 +19,7 @@ from gen404_assets.live.fleet import Fleet, Started, lease
 from gen404_assets.live.results import Means, Results, Subject, prompts_of
 from gen404_assets.live.tasks import Tasks
 from gen404_assets.live.threads import in_thread, steadily
-from resources.container import Container, DoorRefused, Unanswered
+from resources.container import Container, GatewayRefused, Unanswered
 from resources.providers.provider import Pod
 
 __all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
@@ -243,10 +243,13 @@ class _Work:
         name = serving.started.name
         while serving.seen is None or serving.seen.url is None:
             await asyncio.sleep(self.poll)
-        door = serving.seen.token
-        token = door or serving.started.token
+        gateway_token = serving.seen.token
+        token = gateway_token or serving.started.token
         container = Container(
-            serving.seen.url, token, door=door is not None, limit=self.means.limit
+            serving.seen.url,
+            token,
+            behind_gateway=gateway_token is not None,
+            limit=self.means.limit,
         )
         try:
             while not await self._is_healthy(name, container):
@@ -275,7 +278,7 @@ class _Work:
     async def _is_healthy(self, name: str, container: Container) -> bool:
         try:
             return await container.healthy()
-        except DoorRefused as fault:
+        except GatewayRefused as fault:
             self.doubt = f"{name}: {fault}"
             return False
 
@@ -303,7 +306,7 @@ class _Work:
                     self._lost(name)
                     return
                 output = self.results.failed(stem, str(fault))
-            except DoorRefused as fault:
+            except GatewayRefused as fault:
                 self.doubt = f"{name}: {fault}"
                 self._end(name, "no way in", replaced=True)
                 return

@@ -125,7 +125,7 @@ class Competition:
         """The files' contents, nothing for one that isn't there."""
         wanted = "".join(f"{head}:{path}\n" for path in paths)
         answer = self._git("cat-file", "--batch", data=wanted.encode())
-        found = []
+        contents = []
         for path in paths:
             header, _, rest = answer.partition(b"\n")
             if not header.endswith(b" missing"):
@@ -133,12 +133,12 @@ class Competition:
                     size = int(header.split()[2])
                 except (IndexError, ValueError) as error:
                     raise InfrastructureFault(f"git gave no answer for {path}") from error
-                found.append(rest[:size])
+                contents.append(rest[:size])
                 answer = rest[size + 1 :]
             else:
-                found.append(b"")
+                contents.append(b"")
                 answer = rest
-        return found
+        return contents
 
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         command = ["git", "--git-dir", self._repository, *arguments]
