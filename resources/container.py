@@ -1,4 +1,4 @@
-"""The client of a miner's container: a stranger's server that turns a picture and a seed into a
+"""The client of a miner's container, an untrusted server that turns a picture and a seed into a
 3D file."""
 
 import asyncio
@@ -23,7 +23,7 @@ _HEALTH_SECONDS = 10.0
 
 
 class Unanswered(MinerFault):
-    """The connection failed: the container's doing, unless its pod is gone."""
+    """The connection failed: the container's fault, unless its pod is gone."""
 
 
 class GatewayRefused(InfrastructureFault):

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 from resources.providers.local import LocalProvider
+from simulators.serving import QuietHandler, serving
 
 Answer = tuple[int, Any]
 
@@ -78,7 +79,7 @@ class Cloud:
     def served(self) -> Iterator[str]:
         cloud = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def respond(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 cloud.keys.add(self.headers["Authorization"])
@@ -87,26 +88,12 @@ class Cloud:
                 )
                 html = cloud.html and status >= 400
                 body = b"<html>down</html>" if html else json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "text/html" if html else "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.send(status, body, "text/html" if html else "application/json")
 
             do_GET = do_POST = do_DELETE = respond  # noqa: N815 -- as http.server names them
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+            yield url
 
 
 class TargonCloud(Cloud):

@@ -10,8 +10,8 @@ from functools import partial
 
 from gen404_assets.competition.audits import AuditOutcome
 from gen404_assets.competition.builds import (
+    BuildRun,
     Builds,
-    WorkflowRun,
     entry_of,
     mendable,
     observe_builds,
@@ -71,7 +71,7 @@ class _BuildMonitor:
     """
 
     def __init__(self, work: Work) -> None:
-        self.run: WorkflowRun | None = None
+        self.run: BuildRun | None = None
         self._work = work
         self._reported: set[str] = set()
         self._out_of_reach = False
@@ -113,7 +113,7 @@ class _BuildMonitor:
             self._opened = submissions, _opening(self._work, current)
         return (self._work.outside.chain.finalized().time - self._opened[1]).total_seconds()
 
-    def _ask(self) -> tuple[WorkflowRun | None, str]:
+    def _ask(self) -> tuple[BuildRun | None, str]:
         try:
             run = self._work.outside.builds.workflow_run(self._work.number)
         except InfrastructureFault as fault:
@@ -142,7 +142,7 @@ class _Observation:
     `seen`: the builds as recorded when it was observed. `settled`: hotkeys whose builds stay.
     """
 
-    run: WorkflowRun | None
+    run: BuildRun | None
     waited: float
     rules: Rules
     settled: Collection[str]
