@@ -133,9 +133,7 @@ conclusions that are not the code's doing (`cancelled`, `skipped`, ...) and what
 """
 
 
-def _observe(
-    hotkey: str, build: Build, run: BuildRun | None, waited: float, rules: Rules
-) -> Build:
+def _observe(hotkey: str, build: Build, run: BuildRun | None, waited: float, rules: Rules) -> Build:
     status = _status(hotkey, build.status, run)
     if not status.ended and waited >= rules.build_timeout:
         status = BuildStatus.TIMED_OUT
