@@ -167,7 +167,7 @@ def played_plainly(
     """The matches' margins: one match after another, two duels at a time, one question after the
     other.
     """
-    judge, seed = outside.judge.judge, current.need("seed.json", current.seed).seed
+    judge, seed = outside.judge.judge, current.required_seed.seed
     margins = {}
     for pair in pairs:
         match = MatchUnderPlay(pair, current, Sides.of_round(current, pair), Rules())
@@ -286,7 +286,7 @@ class Saved:
 def saved(history: History, number: int) -> Saved:
     """Stop each recorded match where it might have stopped, and compare what it decides."""
     current, rules, savings = history.round(number), Rules(), Saved()
-    seed, win_margin = current.need("seed.json", current.seed).seed, current.config.win_margin
+    seed, win_margin = current.required_seed.seed, current.config.win_margin
     for report in recorded_reports(history, number):
         order = {stem(prompt): place for place, prompt in enumerate(current.prompts or [])}
         duels = sorted(report.duels, key=lambda duel: (is_judged(duel), order.get(duel.name, 0)))

@@ -79,7 +79,7 @@ class World:
         cancelled = changes.pop("cancelled", lambda: False)
         try:
             return regenerate(
-                what or subject(), self.means(**changes), (rules, pods), progress, cancelled
+                what or subject(), self.means(**changes), rules, pods, progress, cancelled
             )
         finally:
             left = self.pods_left()

@@ -50,11 +50,12 @@ def entry_of(raw: bytes, hotkey: str) -> Build | None:
 
 @dataclass(frozen=True, slots=True)
 class BuildRun:
-    """A round's workflow run as GitHub last told it.
+    """A round's workflow run as GitHub last reported it, all its attempts together.
 
     `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
     will never be. `jobs` maps a hotkey to the job's conclusion where it has one, else to its status
-    (`queued`, `in_progress`). `notes` are what the operator should know of it.
+    (`queued`, `in_progress`). `notes` are what the operator should know of it, such as a job that
+    ended through nobody's code and might be re-run.
     """
 
     ended: bool
@@ -90,7 +91,11 @@ def pending_builds(submissions: Submissions) -> Builds:
 
 
 def observe_builds(
-    builds: Builds, run: BuildRun | None, waited: float, rules: Rules, judged: Collection[str] = ()
+    builds: Builds,
+    run: BuildRun | None,
+    waited: float,
+    rules: Rules,
+    judged: Collection[str] = (),
 ) -> Builds:
     """`builds` after GitHub told `run` (None: nothing could be learnt), `waited` seconds into the
     round's builds. Those of the `judged` hotkeys stay: a verdict rests on them.

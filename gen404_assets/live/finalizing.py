@@ -102,7 +102,7 @@ def _winner(current: Round, history: History) -> Winner:
     not for the platform to set the stage back.
     """
     path = current.path("winner.json")
-    winner = current.need(path, current.winner)
+    winner = current.required_winner
     given = verdicts(current.audits, current.source_audits)
     follows = current.timeline.winner(current.matrix.margins, given)
     if current.submissions is None or winner.winner_hotkey == follows or history.is_typed(path):

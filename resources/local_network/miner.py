@@ -71,7 +71,7 @@ def hotkey(member_: Member) -> str:
 
 
 @dataclass(frozen=True)
-class Round:
+class OpenRound:
     """The round under way, as the repository shows it; without `seed` until it is published."""
 
     number: int
@@ -88,9 +88,9 @@ class Competition:
     def __init__(self, repository: str) -> None:
         self._repository = repository
         self._head = ""
-        self._round: Round | None = None
+        self._round: OpenRound | None = None
 
-    def round(self) -> Round | None:
+    def round(self) -> OpenRound | None:
         """The round under way, None before the first. Raises InfrastructureFault if git can't be
         asked.
         """
@@ -100,7 +100,7 @@ class Competition:
             self._head = head
         return self._round
 
-    def _read_round(self, head: str) -> Round | None:
+    def _read_round(self, head: str) -> OpenRound | None:
         state, config = map(_parsed, self._read(head, "state.json", "config.json"))
         if state is None or config is None:
             return None
@@ -111,7 +111,7 @@ class Competition:
         schedule, seed = map(_parsed, files)
         if schedule is None:
             return None
-        return Round(
+        return OpenRound(
             number=state["current_round"],
             output_format=config.get("output_format", "glb"),
             earliest=schedule["earliest_reveal_block"],
@@ -182,7 +182,7 @@ class Miner:
         elif self._member.skills and current.seed is not None:
             self._generate(current)
 
-    def _generate(self, current: Round) -> None:
+    def _generate(self, current: OpenRound) -> None:
         """Have the files made that are not there yet."""
         if self._generating and self._generating.is_alive():
             return
@@ -196,7 +196,7 @@ class Miner:
             self._generating = threading.Thread(target=generate, args=work, daemon=True)
             self._generating.start()
 
-    def _commit(self, current: Round, done: Mapping[str, Any]) -> None:
+    def _commit(self, current: OpenRound, done: Mapping[str, Any]) -> None:
         """Commit for the round when the member's share of the time to do so has passed."""
         head = self._chain.head()
         delay = chain.REVEAL_AFTER if self._member.sdk else 0
@@ -221,7 +221,7 @@ class Miner:
         )
         _say(f"round {current.number}: committed in block {block}")
 
-    def _commitment(self, current: Round) -> dict[str, str] | None:
+    def _commitment(self, current: OpenRound) -> dict[str, str] | None:
         """What it commits; None while the one that it copies has revealed nothing."""
         if self._member.garbage:
             return {}
@@ -244,7 +244,7 @@ class Miner:
         return None
 
 
-def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
+def generate(current: OpenRound, missing: Mapping[Path, str], skill: Skill) -> None:
     """Make the files from their prompts' URLs, without disturbing who else works on this
     machine.
     """
