@@ -315,7 +315,7 @@ class Story:
             (self._defending if hotkey == LEADER else self.submissions[hotkey]).commit
             for hotkey in pair
         ]
-        forced = duels.without_judge(self.prompts, (left, right), self.missing, self.rules)
+        forced = duels.without_judge(self.prompts, left, right, self.missing, self.rules)
         played = []
         for prompt, name in zip(self.prompts, self.stems, strict=True):
             sides = left.get(name), right.get(name)

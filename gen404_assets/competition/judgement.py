@@ -157,11 +157,6 @@ def temperature(attempt: int) -> float:
     return attempt / 10
 
 
-def read_answer(raw: str, model: str) -> Answer:
-    """The answer that the judge's words give. Raises Unusable if they are no judgement."""
-    return Reply(model, raw).answer()
-
-
 def count_attempts(replies: Sequence[Reply]) -> Answer | None:
     """The answer that counts of all attempts at a question; None if five could not be used.
 

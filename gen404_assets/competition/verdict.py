@@ -69,16 +69,16 @@ def read_verdict(text: str) -> Verdict:
     if others or pairs is None:
         raise NoVerdict("it holds more than one JSON object")
     read = {"penalty_1": _penalty, "penalty_2": _penalty, "issues": _issues}
-    found: dict[str, Any] = {}
+    meanings: dict[str, Any] = {}
     for key, value in pairs:
         if key in read:
             meaning = read[key](key, value)
-            if found.setdefault(key, meaning) != meaning:
+            if meanings.setdefault(key, meaning) != meaning:
                 raise NoVerdict(f"{key} is given twice, with different values")
     for key in ("penalty_1", "penalty_2"):
-        if key not in found:
+        if key not in meanings:
             raise NoVerdict(f"{key} is missing")
-    return Verdict(found["penalty_1"], found["penalty_2"], found.get("issues", ""))
+    return Verdict(meanings["penalty_1"], meanings["penalty_2"], meanings.get("issues", ""))
 
 
 def without_surrogates(text: str) -> str:
@@ -98,27 +98,27 @@ def _objects(text: str) -> list[_Pairs | None]:
     strings is no mark. None stands for an object that is broken or breaks off, of which a key of
     the verdict is left.
     """
-    found: list[_Pairs | None] = []
+    objects: list[_Pairs | None] = []
     thinking_since: int | None = None
     at, tried = 0, 0
     while mark := _MARK.search(text, at):
         at = mark.end()
         if mark["open"] and thinking_since is None:
-            thinking_since = len(found)
+            thinking_since = len(objects)
         elif mark["close"]:
-            del found[thinking_since or 0 :]
+            del objects[thinking_since or 0 :]
             thinking_since = None
         elif mark["key"]:
-            found.append(None)
+            objects.append(None)
         elif mark["object"]:
             tried += 1
             if tried > _MOST_TRIED:
                 raise NoVerdict("it holds too many braces")
             if decoded := _decode(text[mark.start() :]):
                 pairs, text = decoded
-                found.append(pairs)
+                objects.append(pairs)
                 at = 0
-    return found if thinking_since is None else found[:thinking_since]
+    return objects if thinking_since is None else objects[:thinking_since]
 
 
 def _decode(text: str) -> tuple[_Pairs, str] | None:
