@@ -1,4 +1,4 @@
-"""How a round's winner continues `leader.json` (`rules.md`, FINALIZING)."""
+"""The entry that a round's winner adds to `leader.json` (`rules.md`, FINALIZING)."""
 
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.hotkeys import LEADER
@@ -12,8 +12,8 @@ def continue_leader(
 ) -> Leader:
     """`leader` after a round that `winner` won, from `effective_block` on (`rules.md`, FINALIZING).
 
-    New code takes over with full weight; a defence decays the weight to the floor. Raises
-    ValueError without a leader.
+    New code leads with full weight. If the leader defended, or the winner has the same code, the
+    weight decays down to the floor. Raises ValueError if nobody leads before that block.
     """
     current = leader.at(effective_block - 1)
     if current is None:

@@ -1,9 +1,9 @@
-"""How a judge's words are read: the one JSON object in them, its penalties and its text. No I/O.
+"""How a judge's text is read: the one JSON object in it, its penalties and its issues. No I/O.
 
-Models don't say just what a schema asks for: they think first, put their answer into a fence or
-between marks, talk around it, write 3.0 or "3" for 3, leave a trailing comma. All of that is read.
-What could mean two things is not: two objects, a key given twice with different values, a penalty
-that is no whole number from 0 to 10.
+Models don't answer exactly by the schema. They think first, put the answer into a fence or between
+marks, add text around it, write 3.0 or "3" for 3, or leave a trailing comma. All of that is read.
+An ambiguous answer is not: two objects, a key twice with different values, a penalty that is not a
+whole number from 0 to 10.
 """
 
 import json
@@ -42,7 +42,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class NoVerdict(ValueError):
-    """The words are no verdict that can be used; the message says why."""
+    """The text holds no usable verdict; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Verdict:
 
 
 def read_verdict(text: str) -> Verdict:
-    """The verdict in a judge's words. Raises NoVerdict.
+    """The verdict in a judge's text. Raises NoVerdict.
 
-    The penalties are what counts: a missing or null `issues` is an empty text, and one that is no
-    string is its JSON.
+    Only the penalties are required. A missing or null `issues` is an empty text, and one that is
+    not a string is written as JSON.
     """
     objects = _objects(text)
     if not objects:
@@ -74,7 +74,7 @@ def read_verdict(text: str) -> Verdict:
         if key in read:
             meaning = read[key](key, value)
             if meanings.setdefault(key, meaning) != meaning:
-                raise NoVerdict(f"{key} is given twice, with different values")
+                raise NoVerdict(f"{key} occurs twice, with different values")
     for key in ("penalty_1", "penalty_2"):
         if key not in meanings:
             raise NoVerdict(f"{key} is missing")
@@ -91,7 +91,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _objects(text: str) -> list[_Pairs | None]:
-    """The JSON objects beside each other in a text, without those that were only thought of.
+    """The JSON objects beside each other in a text, without those in the model's thoughts.
 
     Thinking goes from its opening mark to its closing one; where there is no opening mark (it may
     stand in the question), all before the closing one was thinking. A mark inside an object's
