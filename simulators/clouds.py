@@ -82,11 +82,11 @@ class Cloud:
             def respond(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 cloud.keys.add(self.headers["Authorization"])
-                status, found = cloud.handle(
+                status, document = cloud.handle(
                     self.command, self.path, json.loads(raw) if raw else None
                 )
                 html = cloud.html and status >= 400
-                body = b"<html>down</html>" if html else json.dumps(found).encode()
+                body = b"<html>down</html>" if html else json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html" if html else "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -132,30 +132,30 @@ class TargonCloud(Cloud):
             return 200, {"uid": uid, "name": body["name"]}
         if path == "/workloads":
             assert query == "type=SERVERLESS"
-            return 200, {"items": self.listed([self._told(uid) for uid in self.deployments])}
+            return 200, {"items": self.listed([self._described(uid) for uid in self.deployments])}
         if match is None or match[1] not in self.deployments:
             return 404, {"error": "not found"}
         uid = match[1]
         if method == "DELETE":
             return self.remove(uid)
         if match[2] == "/deploy":
-            found = self.deployments[uid]
-            self.deploy(uid, found["name"], found["image"])
-            return 200, self._told(uid)
-        return 200, {"uid": uid, **self._told(uid)["state"]}
+            deployment = self.deployments[uid]
+            self.deploy(uid, deployment["name"], deployment["image"])
+            return 200, self._described(uid)
+        return 200, {"uid": uid, **self._described(uid)["state"]}
 
-    def _told(self, uid: str) -> dict[str, Any]:
-        found = self.deployments[uid]
-        url = self.url(found["name"]) if found["deployed"] else None
+    def _described(self, uid: str) -> dict[str, Any]:
+        deployment = self.deployments[uid]
+        url = self.url(deployment["name"]) if deployment["deployed"] else None
         placed = url is not None
         state = {
             "status": "running" if placed else "pending",
             "ready_replicas": int(placed),
             "urls": [{"port": 10006, "url": url or "https://not-yet.example"}]
-            if found["deployed"]
+            if deployment["deployed"]
             else None,
         }
-        return {"uid": uid, "name": found["name"], "state": state}
+        return {"uid": uid, "name": deployment["name"], "state": state}
 
 
 class VerdaCloud(Cloud):
@@ -183,7 +183,7 @@ class VerdaCloud(Cloud):
             self.deploy(name, name, body["containers"][0]["image"])
             return 201, body
         if path == "/container-deployments":
-            return 200, self.listed([self._told(name) for name in self.deployments])
+            return 200, self.listed([self._described(name) for name in self.deployments])
         if match is None or match[1] not in self.deployments:
             return 404, {"code": "not_found", "message": "there is no such deployment"}
         if method == "DELETE":
@@ -191,7 +191,7 @@ class VerdaCloud(Cloud):
         replica = {"id": "r-1", "status": "running", "started_at": "2026-01-01T00:00:00Z"}
         return 200, {"list": [] if self.unplaced else [replica]}
 
-    def _told(self, name: str) -> dict[str, Any]:
+    def _described(self, name: str) -> dict[str, Any]:
         body = {
             key: value
             for key, value in self.deployments[name].items()

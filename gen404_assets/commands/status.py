@@ -75,7 +75,9 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"  {status.out_of_reach}"
     for lane in Lane:
         if assets := due_now.assets(lane):
-            hotkeys = next((work.of for work in due_now.work if work.lane is lane and work.of), ())
+            hotkeys = next(
+                (work.hotkeys for work in due_now.work if work.lane is lane and work.hotkeys), ()
+            )
             whom = f" for {', '.join(short(hotkey) for hotkey in hotkeys[:4])}" if hotkeys else ""
             more = f" and {len(hotkeys) - 4} more" if len(hotkeys) > 4 else ""
             yield f"  due       {lane}: {', '.join(assets)}{whom}{more}"

@@ -222,11 +222,6 @@ def duel_entry(
     }
 
 
-def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> MatchReport:
-    """The report of a match played once, over `prompts` prompts; margin = score / prompts."""
-    return report_of(left, right, [make_play(duels, prompts)])
-
-
 def make_play(duels: Sequence[Duel], prompts: int, clinched_at: int | None = None) -> Play:
     """A match as played once (`play_entry`)."""
     entries = [duel.model_dump(exclude_unset=True) for duel in duels]

@@ -27,7 +27,7 @@ _NOT_FOUND = "not_found"
 class Verda:
     """Deployments of one Verda project; each call ends within a minute.
 
-    `generation_token` is what Verda's own door asks of whoever calls a container; no container gets
+    `generation_token` is what Verda's gateway asks of whoever calls a container; no container gets
     it.
     """
 
@@ -47,7 +47,8 @@ class Verda:
 
         def start(client: "VerdaClient") -> None:
             if not any(
-                found.name == _COMPUTE for found in client.containers.get_compute_resources(1, True)
+                compute.name == _COMPUTE
+                for compute in client.containers.get_compute_resources(1, True)
             ):
                 raise NoCapacity(f"verda: no {_COMPUTE} is free")
             client.containers.create_deployment(deployment)
@@ -60,7 +61,7 @@ class Verda:
         return self._run(
             "list",
             lambda client: [
-                self._pod(client, found) for found in client.containers.get_deployments()
+                self._pod(client, deployment) for deployment in client.containers.get_deployments()
             ],
         )
 
@@ -76,8 +77,8 @@ class Verda:
 
         self._run("delete", delete)
 
-    def _pod(self, client: "VerdaClient", found: "Deployment") -> Pod:
-        name, url = str(found.name), found.endpoint_base_url
+    def _pod(self, client: "VerdaClient", deployment: "Deployment") -> Pod:
+        name, url = str(deployment.name), deployment.endpoint_base_url
         if (
             name.startswith("miner-")
             and name not in self._placed

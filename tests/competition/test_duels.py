@@ -12,10 +12,11 @@ from gen404_assets.competition.duels import (
     duel_entry,
     forced_outcome,
     judged_outcome,
-    make_report,
+    make_play,
     margin_without_report,
     overtime,
     report_name,
+    report_of,
 )
 from gen404_assets.competition.judgement import Answer, NotJudged, Reply
 from gen404_assets.competition.outputs import Output, Outputs
@@ -187,7 +188,7 @@ def test_a_report_orders_its_duels_by_name_and_reckons_the_margin_over_all_promp
         duel("b", "right"),
         duel("e", "skipped"),
     ]
-    report = make_report("leader", "5challenger", duels, 5)
+    report = report_of("leader", "5challenger", [make_play(duels, 5)])
     assert [entry.name for entry in report.duels] == ["a", "b", "c", "d", "e"]
     assert (report.left, report.right, report.score, report.margin) == (
         "leader",
@@ -195,7 +196,7 @@ def test_a_report_orders_its_duels_by_name_and_reckons_the_margin_over_all_promp
         1,
         0.2,
     )
-    assert make_report("5Defender9xyz", "5c", duels[1:2], 8).margin == -0.125
+    assert make_play(duels[1:2], 8).margin == -0.125
     assert report_name("5Defender9xyz") == "duels_5Defender9.json"
 
 
