@@ -87,8 +87,8 @@ def test_a_duel_of_a_missing_prompt_is_skipped_whatever_the_sides_have() -> None
     sides = [output(), output(png=False), output(200.0), None]
     for left in sides:
         for right in sides:
-            outputs = [Outputs({"p00": made} if made else {}) for made in (left, right)]
-            decided = without_judge(PROMPTS[:1], *outputs, {"p00"}, RULES)
+            one, other = (Outputs({"p00": made} if made else {}) for made in (left, right))
+            decided = without_judge(PROMPTS[:1], one, other, {"p00"}, RULES)
             assert decided["p00"] == (Outcome.SKIPPED, "The picture of prompt p00 could not be had")
 
 
