@@ -168,14 +168,14 @@ def frames_of(history: History, numbers: Sequence[int] | None = None) -> Frames:
 def round_row(current: Round) -> Row:
     """A round in one row."""
     schedule, winner = current.schedule, current.winner
-    given = verdicts(current.audits, current.source_audits)
+    known = verdicts(current.audits, current.source_audits)
     return {
         "round": current.number,
         **(schedule.model_dump() if schedule else {}),
         "seed": current.seed.seed if current.seed else None,
         "prompts": len(current.prompts) if current.prompts is not None else None,
         "submissions": len(current.timeline.order),
-        "qualified": len(current.timeline.qualified(current.matrix.margins, given)),
+        "qualified": len(current.timeline.qualified(current.matrix.margins, known)),
         "matches": len(current.matrix.matches),
         "winner": winner.winner_hotkey if winner else None,
         "winner_repo": winner.repo if winner else None,
@@ -185,7 +185,7 @@ def round_row(current: Round) -> Row:
 
 def submission_rows(current: Round) -> Iterator[Row]:
     """A round's submissions in the order of play."""
-    given = verdicts(current.audits, current.source_audits)
+    known = verdicts(current.audits, current.source_audits)
     margins = current.matrix.margins
     for position, (hotkey, entry) in enumerate(
         current.submissions.items() if current.submissions is not None else []
@@ -207,7 +207,7 @@ def submission_rows(current: Round) -> Iterator[Row]:
             "bytes": sum(output.size for output in complete) if files is not None else None,
             "margin": margin,
             "qualified": None if margin is None else margin >= current.timeline.win_margin,
-            "rejected": hotkey in given.rejected,
+            "rejected": hotkey in known.rejected,
             "won": current.winner.winner_hotkey == hotkey if current.winner else None,
         }
 
@@ -299,7 +299,7 @@ def _sign(number: int) -> int:
 def _miners(submissions: "pd.DataFrame") -> "pd.DataFrame":
     """How each hotkey fared over the rounds, those with the most wins and the best margin first."""
     grouped = submissions.groupby("hotkey", sort=True)
-    found = grouped.agg(
+    miners = grouped.agg(
         rounds=("round", "size"),
         first_round=("round", "min"),
         last_round=("round", "max"),
@@ -309,7 +309,7 @@ def _miners(submissions: "pd.DataFrame") -> "pd.DataFrame":
         best_margin=("margin", "max"),
         mean_margin=("margin", "mean"),
     ).reset_index()
-    ordered = found.sort_values(["won", "best_margin", "hotkey"], ascending=[False, False, True])
+    ordered = miners.sort_values(["won", "best_margin", "hotkey"], ascending=[False, False, True])
     return ordered.astype(dict(COLUMNS["miners"])).reset_index(drop=True)
 
 

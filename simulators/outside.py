@@ -18,7 +18,7 @@ from PIL import Image
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from gen404_assets.competition.judgement import Reply, read_answer
+from gen404_assets.competition.judgement import Reply
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -164,7 +164,7 @@ class SimulatedJudge:
     @staticmethod
     def _answer(first: int, second: int) -> Answer:
         raw = json.dumps({"penalty_1": first, "penalty_2": second, "issues": "colours"})
-        return read_answer(raw, "simulated, as served")
+        return Reply("simulated, as served", raw).answer()
 
 
 @dataclass

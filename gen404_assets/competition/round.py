@@ -220,8 +220,9 @@ class Round:
 
     @cached_property
     def audits(self) -> GenerationAudits:
-        found = read_file(self.files, self.path("generation_audits.json"), GenerationAudits)
-        return found if found is not None else GenerationAudits({})
+        return read_file(
+            self.files, self.path("generation_audits.json"), GenerationAudits
+        ) or GenerationAudits({})
 
     @cached_property
     def source_audits(self) -> SourceAudits:
@@ -284,7 +285,7 @@ def is_closed(outputs: Outputs | None, stems: Sequence[str], attempts: int) -> b
     """Whether a regeneration is over: every prompt complete, or given up after its last attempt."""
     if outputs is None:
         return False
-    found: Mapping[str, bool] = {
+    closed: Mapping[str, bool] = {
         name: output.complete or output.attempts >= attempts for name, output in outputs.items()
     }
-    return all(found.get(name, False) for name in stems)
+    return all(closed.get(name, False) for name in stems)

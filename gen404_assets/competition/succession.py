@@ -1,4 +1,4 @@
-"""How a round's winner continues `leader.json` (`rules.md`, FINALIZING)."""
+"""The entry that a round's winner adds to `leader.json` (`rules.md`, FINALIZING)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -24,10 +24,10 @@ def continue_leader(
 ) -> Leader:
     """`leader` after a round that `winner` won, from `effective_block` on (`rules.md`, FINALIZING).
 
-    New code takes over with full weight; a defence decays the weight to the floor. `undone` are
-    entries that an earlier end of the same round made for a winner who has won no more: they stay
-    as what was in effect, and the new entry continues what came before them. Raises ValueError
-    without a leader.
+    New code leads with full weight. If the leader defended, or the winner has the same code, the
+    weight decays down to the floor. `undone` are entries that an earlier end of the same round made
+    for another winner: they stay as what was in effect, and the new entry continues what came
+    before them. Raises ValueError if nobody leads before that block.
     """
     standing = Leader([entry for entry in leader.root if entry not in undone])
     current = standing.at(effective_block - 1)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.judgement import read_answer
+from gen404_assets.competition.judgement import Reply
 from resources.judge import PROMPT_VERSION, KeptAnswers, NotJudged, Question, ServedJudge
 from resources.object_store import ObjectConflict
 from simulators.judge_server import MODEL, JudgeServer, fails, judge_server, loops, says, verdict
@@ -181,7 +181,7 @@ def test_g02_the_evidence_is_kept_under_what_was_asked_and_gives_the_answer_agai
         "answer": text,
     }
     assert answers.digests(question()) == tuple(digests)
-    assert read_answer(kept["answer"], kept["answered_by"]) == answer
+    assert Reply(kept["answered_by"], kept["answer"]).answer() == answer
     asked = {name: kept[name] for name in ("model", "prompt_version", "seed", "pictures")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     assert answers.key(question()) == f"answers/{digest}.json"
