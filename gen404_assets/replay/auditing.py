@@ -223,8 +223,8 @@ def _verdict(
     if recorded.outcome is AuditOutcome.PENDING:
         return recorded, f"{hotkey}: no verdict yet"
     if recorded.reason == NO_POD:
-        derived = keeping(recorded, reject_unmeasured(hotkey, NO_POD))
-        return derived, f"{hotkey}: that no pod got healthy is recorded"
+        unmeasured = keeping(recorded, reject_unmeasured(hotkey, NO_POD))
+        return unmeasured, f"{hotkey}: that no pod got healthy is recorded"
     derived: GenerationAudit | None = None
     for verdict in _verdicts(history, number, hotkey, written, rules):
         derived = keeping(recorded, verdict)

@@ -290,9 +290,10 @@ def _margin(history: History, current: Round, row: Played) -> float:
             margin_without_report(*_have_output(sides, then))
             for sides in _sides(history, current.number, match.pair, row.version.index)
         ]
-    if match.margin in margins or None in margins or not margins:
+    implied = [margin for margin in margins if margin is not None]
+    if match.margin in implied or len(implied) < len(margins) or not implied:
         return match.margin
-    return margins[0]
+    return implied[0]
 
 
 def _have_output(sides: Sides, current: Round) -> tuple[bool, bool]:
