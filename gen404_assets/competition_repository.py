@@ -4,6 +4,7 @@ of its own.
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from resources.repository import Repository, Snapshot
 from resources.settings import read_settings
 
 
-def open_repository(url: str, branch: str) -> Repository:
-    """The repository at a git URL, path or bundle file. Nothing is read yet."""
+def open_repository(
+    url: str, branch: str, environment: Mapping[str, str] = os.environ
+) -> Repository:
+    """The repository at a git URL, path or bundle file, with the token that `environment` holds.
+    Nothing is read yet.
+    """
     local = Path(url).expanduser()
     address = str(local.absolute()) if local.exists() else url
     name = hashlib.sha256(f"{address} {branch}".encode()).hexdigest()[:16]
-    secret = read_settings(RepositorySettings, os.environ).github_token
+    secret = read_settings(RepositorySettings, environment).github_token
     token = secret.get_secret_value() if secret else None
     return Repository(address, branch, mirror=home() / "mirrors" / name, token=token)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 import dagster as dg
 
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource, lane_is_free
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, lane_is_free
 from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
 from gen404_assets.competition.catalogue import Asset, Lane, made_in
 from gen404_assets.competition.due import Due, due
@@ -47,6 +47,8 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
     def look(
         context: dg.SensorEvaluationContext, competition: CompetitionResource
     ) -> dg.SensorResult | dg.SkipReason:
+        if not competition.is_named():
+            return dg.SkipReason(NO_REPOSITORY)
         head = competition.head()
         current = _round(competition.repository(), head)
         outside = competition.outside()

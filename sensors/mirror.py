@@ -8,7 +8,7 @@ import dagster as dg
 
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
 from gen404_assets.competition_repository import history_at
 from gen404_assets.settings import platform_settings
 
@@ -26,6 +26,8 @@ def mirror(
     context: dg.SensorEvaluationContext, competition: CompetitionResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Log what the repository's head holds and Dagster has not seen."""
+    if not competition.is_named():
+        return dg.SkipReason(NO_REPOSITORY)
     head = competition.head()
     if head == context.cursor:
         return dg.SkipReason(f"the head is still {head[:7]}")

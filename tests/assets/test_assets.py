@@ -14,7 +14,7 @@ import pytest
 
 from gen404_assets.assets.events import CHECK, NO_FILE
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import competition_resources
 from gen404_assets.assets.round_asset import shown_path
 from gen404_assets.commands.up import import_history
 from gen404_assets.competition.catalogue import Asset
@@ -69,8 +69,9 @@ def import_all(instance: dg.DagsterInstance, competition: Path) -> int:
 def tick(
     instance: dg.DagsterInstance, competition: Path, cursor: str | None = None
 ) -> dg.SensorResult | dg.SkipReason:
-    with dg.build_sensor_context(instance, cursor=cursor, definitions=defs) as context:
-        found = mirror(context, competition=CompetitionResource(url=str(competition)))
+    resources = competition_resources({"COMPETITION_REPO": str(competition)}, operates=False)
+    with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+        found = mirror(context)
     assert isinstance(found, dg.SensorResult | dg.SkipReason)
     return found
 

@@ -1,6 +1,7 @@
 """Refused commitments are seen, with their reason, where `submissions` is looked at in Dagster."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,12 @@ import dagster as dg
 import pytest
 
 from gen404_assets.assets import open as opening
-from gen404_assets.assets import resource
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.refusals import COUNT, REASONS
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import close_adapters, competition_resources
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition_repository import open_repository
-from gen404_assets.definitions import defs
 from resources.chain.local import LocalChain, advance, local_keypair
 from resources.chain.opening import open_chain
 from resources.chain.timelock import scale_bytes
@@ -37,8 +36,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
     monkeypatch.setenv("BITTENSOR_RUNTIME_CACHE_DIR", str(tmp_path / "runtime-cache"))
-    resource._outside.cache_clear()
-    resource._LOOKED.clear()
+    close_adapters()
     with dg.DagsterInstance.ephemeral() as instance:
         made = Platform(tmp_path, instance)
         instance.add_dynamic_partitions(str(ROUNDS.name), ["0"])
@@ -49,7 +47,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
         advance(made.chain, 620)
         open_by_hand(made)
         yield made
-    resource._outside.cache_clear()
+    close_adapters()
 
 
 def reveal(platform: Platform, hotkey: str, data: bytes) -> None:
@@ -80,9 +78,9 @@ def open_by_hand(platform: Platform) -> None:
 
 def mirrored(platform: Platform, *, operates: bool = True) -> dict[str, Any]:
     """The metadata of `submissions` that the mirror brings."""
-    with dg.build_sensor_context(platform.instance, definitions=defs) as context:
-        competition = CompetitionResource(url=str(platform.repository), operates=operates)
-        found = mirror(context, competition=competition)
+    resources = competition_resources(os.environ, operates=operates)
+    with dg.build_sensor_context(platform.instance, resources=resources) as context:
+        found = mirror(context)
     assert isinstance(found, dg.SensorResult)
     (event,) = (each for each in found.asset_events if each.asset_key == dg.AssetKey("submissions"))
     assert isinstance(event, dg.AssetMaterialization)
@@ -96,9 +94,7 @@ def materialised(platform: Platform, *, operates: bool = True) -> dict[str, Any]
         instance=platform.instance,
         selection=["submissions"],
         partition_key="0",
-        resources={
-            "competition": CompetitionResource(url=str(platform.repository), operates=operates)
-        },
+        resources=competition_resources(os.environ, operates=operates),
     )
     (event,) = done.asset_materializations_for_node("submissions_seed_prompts")
     return dict(event.metadata)
@@ -142,7 +138,7 @@ def test_a_past_rounds_reveals_are_not_asked_for(platform: Platform) -> None:
     later = json.dumps({"current_round": 1, "stage": "open"}).encode()
     repository.publish("Next", lambda _: {"state.json": later})
     (platform.chain / "extrinsics.jsonl").write_text("the node has dropped that state\n")
-    resource._LOOKED.clear()
+    close_adapters()
     assert told(materialised(platform)) == EXPECTED
 
 
@@ -153,7 +149,7 @@ def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform
         return {"rounds/0/submissions.json": json.dumps(entries).encode()}
 
     open_repository(str(platform.repository), "main").publish("Let bad take part", enter)
-    resource._LOOKED.clear()
+    close_adapters()
     assert told(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
 
 
@@ -161,7 +157,7 @@ def test_g01_a_chain_that_cannot_be_asked_refuses_nobody_and_stops_nothing(
     platform: Platform,
 ) -> None:
     (platform.chain / "extrinsics.jsonl").write_text("nonsense\n")
-    resource._outside.cache_clear()
+    close_adapters()
     metadata = mirrored(platform)
     assert str(metadata[REASONS].value).startswith("not known: ")
     assert COUNT not in metadata

@@ -3,6 +3,7 @@ up again.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,14 +12,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gen404_assets.assets import resource
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource, hold
+from gen404_assets.assets.resource import close_adapters, competition_resources, hold
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.up import end_left_over
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.definitions import defs
+from gen404_assets.live.waiting import Waiting
+from gen404_assets.settings import home
 from resources.chain.local import advance, create_local_chain
 from resources.chain.opening import open_chain
 from sensors import lanes
@@ -50,10 +52,9 @@ class Platform:
         chain.close()
 
     def tick(self, name: str) -> dg.SensorResult | dg.SkipReason:
-        with dg.build_sensor_context(self.instance, definitions=defs) as context:
-            found = SENSORS[name](
-                context, competition=CompetitionResource(url=str(self.repository), operates=True)
-            )
+        resources = competition_resources(os.environ, operates=True)
+        with dg.build_sensor_context(self.instance, resources=resources) as context:
+            found = SENSORS[name](context)
         assert isinstance(found, dg.SensorResult | dg.SkipReason)
         return found
 
@@ -76,10 +77,10 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
-    resource._outside.cache_clear()
+    close_adapters()
     with dg.DagsterInstance.ephemeral() as instance:
         yield Platform(tmp_path, instance)
-    resource._outside.cache_clear()
+    close_adapters()
 
 
 def test_before_the_block_a_tick_says_what_is_waited_for(platform: Platform) -> None:
@@ -131,7 +132,7 @@ def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> Non
     advance(platform.chain, 700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.STARTED)
-    waiting = resource._outside().waiting
+    waiting = Waiting(home() / "waiting")
     assert waiting.begin(Lane.COLLECTION, "the store: 503", datetime(2026, 1, 5, tzinfo=UTC))
     found = platform.tick("collection")
     assert isinstance(found, dg.SkipReason)
