@@ -1,5 +1,6 @@
 """What is set of each adapter, as Dagster shows it; and that what is set is what is opened."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,9 +65,9 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def competition() -> CompetitionResource:
     """The competition's resource as a run has it."""
     with dg.build_resources(competition_resources(os.environ, operates=False)) as opened:
-        found = opened.competition  # type: ignore[attr-defined] -- named by its resources
-    assert isinstance(found, CompetitionResource)
-    return found
+        resource = opened.competition  # type: ignore[attr-defined] -- named by its resources
+    assert isinstance(resource, CompetitionResource)
+    return resource
 
 
 def test_every_setting_of_an_adapter_stands_in_one_resource_with_its_meaning() -> None:
@@ -85,13 +86,76 @@ def each_fields(resource: dg.ConfigurableResource[None]) -> list[tuple[str, Any]
     return list(type(resource).model_fields.items())
 
 
-def shown_by_the_ui() -> tuple[str, dict[str, Any]]:
-    """The page of the resources, as Dagster's UI gets it, and each resource by its name."""
+def shown_by_the_ui(storage: Path) -> dict[str, dict[str, Any]]:
+    """The page of the resources, as Dagster's UI gets it: each resource by its name."""
+    workspace = str(Path(__file__).parents[2] / "workspace.yaml")
     with (
-        dg.DagsterInstance.ephemeral() as instance,
-        define_out_of_process_context(
-            str(Path(__file__).parents[2] / "gen404_assets" / "definitions.py"), None, instance
-        ) as context,
+        dg.DagsterInstance.local_temp(str(storage)) as instance,
+        define_out_of_process_context(workspace, None, instance) as context,
     ):
         answer = execute_dagster_graphql(context, QUERY)
-    return str(answer.data), answer.data
+    results = answer.data["allTopLevelResourceDetailsOrError"]["results"]
+    return {each["name"]: each for each in results}
+
+
+def test_g23_the_ui_shows_what_is_set_of_every_adapter_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (SECRETS | ADDRESSES | PLAIN).items():
+        monkeypatch.setenv(name, value)
+    page = shown_by_the_ui(tmp_path)
+    assert set(page) == {*MODELS, "competition"}
+    for name, models in MODELS.items():
+        meanings = {field["name"]: field["description"] for field in page[name]["configFields"]}
+        for model in models:
+            for key, field in setting_fields(model).items():
+                assert meanings.get(key, field.description) == field.description
+        assert page[name]["description"]
+    configured = {
+        each["key"]: (each["value"], each["type"])
+        for resource in page.values()
+        for each in resource["configuredValues"]
+    }
+    for name, value in PLAIN.items():
+        assert configured[name.lower()] == (json.dumps(value), "VALUE")
+    for name in SECRETS | ADDRESSES:
+        assert configured[name.lower()] == (name, "ENV_VAR")
+    for value in [*SECRETS.values(), *ADDRESSES.values()]:
+        assert value not in str(page)
+    nested = {each["name"] for each in page["competition"]["nestedResources"]}
+    assert nested == {"repository_settings", *MODELS} - {"repository"}
+
+
+def test_what_is_set_is_what_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
+    monkeypatch.setenv("R2_ENDPOINT", "https://s3.example")
+    monkeypatch.setenv("R2_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("R2_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("CDN_URL", "https://cdn.example")
+    opened = competition().outside()
+    assert isinstance(opened.store, ObjectStore)
+    assert opened.store.url("key") == "https://cdn.example/key"
+    assert competition().outside() is opened, "an adapter is opened once a process"
+    monkeypatch.setenv("CDN_URL", "https://other.example")
+    assert competition().outside().store.url("key") == "https://other.example/key"
+
+
+def test_a_bad_setting_is_named_where_its_adapter_is_first_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
+    monkeypatch.setenv("NETUID", "many")
+    outside = competition().outside()
+    with pytest.raises(BadSetting, match="NETUID must be a whole number"):
+        _ = outside.chain
+
+
+def test_without_a_competition_sensors_and_assets_say_how_to_begin() -> None:
+    for sensor in (mirror, *SENSORS):
+        resources = competition_resources(os.environ, operates=True)
+        with dg.build_sensor_context(resources=resources) as context:
+            skipped = sensor(context)
+        assert isinstance(skipped, dg.SkipReason)
+        assert skipped.skip_message == NO_REPOSITORY
+    with pytest.raises(dg.Failure, match="gen404 up"):
+        competition().repository()

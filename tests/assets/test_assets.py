@@ -3,6 +3,7 @@ others show up.
 """
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,16 +16,16 @@ import pytest
 from gen404_assets.assets.events import CHECK, NO_FILE
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import competition_resources
-from gen404_assets.assets.round_asset import shown_path
+from gen404_assets.assets.specs import shown_path
 from gen404_assets.commands.up import import_history
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition_repository import history_of, open_repository
-from gen404_assets.definitions import defs
+from gen404_assets.definitions import definitions
 from sensors import mirror as mirror_module
 from sensors.mirror import mirror
 from simulators.histories import make_competition
 
-GRAPH = defs.resolve_asset_graph()
+GRAPH = definitions({}).resolve_asset_graph()
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def tick(
 
 
 def replay(instance: dg.DagsterInstance, number: int) -> dg.ExecuteInProcessResult:
-    job = defs.resolve_implicit_global_asset_job_def()
+    job = definitions(os.environ).resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         instance=instance, partition_key=str(number), raise_on_error=False
     )
