@@ -17,6 +17,7 @@ from gen404_assets.assets.events import CHECK, NO_FILE
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import competition_resources
 from gen404_assets.assets.specs import shown_path
+from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
 from gen404_assets.commands.up import import_history
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition_repository import history_of, open_repository
@@ -90,6 +91,56 @@ def test_every_asset_says_what_it_is() -> None:
         assert node.description, key
         assert node.group_name != "default", key
         assert node.kinds, key
+
+
+def test_every_asset_says_who_answers_for_it_and_one_that_is_made_links_to_its_code() -> None:
+    for key in GRAPH.get_all_asset_keys():
+        node = GRAPH.get(key)
+        assert set(node.owners) <= {"team:platform", "team:operators", "team:miners"}, key
+        assert len(node.owners) == 1, key
+    for name, function in (("submissions", "open_round"), ("audits", "audit_candidates")):
+        links = GRAPH.get(dg.AssetKey(name)).metadata["dagster/code_references"]
+        assert isinstance(links, dg.CodeReferencesMetadataValue)
+        first, file_format = links.code_references
+        assert isinstance(first, dg.LocalFileCodeReference)
+        assert isinstance(file_format, dg.LocalFileCodeReference)
+        assert first.label == f"made by {function}"
+        lines = Path(first.file_path).read_text().splitlines()
+        assert lines[int(first.line_number or 0) - 1].startswith(f"def {function}(")
+        assert Path(file_format.file_path).is_relative_to(Path(__file__).parents[2])
+
+
+def test_an_assets_tags_say_which_lane_makes_it_and_how_it_is_replayed() -> None:
+    tags = {asset: GRAPH.get(dg.AssetKey(asset)).tags for asset in Asset}
+    for asset, shown in tags.items():
+        assert shown.get(LANE_TAG) == asset.entry.lane
+        assert (shown.get(REPLAY_TAG) == "evidence") == (asset.entry.evidence is not None)
+    assert tags[Asset.RENDERS][REPLAY_TAG] == "evidence"
+    assert tags[Asset.WINNER][REPLAY_TAG] == "derived"
+
+
+def test_an_assets_columns_are_those_of_its_files(competition: Path) -> None:
+    def columns(asset: Asset) -> dict[str, str]:
+        schema = GRAPH.get(dg.AssetKey(asset)).metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchemaMetadataValue)
+        return {column.name: column.type for column in schema.schema.columns}
+
+    def file(path: str) -> Any:
+        return json.loads(git(competition, "show", f"main:{path}"))
+
+    submissions = file("rounds/0/submissions.json")
+    for entry in submissions.values():
+        assert columns(Asset.SUBMISSIONS).keys() == {"hotkey", *entry}
+    for entry in file("rounds/0/generation_audits.json").values():
+        assert columns(Asset.AUDITS).keys() == entry.keys()
+    for entry in file("leader.json"):
+        assert columns(Asset.LEADER).keys() == entry.keys()
+    for entry in file(f"rounds/0/{next(iter(submissions))}/submitted.json").values():
+        assert columns(Asset.RENDERS).keys() >= {"stem", *entry}
+    header = git(competition, "show", "main:rounds/0/matches_matrix.csv").splitlines()[0]
+    assert [*columns(Asset.MATCHES_MATRIX)] == header.split(",")
+    assert columns(Asset.MATCHES_MATRIX)["margin"] == "number"
+    assert columns(Asset.SUBMISSIONS)["revealed_at_block"] == "integer"
 
 
 def test_the_lineage_reads_as_the_competition_works() -> None:
@@ -206,14 +257,22 @@ def test_the_views_show_who_met_whom_and_how_it_went(
         if abs(float(margin)) < 100
     ]
     duels = shown("duels", "match by match")
-    assert [(row["left"], row["right"], row["margin"]) for row in duels] == met
-    for row in duels:
-        assert (row["right's wins"] - row["left's wins"]) / 8 == row["margin"]
-        assert row["right's wins"] + row["left's wins"] + row["draws"] == 8
-    audits = json.loads(git(competition, "show", "main:rounds/0/generation_audits.json"))
-    assert [row["hotkey"] for row in shown("audits", "audits")] == [
-        hotkey[:10] for hotkey in audits
+    assert [(row["left"], row["right"], row["margin"]) for row in duels] == [
+        (left, right, round(margin, 3)) for left, right, margin in met
     ]
+    for row, (_, _, margin) in zip(duels, met, strict=True):
+        assert (row["right's wins"] - row["left's wins"]) / 8 == margin
+        assert row["right's wins"] + row["left's wins"] + row["draws"] == 8
+    timeline = shown("matches_matrix", "timeline")
+    assert [row["margin"] for row in timeline] == [
+        round(float(margin), 3) for _, _, margin in played
+    ]
+    audits = json.loads(git(competition, "show", "main:rounds/0/generation_audits.json"))
+    assert [(row["hotkey"], row["median, s"]) for row in shown("audits", "audits")] == [
+        (hotkey[:10], round(audit["generation_time"], 3)) for hotkey, audit in audits.items()
+    ]
+    leaders = json.loads(git(competition, "show", "main:leader.json"))
+    assert shown("leader", "transitions") == leaders[: len(shown("leader", "transitions"))]
 
 
 def test_a_round_under_way_materialises_what_it_has_and_says_what_is_not_there_yet(
