@@ -33,12 +33,12 @@ def mirror(
         return dg.SkipReason(f"the head is still {head[:7]}")
     history = history_at(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
-    found = list(
+    events = list(
         islice(missing_events(context.instance, history, competition.chain_of), EVENTS_A_TICK + 1)
     )
-    complete = len(found) <= EVENTS_A_TICK
+    complete = len(events) <= EVENTS_A_TICK
     return dg.SensorResult(
-        asset_events=found[:EVENTS_A_TICK],
+        asset_events=events[:EVENTS_A_TICK],
         dynamic_partitions_requests=[ROUNDS.build_add_request(rounds)] if rounds else [],
         cursor=head if complete else context.cursor,
     )

@@ -53,8 +53,8 @@ def round_assets(
             history = competition.history(context.run.run_id)
             yield from _Partition(context, competition, history).results(wanted)
             return
-        # The lane is held until all is told: whose lane is free and who says nothing for long is
-        # taken for dead.
+        # The lane is held until all events are logged: a run that logs nothing for long while its
+        # lane is free is taken for dead.
         with hold(lane) as held:
             if held:
                 _work(context, competition, live)

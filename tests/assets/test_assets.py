@@ -73,9 +73,9 @@ def tick(
 ) -> dg.SensorResult | dg.SkipReason:
     resources = competition_resources({"COMPETITION_REPO": str(competition)}, operates=False)
     with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
-        found = mirror(context)
-    assert isinstance(found, dg.SensorResult | dg.SkipReason)
-    return found
+        result = mirror(context)
+    assert isinstance(result, dg.SensorResult | dg.SkipReason)
+    return result
 
 
 def replay(instance: dg.DagsterInstance, number: int) -> dg.ExecuteInProcessResult:
@@ -122,8 +122,8 @@ def test_an_assets_tags_say_which_lane_makes_it_and_how_it_is_replayed() -> None
 def test_an_assets_columns_are_those_of_its_files(competition: Path) -> None:
     def columns(asset: Asset) -> dict[str, str]:
         schema = GRAPH.get(dg.AssetKey(asset)).metadata["dagster/column_schema"]
-        assert isinstance(schema, dg.TableSchemaMetadataValue)
-        return {column.name: column.type for column in schema.schema.columns}
+        assert isinstance(schema, dg.TableSchema)
+        return {column.name: column.type for column in schema.columns}
 
     def file(path: str) -> Any:
         return json.loads(git(competition, "show", f"main:{path}"))
@@ -185,19 +185,19 @@ def test_a_past_round_materialises_with_the_data_versions_of_the_repository_and_
     before = git(competition, "for-each-ref")
     done = replay(instance, 1)
     assert done.success
-    found = {
+    events = {
         event.asset_key: event
         for event in done.get_asset_materialization_events()
         if event.asset_key
     }
     executable = set(GRAPH.executable_asset_keys)
-    assert set(found) == executable
-    for event in found.values():
+    assert set(events) == executable
+    for event in events.values():
         assert event.partition == "1"
         metadata = event.materialization.metadata
         has_file = (event.materialization.tags or {})["dagster/data_version"] != NO_FILE
         assert {"file", "replay"} | ({"commit"} if has_file else set()) <= set(metadata)
-    winner = found[dg.AssetKey("winner")].materialization
+    winner = events[dg.AssetKey("winner")].materialization
     assert (winner.tags or {})["dagster/data_version"] == git(
         competition, "rev-parse", "main:rounds/1/winner.json"
     )
@@ -307,15 +307,15 @@ def test_what_others_commit_shows_up_by_itself(
     schedule = git(competition, "show", "main:rounds/2/schedule.json")
     commit_by_hand(competition, "rounds/3/schedule.json", schedule, "one more round")
     time.sleep(1.1)  # sensors share a look at the head for a second
-    found = tick(instance, competition, cursor=head)
-    assert isinstance(found, dg.SensorResult)
+    result = tick(instance, competition, cursor=head)
+    assert isinstance(result, dg.SensorResult)
     assert {
-        (event.asset_key.to_user_string(), event.partition) for event in found.asset_events
+        (event.asset_key.to_user_string(), event.partition) for event in result.asset_events
     } == {
         ("source_audits", "2"),
         ("schedule", "3"),
     }
-    requests = found.dynamic_partitions_requests
+    requests = result.dynamic_partitions_requests
     assert requests
     assert [key for request in requests for key in request.partition_keys] == ["3"]
 
@@ -325,13 +325,13 @@ def test_a_long_history_is_mirrored_over_several_ticks(
 ) -> None:
     monkeypatch.setattr(mirror_module, "EVENTS_A_TICK", 10)
     cursor, ticks = None, 0
-    while isinstance(found := tick(instance, competition, cursor), dg.SensorResult):
-        assert len(found.asset_events) <= 10
-        for request in found.dynamic_partitions_requests or []:
+    while isinstance(result := tick(instance, competition, cursor), dg.SensorResult):
+        assert len(result.asset_events) <= 10
+        for request in result.dynamic_partitions_requests or []:
             instance.add_dynamic_partitions(str(ROUNDS.name), list(request.partition_keys))
-        for event in found.asset_events:
+        for event in result.asset_events:
             instance.report_runless_asset_event(event)
-        cursor, ticks = found.cursor, ticks + 1
+        cursor, ticks = result.cursor, ticks + 1
     assert ticks > 3
     assert import_all(instance, competition) == 0
 
@@ -344,9 +344,9 @@ def test_g17_a_malformed_file_is_shown_with_its_line_and_hides_nothing_else(
     )
     assert import_all(instance, competition) > 2 * len(Asset)
     done = replay(instance, 0)
-    found = {
+    checks = {
         check.asset_key.to_user_string(): check for check in done.get_asset_check_evaluations()
     }
-    assert not found["builds"].passed
-    assert "rounds/0/builds.json:" in str(found["builds"].metadata["remarks"].value)
-    assert found["prompts"].passed
+    assert not checks["builds"].passed
+    assert "rounds/0/builds.json:" in str(checks["builds"].metadata["remarks"].value)
+    assert checks["prompts"].passed

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from resources.local_network.process import free_port
+from resources.local_network.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 CLONED = ("gen404_assets", "gpu", "resources", "sensors")
@@ -38,7 +38,7 @@ def clone(tmp_path: Path) -> Path:
 @pytest.fixture
 def port(clone: Path) -> Iterator[int]:
     """The port of a `dagster dev` that runs in the clone; its log is `dev.log` beside it."""
-    port = free_port()
+    (port,) = free_ports(1)
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -69,15 +69,18 @@ def git(folder: Path, *arguments: str) -> str:
 def asked(port: int, query: str) -> str:
     """What the UI's server answers, once it is there."""
     until = time.monotonic() + SECONDS
-    while True:
-        try:
-            answer = httpx2.post(
-                f"http://127.0.0.1:{port}/graphql", json={"query": query}, timeout=SECONDS
-            )
-            return answer.text
-        except httpx2.TransportError:
-            assert time.monotonic() < until
-            time.sleep(0.5)
+    url = f"http://127.0.0.1:{port}"
+    while not _answers(url):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    return httpx2.post(f"{url}/graphql", json={"query": query}, timeout=SECONDS).text
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/server_info", timeout=SECONDS).is_success
+    except httpx2.TransportError:
+        return False
 
 
 @pytest.mark.timeout(3 * SECONDS)

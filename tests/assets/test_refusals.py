@@ -80,9 +80,11 @@ def mirrored(platform: Platform, *, operates: bool = True) -> dict[str, Any]:
     """The metadata of `submissions` that the mirror brings."""
     resources = competition_resources(os.environ, operates=operates)
     with dg.build_sensor_context(platform.instance, resources=resources) as context:
-        found = mirror(context)
-    assert isinstance(found, dg.SensorResult)
-    (event,) = (each for each in found.asset_events if each.asset_key == dg.AssetKey("submissions"))
+        result = mirror(context)
+    assert isinstance(result, dg.SensorResult)
+    (event,) = (
+        each for each in result.asset_events if each.asset_key == dg.AssetKey("submissions")
+    )
     assert isinstance(event, dg.AssetMaterialization)
     return dict(event.metadata)
 
@@ -100,7 +102,7 @@ def materialised(platform: Platform, *, operates: bool = True) -> dict[str, Any]
     return dict(event.metadata)
 
 
-def told(metadata: dict[str, Any]) -> dict[str, str]:
+def reasons_shown(metadata: dict[str, Any]) -> dict[str, str]:
     """Hotkey -> reason, of the table."""
     records = [record.data for record in metadata[REASONS].records]
     return {str(row["hotkey"]): str(row["reason"]) for row in records}
@@ -114,18 +116,18 @@ def test_who_was_refused_is_listed_with_the_reason(platform: Platform, seen: Any
     metadata = seen(platform)
     assert metadata["submissions"].value == 2
     assert metadata[COUNT].value == 2
-    assert told(metadata) == EXPECTED
+    assert reasons_shown(metadata) == EXPECTED
 
 
 def test_nothing_that_a_miner_wrote_is_shown_as_markdown(platform: Platform) -> None:
     for value in materialised(platform).values():
         assert not isinstance(value, dg.MarkdownMetadataValue) or "evil" not in str(value.value)
-    assert all("evil" not in reason for reason in told(materialised(platform)).values())
+    assert all("evil" not in reason for reason in reasons_shown(materialised(platform)).values())
 
 
 def test_what_was_said_once_is_said_again_when_the_chain_is_not_asked(platform: Platform) -> None:
     materialised(platform)
-    assert told(materialised(platform, operates=False)) == EXPECTED
+    assert reasons_shown(materialised(platform, operates=False)) == EXPECTED
     with dg.DagsterInstance.ephemeral() as fresh:
         fresh.add_dynamic_partitions(str(ROUNDS.name), ["0"])
         platform.instance = fresh
@@ -139,7 +141,7 @@ def test_a_past_rounds_reveals_are_not_asked_for(platform: Platform) -> None:
     repository.publish("Next", lambda _: {"state.json": later})
     (platform.chain / "extrinsics.jsonl").write_text("the node has dropped that state\n")
     close_adapters()
-    assert told(materialised(platform)) == EXPECTED
+    assert reasons_shown(materialised(platform)) == EXPECTED
 
 
 def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform) -> None:
@@ -150,7 +152,7 @@ def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform
 
     open_repository(str(platform.repository), "main").publish("Let bad take part", enter)
     close_adapters()
-    assert told(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
+    assert reasons_shown(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
 
 
 def test_g01_a_chain_that_cannot_be_asked_refuses_nobody_and_stops_nothing(
