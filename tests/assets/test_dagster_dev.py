@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -35,9 +36,33 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
+@dataclass(frozen=True)
+class Dev:
+    """A `dagster dev` that runs in the clone; its log is `dev.log` beside it."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    def asked(self, query: str) -> str:
+        """What the UI's server answers, once it is there."""
+        until = time.monotonic() + SECONDS
+        url = f"http://127.0.0.1:{self.port}"
+        while not _answers(url):
+            assert self.process.poll() is None, "dagster dev has ended: its log says why"
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        return httpx2.post(f"{url}/graphql", json={"query": query}, timeout=SECONDS).text
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/server_info", timeout=SECONDS).is_success
+    except httpx2.TransportError:
+        return False
+
+
 @pytest.fixture
-def port(clone: Path) -> Iterator[int]:
-    """The port of a `dagster dev` that runs in the clone; its log is `dev.log` beside it."""
+def dev(clone: Path) -> Iterator[Dev]:
     (port,) = free_ports(1)
     environment = {
         name: value
@@ -45,16 +70,16 @@ def port(clone: Path) -> Iterator[int]:
         if name not in {"COMPETITION_REPO", "DAGSTER_HOME", "GEN404_HOME"}
     }
     with (clone.parent / "dev.log").open("w") as log:
-        dev = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "dagster", "dev", "-p", str(port)],
             cwd=clone,
             env=environment | {"PYTHONPATH": str(clone), "HOME": str(clone.parent)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        yield port
-        dev.send_signal(signal.SIGINT)
-        dev.wait(SECONDS)
+        yield Dev(port, process)
+        process.send_signal(signal.SIGINT)
+        process.wait(SECONDS)
     assert not git(clone, "status", "--porcelain")
     assert not [path.name for path in clone.iterdir() if path.name.startswith(".tmp_dagster_home")]
 
@@ -66,29 +91,12 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def asked(port: int, query: str) -> str:
-    """What the UI's server answers, once it is there."""
-    until = time.monotonic() + SECONDS
-    url = f"http://127.0.0.1:{port}"
-    while not _answers(url):
-        assert time.monotonic() < until
-        time.sleep(0.5)
-    return httpx2.post(f"{url}/graphql", json={"query": query}, timeout=SECONDS).text
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/server_info", timeout=SECONDS).is_success
-    except httpx2.TransportError:
-        return False
-
-
 @pytest.mark.timeout(3 * SECONDS)
 def test_a_plain_dagster_dev_uses_the_projects_settings_and_says_how_to_operate(
-    clone: Path, port: int
+    clone: Path, dev: Dev
 ) -> None:
-    assert "max_concurrent_runs: 6" in asked(port, "{ instance { info } }")
-    location = asked(port, "{ assetNodes { assetKey { path } } }")
+    assert "max_concurrent_runs: 6" in dev.asked("{ instance { info } }")
+    location = dev.asked("{ assetNodes { assetKey { path } } }")
     assert '"matches_matrix"' in location
     log = (clone.parent / "dev.log").read_text()
     assert "`gen404 up` runs a competition on this machine" in log
