@@ -172,12 +172,14 @@ def file_frame(file: "MapFile[Any] | ListFile[Any]", key: str = "hotkey") -> "pd
     """
     import pandas as pd  # noqa: PLC0415 -- as in `_frame`
 
-    keyed = isinstance(file, MapFile)
-    entries = file.items() if keyed else [(None, record) for record in file.root]
-    rows = [{key: name} | record.model_dump(mode="json") for name, record in entries]
     record_type: type[Record] = get_args(type(file).model_fields["root"].annotation)[-1]
-    columns = dict.fromkeys([key, *record_type.model_fields] if keyed else record_type.model_fields)
-    return pd.DataFrame(rows, columns=list(columns))
+    columns = list(record_type.model_fields)
+    if isinstance(file, MapFile):
+        rows = [{key: name} | record.model_dump(mode="json") for name, record in file.items()]
+        columns = [key, *(column for column in columns if column != key)]
+    else:
+        rows = [record.model_dump(mode="json") for record in file.root]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def matrix_frame(current: Round) -> "pd.DataFrame":
@@ -194,8 +196,8 @@ def match_frame(current: Round) -> "pd.DataFrame":
 
 def plain_rows(frame: "pd.DataFrame") -> list[Row]:
     """A frame's rows in Python's own types; what is missing is None."""
-    rows: list[Row] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return rows
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(column): value for column, value in row.items()} for row in rows]
 
 
 def round_row(current: Round) -> Row:

@@ -143,11 +143,12 @@ def duels(current: Round) -> dict[str, Any]:
         if (report := current.report(match.pair)) is not None
     ]
     frame = match_frame(current).dropna(subset=["left_wins"])
-    frame["verdict"] = [_how_sure(report, current) for report in reports]
+    sureness = [_how_sure(report, current) for report in reports]
+    frame["verdict"] = sureness
     counts: dict[str, Any] = {
         "matches": len(reports),
         "duels": sum(len(report.duels) for report in reports),
-        "close matches": int(frame["verdict"].str.startswith(CLOSE).sum()),
+        "close matches": sum(each.startswith(CLOSE) for each in sureness),
     }
     if unanswered := sum(without_usable_answer(report.duels) for report in reports):
         counts["draws without a usable answer"] = unanswered

@@ -18,6 +18,7 @@ from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import competition_resources
 from gen404_assets.assets.specs import shown_path
 from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
+from gen404_assets.assets.views import VIEWS
 from gen404_assets.commands.up import import_history
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition_repository import history_of, open_repository
@@ -273,6 +274,17 @@ def test_the_views_show_who_met_whom_and_how_it_went(
     ]
     leaders = json.loads(git(competition, "show", "main:leader.json"))
     assert shown("leader", "transitions") == leaders[: len(shown("leader", "transitions"))]
+
+
+def test_every_view_shows_a_round_that_has_nothing_yet(competition: Path) -> None:
+    repository = open_repository(str(competition), "main")
+    repository.refresh()
+    current = history_of(repository.snapshot()).round(2)
+    for name, view in VIEWS.items():
+        shown = view(current)
+        assert shown or name in {"seed", "winner"}, name
+    assert VIEWS["duels"](current)["match by match"] == "none"
+    assert VIEWS["submissions"](current) == {"submissions": 0, "in order of reveal": "none"}
 
 
 def test_a_round_under_way_materialises_what_it_has_and_says_what_is_not_there_yet(
