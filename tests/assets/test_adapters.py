@@ -65,7 +65,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def competition() -> CompetitionResource:
     """The competition's resource as a run has it."""
     with dg.build_resources(competition_resources(os.environ, operates=False)) as opened:
-        resource = opened.competition  # type: ignore[attr-defined]  # named by its resources
+        resource = opened.competition
     assert isinstance(resource, CompetitionResource)
     return resource
 
