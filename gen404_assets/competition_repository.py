@@ -4,6 +4,7 @@ of its own.
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from resources.repository import Repository, Signatures, Signers, SigningKey, Sn
 from resources.settings import read_settings
 
 
-def open_repository(url: str, branch: str) -> Repository:
-    """The repository at a git URL, path or bundle file. Nothing is read yet."""
+def open_repository(
+    url: str, branch: str, environment: Mapping[str, str] = os.environ
+) -> Repository:
+    """The repository at a git URL, path or bundle file, with the token that `environment` holds.
+    Nothing is read yet.
+    """
     local = Path(url).expanduser()
     address = str(local.absolute()) if local.exists() else url
     name = hashlib.sha256(f"{address} {branch}".encode()).hexdigest()[:16]
-    settings = read_settings(RepositorySettings, os.environ)
+    settings = read_settings(RepositorySettings, environment)
     token = settings.github_token.get_secret_value() if settings.github_token else None
     # Another repository, such as a bundle that is replayed, has signers of its own.
     signatures = _signatures(settings) if url == settings.competition_repo else Signatures()

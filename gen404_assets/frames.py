@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import ListFile, MapFile, Record
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.round import Round, rounds_in
@@ -163,6 +164,40 @@ def frames_of(history: History, numbers: Sequence[int] | None = None) -> Frames:
         leaders=_frame("leaders", leader_rows(rounds[-1]) if rounds else []),
         miners=_miners(submissions),
     )
+
+
+def file_frame(file: "MapFile[Any] | ListFile[Any]", key: str = "hotkey") -> "pd.DataFrame":
+    """A state file as a data frame, one row a record, in the file's order; `key` names the column
+    of a map's keys.
+    """
+    import pandas as pd  # noqa: PLC0415 -- as in `_frame`
+
+    record_type: type[Record] = get_args(type(file).model_fields["root"].annotation)[-1]
+    columns = list(record_type.model_fields)
+    if isinstance(file, MapFile):
+        rows = [{key: name} | record.model_dump(mode="json") for name, record in file.items()]
+        columns = [key, *(column for column in columns if column != key)]
+    else:
+        rows = [record.model_dump(mode="json") for record in file.root]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def matrix_frame(current: Round) -> "pd.DataFrame":
+    """A round's `matches_matrix.csv` as a data frame; `match_frame` adds what the reports say."""
+    import pandas as pd  # noqa: PLC0415 -- as in `_frame`
+
+    return pd.DataFrame(list(current.matrix.matches), columns=["left", "right", "margin"])
+
+
+def match_frame(current: Round) -> "pd.DataFrame":
+    """A round's matches, as in `Frames.matches`."""
+    return _frame("matches", match_rows(current))
+
+
+def plain_rows(frame: "pd.DataFrame") -> list[Row]:
+    """A frame's rows in Python's own types; what is missing is None."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(column): value for column, value in row.items()} for row in rows]
 
 
 def round_row(current: Round) -> Row:

@@ -13,7 +13,6 @@ from pydantic import Field
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
-from gpu.views import GRID
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
@@ -137,5 +136,7 @@ def _reason(answer: httpx2.Response) -> str:
 
 
 def _is_grid(content: bytes) -> bool:
+    from gpu.views import GRID  # noqa: PLC0415 -- with numpy, which Dagster's definitions don't need
+
     whole = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
     return whole and content[16:24] == struct.pack(">II", GRID, GRID)
