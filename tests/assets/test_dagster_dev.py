@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from resources.local_network.ports import free_ports
+from resources.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 CLONED = ("gen404_assets", "gpu", "resources", "sensors")
