@@ -4,7 +4,6 @@ else outside.
 
 import fcntl
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,17 +12,19 @@ from typing import IO, TYPE_CHECKING
 
 import dagster as dg
 
+from gen404_assets.assets.sight import Sight
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_at, open_repository
 from gen404_assets.live.outside import Outside
+from gen404_assets.live.sightings import Sightings
 from gen404_assets.settings import home
 from resources.repository import Repository
 from resources.settings import read_settings
 
 if TYPE_CHECKING:
-    from resources.chain.subtensor import Chain
+    from gen404_assets.assets.refusals import Commitments
 
 
 class CompetitionResource(dg.ConfigurableResource[None]):
@@ -40,11 +41,9 @@ class CompetitionResource(dg.ConfigurableResource[None]):
     def repository(self) -> Repository:
         return _repository(self.url, self.branch)
 
-    def head(self) -> str:
-        """The repository's head, at most a second old: the sensors, which tick together, share one
-        look.
-        """
-        return _shared_head(self.url, self.branch)
+    def sight(self) -> Sight:
+        """What ticks see; the sensors, which tick together, share it."""
+        return _sight(self.url, self.branch)
 
     def history(self, run_id: str) -> History:
         """The history up to the head that the run's first step saw; all of its steps read that
@@ -59,15 +58,18 @@ class CompetitionResource(dg.ConfigurableResource[None]):
     def outside(self) -> Outside:
         return _outside()
 
-    def chain_of(self, history: History, number: int) -> "Callable[[], Chain] | None":
+    def chain_of(self, history: History, number: int) -> "Callable[[], Commitments] | None":
         """The chain, where its commitments are still those that a round was opened with; else
         None.
         """
-        return (
-            (lambda: self.outside().chain)
-            if self.operates and not history.is_past(number)
-            else None
-        )
+        return (lambda: self.outside().chain) if self._may_ask(history, number) else None
+
+    def seen_chain_of(self, history: History, number: int) -> "Callable[[], Commitments] | None":
+        """The same for a tick, which doesn't wait for it."""
+        return self.sight if self._may_ask(history, number) else None
+
+    def _may_ask(self, history: History, number: int) -> bool:
+        return self.operates and not history.is_past(number)
 
     @staticmethod
     def rules() -> Rules:
@@ -112,17 +114,10 @@ def _repository(url: str, branch: str) -> Repository:
     return open_repository(url, branch)
 
 
-_LOOKED: dict[tuple[str, str], tuple[float, str]] = {}
-_LOOKING = threading.Lock()
-
-
-def _shared_head(url: str, branch: str) -> str:
-    with _LOOKING:
-        looked, head = _LOOKED.get((url, branch), (-1.0, ""))
-        if time.monotonic() - looked > 1 or not head:
-            head = _repository(url, branch).refresh()
-            _LOOKED[url, branch] = time.monotonic(), head
-        return head
+@lru_cache(maxsize=4)
+def _sight(url: str, branch: str) -> Sight:
+    sightings = Sightings(home() / "sightings")
+    return Sight(url, _repository(url, branch), lambda: _outside().chain, sightings)
 
 
 @lru_cache(maxsize=64)

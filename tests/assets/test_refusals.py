@@ -38,7 +38,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
     monkeypatch.setenv("BITTENSOR_RUNTIME_CACHE_DIR", str(tmp_path / "runtime-cache"))
     resource._outside.cache_clear()
-    resource._LOOKED.clear()
+    resource._sight.cache_clear()
     with dg.DagsterInstance.ephemeral() as instance:
         made = Platform(tmp_path, instance)
         instance.add_dynamic_partitions(str(ROUNDS.name), ["0"])
@@ -142,7 +142,7 @@ def test_a_past_rounds_reveals_are_not_asked_for(platform: Platform) -> None:
     later = json.dumps({"current_round": 1, "stage": "open"}).encode()
     repository.publish("Next", lambda _: {"state.json": later})
     (platform.chain / "extrinsics.jsonl").write_text("the node has dropped that state\n")
-    resource._LOOKED.clear()
+    resource._sight.cache_clear()
     assert told(materialised(platform)) == EXPECTED
 
 
@@ -153,7 +153,7 @@ def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform
         return {"rounds/0/submissions.json": json.dumps(entries).encode()}
 
     open_repository(str(platform.repository), "main").publish("Let bad take part", enter)
-    resource._LOOKED.clear()
+    resource._sight.cache_clear()
     assert told(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
 
 
