@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ class GitCommands:
     def __init__(self, path: Path, url: str, token: str | None, timeout: float) -> None:
         self._path = path
         self._token = token
-        self._timeout = timeout
+        self.timeout = timeout
         self._shown_url = _without_credentials(url)
         self._config = {f"remote.{REMOTE}.url": url, "protocol.version": "2"}
         if "://" not in url and Path(url).exists():
@@ -54,6 +55,7 @@ class GitCommands:
         data: bytes = b"",
         directory: Path | None = None,
         network: bool = False,
+        environment: Mapping[str, str] | None = None,
         lock: int = -1,
     ) -> bytes:
         """Run a command; its output. One given a lock holds it until it ends, even if we are
@@ -66,16 +68,16 @@ class GitCommands:
             ["git", *arguments],
             istream=subprocess.PIPE,
             as_process=True,
-            env=self._environment(directory or self._path, network),
+            env={**self._environment(directory or self._path, network), **(environment or {})},
             start_new_session=True,  # of its own, to be ended with all its helpers
             pass_fds=() if lock < 0 else (lock,),
         )
         action = "git " + next(word for word in arguments if word != "-c" and "=" not in word)
         try:
-            output, errors = process.communicate(data, timeout=self._timeout)
+            output, errors = process.communicate(data, timeout=self.timeout)
         except subprocess.TimeoutExpired:
             where = f" of {self._shown_url}" if network else ""
-            raise RepositoryError(f"{action}{where}: no end after {self._timeout:g} s") from None
+            raise RepositoryError(f"{action}{where}: no end after {self.timeout:g} s") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -14,6 +14,7 @@ from gen404_assets.assets import resource
 from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.competition_repository import mirrored_history
 from gen404_assets.definitions import defs
+from gen404_assets.live.background import NotSeen
 from resources.local_network.ports import free_ports
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
@@ -99,7 +100,7 @@ def test_files_that_the_mirror_lacks_are_fetched_in_the_background(
     while prompts is None:
         try:
             prompts = sight.read(lambda: mirrored_history(repository, head).round(0).prompts)
-        except resource.NotSeen:
+        except NotSeen:
             assert time.monotonic() < until
     assert len(prompts) > 0
 

@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 5, tzinfo=UTC)
 def steady(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic clock, in its one element."""
     now = [1000.0]
-    monkeypatch.setattr(elapsed.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("resources.elapsed.time.monotonic", lambda: now[0])
     return now
 
 
