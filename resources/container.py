@@ -2,8 +2,10 @@
 3D file."""
 
 import asyncio
+import errno
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -20,26 +22,45 @@ _UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
 a redirect leads."""
 
 _HEALTH_SECONDS = 10.0
+_REFUSALS = {401, 403}
+
+
+_OUR_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
+"""Errors of a connection that never left this machine, or found no way to where it should go."""
 
 
 class Unanswered(MinerFault):
     """The connection failed: the container's doing, unless its pod is gone."""
 
 
-class DoorRefused(InfrastructureFault):
-    """The provider's own door does not let us in to the container."""
+class Unconnected(Unanswered):
+    """No connection could be made, so the container has been asked nothing."""
+
+
+class Unreachable(InfrastructureFault):
+    """There is no way from here to the container: no network, no route, no address for a name."""
+
+
+class GatewayRefused(InfrastructureFault):
+    """The provider's gateway refuses the operator's token."""
 
 
 class Container:
     """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with
     `aclose`.
 
-    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own
-    door, and its refusal is the infrastructure's fault; whatever else goes wrong is the miner's.
+    `token` is sent as a bearer token. Where a gateway asks for it, `gateway` is a URL behind it at
+    which no container answers: a refusal there, and nothing that a container could answer, shows
+    that the gateway refuses the token.
     """
 
     def __init__(
-        self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        gateway: str | None = None,
+        limit: int = MAX_FILE_BYTES,
     ) -> None:
         headers = {"Accept-Encoding": "identity"} | (
             {"Authorization": f"Bearer {token}"} if token else {}
@@ -51,23 +72,21 @@ class Container:
         self._client = httpx2.AsyncClient(
             base_url=url, headers=headers, cookies=no_cookies, timeout=None, trust_env=False
         )
-        self._door, self._limit = door, limit
+        self._gateway, self._limit = gateway, limit
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
     async def healthy(self) -> bool:
-        """Whether the container says that it is ready. Raises DoorRefused."""
+        """Whether the container says that it is ready. Raises GatewayRefused or Unreachable."""
         try:
-            async with (
-                asyncio.timeout(_HEALTH_SECONDS),
-                self._client.stream("GET", "/health") as answer,
-            ):
-                status = answer.status_code
-        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
+            status = await self._status("/health")
+        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE) as error:
+            if _is_our_side(error):
+                raise Unreachable(_unreachable(error)) from None
             return False
-        self._check_door(status)
+        await self._check_gateway(status)
         return status == 200
 
     @asynccontextmanager
@@ -77,8 +96,8 @@ class Container:
         """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
 
         `seconds` are what a generation may take, and a download as long again. Slower than that,
-        yet within both, is still taken: the rules judge the time. Raises MinerFault or
-        DoorRefused.
+        yet within both, is still taken: the rules judge the time. Raises MinerFault (Unanswered or
+        Unconnected among them), GatewayRefused or Unreachable.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -94,23 +113,68 @@ class Container:
         except TimeoutError:
             raise MinerFault(f"no answer within {2 * seconds:g} s") from None
         except httpx2.HTTPError as error:
-            raise Unanswered(f"the container doesn't answer: {type(error).__name__}") from None
+            if _is_our_side(error):
+                raise Unreachable(_unreachable(error)) from None
+            fault = Unconnected if isinstance(error, httpx2.ConnectError) else Unanswered
+            raise fault(f"the container doesn't answer: {type(error).__name__}") from None
         except _UNREADABLE as error:
             raise MinerFault(
                 f"an answer whose headers can't be read ({type(error).__name__})"
             ) from error
         taken = time.monotonic() - began
         try:
-            self._check_door(answer.status_code)
             if answer.status_code != 200:
+                await self._check_gateway(answer.status_code)
                 raise MinerFault(f"the container answers {answer.status_code}")
             yield Generated(answer, taken, deadline, self._limit)
         finally:
             await answer.aclose()
 
-    def _check_door(self, status: int) -> None:
-        if self._door and status in {401, 403}:
-            raise DoorRefused(f"the provider's door answers {status}")
+    async def _status(self, url: str) -> int:
+        async with (
+            asyncio.timeout(_HEALTH_SECONDS),
+            self._client.stream("GET", url) as answer,
+        ):
+            return answer.status_code
+
+    async def _check_gateway(self, status: int) -> None:
+        """After a refusal, ask the gateway itself. Raises GatewayRefused if it refuses too."""
+        if self._gateway is None or status not in _REFUSALS:
+            return
+        try:
+            status = await self._status(self._gateway)
+        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
+            return
+        if status in _REFUSALS:
+            raise GatewayRefused(f"the provider's gateway answers {status}")
+
+
+def _is_our_side(error: BaseException) -> bool:
+    """Whether a connection failed before it left this side."""
+    return any(
+        isinstance(cause, socket.gaierror)
+        or (isinstance(cause, OSError) and cause.errno in _OUR_SIDE)
+        for cause in _causes(error)
+    )
+
+
+def _unreachable(error: BaseException) -> str:
+    return f"the container can't be reached from here: {type(error).__name__}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it was raised from, groups of several attempts included."""
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is None or any(found is known for known in seen):
+            continue
+        seen.append(found)
+        yield found
+        left += [found.__cause__, found.__context__]
+        if isinstance(found, BaseExceptionGroup):
+            left += found.exceptions
 
 
 class Generated:

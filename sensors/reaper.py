@@ -1,11 +1,9 @@
-"""The sensor that deletes pods which no live run holds: they cost money by the minute."""
-
-from functools import partial
+"""The sensor that deletes our pods which no live run holds: they cost money by the minute."""
 
 import dagster as dg
 
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.live.fleet import reap
 from gen404_assets.settings import home, platform_settings
 
 
@@ -21,7 +19,7 @@ def reaper(context: dg.SensorEvaluationContext, competition: CompetitionResource
     """Reap; a provider that can't be asked makes the tick fail, after the others have been
     reaped.
     """
-    names = reap(competition.outside().providers, partial(is_held, home()))
+    names = reap(competition.outside().providers, home())
     for name in names:
         context.log.warning(f"{name}: deleted, no live run held it")
     return dg.SkipReason(

@@ -96,6 +96,7 @@ class Simulation:
             index = len(self.plan.pods)
             name = f"pod-{index}"
             self.plan.started(name, self.now)
+            self.plan.placed(name, self.now)
             self.trace.starts.append(self.now)
             self.trace.lives[name] = [self.now, float("inf")]
             self._working[name], self._in_flight[name] = None, 0

@@ -9,7 +9,6 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.history import History
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition_repository import history_at, open_repository
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import Pace
 from gen404_assets.settings import PlatformSettings, RepositorySettings, home
@@ -63,7 +62,7 @@ def operate(environment: Mapping[str, str], port: int) -> int:
     try:
         return serve(environment, port)
     finally:
-        reap(open_providers(environment), partial(is_held, home()))
+        reap(open_providers(environment), home())
 
 
 def serve(environment: Mapping[str, str], port: int) -> int:

@@ -15,11 +15,11 @@ from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules, pod_prefix
 from gen404_assets.competition.regeneration import Regeneration
 from gen404_assets.competition.settings import Rules
-from gen404_assets.live.fleet import Fleet, Started, lease
+from gen404_assets.live.fleet import Fleet, Started, lease, owner
 from gen404_assets.live.results import Means, Results, Subject, prompts_of
 from gen404_assets.live.tasks import Tasks
 from gen404_assets.live.threads import in_thread, steadily
-from resources.container import Container, DoorRefused, Unanswered
+from resources.container import Container, GatewayRefused, Unanswered
 from resources.providers.provider import Pod
 
 __all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
@@ -64,12 +64,12 @@ def regenerate(
     call again), and Cancelled once `cancelled` says so, which is asked every few seconds.
     """
     prefix = pod_prefix(subject.round, subject.hotkey)
-    with lease(means.home, prefix) as renew, TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
-        fleet = Fleet(means.providers, prefix)
+    with lease(means.home, prefix), TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
+        fleet = Fleet(means.providers, prefix, owner(means.home))
         fleet.delete_all()  # of a run that died
         work = _Work(subject, means, rules, fleet, Path(folder))
         try:
-            asyncio.run(work.run(renew, progress, cancelled))
+            asyncio.run(work.run(progress, cancelled))
         finally:
             try:
                 fleet.delete_all()
@@ -111,12 +111,10 @@ class _Work:
         self.poll = min(5.0, self.pod_rules.pod_start_interval / 6)
         self.tasks = Tasks(self.poll)
 
-    async def run(
-        self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]
-    ) -> None:
+    async def run(self, progress: Progress, cancelled: Callable[[], bool]) -> None:
         """Until all is over; every task is gone then."""
         try:
-            self.tasks.begin(self._tell(renew, progress, cancelled))
+            self.tasks.begin(self._tell(progress, cancelled))
             await self.tasks.through(self.results.recall())
             if not self.plan.over:
                 await self.tasks.through(*self.results.fetch_pictures())
@@ -140,13 +138,10 @@ class _Work:
         deployed = self.plan.deployed or bool(prompts.best) or not prompts.stems
         return Regenerated(outputs, self.plan.stats(), deployed)
 
-    async def _tell(
-        self, renew: Callable[[], None], progress: Progress, cancelled: Callable[[], bool]
-    ) -> None:
-        """Renew the lease, hear whether all this is still wanted, and tell how far it is."""
+    async def _tell(self, progress: Progress, cancelled: Callable[[], bool]) -> None:
+        """Hear whether all this is still wanted, and tell how far it is."""
         told = self.subject.generated
         while True:
-            renew()
             if await in_thread(cancelled):
                 raise Cancelled(f"{self.subject.hotkey} is not to be regenerated any more")
             outputs = self.prompts.outputs()
@@ -208,6 +203,8 @@ class _Work:
                 self._lost(name)
             return
         serving.seen, serving.misses = pod, 0
+        if pod.url is not None:
+            self.plan.placed(name, time.monotonic())
         if pod.failed:
             for stem in self.plan.working_on(name):
                 self.plan.finished(name, stem, self.results.failed(stem, "the container ended"))
@@ -223,8 +220,8 @@ class _Work:
     def _end(self, name: str, reason: str, *, replaced: bool) -> None:
         self.means.say(f"{name}: {reason}")
         serving, pod = self.serving[name], self.plan.pods[name]
-        placed = serving.seen is not None and (serving.seen.url is not None or serving.seen.failed)
-        if replaced and not pod.healthy and not placed:
+        failed = serving.seen is not None and serving.seen.failed
+        if replaced and not pod.healthy and pod.placed is None and not failed:
             self.doubt = f"{name} was never placed"
         self.plan.ended(name, reason, replaced=replaced)
         for task in serving.tasks:
@@ -243,10 +240,11 @@ class _Work:
         name = serving.started.name
         while serving.seen is None or serving.seen.url is None:
             await asyncio.sleep(self.poll)
-        door = serving.seen.token
-        token = door or serving.started.token
         container = Container(
-            serving.seen.url, token, door=door is not None, limit=self.means.limit
+            serving.seen.url,
+            serving.seen.token or serving.started.token,
+            gateway=serving.seen.gateway,
+            limit=self.means.limit,
         )
         try:
             while not await self._is_healthy(name, container):
@@ -275,7 +273,7 @@ class _Work:
     async def _is_healthy(self, name: str, container: Container) -> bool:
         try:
             return await container.healthy()
-        except DoorRefused as fault:
+        except GatewayRefused as fault:
             self.doubt = f"{name}: {fault}"
             return False
 
@@ -303,7 +301,7 @@ class _Work:
                     self._lost(name)
                     return
                 output = self.results.failed(stem, str(fault))
-            except DoorRefused as fault:
+            except GatewayRefused as fault:
                 self.doubt = f"{name}: {fault}"
                 self._end(name, "no way in", replaced=True)
                 return
