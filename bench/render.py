@@ -114,12 +114,12 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
             else None
         )
         row += cost(*before[:2]) if before else f"{'-':>16}"
-        for kind, found in ratios.items():
+        for kind, values in ratios.items():
             cpu, wall, picture = best(partial(rendering.render, kind, content(file)))
             row += cost(cpu, wall)
             if before:
-                found.append(before[0] / cpu)
-                row += f"{found[-1]:6.1f}{decibels(before[2], picture):7.1f}"
+                values.append(before[0] / cpu)
+                row += f"{values[-1]:6.1f}{decibels(before[2], picture):7.1f}"
             else:
                 row += f"{'-':>6}{'-':>7}"
         print(
@@ -130,7 +130,7 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
         )
     if present:
         present.close()
-        medians = {kind: statistics.median(found) for kind, found in ratios.items()}
+        medians = {kind: statistics.median(values) for kind, values in ratios.items()}
         print(
             f"median: faithful {medians['glb']:.1f} times less CPU, as a draft "
             f"{medians['glb-draft']:.1f}"

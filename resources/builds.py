@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 from pydantic import Field, field_validator
 
+from gen404_assets.competition.builds import WorkflowRun
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
 from resources.settings import BaseUrl, Secret, Settings, read_settings
@@ -31,20 +32,6 @@ _NO_FAULT = frozenset(
 """Conclusions that say nothing of the code that was to be built."""
 
 _CONCLUSIVE = frozenset({"success", "failure", "timed_out"})
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowRun:
-    """A round's workflow run, all its attempts together.
-
-    `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
-    will never be. `jobs`: hotkey -> the job's conclusion where it has one, else its status. `notes`
-    are what the operator should know: what ended through nobody's code, and might be re-run.
-    """
-
-    ended: bool
-    jobs: Mapping[str, str]
-    notes: Sequence[str] = ()
 
 
 class Builds:
@@ -91,7 +78,7 @@ class Builds:
             runs = sorted(
                 (run for run in listed if run["head_sha"] == commit), key=lambda run: int(run["id"])
             )
-            return _told([(run, self._jobs(client, int(run["id"]))) for run in runs])
+            return _combined([(run, self._jobs(client, int(run["id"]))) for run in runs])
 
     def _commit(self, client: httpx2.Client, round_number: int) -> str | None:
         path = f"rounds/{round_number}/submissions.json"
@@ -122,12 +109,12 @@ class Builds:
         """The items of all pages; InfrastructureFault unless they are as many as GitHub says there
         are.
         """
-        found: dict[int, dict[str, Any]] = {}
+        items_by_id: dict[int, dict[str, Any]] = {}
         for page in self._pages(client, path, query):
             items = page[key]
-            found |= {int(item["id"]): item for item in items}
-            if len(found) == int(page["total_count"]):
-                return list(found.values())
+            items_by_id |= {int(item["id"]): item for item in items}
+            if len(items_by_id) == int(page["total_count"]):
+                return list(items_by_id.values())
             if not items:
                 break
         raise InfrastructureFault(f"GitHub: {path.rpartition('/')[2]} are listed by halves")
@@ -155,7 +142,7 @@ class _Job:
     word: str
 
 
-def _told(runs: Sequence[tuple[Mapping[str, Any], Sequence[_Job]]]) -> WorkflowRun | None:
+def _combined(runs: Sequence[tuple[Mapping[str, Any], Sequence[_Job]]]) -> WorkflowRun | None:
     """What a commit's runs, oldest first, and their jobs of ours tell together."""
     ours = [(run, jobs) for run, jobs in runs if jobs]
     if not ours:
@@ -165,7 +152,7 @@ def _told(runs: Sequence[tuple[Mapping[str, Any], Sequence[_Job]]]) -> WorkflowR
     for _, jobs in ours:
         for job in jobs:
             executions[job.hotkey].append(job.word)
-    told = {hotkey: _word(words) for hotkey, words in executions.items()}
+    conclusions = {hotkey: _word(words) for hotkey, words in executions.items()}
     workflows = {run["workflow_id"] for run, _ in ours if run.get("workflow_id") is not None}
     same = [run for run, jobs in runs if jobs or run.get("workflow_id") in workflows]
     ended = (
@@ -177,10 +164,10 @@ def _told(runs: Sequence[tuple[Mapping[str, Any], Sequence[_Job]]]) -> WorkflowR
     notes += [
         f"the build of {hotkey} ended as {word}, which is not its code's doing: re-run it, or it "
         "times out at the deadline"
-        for hotkey, word in told.items()
+        for hotkey, word in conclusions.items()
         if word in _NO_FAULT
     ]
-    return WorkflowRun(ended, told, tuple(notes))
+    return WorkflowRun(ended, conclusions, tuple(notes))
 
 
 def _word(executions: Sequence[str]) -> str:

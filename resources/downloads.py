@@ -92,16 +92,16 @@ class Downloads:
         limit: int = MAX_FILE_BYTES,
         timeout: float = _TIMEOUT,
         private: bool = False,
-        witness: tuple[str, int] | None = None,
+        reachability_probe: tuple[str, int] | None = None,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limit = limit
         self._timeout = timeout
         self._private = private
-        self._witness = witness
+        self._reachability_probe = reachability_probe
         self._resolve = resolve or _addresses
-        self._given_tls = tls
+        self._configured_tls = tls
 
     def download(self, url: str, to: Path) -> int:
         """Save what `url` serves as the file `to`, whole or not at all; its size in bytes.
@@ -131,7 +131,7 @@ class Downloads:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return self._given_tls or httpx2.create_ssl_context(trust_env=False)
+        return self._configured_tls or httpx2.create_ssl_context(trust_env=False)
 
     def _body(self, url: str, deadline: float) -> Generator[bytes, None, None]:
         """What `url` serves, decoded. All of it is a stranger's, so it's here that the
@@ -212,11 +212,14 @@ class Downloads:
         return _in_turn(addresses)[:_ADDRESSES]
 
     def _network_works(self) -> bool:
-        if self._witness is None:
+        if self._reachability_probe is None:
             return True
         try:
             within(
-                _IDLE["connect"], socket.create_connection, self._witness, _IDLE["connect"]
+                _IDLE["connect"],
+                socket.create_connection,
+                self._reachability_probe,
+                _IDLE["connect"],
             ).close()
         except OSError:
             return False
@@ -313,12 +316,17 @@ def open_downloads(environment: Mapping[str, str]) -> Downloads:
     Raises BadSetting, naming the setting.
     """
     settings = read_settings(DownloadSettings, environment)
-    witness = None
+    reachability_probe = None
     if settings.cdn_url:
         cdn = httpx2.URL(settings.cdn_url)
-        witness = (cdn.raw_host.decode(), cdn.port or {"http": 80, "https": 443}[cdn.scheme])
+        reachability_probe = (
+            cdn.raw_host.decode(),
+            cdn.port or {"http": 80, "https": 443}[cdn.scheme],
+        )
     return Downloads(
-        limit=settings.max_file_bytes, private=settings.allow_private_cdn, witness=witness
+        limit=settings.max_file_bytes,
+        private=settings.allow_private_cdn,
+        reachability_probe=reachability_probe,
     )
 
 

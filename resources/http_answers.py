@@ -59,10 +59,14 @@ class Head:
     def whole(self) -> int | None:
         """The size of the content of a 206 that holds all of it, though called a part; None for
         any other."""
-        said = _RANGE.fullmatch(self.value(b"content-range") or "")
-        if self.status != 206 or said is None or int(said[1]) + 1 != int(said[2]):
+        content_range = _RANGE.fullmatch(self.value(b"content-range") or "")
+        if (
+            self.status != 206
+            or content_range is None
+            or int(content_range[1]) + 1 != int(content_range[2])
+        ):
             return None
-        return int(said[2])
+        return int(content_range[2])
 
     @property
     def codings(self) -> list[str]:
@@ -73,12 +77,12 @@ class Head:
             for value in self.values(b"content-encoding")
             for coding in value.split(",")
         ]
-        found = [coding for coding in listed if coding not in _IDENTITY]
-        if len(found) > _MOST_CODINGS or not set(found) <= _COMPRESSED:
+        compressions = [coding for coding in listed if coding not in _IDENTITY]
+        if len(compressions) > _MOST_CODINGS or not set(compressions) <= _COMPRESSED:
             raise MinerFault(
-                f"content encoding {', '.join(found)[:80]!a}, though identity was asked for"
+                f"content encoding {', '.join(compressions)[:80]!a}, though identity was asked for"
             )
-        return found
+        return compressions
 
     @property
     def retry_after(self) -> float | None:
@@ -87,15 +91,15 @@ class Head:
 
         A date is reckoned from the server's own clock where it tells the time.
         """
-        said = self.value(b"retry-after")
-        if said is None:
+        text = self.value(b"retry-after")
+        if text is None:
             return None
         try:
-            seconds = float(said) if re.match(r"[0-9]", said) else None
+            seconds = float(text) if re.match(r"[0-9]", text) else None
         except ValueError:
             seconds = None
         if seconds is None:
-            then, now = _date(said), _date(self.value(b"date")) or datetime.now(UTC)
+            then, now = _date(text), _date(self.value(b"date")) or datetime.now(UTC)
             seconds = (then - now).total_seconds() if then else None
         return None if seconds is None or math.isnan(seconds) else max(0.0, seconds)
 
@@ -161,7 +165,7 @@ def exactly(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _date(text: str | None) -> datetime | None:
     """An HTTP date in any of its three forms; None for what is none."""
     try:
-        found = parsedate_to_datetime(text or "")
+        date = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -120,12 +120,12 @@ class ServedJudge:
             reason = f"no answer within {self._total_seconds:g} s"
         except APIStatusError as error:
             # What comes with a refused key may repeat the key.
-            said = (
+            detail = (
                 ""
                 if error.status_code in {401, 403}
                 else f": {self._without_key(error.response.text)[:300]}"
             )
-            reason = f"status {error.status_code}{said}"
+            reason = f"status {error.status_code}{detail}"
             filtered = filtered_reply(self._without_key(error.response.text), self._model)
             if filtered and error.status_code == 400:
                 return filtered.answer()
@@ -240,15 +240,15 @@ class KeptAnswers:
         finds the judge in order now, after that answer. Raises that, NotJudged, and what the store
         raises.
         """
-        found = []
+        replies = []
         for number in range(ATTEMPTS):
             try:
                 answer = self.ask(replace(question, attempt=number), confirm)
             except Unusable as unusable:
-                found.append(unusable.reply)
+                replies.append(unusable.reply)
             else:
-                return [*found, Reply(answer.model, answer.raw)]
-        return found
+                return [*replies, Reply(answer.model, answer.raw)]
+        return replies
 
     def ask(self, question: Question, confirm: Callable[[], None] | None = None) -> Answer:
         """The kept answer to one attempt, or else the judge's, once it is kept.
@@ -294,7 +294,7 @@ class KeptAnswers:
         question: Question,
         confirm: Callable[[], None] | None,
     ) -> Reply:
-        told: dict[str, str] = {}
+        unusable_fields: dict[str, str] = {}
         try:
             answer = self._judge.ask(question)
             reply = Reply(answer.model, answer.raw)
@@ -303,9 +303,15 @@ class KeptAnswers:
                 raise
             confirm()
             reply = unusable.reply
-            told = {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
-            told["unusable"] = str(unusable)
-        kept = {**question_asked, "answered_by": reply.model, "answer": reply.text} | told
+            unusable_fields = (
+                {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
+            )
+            unusable_fields["unusable"] = str(unusable)
+        kept = {
+            **question_asked,
+            "answered_by": reply.model,
+            "answer": reply.text,
+        } | unusable_fields
         self._unkept[key] = json.dumps(
             kept, indent=1
         ).encode()  # until the store has it: it was paid for

@@ -138,13 +138,13 @@ class Repository:
             return Snapshot(self._mirror, NO_COMMIT)
         sha = commit or self._mirror.head()
         try:
-            found = self._mirror.commit(sha)
+            known = self._mirror.commit(sha)
         except RepositoryError:
             head = self.refresh()
             if commit is None and head == NO_COMMIT.sha:
                 return Snapshot(self._mirror, NO_COMMIT)
-            found = self._mirror.commit(commit or head)
-        return Snapshot(self._mirror, found)
+            known = self._mirror.commit(commit or head)
+        return Snapshot(self._mirror, known)
 
     def publish(
         self,

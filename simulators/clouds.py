@@ -118,14 +118,16 @@ class Cloud:
                     self.close_connection = True
                     return
                 if self.path.startswith(GATEWAY):
-                    self.pass_on(*cloud.through_gateway(self.command, self.path, self.headers, raw))
+                    answer = cloud.through_gateway(self.command, self.path, self.headers, raw)
+                    if not cloud.down:
+                        self.pass_on(*answer)
                     return
                 cloud.keys.add(self.headers["Authorization"])
-                status, found = cloud.handle(
+                status, document = cloud.handle(
                     self.command, self.path, json.loads(raw) if raw else None
                 )
                 html = cloud.html and status >= 400
-                body = b"<html>down</html>" if html else json.dumps(found).encode()
+                body = b"<html>down</html>" if html else json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html" if html else "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -182,30 +184,32 @@ class TargonCloud(Cloud):
             return 200, {"uid": uid, "name": body["name"]}
         if path == "/workloads":
             assert query == "type=SERVERLESS"
-            return 200, {"items": self.listed([self._told(uid) for uid in list(self.deployments)])}
+            return 200, {
+                "items": self.listed([self._described(uid) for uid in list(self.deployments)])
+            }
         if match is None or match[1] not in self.deployments:
             return 404, {"error": "not found"}
         uid = match[1]
         if method == "DELETE":
             return self.remove(uid)
         if match[2] == "/deploy":
-            found = self.deployments[uid]
-            self.deploy(uid, found["name"], found["image"], found["token"])
-            return 200, self._told(uid)
-        return 200, {"uid": uid, **self._told(uid)["state"]}
+            deployment = self.deployments[uid]
+            self.deploy(uid, deployment["name"], deployment["image"], deployment["token"])
+            return 200, self._described(uid)
+        return 200, {"uid": uid, **self._described(uid)["state"]}
 
-    def _told(self, uid: str) -> dict[str, Any]:
-        found = self.deployments[uid]
-        url = self.url(found["name"]) if found["deployed"] else None
+    def _described(self, uid: str) -> dict[str, Any]:
+        deployment = self.deployments[uid]
+        url = self.url(deployment["name"]) if deployment["deployed"] else None
         placed = url is not None
         state = {
             "status": "running" if placed else "pending",
             "ready_replicas": int(placed),
             "urls": [{"port": 10006, "url": url or "https://not-yet.example"}]
-            if found["deployed"]
+            if deployment["deployed"]
             else None,
         }
-        return {"uid": uid, "name": found["name"], "state": state}
+        return {"uid": uid, "name": deployment["name"], "state": state}
 
 
 class VerdaCloud(Cloud):
@@ -214,7 +218,7 @@ class VerdaCloud(Cloud):
     which containers requests came without it. `pulls`: images are pulled, no replica runs yet.
     """
 
-    def __init__(self, provider: LocalProvider, key: str | None = "verda-door") -> None:
+    def __init__(self, provider: LocalProvider, key: str | None = "verda-gateway") -> None:
         super().__init__(provider)
         self.key, self.forwards_key, self.pulls = key, False, False
         self.turned_away: list[str] = []
@@ -268,7 +272,7 @@ class VerdaCloud(Cloud):
             self.deploy(name, name, container["image"], tokens[0] if tokens else None)
             return 201, body
         if path == "/container-deployments":
-            return 200, self.listed([self._told(name) for name in list(self.deployments)])
+            return 200, self.listed([self._described(name) for name in list(self.deployments)])
         if match is None or match[1] not in self.deployments:
             return 404, {"code": "not_found", "message": "there is no such deployment"}
         if method == "DELETE":
@@ -280,7 +284,7 @@ class VerdaCloud(Cloud):
         replica = {"id": "r-1", "status": "running", "started_at": "2026-01-01T00:00:00Z"}
         return 200, {"list": [replica] if runs else []}
 
-    def _told(self, name: str) -> dict[str, Any]:
+    def _described(self, name: str) -> dict[str, Any]:
         body = {
             key: value
             for key, value in self.deployments[name].items()

@@ -70,7 +70,7 @@ def file(
     attributes: tuple[str, ...] = ("POSITION", "NORMAL", "TEXCOORD_0"),
     values: dict[str, Values] | None = None,
     pictures: tuple[bytes, ...] = (),
-    **said: Any,
+    **others: Any,
 ) -> bytes:
     """The shell with these attributes and textures; further words are the JSON's, or its node's."""
     values = shell() | (values or {})
@@ -89,9 +89,9 @@ def file(
         "attributes": {name: number for number, name in enumerate(attributes)},
         "indices": len(attributes),
     }
-    if "materials" in said:
+    if "materials" in others:
         primitive["material"] = 0
-    node = {"mesh": 0} | said.pop("node", {})
+    node = {"mesh": 0} | others.pop("node", {})
     header: dict[str, Any] = {
         "meshes": [{"primitives": [primitive]}],
         "accessors": accessors,
@@ -102,10 +102,10 @@ def file(
             {"bufferView": len(parts) + number, "mimeType": "image/png"}
             for number in range(len(pictures))
         ]
-        sampler = {"sampler": 0} if "samplers" in said else {}
+        sampler = {"sampler": 0} if "samplers" in others else {}
         header["images"] = views
         header["textures"] = [{"source": number} | sampler for number in range(len(pictures))]
-    header |= said
+    header |= others
     header["extensionsUsed"] = sorted(set(_extensions(header)))
     return glb(header, *(part.tobytes() for part in parts), *pictures)
 
@@ -183,8 +183,8 @@ def textured(
     return file(pictures=(content,), **of_file, **material(named, **more))
 
 
-def sampler(**said: int) -> dict[str, Any]:
-    return {"samplers": [said]}
+def sampler(**fields: int) -> dict[str, Any]:
+    return {"samplers": [fields]}
 
 
 def bumped(info: dict[str, Any] | None = None, *, tangents: bool = False, **more: Any) -> bytes:

@@ -399,7 +399,7 @@ def splats() -> Iterator[tuple[str, Case]]:
         wrong[rows, column] = value
         return ply(wrong)
 
-    def said(before: bytes, after: bytes) -> bytes:
+    def replaced(before: bytes, after: bytes) -> bytes:
         assert before in file
         return file.replace(before, after, 1)
 
@@ -407,11 +407,11 @@ def splats() -> Iterator[tuple[str, Case]]:
     yield "a GLB called a PLY", ("ply", mesh(), "isn't a PLY")
     yield (
         "a PLY that says it is text",
-        ("ply", said(b"binary_little_endian", b"ascii"), "where a number should be|cut short"),
+        ("ply", replaced(b"binary_little_endian", b"ascii"), "where a number should be|cut short"),
     )
     yield (
         "a PLY in an unknown format",
-        ("ply", said(b"binary_little_endian", b"binary_pdp_endian"), "neither ascii nor"),
+        ("ply", replaced(b"binary_little_endian", b"binary_pdp_endian"), "neither ascii nor"),
     )
     yield "a PLY cut short", ("ply", file[:-1], "cut short")
     for name, count in {
@@ -425,20 +425,23 @@ def splats() -> Iterator[tuple[str, Case]]:
             f"{name} Gaussians",
             (
                 "ply",
-                said(b"vertex 100", b"vertex " + count),
+                replaced(b"vertex 100", b"vertex " + count),
                 "Gaussians" if count.isdigit() else "number",
             ),
         )
     yield "a header without end", ("ply", b"ply\n" + b"comment x\n" * 100_000, "doesn't end")
-    yield "a header in Chinese", ("ply", said(b"float x", "float 好".encode()), "no property 'x'")
+    yield (
+        "a header in Chinese",
+        ("ply", replaced(b"float x", "float 好".encode()), "no property 'x'"),
+    )
     yield (
         "a list of numbers",
-        ("ply", said(b"property float x", b"property list uchar int x"), "isn't a number"),
+        ("ply", replaced(b"property float x", b"property list uchar int x"), "isn't a number"),
     )
-    yield "a type that isn't one", ("ply", said(b"float x", b"quaternion x"), "isn't a number")
-    yield "no opacity", ("ply", said(b"float opacity", b"float transparency"), "'opacity'")
-    yield "x twice", ("ply", said(b"float y", b"float x"), "two properties")
-    yield "no vertices", ("ply", said(b"element vertex", b"element face"), "no vertices")
+    yield "a type that isn't one", ("ply", replaced(b"float x", b"quaternion x"), "isn't a number")
+    yield "no opacity", ("ply", replaced(b"float opacity", b"float transparency"), "'opacity'")
+    yield "x twice", ("ply", replaced(b"float y", b"float x"), "two properties")
+    yield "no vertices", ("ply", replaced(b"element vertex", b"element face"), "no vertices")
     yield (
         "no elements",
         ("ply", b"ply\nformat binary_little_endian 1.0\nend_header\n", "no vertices"),
@@ -497,17 +500,17 @@ def five_textures(content: bytes) -> bytes:
     """A mesh with five textures, each with a picture of its own."""
     whole = textured(content)
     size = struct.unpack_from("<I", whole, 12)[0]
-    said = json.loads(whole[20 : 20 + size])
-    said["textures"] = [{"source": number} for number in range(5)]
-    said["images"] *= 5
-    material = said["materials"][0]
-    said["bufferViews"] += [dict(said["bufferViews"][3]) for _ in range(4)]
-    said["images"] = [{"bufferView": 3 + number} for number in range(5)]
+    tree = json.loads(whole[20 : 20 + size])
+    tree["textures"] = [{"source": number} for number in range(5)]
+    tree["images"] *= 5
+    material = tree["materials"][0]
+    tree["bufferViews"] += [dict(tree["bufferViews"][3]) for _ in range(4)]
+    tree["images"] = [{"bufferView": 3 + number} for number in range(5)]
     metal = material["pbrMetallicRoughness"]
     metal["baseColorTexture"], metal["metallicRoughnessTexture"] = {"index": 0}, {"index": 1}
     for number, name in enumerate(("normalTexture", "occlusionTexture", "emissiveTexture"), 2):
         material[name] = {"index": number}
-    return chunked((b"JSON", json.dumps(said).encode()), (b"BIN\0", whole[28 + size :]))
+    return chunked((b"JSON", json.dumps(tree).encode()), (b"BIN\0", whole[28 + size :]))
 
 
 def rechunked(file: bytes) -> bytes:

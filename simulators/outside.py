@@ -16,7 +16,7 @@ from uuid import uuid4
 from PIL import Image
 
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.builds import WorkflowRun
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.judgement import Reply, read_answer
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
@@ -111,14 +111,14 @@ class SimulatedDownloads:
 
     def download(self, url: str, to: Path) -> int:
         if url.startswith("https://pool.example/"):
-            found = self.prompt(url)
+            content = self.prompt(url)
         else:
             self.asked.append(url)
-            found = self.served(url)
-        if isinstance(found, str):
-            raise MinerFault(found)
-        to.write_bytes(found)
-        return len(found)
+            content = self.served(url)
+        if isinstance(content, str):
+            raise MinerFault(content)
+        to.write_bytes(content)
+        return len(content)
 
 
 class SimulatedRenderer:
@@ -173,11 +173,11 @@ class SimulatedBuilds:
     each question but the first: time passes while builds are waited for.
     """
 
-    run: BuildRun | None = None
+    run: WorkflowRun | None = None
     passing: Callable[[], None] = lambda: None
     asked: int = 0
 
-    def workflow_run(self, number: int) -> BuildRun | None:  # noqa: ARG002
+    def workflow_run(self, number: int) -> WorkflowRun | None:  # noqa: ARG002
         if self.asked:
             self.passing()
         self.asked += 1

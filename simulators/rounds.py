@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from gen404_assets.commands.operating import begin
-from gen404_assets.competition.builds import BuildRun
+from gen404_assets.competition.builds import WorkflowRun
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, miner_path
@@ -61,9 +61,9 @@ def reveal(outside: SimulatedOutside, hotkeys: Sequence[str]) -> None:
         outside.chain.revealed[hotkey] = [(10 + number, json.dumps(commitment))]
 
 
-def work(outside: SimulatedOutside, number: int = 0, said: list[str] | None = None) -> Work:
+def work(outside: SimulatedOutside, number: int = 0, messages: list[str] | None = None) -> Work:
     """What a run of the platform holds."""
-    say: Callable[[str], None] = said.append if said is not None else (lambda _: None)
+    say: Callable[[str], None] = messages.append if messages is not None else (lambda _: None)
     return Work(outside, number, say)  # type: ignore[arg-type]
 
 
@@ -145,7 +145,7 @@ def dueling(miners: Sequence[str], **config: object) -> SimulatedOutside:
 def dueling_with(builds: Mapping[str, str], **config: object) -> SimulatedOutside:
     """The same with what became of each miner's build: hotkey -> its job's conclusion."""
     outside = generating([*builds], **config)
-    outside.builds.run = BuildRun(ended=True, jobs=builds)
+    outside.builds.run = WorkflowRun(ended=True, jobs=builds)
     track_builds(work(outside))
     baseline(outside)
     collect(work(outside))

@@ -76,7 +76,9 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"  {status.out_of_reach}"
     for lane in Lane:
         if assets := found.assets(lane):
-            of = next((work.of for work in found.work if work.lane is lane and work.of), ())
+            of = next(
+                (work.hotkeys for work in found.work if work.lane is lane and work.hotkeys), ()
+            )
             whom = f" for {', '.join(short(hotkey) for hotkey in of[:4])}" if of else ""
             more = f" and {len(of) - 4} more" if len(of) > 4 else ""
             yield f"  due       {lane}: {', '.join(assets)}{whom}{more}"

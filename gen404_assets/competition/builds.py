@@ -49,12 +49,13 @@ def entry_of(raw: bytes, hotkey: str) -> Build | None:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildRun:
-    """A round's workflow run as GitHub last told it.
+class WorkflowRun:
+    """A round's workflow run as GitHub last reported it, all its attempts together.
 
     `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
     will never be. `jobs` maps a hotkey to the job's conclusion where it has one, else to its status
-    (`queued`, `in_progress`). `notes` are what the operator should know of it.
+    (`queued`, `in_progress`). `notes` are what the operator should know of it, such as a job that
+    ended through nobody's code and might be re-run.
     """
 
     ended: bool
@@ -90,7 +91,11 @@ def pending_builds(submissions: Submissions) -> Builds:
 
 
 def observe_builds(
-    builds: Builds, run: BuildRun | None, waited: float, rules: Rules, judged: Collection[str] = ()
+    builds: Builds,
+    run: WorkflowRun | None,
+    waited: float,
+    rules: Rules,
+    judged: Collection[str] = (),
 ) -> Builds:
     """`builds` after GitHub told `run` (None: nothing could be learnt), `waited` seconds into the
     round's builds. Those of the `judged` hotkeys stay: a verdict rests on them.
@@ -128,7 +133,9 @@ conclusions that are not the code's doing (`cancelled`, `skipped`, ...) and what
 """
 
 
-def _observe(hotkey: str, build: Build, run: BuildRun | None, waited: float, rules: Rules) -> Build:
+def _observe(
+    hotkey: str, build: Build, run: WorkflowRun | None, waited: float, rules: Rules
+) -> Build:
     status = _status(hotkey, build.status, run)
     if not status.ended and waited >= rules.build_timeout:
         status = BuildStatus.TIMED_OUT
@@ -139,7 +146,7 @@ def _observe(hotkey: str, build: Build, run: BuildRun | None, waited: float, rul
     return build.model_copy(update={"status": status, "docker_image": image})
 
 
-def _status(hotkey: str, known: BuildStatus, run: BuildRun | None) -> BuildStatus:
+def _status(hotkey: str, known: BuildStatus, run: WorkflowRun | None) -> BuildStatus:
     if run is None or known is BuildStatus.SUCCESS:
         return known
     if hotkey in run.jobs:

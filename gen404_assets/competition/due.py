@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from gen404_assets.competition.audits import AuditOutcome, verdicts
 from gen404_assets.competition.builds import BuildStatus
 from gen404_assets.competition.catalogue import Asset, Lane
-from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file
+from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file, required
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.timeline import Verdicts
@@ -21,14 +20,12 @@ ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """An asset of the round that can be made now; `of` names the hotkeys it is about, the next
-    first.
-    """
+class DueAsset:
+    """An asset of the round that can be made now, and the hotkeys it is about, the next first."""
 
     asset: Asset
     lane: Lane
-    of: Sequence[str] = ()
+    hotkeys: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Due:
     round: int
     stage: Stage
     to: Stage | None = None
-    work: list[Work] = field(default_factory=list)
+    work: list[DueAsset] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     pairs: Sequence[Pair] = ()
     """The matches that may be played now, the next first."""
@@ -59,18 +56,16 @@ class Due:
         """The names of what is due in `lane`."""
         return [work.asset for work in self.work if work.lane is lane]
 
-    def of(self, asset: str) -> Sequence[str] | None:
+    def hotkeys(self, asset: str) -> Sequence[str] | None:
         """The hotkeys that an asset's work is about, the next first; None if it isn't due."""
-        return next((work.of for work in self.work if work.asset == asset), None)
+        return next((work.hotkeys for work in self.work if work.asset == asset), None)
 
 
 def due(files: Files, block: int) -> Due:
     """What is due at the finalised `block`. Raises MalformedFile if the files it takes to know
     can't be read.
     """
-    state = read_file(files, STATE, State)
-    if state is None:
-        raise MalformedFile(STATE, 1, "the file is missing")
+    state = required(STATE, read_file(files, STATE, State))
     found = Due(state.current_round, state.stage)
     current = Round(files, state.current_round)
     match state.stage:
@@ -85,7 +80,7 @@ def due(files: Files, block: int) -> Due:
         case Stage.FINALIZING:
             found.to = Stage.OPEN
             found.work = [
-                Work(asset, Lane.FINALIZING)
+                DueAsset(asset, Lane.FINALIZING)
                 for asset in (Asset.SCHEDULE, Asset.LEADER, Asset.STATE)
             ]
         case Stage.PAUSED:
@@ -96,7 +91,7 @@ def due(files: Files, block: int) -> Due:
 
 
 def _schedule(current: Round) -> Schedule:
-    return current.need(current.path("schedule.json"), current.schedule)
+    return current.required_schedule
 
 
 def _open(found: Due, schedule: Schedule, block: int) -> None:
@@ -105,7 +100,7 @@ def _open(found: Due, schedule: Schedule, block: int) -> None:
         return
     found.to = Stage.MINER_GENERATION
     found.work = [
-        Work(asset, Lane.COLLECTION)
+        DueAsset(asset, Lane.COLLECTION)
         for asset in (Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS, Asset.STATE)
     ]
 
@@ -116,12 +111,15 @@ def _miner_generation(found: Due, current: Round, block: int) -> None:
         found.waits.append(Wait("miners to generate", deadline))
     else:
         found.to = Stage.DOWNLOADING
-        found.work += [Work(Asset.RENDERS, Lane.COLLECTION), Work(Asset.STATE, Lane.COLLECTION)]
+        found.work += [
+            DueAsset(Asset.RENDERS, Lane.COLLECTION),
+            DueAsset(Asset.STATE, Lane.COLLECTION),
+        ]
     _regenerate(found, current)
 
 
 def _downloading(found: Due, current: Round) -> None:
-    submissions = current.need(current.path("submissions.json"), current.submissions)
+    submissions = current.required_submissions
     missing = [
         hotkey
         for hotkey in submissions.names
@@ -129,8 +127,8 @@ def _downloading(found: Due, current: Round) -> None:
     ]
     found.to = Stage.DUELS
     found.work += [
-        Work(Asset.RENDERS, Lane.COLLECTION, missing),
-        Work(Asset.STATE, Lane.COLLECTION),
+        DueAsset(Asset.RENDERS, Lane.COLLECTION, missing),
+        DueAsset(Asset.STATE, Lane.COLLECTION),
     ]
     _regenerate(found, current)
 
@@ -144,14 +142,16 @@ def _duels(found: Due, current: Round) -> None:
     timeline, margins = current.timeline, current.matrix.margins
     found.pairs = timeline.by_need(margins, given)
     if found.pairs:
-        found.work += [Work(asset, Lane.JUDGING) for asset in (Asset.DUELS, Asset.MATCHES_MATRIX)]
+        found.work += [
+            DueAsset(asset, Lane.JUDGING) for asset in (Asset.DUELS, Asset.MATCHES_MATRIX)
+        ]
     wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]
     unasked = [hotkey for hotkey in wanted if current.requests.of(hotkey) is None]
     if unasked:
-        found.work.append(Work(Asset.AUDIT_REQUESTS, Lane.JUDGING, unasked))
+        found.work.append(DueAsset(Asset.AUDIT_REQUESTS, Lane.JUDGING, unasked))
     if timeline.winner(margins, given) is not None:
         found.to = Stage.FINALIZING
-        found.work += [Work(Asset.WINNER, Lane.JUDGING), Work(Asset.STATE, Lane.JUDGING)]
+        found.work += [DueAsset(Asset.WINNER, Lane.JUDGING), DueAsset(Asset.STATE, Lane.JUDGING)]
         return
     _audits(found, current, wanted, given)
 
@@ -166,9 +166,9 @@ def _regenerate(found: Due, current: Round) -> None:
         if builds is None or hotkey not in builds or not builds[hotkey].status.ended
     ]
     if open_builds:
-        found.work.append(Work(Asset.BUILDS, Lane.BUILDS, open_builds))
+        found.work.append(DueAsset(Asset.BUILDS, Lane.BUILDS, open_builds))
     if not current.baseline_is_closed(ATTEMPTS):
-        found.work.append(Work(Asset.BASELINE, Lane.BASELINE, [LEADER]))
+        found.work.append(DueAsset(Asset.BASELINE, Lane.BASELINE, [LEADER]))
 
 
 def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) -> None:
@@ -190,5 +190,5 @@ def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) 
                 found.waits.append(Wait(f"the build of {hotkey} ({status})"))
     if ready:
         found.work += [
-            Work(asset, Lane.AUDITS, ready) for asset in (Asset.REGENERATED, Asset.AUDITS)
+            DueAsset(asset, Lane.AUDITS, ready) for asset in (Asset.REGENERATED, Asset.AUDITS)
         ]

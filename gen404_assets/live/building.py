@@ -10,8 +10,8 @@ from functools import partial
 
 from gen404_assets.competition.audits import AuditOutcome
 from gen404_assets.competition.builds import (
-    BuildRun,
     Builds,
+    WorkflowRun,
     entry_of,
     mendable,
     observe_builds,
@@ -67,7 +67,7 @@ class _Told:
     """What GitHub has told in this run of the platform, and what of it the operator knows."""
 
     def __init__(self, work: Work) -> None:
-        self.run: BuildRun | None = None
+        self.run: WorkflowRun | None = None
         self._work = work
         self._said: set[str] = set()
         self._silent = False
@@ -109,7 +109,7 @@ class _Told:
             self._opened = submissions, _opening(self._work, current)
         return (self._work.outside.chain.finalized().time - self._opened[1]).total_seconds()
 
-    def _ask(self) -> tuple[BuildRun | None, str]:
+    def _ask(self) -> tuple[WorkflowRun | None, str]:
         try:
             run = self._work.outside.builds.workflow_run(self._work.number)
         except InfrastructureFault as fault:
@@ -122,7 +122,7 @@ class _Told:
         self._silent = False
         for note in run.notes if run else ():
             self._tell(note, alert=True)
-        return (None if run is None else BuildRun(run.ended, run.jobs, run.notes)), ""
+        return run, ""
 
     def _tell(self, line: str, *, alert: bool = False) -> None:
         """Tell the operator, once."""
@@ -135,7 +135,7 @@ class _Told:
 class _Observation:
     """What was told, `waited` seconds into the builds, when they stood as `seen`."""
 
-    run: BuildRun | None
+    run: WorkflowRun | None
     waited: float
     rules: Rules
     settled: Collection[str]
@@ -144,7 +144,7 @@ class _Observation:
 
 def _file(current: Round, told: _Observation) -> Mapping[str, bytes | None]:
     """`builds.json` after what GitHub told. What was ended by others meanwhile stands."""
-    submissions = current.need(current.path("submissions.json"), current.submissions)
+    submissions = current.required_submissions
     known = current.builds.root if current.builds is not None else {}
     builds = Builds(
         {hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()}
@@ -186,7 +186,7 @@ def _opening(work: Work, current: Round) -> datetime:
 
     Never before the window closed, whatever the clock of a person who opened it by hand says.
     """
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     closed = work.outside.chain.block(schedule.latest_reveal_block).time
     opened = work.history().opened(work.number)
     return max(closed, opened.commit.time) if opened else closed

@@ -46,7 +46,7 @@ def collect(work: Work) -> None:
     miner.
     """
     due, current = work.due()
-    if due.of("renders") is None:
+    if due.hotkeys("renders") is None:
         return
     if due.stage is Stage.MINER_GENERATION:
         messages = [f"Round {work.number}: downloading"]
@@ -84,9 +84,7 @@ class _Collection:
             Limits(pace.max_concurrent_downloads, pace.download_tries, pace.cdn_patience_seconds)
         )
         began = time.monotonic()
-        for hotkey, submission in current.need(
-            current.path("submissions.json"), current.submissions
-        ).items():
+        for hotkey, submission in current.required_submissions.items():
             known = current.submitted(hotkey)
             missing = [stem for stem in self.stems if known is None or stem not in known]
             files = [
@@ -215,7 +213,7 @@ class _Collection:
         def derive(now: Round) -> Mapping[str, bytes | None]:
             files: dict[str, bytes | None] = {}
             complete = last
-            submissions = now.need(now.path("submissions.json"), now.submissions)
+            submissions = now.required_submissions
             for hotkey in (
                 submissions.names
             ):  # a person may have added one, or a prompt, since: it is due then

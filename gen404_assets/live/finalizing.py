@@ -71,5 +71,5 @@ def _leaders(work: Work, current: Round, effective: int) -> Leader:
     leaders = current.leaders
     if leaders.root and leaders.root[-1].effective_block >= effective:
         return leaders
-    winner = current.need(current.path("winner.json"), current.winner)
+    winner = current.required_winner
     return continue_leader(leaders, winner, effective, current.config, work.rules)

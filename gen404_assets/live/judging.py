@@ -73,7 +73,6 @@ def _at_once(due: Due) -> Sequence[Pair]:
 
 def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries) -> None:
     """Play matches and record each, in order."""
-    current.need(current.path("seed.json"), current.seed)
     matches = [_match(work, current, pair) for pair in pairs]
     played = [match for match in matches if match.margin_without_report is None]
     with MatchesAtOnce(work, current, played, canaries) as at_once:
@@ -181,7 +180,7 @@ def crown_winner(work: Work) -> None:
                 raise MalformedFile(
                     now.path("builds.json"), 1, f"no build of {hotkey}, who has won"
                 )
-            defending = now.need("leader.json", now.defending)
+            defending = now.required_defending
             files[now.path("winner.json")] = crown(hotkey, now.builds, defending).to_bytes()
         return files | state_file(now, Stage.FINALIZING, work.rules)
 

@@ -38,7 +38,7 @@ def open_round(work: Work) -> Mapping[str, str]:
     if due.stage is not Stage.OPEN or not due.work:
         return {}
     chain = work.outside.chain
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     latest = chain.block(schedule.latest_reveal_block)
     revealed = chain.reveals(at=latest.number)
     refused: dict[str, str] = {}
@@ -65,7 +65,7 @@ def open_round(work: Work) -> Mapping[str, str]:
             now.path("prompts.txt"): prompts_bytes(prompts),
         }
         if not len(submissions):
-            leader = now.need("leader.json", now.defending)
+            leader = now.required_defending
             made[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
         # What a person has entered before the window closed stands; to have it drawn anew, they
         # delete it. Which pictures can't be had is added to a seed of theirs.

@@ -152,7 +152,8 @@ class Outside:
         return regenerate(
             subject,
             means,
-            (self.rules, read_settings(PodRules, self.environment)),
+            self.rules,
+            read_settings(PodRules, self.environment),
             progress,
             cancelled,
         )

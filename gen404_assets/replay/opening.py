@@ -17,7 +17,7 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
-from gen404_assets.competition.round import POOL, Round, round_path
+from gen404_assets.competition.round import POOL, round_path
 from gen404_assets.competition.schedule import Schedule, next_start, schedule_at
 from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -82,7 +82,7 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
         return None
     current = history.round(number, version.index)
     recorded = Submissions.parse(raw, path)
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     commitments = {
         hotkey: [
             (
@@ -198,7 +198,7 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
     recorded = current.builds
     if raw is None or recorded is None:
         return None
-    pending = pending_builds(_submissions(current))
+    pending = pending_builds(current.required_submissions)
     image_format, note = _image_format(recorded, pending, rules)
     derived = {}
     for hotkey, build in pending.items():
@@ -214,10 +214,6 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
     return compared(
         "builds", path, differences, [*notes, *note, "given each build's status, as recorded"]
     )
-
-
-def _submissions(current: Round) -> Submissions:
-    return current.need(current.path("submissions.json"), current.submissions)
 
 
 def _origin(history: History, path: str, difference: Difference) -> Difference:

@@ -60,8 +60,8 @@ class Embeddings:
     def _want(self, file: bytes) -> Future[Vector]:
         digest = hashlib.sha256(file).hexdigest()
         with self._lock:
-            if found := self._find(digest):
-                return found
+            if embedding := self._find(digest):
+                return embedding
         picture = decoded(file)
         with self._lock:
             return self._find(digest) or self._waiting.setdefault(digest, (picture, Future()))[1]

@@ -125,7 +125,7 @@ class Buffers:
             raise Refused("the Draco compression is broken") from error
         if not hasattr(decoded, "faces"):
             raise Refused("the Draco data holds points, not a mesh")
-        found = {
+        data_by_id = {
             entry["unique_id"]: entry["data"]
             for entry in decoded.attributes
             if entry["data"] is not None
@@ -137,7 +137,7 @@ class Buffers:
             raise Refused(f"the mesh has {count:,} vertices, more than {VERTICES:,}")
         values = {}
         for name, unique in draco.attributes.items():
-            data = np.asarray(found.get(unique, ()))
+            data = np.asarray(data_by_id.get(unique, ()))
             if not data.size or len(data) != count:
                 if name == "POSITION":
                     raise Refused("the Draco data lacks the attribute POSITION")

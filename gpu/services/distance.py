@@ -62,12 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     base = os.environ.get("CDN_URL", "")
     if not base.startswith(("http://", "https://")):
         parser.error("CDN_URL must be the http(s) URL below which the pictures are")
     app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch)
-    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -159,11 +159,11 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, help="processes that draw; default: as many as cores and GPUs allow"
     )
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     uvicorn.run(
-        create_app(Pool(given.workers)),
-        host=given.host,
-        port=given.port,
+        create_app(Pool(arguments.workers)),
+        host=arguments.host,
+        port=arguments.port,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
     )

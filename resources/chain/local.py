@@ -24,13 +24,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.settings import BLOCK_SECONDS
 from resources.settings import BadSetting
 
 if TYPE_CHECKING:
     from bittensor_core import Keypair  # type: ignore[import-untyped]
-
-BLOCK_SECONDS = 12
-"""What a block is on the chain's own clock, whatever it takes on the wall's."""
 
 FINALITY = 3
 """Blocks by which the last finalised one trails the head."""

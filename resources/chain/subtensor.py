@@ -211,14 +211,14 @@ async def _block(client: "Client", substrate: "Substrate", number: int) -> Block
 def read_reveals(value: object, at: int) -> list[tuple[int, str]]:
     """A hotkey's `RevealedCommitments`, (data, block) pairs, as (block, text) up to block `at`."""
     entries = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
-    found = []
+    reveals = []
     for entry in entries:
         if not isinstance(entry, Sequence) or isinstance(entry, str | bytes) or len(entry) != 2:
             continue
         data, block = entry
         if isinstance(block, int) and block <= at:
-            found.append((block, _text(data)))
-    return found
+            reveals.append((block, _text(data)))
+    return reveals
 
 
 def _text(data: object) -> str:

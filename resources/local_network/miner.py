@@ -72,7 +72,7 @@ def hotkey(member_: Member) -> str:
 
 
 @dataclass(frozen=True)
-class Round:
+class OpenRound:
     """The round under way, as the repository shows it; without `seed` until it is published."""
 
     number: int
@@ -89,9 +89,9 @@ class Competition:
     def __init__(self, repository: str) -> None:
         self._repository = repository
         self._head = ""
-        self._round: Round | None = None
+        self._round: OpenRound | None = None
 
-    def round(self) -> Round | None:
+    def round(self) -> OpenRound | None:
         """The round under way, None before the first. Raises InfrastructureFault if git can't be
         asked.
         """
@@ -101,7 +101,7 @@ class Competition:
             self._head = head
         return self._round
 
-    def _read_round(self, head: str) -> Round | None:
+    def _read_round(self, head: str) -> OpenRound | None:
         state, config = map(_parsed, self._read(head, "state.json", "config.json"))
         if state is None or config is None:
             return None
@@ -112,7 +112,7 @@ class Competition:
         schedule, seed = map(_parsed, files)
         if schedule is None:
             return None
-        return Round(
+        return OpenRound(
             number=state["current_round"],
             output_format=config.get("output_format", "glb"),
             earliest=schedule["earliest_reveal_block"],
@@ -125,7 +125,7 @@ class Competition:
         """The files' contents, nothing for one that isn't there."""
         wanted = "".join(f"{head}:{path}\n" for path in paths)
         answer = self._git("cat-file", "--batch", data=wanted.encode())
-        found = []
+        contents = []
         for path in paths:
             header, _, rest = answer.partition(b"\n")
             if not header.endswith(b" missing"):
@@ -133,12 +133,12 @@ class Competition:
                     size = int(header.split()[2])
                 except (IndexError, ValueError) as error:
                     raise InfrastructureFault(f"git gave no answer for {path}") from error
-                found.append(rest[:size])
+                contents.append(rest[:size])
                 answer = rest[size + 1 :]
             else:
-                found.append(b"")
+                contents.append(b"")
                 answer = rest
-        return found
+        return contents
 
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         command = ["git", "--git-dir", self._repository, *arguments]
@@ -183,7 +183,7 @@ class Miner:
         elif self._member.skills and current.seed is not None:
             self._generate(current)
 
-    def _generate(self, current: Round) -> None:
+    def _generate(self, current: OpenRound) -> None:
         """Have the files made that are not there yet."""
         if self._generating and self._generating.is_alive():
             return
@@ -197,7 +197,7 @@ class Miner:
             self._generating = threading.Thread(target=generate, args=work, daemon=True)
             self._generating.start()
 
-    def _commit(self, current: Round, done: Mapping[str, Any]) -> None:
+    def _commit(self, current: OpenRound, done: Mapping[str, Any]) -> None:
         """Commit for the round when the member's share of the time to do so has passed."""
         head = self._chain.head()
         delay = chain.REVEAL_AFTER if self._member.sdk else 0
@@ -222,7 +222,7 @@ class Miner:
         )
         _say(f"round {current.number}: committed in block {block}")
 
-    def _commitment(self, current: Round) -> dict[str, str] | None:
+    def _commitment(self, current: OpenRound) -> dict[str, str] | None:
         """What it commits; None while the one that it copies has revealed nothing."""
         if self._member.garbage:
             return {}
@@ -245,7 +245,7 @@ class Miner:
         return None
 
 
-def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
+def generate(current: OpenRound, missing: Mapping[Path, str], skill: Skill) -> None:
     """Make the files from their prompts' URLs, without disturbing who else works on this
     machine.
     """

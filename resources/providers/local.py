@@ -123,8 +123,8 @@ class LocalProvider:
             return None
         except ValueError as error:
             raise InfrastructureFault(f"{self._images.name} is not JSON") from error
-        found = images.get(image)
-        return [str(part) for part in found] if found else None
+        command = images.get(image)
+        return [str(part) for part in command] if command else None
 
     def _write(self, state: _State) -> None:
         """Whole or not at all, and never over another pod's."""
@@ -141,10 +141,10 @@ class LocalProvider:
 
 def _read(path: Path) -> _State | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
+        fields: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    return _State(**found)
+    return _State(**fields)
 
 
 def _url(state: _State) -> str | None:

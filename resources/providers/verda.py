@@ -54,7 +54,8 @@ class Verda:
 
         def start(client: "VerdaClient") -> None:
             if not any(
-                found.name == _COMPUTE for found in client.containers.get_compute_resources(1, True)
+                compute.name == _COMPUTE
+                for compute in client.containers.get_compute_resources(1, True)
             ):
                 raise NoCapacity(f"verda: no {_COMPUTE} is free")
             try:
@@ -72,7 +73,7 @@ class Verda:
         return self._run(
             "list",
             lambda client: [
-                self._pod(client, found) for found in client.containers.get_deployments()
+                self._pod(client, deployment) for deployment in client.containers.get_deployments()
             ],
         )
 
@@ -88,8 +89,8 @@ class Verda:
 
         self._run("delete", delete)
 
-    def _pod(self, client: "VerdaClient", found: "Deployment") -> Pod:
-        name, url = str(found.name), found.endpoint_base_url
+    def _pod(self, client: "VerdaClient", deployment: "Deployment") -> Pod:
+        name, url = str(deployment.name), deployment.endpoint_base_url
         if name.startswith("miner-") and name not in self._placed and _is_placed(client, name):
             self._placed.add(name)
         if name not in self._placed or not url:

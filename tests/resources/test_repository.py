@@ -403,13 +403,15 @@ def test_files_are_set_and_deleted_in_one_commit(
     assert leftovers(mirror) == []
 
 
-def test_a_commit_is_dated_as_told_or_by_this_machines_clock(repository: Repository) -> None:
+def test_a_commit_has_the_date_it_was_asked_for_or_is_dated_by_this_machines_clock(
+    repository: Repository,
+) -> None:
     zone = timezone(timedelta(hours=-5))
-    told = repository.publish(
-        "told", put({"a": b"1"}), time=datetime(2026, 2, 1, 3, 4, 5, 678_900, zone)
+    dated = repository.publish(
+        "dated", put({"a": b"1"}), time=datetime(2026, 2, 1, 3, 4, 5, 678_900, zone)
     )
-    assert told.time == datetime(2026, 2, 1, 8, 4, 5, tzinfo=UTC)
-    assert repository.snapshot(told.sha).commit.time == told.time
+    assert dated.time == datetime(2026, 2, 1, 8, 4, 5, tzinfo=UTC)
+    assert repository.snapshot(dated.sha).commit.time == dated.time
     before = datetime.now(UTC).replace(microsecond=0)
     assert before <= repository.publish("untold", put({"a": b"2"})).time <= datetime.now(UTC)
 

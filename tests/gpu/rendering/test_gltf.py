@@ -91,8 +91,8 @@ def test_the_order_of_triangles_shows_in_no_translucent_mesh(rendering: Renderin
     assert decibels(glass(triangles), glass(shuffled)) > 55
 
 
-def gloss(**said: Any) -> bytes:
-    return file(materials=[{"extensions": {"KHR_materials_pbrSpecularGlossiness": said}}])
+def gloss(**fields: Any) -> bytes:
+    return file(materials=[{"extensions": {"KHR_materials_pbrSpecularGlossiness": fields}}])
 
 
 def test_specular_glossiness_is_drawn_as_the_metallic_roughness_that_looks_the_same(

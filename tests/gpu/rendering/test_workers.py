@@ -38,12 +38,12 @@ def workers() -> set[int]:
     """The worker processes of this one."""
     tasks = Path("/proc/self/task").iterdir()
     children = {int(child) for task in tasks for child in (task / "children").read_text().split()}
-    found = set()
+    pids = set()
     for child in children:
         with suppress(OSError):  # it has just ended
             if b"gpu.workers.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.add(child)
-    return found
+                pids.add(child)
+    return pids
 
 
 def test_the_same_file_has_the_same_bytes_whatever_came_before(

@@ -164,7 +164,9 @@ def test_g12_not_even_a_client_that_will_not_be_cancelled_holds_a_call(
     made: list[Stubborn] = []
 
     def substrate() -> "bittensor.Substrate":
-        made.append(Stubborn(cast("LocalSubstrate", LocalSubstrate.of(network.folder)).chain))
+        made.append(
+            Stubborn(cast("LocalSubstrate", LocalSubstrate.in_folder(network.folder)).chain)
+        )
         made[-1].stuck = "" if len(made) > 1 else stuck
         return cast("bittensor.Substrate", made[-1])
 

@@ -119,10 +119,10 @@ def test_another_text_or_schema_has_another_name() -> None:
         f"\n {GOOD} <|user|>",
     ],
 )
-def test_a_thinking_models_thoughts_and_marks_are_passed_over(said: str) -> None:
-    with judge_behind(says(said)) as (judge, _):
+def test_a_thinking_models_thoughts_and_marks_are_passed_over(content: str) -> None:
+    with judge_behind(says(content)) as (judge, _):
         answer = judge.ask(QUESTION)
-    assert (answer.penalty_1, answer.penalty_2, answer.raw) == (2, 7, said)
+    assert (answer.penalty_1, answer.penalty_2, answer.raw) == (2, 7, content)
 
 
 UNUSABLE = {
@@ -183,9 +183,9 @@ def test_g01_a_server_that_gave_no_answer_has_made_no_attempt(case: str) -> None
 
 def test_a_server_that_filters_what_it_was_shown_has_answered_and_no_other_error_has() -> None:
     """Else a picture could stop a round. Its words are kept, without the key if they repeat it."""
-    told = {"error": {"code": "content_filter", "message": f"filtered for {KEY}"}}
+    document = {"error": {"code": "content_filter", "message": f"filtered for {KEY}"}}
     with (
-        judge_behind(sends(json.dumps(told), 400)) as (judge, _),
+        judge_behind(sends(json.dumps(document), 400)) as (judge, _),
         pytest.raises(Unusable) as raised,
     ):
         judge.ask(QUESTION)

@@ -166,8 +166,8 @@ def test_g04_of_two_processes_that_asked_at_the_same_time_both_take_the_answer_t
 def test_g02_the_evidence_is_kept_under_what_was_asked_and_gives_the_answer_again(
     server: JudgeServer, judge: ServedJudge, store: FolderStore
 ) -> None:
-    said = f"<think>hm</think>{verdict(3, 6, 'the base is missing')}"
-    server.replies = [says(said)]
+    text = f"<think>hm</think>{verdict(3, 6, 'the base is missing')}"
+    server.replies = [says(text)]
     answers = KeptAnswers(judge, store)
     answer = answers.ask(question())
     kept = json.loads((store.folder / answers.key(question())).read_bytes())
@@ -178,7 +178,7 @@ def test_g02_the_evidence_is_kept_under_what_was_asked_and_gives_the_answer_agai
         "seed": 7,
         "pictures": dict(zip(("prompt", "first", "second"), digests, strict=True)),
         "answered_by": MODEL,
-        "answer": said,
+        "answer": text,
     }
     assert answers.digests(question()) == tuple(digests)
     assert read_answer(kept["answer"], kept["answered_by"]) == answer

@@ -4,10 +4,10 @@ nobody is missing.
 
 import pytest
 
-from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
+from gen404_assets.competition.builds import WorkflowRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, WorkflowRun
+from resources.builds import Builds
 from simulators.examples import MINERS, RULES, submission
 from simulators.github import GitHub
 
@@ -56,9 +56,9 @@ def test_what_a_job_has_come_to_that_was_run_several_times(
             github.run({ALICE: word})
         else:
             github.rerun(run, {ALICE: word})
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert found.jobs == {ALICE: expected}
+    run = builds.workflow_run(1)
+    assert run is not None
+    assert run.jobs == {ALICE: expected}
 
 
 def test_g06_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_missing(
@@ -67,10 +67,10 @@ def test_g06_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_miss
     github.only_latest = True
     run = github.run({ALICE: "success", BOB: "failure"})
     github.rerun(run, {BOB: "success"})
-    found = builds.workflow_run(1)
-    assert found == WorkflowRun(False, {BOB: "success"})
+    run = builds.workflow_run(1)
+    assert run == WorkflowRun(False, {BOB: "success"})
     pending = pending_builds(Submissions({ALICE: submission(), BOB: submission()}))
-    observed = observe_builds(pending, BuildRun(found.ended, found.jobs), 60, RULES)
+    observed = observe_builds(pending, run, 60, RULES)
     assert [build.status.value for _, build in observed.items()] == ["pending", "success"]
 
 
@@ -82,12 +82,12 @@ def test_g06_a_run_that_ended_through_nobodys_code_makes_no_build_missing_and_is
 ) -> None:
     run = github.run({ALICE: "success"})
     github.runs[-1]["conclusion"] = conclusion
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert (found.ended, found.jobs) == (False, {ALICE: "success"})
-    assert [
-        f"GitHub's run {run} (Build) ended as {conclusion}" in note for note in found.notes
-    ] == [True]
+    run = builds.workflow_run(1)
+    assert run is not None
+    assert (run.ended, run.jobs) == (False, {ALICE: "success"})
+    assert [f"GitHub's run {run} (Build) ended as {conclusion}" in note for note in run.notes] == [
+        True
+    ]
     github.run({ALICE: "success", BOB: "failure"})
     again = builds.workflow_run(1)
     assert again is not None
@@ -100,21 +100,21 @@ def test_a_run_that_ended_before_it_had_a_job_is_told_to_the_operator(
 ) -> None:
     github.run({})
     github.runs[-1]["conclusion"] = conclusion
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert (found.ended, dict(found.jobs)) == (False, {})
-    assert conclusion in found.notes[0]
+    run = builds.workflow_run(1)
+    assert run is not None
+    assert (run.ended, dict(run.jobs)) == (False, {})
+    assert conclusion in run.notes[0]
 
 
 def test_a_job_that_ended_through_nobodys_code_is_told_with_its_hotkey(
     github: GitHub, builds: Builds
 ) -> None:
     github.run({ALICE: "cancelled", BOB: "success"})
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert found.jobs == {ALICE: "cancelled", BOB: "success"}
-    assert any(ALICE in note and "cancelled" in note for note in found.notes)
-    assert not any(BOB in note for note in found.notes)
+    run = builds.workflow_run(1)
+    assert run is not None
+    assert run.jobs == {ALICE: "cancelled", BOB: "success"}
+    assert any(ALICE in note and "cancelled" in note for note in run.notes)
+    assert not any(BOB in note for note in run.notes)
 
 
 def test_another_workflow_of_the_commit_neither_holds_the_builds_up_nor_is_told(

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
+from gen404_assets.competition.builds import WorkflowRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, WorkflowRun, open_builds
+from resources.builds import Builds, open_builds
 from resources.local_network.forge import Forge, serve
 from resources.settings import BadSetting
 from simulators.examples import COMMIT, MINERS, RULES, submission
@@ -22,8 +22,8 @@ ALICE, BOB, CAROL = MINERS[:3]
 
 def test_a_run_is_found_by_its_commit_and_told_job_by_job(github: GitHub, builds: Builds) -> None:
     github.run({MINERS[0]: "success", MINERS[1]: "failure", MINERS[2]: None}, status="in_progress")
-    found = builds.workflow_run(1)
-    assert found == WorkflowRun(
+    run = builds.workflow_run(1)
+    assert run == WorkflowRun(
         False, {MINERS[0]: "success", MINERS[1]: "failure", MINERS[2]: "in_progress"}
     )
 
@@ -36,9 +36,9 @@ def test_a_run_that_has_ended_says_so(github: GitHub, builds: Builds) -> None:
 def test_all_pages_of_jobs_are_read(github: GitHub, builds: Builds) -> None:
     names = [f"hotkey{number}" for number in range(230)]
     github.run(dict.fromkeys(names, "success"))
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert sorted(found.jobs) == sorted(names)
+    run = builds.workflow_run(1)
+    assert run is not None
+    assert sorted(run.jobs) == sorted(names)
 
 
 def test_all_pages_of_runs_are_read(github: GitHub, builds: Builds) -> None:
@@ -89,8 +89,7 @@ def test_g06_a_run_without_one_job_of_ours_says_nothing_of_builds(
     github.jobs[number] = [github.job(1, "Prepare the matrix", None)]
     pending = pending_builds(Submissions({MINERS[0]: submission()}))
     run = builds.workflow_run(1)
-    told = BuildRun(run.ended, run.jobs) if run else None
-    assert observe_builds(pending, told, 10, RULES) == pending
+    assert observe_builds(pending, run, 10, RULES) == pending
 
 
 @pytest.mark.parametrize(
@@ -218,8 +217,8 @@ def test_the_local_forge_builds_what_miners_have_published(
         ).look()  # another, after a crash
     again = Forge(tmp_path, competition, "local/{hotkey10}:{tag}", seconds=0.3)
     with serving(serve(again.answer, 0)) as url:
-        found = Builds(REPOSITORY, api=url).workflow_run(1)
-    assert found == WorkflowRun(
+        run = Builds(REPOSITORY, api=url).workflow_run(1)
+    assert run == WorkflowRun(
         True, dict(zip(MINERS, ["success", "failure", "success"], strict=False))
     )
     images = json.loads((tmp_path / "images.json").read_text())

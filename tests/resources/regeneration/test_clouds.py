@@ -25,7 +25,7 @@ SECRETS = {
     "TARGON_API_KEY": "targon-secret",
     "VERDA_CLIENT_ID": "verda-client",
     "VERDA_CLIENT_SECRET": "verda-secret",
-    "VERDA_GENERATION_TOKEN": "verda-door",
+    "VERDA_GENERATION_TOKEN": "verda-gateway",
 }
 PODS = PodRules(pod_start_interval=0.6, pod_capacity_timeout=1.0, pod_warmup_timeout=20)
 
@@ -66,7 +66,7 @@ def test_a_pod_is_started_listed_and_deleted(rented: Rented) -> None:
     assert (pod.name, pod.failed) == (POD, False)
     if rented.provider.name == "verda":
         assert pod.url == f"{rented.url}/containers/{POD}"
-        assert (pod.token, POD in str(pod.gateway)) == ("verda-door", False)
+        assert (pod.token, POD in str(pod.gateway)) == ("verda-gateway", False)
     else:
         assert pod.url == rented.world.provider.pods()[0].url
         assert (pod.token, pod.gateway) == (None, None)
@@ -117,7 +117,7 @@ def test_g23_no_secret_of_the_operators_enters_a_pod_or_an_error(rented: Rented)
     rented.provider.start(POD, IMAGE, "one-time")
     sent = str([body for _, path, body in rented.cloud.asked if "token" not in path])
     assert not any(secret in sent for secret in SECRETS.values())
-    assert "verda-door" not in repr(rented.provider.pods())
+    assert "verda-gateway" not in repr(rented.provider.pods())
     for html in (False, True):
         rented.cloud.html = html
         rented.cloud.broken = {("GET", ""): 9, ("POST", ""): 9, ("DELETE", ""): 9}
@@ -200,8 +200,8 @@ def test_a_provider_that_is_not_there_is_the_infrastructures_fault() -> None:
 
 
 def test_an_image_is_regenerated_on_it(rented: Rented) -> None:
-    found = rented.world.regenerate(subject(6), providers=[rented.provider], pods=PODS)
-    assert [output.complete for _, output in found.outputs.items()] == [True] * 6
+    regenerated = rented.world.regenerate(subject(6), providers=[rented.provider], pods=PODS)
+    assert [output.complete for _, output in regenerated.outputs.items()] == [True] * 6
     assert rented.cloud.deployments == {}
 
 
@@ -219,10 +219,10 @@ def test_the_next_provider_takes_what_the_first_has_no_room_for(tmp_path: Path) 
     with first.served() as targon_url, second.served() as verda_url:
         urls = {"TARGON_API_URL": targon_url, "VERDA_API_URL": f"{verda_url}/v1"}
         providers = open_providers({"GPU_PROVIDERS": "targon,verda"} | urls | SECRETS)
-        found = world.regenerate(subject(2), providers=providers, pods=PODS)
-    assert found.deployed
-    assert any("started on verda" in line for line in world.said)
-    assert not any("started on targon" in line for line in world.said)
+        regenerated = world.regenerate(subject(2), providers=providers, pods=PODS)
+    assert regenerated.deployed
+    assert any("started on verda" in line for line in world.messages)
+    assert not any("started on targon" in line for line in world.messages)
 
 
 def test_g25_the_reaper_works_on_it(rented: Rented, tmp_path: Path) -> None:

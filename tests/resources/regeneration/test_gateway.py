@@ -12,7 +12,7 @@ from resources.providers.provider import Provider
 from simulators.clouds import VerdaCloud
 from simulators.regeneration_world import World, subject
 
-KEY = "verda-door"
+KEY = "verda-gateway"
 PODS = PodRules(
     pod_start_interval=0.3, pod_capacity_timeout=1.0, pod_warmup_timeout=2.0, max_pod_attempts=2
 )

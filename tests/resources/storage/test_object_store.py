@@ -176,7 +176,7 @@ def test_keys_are_plain(bad: str, store: ObjectStore) -> None:
 
 def everything_fails(store: ObjectStore, folder: Path) -> str:
     """That each call is an infrastructure fault, and what they say."""
-    said = []
+    messages = []
     for call in (
         lambda: store.get("rounds/7/nobody.png"),
         lambda: store.put("rounds/7/new.png", b"x", "image/png"),
@@ -185,9 +185,9 @@ def everything_fails(store: ObjectStore, folder: Path) -> str:
     ):
         with pytest.raises(InfrastructureFault) as fault:
             call()
-        said.append(str(fault.value))
+        messages.append(str(fault.value))
     assert list(folder.iterdir()) == []
-    return "\n".join(said)
+    return "\n".join(messages)
 
 
 @pytest.mark.parametrize("name", ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"])
@@ -195,16 +195,16 @@ def test_g06_g23_wrong_credentials_are_no_absence_and_stay_secret(
     name: str, server: LocalStore, tmp_path: Path
 ) -> None:
     wrong = {**server.environment, name: "wrong-and-secret"}
-    said = everything_fails(open_object_store(wrong), tmp_path)
+    messages = everything_fails(open_object_store(wrong), tmp_path)
     for secret in ("wrong-and-secret", server.environment["R2_SECRET_ACCESS_KEY"]):
-        assert secret not in said
+        assert secret not in messages
 
 
 def test_g06_a_missing_bucket_is_no_absence(server: LocalStore, tmp_path: Path) -> None:
-    said = everything_fails(
+    messages = everything_fails(
         open_object_store({**server.environment, "R2_BUCKET": "nobodys"}), tmp_path
     )
-    assert "NoSuchBucket" in said or "AccessDenied" in said
+    assert "NoSuchBucket" in messages or "AccessDenied" in messages
 
 
 @pytest.mark.parametrize(
