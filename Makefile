@@ -13,6 +13,7 @@ browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
 	exec $(VENV)/bin/gen404 browse --port $(PORT) $(or $(REPO),$(MADE_UP))
 
 test: $(VENV)/installed system $(VENV)/warm
+	@sh bin/system-packages openssh-client gnupg
 	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed

@@ -22,7 +22,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -108,7 +108,7 @@ def hunted(hunt: Hunt, name: str) -> Hunted:
     result, left, start = Hunted(), hunt.seconds, 0
     while left > 0 and len(result.findings) < _FEW:
         with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
-            outcome = _one_process(hunt, name, (left, start), Path(folder))
+            outcome = _one_process(replace(hunt, seconds=left), name, start, Path(folder))
         result.tried += outcome["tried"]
         result.values += outcome["values"]
         result.findings += outcome["findings"]
@@ -117,9 +117,12 @@ def hunted(hunt: Hunt, name: str) -> Hunted:
     return result
 
 
-def _one_process(hunt: Hunt, name: str, part: tuple[float, int], folder: Path) -> dict[str, Any]:
-    """What a worker process tells, or what can be told of one that died."""
-    seconds, start = part
+def _one_process(hunt: Hunt, name: str, start: int, folder: Path) -> dict[str, Any]:
+    """What a worker process reports, or what is known of one that died.
+
+    `start` counts this parser's processes, so that each begins with other inputs.
+    """
+    seconds = hunt.seconds
     command = [
         sys.executable,
         "-m",

@@ -147,7 +147,7 @@ def _meshes() -> Callable[[str, bytes], object]:
 def _mesh_seeds() -> list[Seed]:
     from gpu.workers.warmup import textured
     from simulators.files_3d import mesh, picture, png_of
-    from simulators.hostile_files import compression
+    from simulators.hostile_files.pictures import compression
 
     made = [
         mesh(),

@@ -15,13 +15,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gen404_assets.competition.settings import BLOCK_SECONDS
+from gen404_assets.competition.settings import BLOCK_SECONDS as CHAIN_BLOCK_SECONDS
 from resources.chain.local import LocalChain
 from simulators.local_competition import LocalCompetition
 
-_BLOCK_TIME = 0.01
-"""Seconds that a block of the local chain takes here."""
-
+BLOCK_SECONDS = 0.01
 SENSOR_SECONDS = 2
 STAGES = {
     "miner_generation": ("Seed, prompts and submissions for round {}", "latest_reveal_block"),
@@ -42,7 +40,7 @@ class Watcher(threading.Thread):
 
     def delay(self, block: int) -> float:
         """Seconds from a block being final to being seen."""
-        return next((seen - block for seen in self.seen if seen >= block), 0) * _BLOCK_TIME
+        return next((seen - block for seen in self.seen if seen >= block), 0) * BLOCK_SECONDS
 
 
 def main() -> None:
@@ -51,7 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     rounds: int = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"LOCAL_BLOCK_SECONDS": f"{_BLOCK_TIME}", "LOCAL_PROMPTS": "4"}
+        settings = {"LOCAL_BLOCK_SECONDS": f"{BLOCK_SECONDS}", "LOCAL_PROMPTS": "4"}
         settings["SENSOR_SECONDS"] = f"{SENSOR_SECONDS}"
         competition = LocalCompetition(Path(folder), settings)
         competition.start()
@@ -77,7 +75,9 @@ def _report(
         for number in range(rounds):
             block = int(competition.read(f"rounds/{number}/schedule.json")[key])
             committed = commits[subject.format(number)]
-            delays.append((committed - chain.time(block).timestamp()) / BLOCK_SECONDS * _BLOCK_TIME)
+            delays.append(
+                (committed - chain.time(block).timestamp()) / CHAIN_BLOCK_SECONDS * BLOCK_SECONDS
+            )
             seen.append(watcher.delay(block))
         row = (_share(delays, 0.5), _share(delays, 0.95), _share(seen, 0.95))
         print(

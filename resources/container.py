@@ -1,4 +1,4 @@
-"""The client of a miner's container: a stranger's server that turns a picture and a seed into a
+"""The client of a miner's container, an untrusted server that turns a picture and a seed into a
 3D file."""
 
 import asyncio
@@ -30,7 +30,7 @@ _OUR_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRN
 
 
 class Unanswered(MinerFault):
-    """The connection failed: the container's doing, unless its pod is gone."""
+    """The connection failed: the container's fault, unless its pod is gone."""
 
 
 class Unconnected(Unanswered):

@@ -20,7 +20,7 @@ _A = TypeVar("_A", bound=BaseModel)
 
 
 class Distance(Protocol):
-    """Whoever measures distances. Many threads may ask at once."""
+    """What measures distances. Threads may share it."""
 
     @property
     def model(self) -> str:
@@ -91,12 +91,13 @@ class DistanceService:
             reason = f"{type(error).__name__}: {error}"
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
-            reason = f"nonsense: {'.'.join(map(str, problem['loc']))} {problem['msg']}"
+            place = ".".join(map(str, problem["loc"]))
+            reason = f"an answer not as documented: {place} {problem['msg']}"
         raise InfrastructureFault(f"the distance service gave no answer: {reason}")
 
 
 class DistanceSettings(Settings):
-    """Who measures the distance of two pictures."""
+    """What measures the distance of two pictures."""
 
     image_distance_service_url: BaseUrl | None = Field(
         None, description="base URL of a distance service; unset: a model in this process measures"

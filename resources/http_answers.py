@@ -1,4 +1,6 @@
-"""What the head of a stranger's HTTP answer says, and how its content is decoded. No I/O."""
+"""The status and headers of an HTTP answer from a miner's server, and the decoding of its content.
+No I/O.
+"""
 
 import math
 import re
@@ -37,7 +39,7 @@ class Head:
         return [value.decode("latin-1").strip() for known, value in self._headers if known == name]
 
     def value(self, name: bytes) -> str | None:
-        """The first of them."""
+        """The first value of this name, None where there is none."""
         return next(iter(self.values(name)), None)
 
     @property
@@ -51,14 +53,13 @@ class Head:
 
     @property
     def length(self) -> int | None:
-        """The size of the content on the wire, where it is said."""
+        """The size of the content on the wire, as the header Content-Length has it."""
         text = self.value(b"content-length") or ""
         return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
     @property
     def whole(self) -> int | None:
-        """The size of the content of a 206 that holds all of it, though called a part; None for
-        any other."""
+        """The size of the content where a 206 (partial content) holds all of it; None otherwise."""
         content_range = _RANGE.fullmatch(self.value(b"content-range") or "")
         if (
             self.status != 206
@@ -89,7 +90,7 @@ class Head:
         """The seconds that a server asks to be left alone (RFC 9110, 10.2.3), never negative; None
         if it doesn't.
 
-        A date is reckoned from the server's own clock where it tells the time.
+        A date counts from the server's own clock if it sends the header Date.
         """
         text = self.value(b"retry-after")
         if text is None:
@@ -106,8 +107,8 @@ class Head:
     def refuse(self) -> None:
         """Raise what a status other than that of a whole file means.
 
-        A server that is busy or broken, or that names a time, may do better later: TryLater.
-        Anything else, such as 404, 410 or 403, is its answer: MinerFault.
+        TryLater for a server that is busy or broken, or that names a time to retry after.
+        MinerFault for anything else, such as 404, 410 or 403.
         """
         after = self.retry_after
         if self.status in _BUSY or self.status >= 500 or after is not None:

@@ -23,7 +23,7 @@ _SECONDS = 120.0
 
 
 class Renderer(Protocol):
-    """Whoever draws. Many threads may ask at once."""
+    """What draws the pictures. Threads may share it."""
 
     def render(self, path: Path, output_format: str) -> bytes:
         """The PNG of a file's four views, 1041 x 1041 pixels; `output_format` is `glb` or `ply`.
@@ -84,7 +84,9 @@ class RenderService:
                 f"no picture: the render service answers {answer.status_code}"
             )
         if not _is_grid(answer.content):
-            raise InfrastructureFault("no picture: the render service answers with something else")
+            raise InfrastructureFault(
+                "no picture: the render service's answer is no PNG of four views"
+            )
         return answer.content
 
     def close(self) -> None:
@@ -92,7 +94,7 @@ class RenderService:
 
 
 class RendererSettings(Settings):
-    """Who draws the pictures."""
+    """What draws the pictures."""
 
     render_url: BaseUrl | None = Field(
         None, description="base URL of a render service; unset: worker processes here draw"
@@ -117,8 +119,8 @@ def _check_format(output_format: str) -> None:
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """Why a file is bad, in the service's words. A page from elsewhere on the way is no verdict on
-    a file.
+    """Why a file is bad, in the service's words. Raises InfrastructureFault for an answer that
+    isn't the service's, such as the error page of a proxy.
     """
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     try:

@@ -19,10 +19,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 from resources.providers.local import LocalProvider
+from simulators.serving import QuietHandler, serving
 
 Answer = tuple[int, Any]
 
@@ -111,7 +112,7 @@ class Cloud:
     def served(self) -> Iterator[str]:
         cloud = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def respond(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if cloud.down:
@@ -128,11 +129,7 @@ class Cloud:
                 )
                 html = cloud.html and status >= 400
                 body = b"<html>down</html>" if html else json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "text/html" if html else "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.send(status, body, "text/html" if html else "application/json")
 
             def pass_on(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
                 self.send_response(status)
@@ -145,19 +142,9 @@ class Cloud:
 
             do_GET = do_POST = do_DELETE = respond  # noqa: N815 -- as http.server names them
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        self.base = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
-            yield self.base
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+            self.base = url
+            yield url
 
 
 class TargonCloud(Cloud):

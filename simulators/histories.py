@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from gen404_assets.competition import audits
-from gen404_assets.competition.builds import Builds, WorkflowRun, observe_builds, pending_builds
+from gen404_assets.competition.builds import BuildRun, Builds, observe_builds, pending_builds
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.hotkeys import LEADER, short
@@ -200,7 +200,7 @@ class MadeUpHistory(DuelsStage):
                 for name in names
             }
             self.builds = observe_builds(
-                self.builds, WorkflowRun(quarter == 4, jobs), quarter * 900, self.rules
+                self.builds, BuildRun(quarter == 4, jobs), quarter * 900, self.rules
             )
             made = Outputs(dict(self.outputs[LEADER].items()[: len(shown) * quarter // 4]))
             self.commit(

@@ -122,7 +122,7 @@ class DuelsStage(CommitWriter):
 
     def _match(self, pair: Pair) -> tuple[float, MatchReport | None]:
         """A match's margin and report; no report where a side has nothing to play with."""
-        sides = Sides.of(*(self.outputs[hotkey] for hotkey in pair))
+        sides = Sides(*(self.outputs[hotkey] for hotkey in pair))
         match = MatchUnderPlay(pair, self.played_round, sides, self.rules)
         if match.margin_without_report is not None:
             return match.margin_without_report, None

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resources.local_network.ports import free_ports
+from resources.ports import free_ports
 
 FORMATS = ["glb", "ply"]
 SECONDS = 900

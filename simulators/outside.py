@@ -16,7 +16,7 @@ from uuid import uuid4
 from PIL import Image
 
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.builds import WorkflowRun
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.judgement import Reply, read_answer
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
@@ -173,11 +173,11 @@ class SimulatedBuilds:
     each question but the first: time passes while builds are waited for.
     """
 
-    run: WorkflowRun | None = None
+    run: BuildRun | None = None
     passing: Callable[[], None] = lambda: None
     asked: int = 0
 
-    def workflow_run(self, number: int) -> WorkflowRun | None:  # noqa: ARG002
+    def workflow_run(self, number: int) -> BuildRun | None:  # noqa: ARG002
         if self.asked:
             self.passing()
         self.asked += 1

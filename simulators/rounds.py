@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from gen404_assets.commands.operating import begin
-from gen404_assets.competition.builds import WorkflowRun
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, miner_path
@@ -145,7 +145,7 @@ def dueling(miners: Sequence[str], **config: object) -> SimulatedOutside:
 def dueling_with(builds: Mapping[str, str], **config: object) -> SimulatedOutside:
     """The same with what became of each miner's build: hotkey -> its job's conclusion."""
     outside = generating([*builds], **config)
-    outside.builds.run = WorkflowRun(ended=True, jobs=builds)
+    outside.builds.run = BuildRun(ended=True, jobs=builds)
     track_builds(work(outside))
     baseline(outside)
     collect(work(outside))

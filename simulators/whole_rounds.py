@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gen404_assets.commands.operating import audit_source
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.builds import WorkflowRun
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.faults import InfrastructureFault
@@ -57,7 +57,7 @@ def simulate(world: World, **config: object) -> SimulatedOutside:
     does = dict(zip(hotkeys, world.miners, strict=True))
     cdns = {f"cdn{number}.example": each for number, each in enumerate(world.miners)}
     reveal(outside, hotkeys)
-    outside.builds.run = WorkflowRun(
+    outside.builds.run = BuildRun(
         ended=True,
         jobs={hotkey: each.build for hotkey, each in does.items() if each.build is not None},
     )

@@ -27,11 +27,12 @@ from resources.local_network import process
 from resources.local_network.cast import CAST, FIRST_LEADER
 from resources.local_network.miner import hotkey, publish_code
 from resources.local_network.objects import make_prompts
-from resources.local_network.ports import free_ports
 from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
+from resources.ports import free_ports
 from resources.renderer import open_renderer
 from resources.settings import BadSetting, Count, Settings, read_settings
+from resources.whole_file import write_whole
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
@@ -243,7 +244,4 @@ def _json(value: Any) -> bytes:
 
 
 def _write_private(path: Path, value: Any) -> None:
-    part = path.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_bytes(_json(value))
-    part.replace(path)
+    write_whole(path, _json(value), private=True)

@@ -49,7 +49,7 @@ def entry_of(raw: bytes, hotkey: str) -> Build | None:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowRun:
+class BuildRun:
     """A round's workflow run as GitHub last reported it, all its attempts together.
 
     `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
@@ -92,7 +92,7 @@ def pending_builds(submissions: Submissions) -> Builds:
 
 def observe_builds(
     builds: Builds,
-    run: WorkflowRun | None,
+    run: BuildRun | None,
     waited: float,
     rules: Rules,
     judged: Collection[str] = (),
@@ -133,9 +133,7 @@ conclusions that are not the code's doing (`cancelled`, `skipped`, ...) and what
 """
 
 
-def _observe(
-    hotkey: str, build: Build, run: WorkflowRun | None, waited: float, rules: Rules
-) -> Build:
+def _observe(hotkey: str, build: Build, run: BuildRun | None, waited: float, rules: Rules) -> Build:
     status = _status(hotkey, build.status, run)
     if not status.ended and waited >= rules.build_timeout:
         status = BuildStatus.TIMED_OUT
@@ -146,7 +144,7 @@ def _observe(
     return build.model_copy(update={"status": status, "docker_image": image})
 
 
-def _status(hotkey: str, known: BuildStatus, run: WorkflowRun | None) -> BuildStatus:
+def _status(hotkey: str, known: BuildStatus, run: BuildRun | None) -> BuildStatus:
     if run is None or known is BuildStatus.SUCCESS:
         return known
     if hotkey in run.jobs:

@@ -1,5 +1,5 @@
-"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be had is
-recorded as such."""
+"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be fetched is
+recorded with the reason."""
 
 import random
 import time
@@ -70,7 +70,7 @@ class _Collection:
             current.stems,
             current.number,
         )
-        self.found: dict[str, dict[str, Output]] = defaultdict(dict)
+        self.collected: dict[str, dict[str, Output]] = defaultdict(dict)
         self.ended: SimpleQueue[_Try] = SimpleQueue()
         self.under_way: set[Future[Output]] = set()
         self.cdns = self._cdns(current)
@@ -113,11 +113,11 @@ class _Collection:
                 self._take(self.ended.get(timeout=pause))
             if time.monotonic() >= publish:
                 self.published = time.monotonic()
-                self._tell()
+                self._report()
                 self._publish()
 
-    def _tell(self) -> None:
-        """How far it is."""
+    def _report(self) -> None:
+        """Tell the operator how many files have come."""
         in_already = self.total - len(self.cdns) - len(self.under_way)
         failing = (
             f"; CDNs that fail, and are tried again: {self.cdns.failing}"
@@ -142,12 +142,12 @@ class _Collection:
             output = ended.result.result()
         except MinerFault as fault:
             for file in self.cdns.failed(ended.file, fault, ended.began, ended.ended):
-                self.found[file.hotkey][file.stem] = self._output(
+                self.collected[file.hotkey][file.stem] = self._output(
                     None, None, 0, file.attempts, file.reason
                 )
         else:
-            self.cdns.came(ended.file)
-            self.found[ended.file.hotkey][ended.file.stem] = output
+            self.cdns.succeeded(ended.file)
+            self.collected[ended.file.hotkey][ended.file.stem] = output
 
     def _stop(self) -> None:
         """Begin no further file; what comes nevertheless is published."""
@@ -155,7 +155,7 @@ class _Collection:
             ended = self.ended.get()
             self.under_way.discard(ended.result)
             if ended.result.exception() is None:
-                self.found[ended.file.hotkey][ended.file.stem] = ended.result.result()
+                self.collected[ended.file.hotkey][ended.file.stem] = ended.result.result()
         self._publish()
 
     def _fetch(self, file: File) -> Output:
@@ -203,11 +203,11 @@ class _Collection:
         return Output.model_validate(content)
 
     def _publish(self, *, last: bool = False) -> None:
-        found = {hotkey: dict(outputs) for hotkey, outputs in self.found.items() if outputs}
-        if not found and not last:
+        collected = {hotkey: dict(outputs) for hotkey, outputs in self.collected.items() if outputs}
+        if not collected and not last:
             return
         messages = [
-            f"Update submitted for round {self.number}, miner {hotkey[:10]}" for hotkey in found
+            f"Update submitted for round {self.number}, miner {hotkey[:10]}" for hotkey in collected
         ]
 
         def derive(now: Round) -> Mapping[str, bytes | None]:
@@ -217,9 +217,9 @@ class _Collection:
             for hotkey in (
                 submissions.names
             ):  # a person may have added one, or a prompt, since: it is due then
-                outputs = _joined(now.submitted(hotkey), found.get(hotkey, {}), now.stems)
+                outputs = _joined(now.submitted(hotkey), collected.get(hotkey, {}), now.stems)
                 complete = complete and is_in(outputs, now.stems)
-                if hotkey in found:
+                if hotkey in collected:
                     path = miner_path(self.number, hotkey, "submitted.json")
                     files[path] = outputs.to_bytes(now.files.read(path))
             return files | (state_file(now, Stage.DUELS, self.work.rules) if complete else {})
@@ -229,12 +229,12 @@ class _Collection:
             {Stage.DOWNLOADING},
             derive,
         )
-        self.found = defaultdict(dict)
+        self.collected = defaultdict(dict)
 
 
-def _joined(known: Outputs | None, found: Mapping[str, Output], stems: list[str]) -> Outputs:
-    """What the repository has, and what was found beside it, in the order of the prompts."""
-    entries = dict(found) | (known.root if known is not None else {})
+def _joined(known: Outputs | None, collected: Mapping[str, Output], stems: list[str]) -> Outputs:
+    """What the repository has, and what was collected besides, in the order of the prompts."""
+    entries = dict(collected) | (known.root if known is not None else {})
     order = [stem for stem in stems if stem in entries]
     return Outputs(
         {

@@ -100,7 +100,7 @@ class Fleet:
         """Delete every pod of the fleet, of earlier runs too. Raises InfrastructureFault, after the
         others are gone.
         """
-        with self._at_work:  # a start that is under way ends first, so that its pod is found
+        with self._at_work:  # a start that is under way ends first, so that its pod is listed
             faults: list[str] = []
             known = {**self._made, **self._unsure}.values()
             doomed = {(started.provider.name, started.name) for started in known}

@@ -1,7 +1,7 @@
 """The container of a GLB file: the JSON in it, and the bytes of its binary chunk.
 
 Read as three.js and trimesh do: a chunk counts if it is whole, whatever the header says of the
-file's length; what isn't known is passed over.
+file's length; chunks of unknown kinds are skipped.
 """
 
 import json
@@ -18,7 +18,7 @@ _JSON, _BINARY = b"JSON", b"BIN\0"
 
 
 def read_glb(data: memoryview, note: Note) -> tuple[dict[str, Any], memoryview]:
-    """What a GLB says, and its binary chunk (empty if there is none). Raises Refused."""
+    """A GLB's JSON, and its binary chunk (empty if there is none). Raises Refused."""
     if len(data) < 20 or bytes(data[:4]) != b"glTF":
         raise Refused("the file isn't a GLB")
     version, length = struct.unpack_from("<II", data, 4)

@@ -1,4 +1,4 @@
-"""A GLB file put together: what it says, what its buffers hold, and which mesh it shows."""
+"""A GLB file as a whole: its JSON, its buffers, and the mesh that it shows."""
 
 import re
 

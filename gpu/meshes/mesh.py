@@ -68,8 +68,8 @@ class Model:
 
 
 def read_mesh(data: memoryview, note: Note = lambda _: None) -> Model:
-    """The mesh of a GLB file; Refused says why there is none. `note` is told of each thing that was
-    tolerated.
+    """The mesh of a GLB file. Raises Refused with the reason where there is none to draw. `note` is
+    called with each fault of the file that was tolerated.
     """
     glb = Glb(data, note)
     shown = glb.scenes.shown()
@@ -145,19 +145,31 @@ def _material(
     return factors, _textures(glb, {slot: info for slot, info in infos.items() if info}, values)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A texture before its picture is decoded; `image` is the number of the picture."""
+
+    image: int
+    coordinates: Floats
+    sampler: gltf.Sampler
+
+
 def _textures(
     glb: Glb, infos: dict[str, gltf.TextureInfo], values: dict[str, Array]
 ) -> dict[str, Texture]:
-    """The textures by slot, without those that can't be had: there, the factors show alone.
+    """The textures by slot, without those that can't be used: there, only the factors count.
 
-    A picture that several use is decoded once, and all sizes are known before any is.
+    A picture that several textures use is decoded once. All sizes are checked before any picture is
+    decoded, so that their sum stays bounded.
     """
-    usable, files = {}, {}
+    usable: dict[str, _Source] = {}
+    files: dict[int, memoryview] = {}
     for slot, info in infos.items():
         try:
             texture = glb.parts.textures[info.index]
             image, content = _picture(glb, texture)
-            usable[slot] = image, _coordinates(glb, info, values), _sampler(glb, texture)
+            coordinates = _coordinates(glb, info, values)
+            usable[slot] = _Source(image, coordinates, _sampler(glb, texture))
             files[image] = content
         except Unreadable as fault:
             _leave_out(glb, slot, fault)
@@ -166,12 +178,12 @@ def _textures(
         if not isinstance(decoded, Unreadable):
             pictures[image] = decoded
             continue
-        for slot in [slot for slot, parts in usable.items() if parts[0] == image]:
+        for slot in [slot for slot, source in usable.items() if source.image == image]:
             _leave_out(glb, slot, decoded)
             del usable[slot]
     return {
-        slot: Texture(pictures[image], coordinates, sampler)
-        for slot, (image, coordinates, sampler) in usable.items()
+        slot: Texture(pictures[source.image], source.coordinates, source.sampler)
+        for slot, source in usable.items()
     }
 
 

@@ -22,9 +22,14 @@ from gpu.meshes.tolerance import Note
 
 Transforms = NDArray[np.float64]
 _POINTS_AND_LINES = (0, 1, 2, 3)  # modes
-_MeshNodes = list[
-    tuple[int | None, int]
-]  # nodes (None: no node shows the mesh), each with the number of its mesh
+
+
+@dataclass(frozen=True)
+class _MeshNode:
+    """A node that shows a mesh, by their numbers; `node` is None for a mesh that no node shows."""
+
+    node: int | None
+    mesh: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Scenes:
     def shown(self) -> Shown:
         """The mesh, and where it is shown."""
         mesh_nodes, parents = self._mesh_nodes()
-        meshes = {number for _, number in mesh_nodes}
+        meshes = {each.mesh for each in mesh_nodes}
         primitives = [
             primitive for number in sorted(meshes) for primitive in self._triangles(number)
         ]
@@ -68,27 +73,26 @@ class Scenes:
             )
         mesh = self._parts.meshes[meshes.pop()]
         primitive = read(Primitive, primitives[0], "meshes.primitives", self._note)
-        return Shown(primitive, [self._pose(node, mesh, parents) for node, _ in mesh_nodes])
+        return Shown(primitive, [self._pose(each.node, mesh, parents) for each in mesh_nodes])
 
-    def _mesh_nodes(self) -> tuple[_MeshNodes, dict[int, int | None]]:
-        """Who shows a mesh that has triangles, and the parents of the nodes that were looked at."""
+    def _mesh_nodes(self) -> tuple[list[_MeshNode], dict[int, int | None]]:
+        """The nodes that show a mesh with triangles, and the parents of all nodes followed."""
         for number, roots in enumerate(self._sets_of_roots()):
             parents = self._parents(roots)
-            mesh_nodes: _MeshNodes = []
+            mesh_nodes: list[_MeshNode] = []
             for index in parents:
                 mesh = self._parts.nodes[index].mesh
                 if mesh is not None and mesh >= len(self._parts.meshes):
                     self._note(f"node {index} shows mesh {mesh}, and there is none")
                 elif mesh is not None and self._triangles(mesh):
-                    mesh_nodes.append((index, mesh))
+                    mesh_nodes.append(_MeshNode(index, mesh))
             if mesh_nodes:
                 if number:
                     self._note("the default scene shows no mesh; the one of another is drawn")
                 return mesh_nodes, parents
         self._note("no node shows the mesh; it is drawn where it is")
-        return [
-            (None, mesh) for mesh in range(len(self._parts.meshes)) if self._triangles(mesh)
-        ], {}
+        numbers = range(len(self._parts.meshes))
+        return [_MeshNode(None, mesh) for mesh in numbers if self._triangles(mesh)], {}
 
     def _sets_of_roots(self) -> Iterator[Iterable[int]]:
         """The roots of the default scene, of the others, and last those of all nodes."""

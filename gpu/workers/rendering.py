@@ -21,7 +21,7 @@ KINDS: tuple[Kind, ...] = ("glb", "ply", "glb-draft")
 
 
 class Rendering:
-    """The means to draw, kept from one file to the next. One thread's alone.
+    """What draws, kept from one file to the next. Threads must not share it.
 
     `cuda` is the name of the GPU that draws splats, None where the CPU does, and `splats_fault`
     says why nothing can draw them: a fault of a GPU, or of what uses it. Meshes are drawn then,
@@ -57,8 +57,8 @@ class Rendering:
         return with_remarks(png(grid(views)), remarks)
 
     def warm_up(self) -> None:
-        """Draw something of every kind, so that all is loaded and compiled before a stranger's file
-        is opened.
+        """Draw files of every kind, so that everything is loaded and compiled before a miner's file
+        is opened in the sandbox.
         """
         for kind, data in warmup.files():
             if kind == "ply":

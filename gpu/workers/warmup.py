@@ -1,4 +1,4 @@
-"""Small files of our own that go through everything a stranger's file can go through."""
+"""Small files of our own that together use all code that a miner's file can use."""
 
 import io
 import json

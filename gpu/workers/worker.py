@@ -20,7 +20,7 @@ HEAD = struct.Struct("<cI")
 
 
 def main() -> None:
-    """Get ready, give up what a stranger's file must not reach, say so, and draw."""
+    """Get ready, enter the sandbox, report that it is ready, and draw."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     namespace = sandbox.leave_network()
 

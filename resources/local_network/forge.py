@@ -1,4 +1,4 @@
-"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST
+"""The local network's GitHub: workflow runs that build the miners' images, listed by GitHub's REST
 API.
 
 `python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from resources.whole_file import whole_file
+from resources.whole_file import write_whole
 
 _POLL = 0.5
 _GIT_SECONDS = 30.0
@@ -244,8 +244,7 @@ def _read(path: Path, otherwise: Any) -> Any:
 
 
 def _write(path: Path, content: object) -> None:
-    with whole_file(path) as file:
-        file.write(json.dumps(content, indent=2).encode())
+    write_whole(path, json.dumps(content, indent=2).encode())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ after a restart.
 """
 
 import argparse
-import fcntl
 import importlib
 import json
 import os
@@ -32,9 +31,10 @@ from resources.chain import local as chain
 from resources.chain.committing import commit, commit_sealed
 from resources.chain.local import local_folder
 from resources.chain.opening import open_chain
+from resources.file_lock import locked
 from resources.local_network.cast import Member, member
 from resources.local_network.lathe import Skill, rebuild
-from resources.whole_file import whole_file
+from resources.whole_file import write_whole
 
 POLL = 0.5
 """Seconds between two looks at the repository and the chain."""
@@ -56,11 +56,10 @@ def publish_code(network: Path, member_: Member, number: int, output_format: str
     command = [sys.executable, "-m", "resources.local_network.container", "--format", output_format]
     command += ["--skill", str(member_.published_skill(number))]
     path = network / "code.json"
-    with (network / "code.json.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(network / "code.json.lock"):
         code = _read_json(path, {})
         if code.get(f"{member_.repo}@{commit}") != command:
-            _write(
+            write_whole(
                 path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode()
             )
     return commit
@@ -214,7 +213,7 @@ class Miner:
             block = commit_sealed(self._environment, who.name, text, who.sdk)
         else:
             block = commit(self._environment, who.name, who.garbage or text)
-        _write(
+        write_whole(
             self._folder / "commitments.json",
             json.dumps(
                 {**done, str(current.number): {"block": block, **commitment}}, indent=2
@@ -240,7 +239,7 @@ class Miner:
                 revealed = json.loads(text)
                 origin = self._folder / "copied" / str(current.number)
                 origin.parent.mkdir(exist_ok=True)
-                _write(origin, revealed["cdn_url"].encode())
+                write_whole(origin, revealed["cdn_url"].encode())
                 return {"repo": revealed["repo"], "commit": revealed["commit"], "cdn_url": cdn_url}
         return None
 
@@ -264,7 +263,7 @@ def generate(current: OpenRound, missing: Mapping[Path, str], skill: Skill) -> N
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 _say(f"round {current.number}: {path.stem}: {error}")
                 continue  # the next step tries this one again
-            _write(path, made)
+            write_whole(path, made)
     made_now = sum(path.exists() for path in missing)
     _say(f"round {current.number}: {made_now} generated in {time.monotonic() - started:.1f} s")
 
@@ -286,7 +285,7 @@ class Cdn:
         ):  # somebody else has the port now: what was committed is lost, the next round is not
             self._server = _Server(("127.0.0.1", 0), _Answer)
         self._server.member, self._server.folder = member_, folder
-        _write(kept, str(self._server.server_port).encode())
+        write_whole(kept, str(self._server.server_port).encode())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
@@ -358,17 +357,12 @@ def _parsed(content: bytes) -> Any:
     return json.loads(content) if content else None
 
 
-def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as file:
-        file.write(content)
-
-
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
 def main() -> None:
-    """Work until told to stop."""
+    """Work until it is stopped by a signal."""
     parser = argparse.ArgumentParser(
         prog="python -m resources.local_network.miner", description=__doc__
     )

@@ -38,8 +38,8 @@ class Pod:
 
 
 class Provider(Protocol):
-    """Pods by name on somebody's GPUs. Every call may raise InfrastructureFault; none waits longer
-    than minutes.
+    """Pods by name on a provider's GPUs. Every call may raise InfrastructureFault, and ends within
+    minutes.
     """
 
     name: str

@@ -43,9 +43,8 @@ class Verda:
     def __init__(self, client_id: str, secret: str, generation_token: str | None, api: str) -> None:
         self._client_id, self._secret, self._api = client_id, secret, api
         self._generation_token = generation_token
-        self._clients: deque[VerdaClient] = (
-            deque()
-        )  # those not in use: a client is no two threads' at once
+        # Clients not in use. The SDK's client isn't safe to share between threads.
+        self._clients: deque[VerdaClient] = deque()
         self._placed: set[str] = set()
 
     def start(self, pod_name: str, image: str, token: str | None) -> None:
@@ -137,7 +136,7 @@ class Verda:
                 else VerdaClient(self._client_id, self._secret, self._api)
             )
             result = call(client)
-            self._clients.append(client)  # one that failed or hangs isn't used again
+            self._clients.append(client)  # not after a failure: that client isn't used again
             return result
 
         try:

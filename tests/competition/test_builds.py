@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen404_assets.competition.builds import (
+    BuildRun,
     Builds,
     BuildStatus,
-    WorkflowRun,
     mendable,
     observe_builds,
     pending_builds,
@@ -28,7 +28,7 @@ def status(builds: Builds) -> str:
 def told(
     conclusion: str, builds: Builds = PENDING, waited: float = 60.0, *, ended: bool = False
 ) -> Builds:
-    return observe_builds(builds, WorkflowRun(ended, {MINER: conclusion}), waited, RULES)
+    return observe_builds(builds, BuildRun(ended, {MINER: conclusion}), waited, RULES)
 
 
 def standing(name: str) -> Builds:
@@ -74,17 +74,15 @@ def test_a_success_names_the_image_by_ten_characters_and_tag_in_lower_case() -> 
     assert image == f"{registry}/{MINER[:10].lower()}:{COMMIT[:7]}-mesh-1"
     rules = Rules(docker_image_format="{tag}/{hotkey10}")
     upper = Builds({MINER: PENDING[MINER].model_copy(update={"tag": "ABC-mesh-1"})})
-    named = observe_builds(upper, WorkflowRun(True, {MINER: "success"}), 0, rules)
+    named = observe_builds(upper, BuildRun(True, {MINER: "success"}), 0, rules)
     assert named[MINER].docker_image == f"abc-mesh-1/{MINER[:10].lower()}"
 
 
 @pytest.mark.parametrize(
-    "run", [None, WorkflowRun(False, {}), WorkflowRun(False, {MINERS[2]: "success"})]
+    "run", [None, BuildRun(False, {}), BuildRun(False, {MINERS[2]: "success"})]
 )
 @pytest.mark.parametrize("before", [status.value for status in BuildStatus])
-def test_g06_absence_changes_nothing_before_the_deadline(
-    run: WorkflowRun | None, before: str
-) -> None:
+def test_g06_absence_changes_nothing_before_the_deadline(run: BuildRun | None, before: str) -> None:
     builds = standing(before)
     assert observe_builds(builds, run, DEADLINE - 1, RULES) == builds
 
@@ -103,7 +101,7 @@ def test_g06_a_conclusion_that_is_not_the_codes_doing_changes_nothing_until_the_
 @pytest.mark.parametrize("before", ["failure", "timed_out", "not_found"])
 @pytest.mark.parametrize("waited", [60.0, DEADLINE + 1.0])
 def test_a_later_success_mends_what_no_verdict_was_given_on(before: str, waited: float) -> None:
-    builds, run = standing(before), WorkflowRun(True, {MINER: "success"})
+    builds, run = standing(before), BuildRun(True, {MINER: "success"})
     mended = observe_builds(builds, run, waited, RULES)
     assert status(mended) == "success"
     assert mended[MINER].docker_image
@@ -117,7 +115,7 @@ def test_a_later_success_mends_what_no_verdict_was_given_on(before: str, waited:
 @pytest.mark.parametrize("word", ["failure", "in_progress", "cancelled"])
 def test_a_success_seen_before_is_kept_when_its_job_is_run_again(word: str) -> None:
     builds = standing("success")
-    for run in (WorkflowRun(False, {MINER: word}), WorkflowRun(True, {}), None):
+    for run in (BuildRun(False, {MINER: word}), BuildRun(True, {}), None):
         assert observe_builds(builds, run, 60, RULES)[MINER] == builds[MINER]
 
 
@@ -128,18 +126,16 @@ def test_g06_a_status_that_is_no_conclusion_leaves_a_build_open(word: str) -> No
 
 @pytest.mark.parametrize("before", ["pending", "in_progress"])
 def test_g06_a_job_missing_from_a_run_that_has_ended_is_not_found(before: str) -> None:
-    observed = observe_builds(standing(before), WorkflowRun(True, {}), 60, RULES)
+    observed = observe_builds(standing(before), BuildRun(True, {}), 60, RULES)
     assert status(observed) == "not_found"
     assert observed[MINER].docker_image is None
 
 
 @pytest.mark.parametrize(
-    "run", [None, WorkflowRun(False, {}), WorkflowRun(False, {MINER: "in_progress"})]
+    "run", [None, BuildRun(False, {}), BuildRun(False, {MINER: "in_progress"})]
 )
 @pytest.mark.parametrize("before", ["pending", "in_progress"])
-def test_g12_what_is_open_at_the_deadline_has_timed_out(
-    run: WorkflowRun | None, before: str
-) -> None:
+def test_g12_what_is_open_at_the_deadline_has_timed_out(run: BuildRun | None, before: str) -> None:
     assert status(observe_builds(standing(before), run, DEADLINE, RULES)) == "timed_out"
     assert status(observe_builds(standing(before), run, 10, Rules(build_timeout=10))) == "timed_out"
 
@@ -156,13 +152,11 @@ def test_a_late_success_counts(before: str) -> None:
 def test_what_has_succeeded_or_failed_stays(before: str, word: str) -> None:
     builds = standing(before)
     assert told(word, builds, DEADLINE + 1)[MINER] == builds[MINER]
-    assert (
-        observe_builds(builds, WorkflowRun(True, {}), DEADLINE + 1, RULES)[MINER] == builds[MINER]
-    )
+    assert observe_builds(builds, BuildRun(True, {}), DEADLINE + 1, RULES)[MINER] == builds[MINER]
 
 
 runs = st.none() | st.builds(
-    WorkflowRun,
+    BuildRun,
     st.booleans(),
     st.dictionaries(
         st.sampled_from(MINERS[:3]),
@@ -174,7 +168,7 @@ runs = st.none() | st.builds(
 @settings(max_examples=100)
 @given(st.lists(st.tuples(runs, st.floats(0, 2 * DEADLINE)), max_size=6))
 def test_g12_whatever_github_says_every_build_ends_at_the_deadline(
-    observations: list[tuple[WorkflowRun | None, float]],
+    observations: list[tuple[BuildRun | None, float]],
 ) -> None:
     builds = PENDING
     for run, waited in [*sorted(observations, key=lambda entry: entry[1]), (None, DEADLINE)]:

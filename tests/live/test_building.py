@@ -6,7 +6,7 @@ import pytest
 
 from gen404_assets.commands.operating import resume_round
 from gen404_assets.competition.audits import NO_IMAGE, GenerationAudits, reject_unmeasured
-from gen404_assets.competition.builds import WorkflowRun
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.settings import Rules
@@ -31,11 +31,11 @@ def statuses(outside: SimulatedOutside) -> list[str]:
 class Told(SimulatedBuilds):
     """GitHub tells one thing after another; the last again and again. A minute passes each time."""
 
-    def __init__(self, outside: SimulatedOutside, *told: WorkflowRun | str | None) -> None:
+    def __init__(self, outside: SimulatedOutside, *told: BuildRun | str | None) -> None:
         super().__init__()
         self.outside, self.told = outside, list(told)
 
-    def workflow_run(self, number: int) -> WorkflowRun | None:  # noqa: ARG002
+    def workflow_run(self, number: int) -> BuildRun | None:  # noqa: ARG002
         self.outside.chain.number += 5
         said = self.told.pop(0) if len(self.told) > 1 else self.told[0]
         if isinstance(said, str):
@@ -45,8 +45,8 @@ class Told(SimulatedBuilds):
 
 def test_builds_are_followed_until_all_have_ended() -> None:
     outside = generating(MINERS[:2])
-    begun = WorkflowRun(ended=False, jobs={MINERS[0]: "in_progress"})
-    ended = WorkflowRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
+    begun = BuildRun(ended=False, jobs={MINERS[0]: "in_progress"})
+    ended = BuildRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
     outside.builds = Told(outside, begun, "status 502", ended)
     said: list[str] = []
     track_builds(work(outside, messages=said))
@@ -72,7 +72,7 @@ def test_g01_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> 
     outside = generating(MINERS[:1])
     outside.chain.number = 600 + 5 * 3600 // 12
     outside.builds = Told(
-        outside, "status 502", "status 403", WorkflowRun(ended=True, jobs={MINERS[0]: "success"})
+        outside, "status 502", "status 403", BuildRun(ended=True, jobs={MINERS[0]: "success"})
     )
     track_builds(work(outside))
     assert statuses(outside) == ["success"]
@@ -84,8 +84,8 @@ def test_the_deadline_counts_from_the_openings_commit_not_from_its_block() -> No
     reveal(outside, MINERS[:2])
     outside.chain.number = 600 + 5 * HOUR
     open_round(work(outside))
-    pending = WorkflowRun(ended=False, jobs=dict.fromkeys(MINERS[:2], "in_progress"))
-    ended = WorkflowRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
+    pending = BuildRun(ended=False, jobs=dict.fromkeys(MINERS[:2], "in_progress"))
+    ended = BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
     outside.builds = Told(outside, pending, None, pending, ended)
     track_builds(work(outside))
     assert statuses(outside) == ["success", "success"]
@@ -134,16 +134,16 @@ def test_a_later_commit_to_the_submissions_does_not_move_the_deadline_before_the
     outside.repository.commit({"rounds/0/submissions.json": content}, "By hand")
     outside.chain.number = 600 + 5 * HOUR
     open_round(work(outside))
-    outside.builds = Told(outside, None, WorkflowRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = Told(outside, None, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     track_builds(work(outside))
     assert statuses(outside) == ["success"]
 
 
 def test_a_rerun_that_succeeds_mends_a_failure_though_all_had_ended() -> None:
     outside = generating(MINERS[:2])
-    failed = WorkflowRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
-    again = WorkflowRun(ended=False, jobs={MINERS[1]: "in_progress"})
-    mended = WorkflowRun(ended=True, jobs={MINERS[1]: "success"})
+    failed = BuildRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
+    again = BuildRun(ended=False, jobs={MINERS[1]: "in_progress"})
+    mended = BuildRun(ended=True, jobs={MINERS[1]: "success"})
     outside.builds = Told(outside, failed, again, mended)
     track_builds(work(outside))
     assert statuses(outside) == ["success", "success"]
@@ -152,11 +152,11 @@ def test_a_rerun_that_succeeds_mends_a_failure_though_all_had_ended() -> None:
 
 def test_a_failure_is_followed_until_the_deadline_and_looked_at_once_more_when_asked_to() -> None:
     outside = generating(MINERS[:1])
-    outside.builds = Told(outside, WorkflowRun(ended=True, jobs={MINERS[0]: "failure"}))
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "failure"}))
     track_builds(work(outside))
     assert statuses(outside) == ["failure"]
     assert outside.chain.number >= 600 + 3 * HOUR
-    outside.builds = Told(outside, WorkflowRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     track_builds(work(outside))
     assert statuses(outside) == ["success"]
 
@@ -164,9 +164,7 @@ def test_a_failure_is_followed_until_the_deadline_and_looked_at_once_more_when_a
 def test_what_a_verdict_rests_on_is_not_mended() -> None:
     outside = dueling_with({MINERS[0]: "failure", MINERS[1]: "success"})
     reject(outside, MINERS[0])
-    outside.builds = Told(
-        outside, WorkflowRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
-    )
+    outside.builds = Told(outside, BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success")))
     before = outside.repository.head
     track_builds(work(outside))
     assert statuses(outside) == ["failure", "success"]
@@ -179,7 +177,7 @@ def test_what_a_verdict_rests_on_is_not_mended() -> None:
 def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word: str) -> None:
     outside = generating(MINERS[:2])
     note = f"the build of {MINERS[0]} ended as {word}"
-    run = WorkflowRun(ended=True, jobs={MINERS[0]: word, MINERS[1]: "success"}, notes=(note,))
+    run = BuildRun(ended=True, jobs={MINERS[0]: word, MINERS[1]: "success"}, notes=(note,))
     outside.builds = Told(outside, run)
     said: list[str] = []
     track_builds(work(outside, messages=said))
@@ -191,7 +189,7 @@ def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word:
 def test_the_candidate_is_not_rejected_for_a_build_that_has_been_mended_meanwhile() -> None:
     outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
-    outside.builds = Told(outside, WorkflowRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     audit_candidates(work(outside))
     assert statuses(outside) == ["success"]
     assert now(outside).audits[MINERS[0]].outcome.value == "passed"
@@ -200,11 +198,9 @@ def test_the_candidate_is_not_rejected_for_a_build_that_has_been_mended_meanwhil
 def test_the_candidate_waits_while_its_build_is_run_again() -> None:
     outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
-    again = WorkflowRun(ended=False, jobs={MINERS[0]: "in_progress"})
+    again = BuildRun(ended=False, jobs={MINERS[0]: "in_progress"})
     outside.chain.number = 700
-    outside.builds = Told(
-        outside, again, again, WorkflowRun(ended=True, jobs={MINERS[0]: "success"})
-    )
+    outside.builds = Told(outside, again, again, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     audit_candidates(work(outside))
     assert now(outside).audits[MINERS[0]].outcome.value == "passed"
 
@@ -213,9 +209,7 @@ def test_the_candidate_waits_while_its_build_is_run_again() -> None:
 def test_g11_a_build_that_stays_without_an_image_is_rejected_at_last(told: str | None) -> None:
     outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
-    run = (
-        told if told is None or told.startswith("status") else WorkflowRun(False, {MINERS[0]: told})
-    )
+    run = told if told is None or told.startswith("status") else BuildRun(False, {MINERS[0]: told})
     outside.builds = Told(outside, run)
     audit_candidates(work(outside))
     audit = now(outside).audits[MINERS[0]]
@@ -241,7 +235,7 @@ def request_audit(outside: SimulatedOutside, hotkey: str) -> None:
 @pytest.mark.parametrize("status", ["success", "failure", "timed_out", "not_found"])
 def test_a_build_that_a_person_entered_stands(status: str, told: str) -> None:
     outside = generating(MINERS[:2])
-    outside.builds = Told(outside, WorkflowRun(ended=False, jobs={MINERS[0]: "in_progress"}))
+    outside.builds = Told(outside, BuildRun(ended=False, jobs={MINERS[0]: "in_progress"}))
     outside.chain.number = 700
     path = "rounds/0/builds.json"
     image = '"image:by-hand"' if status == "success" else "null"
@@ -251,7 +245,7 @@ def test_a_build_that_a_person_entered_stands(status: str, told: str) -> None:
     )
     outside.repository.commit({path: entry.encode()}, "docker image name fixed")
     outside.builds = Told(
-        outside, WorkflowRun(ended=True, jobs={MINERS[0]: told, MINERS[1]: "success"})
+        outside, BuildRun(ended=True, jobs={MINERS[0]: told, MINERS[1]: "success"})
     )
     track_builds(work(outside))
     assert statuses(outside) == [status, "success"]

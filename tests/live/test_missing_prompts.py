@@ -11,7 +11,7 @@ import pytest
 
 from gen404_assets.assets.views import VIEWS
 from gen404_assets.commands.operating import audit_source
-from gen404_assets.competition.builds import WorkflowRun
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import due
 from gen404_assets.competition.faults import InfrastructureFault
@@ -247,7 +247,7 @@ def generated(missing: str, names: str = "abcd", **config: object) -> SimulatedO
     open_round(work(outside))
     outside.chain.number = DEADLINE
     collect(work(outside))
-    outside.builds.run = WorkflowRun(ended=True, jobs=dict.fromkeys([FINE, POOR], "success"))
+    outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys([FINE, POOR], "success"))
     track_builds(work(outside))
     make_baseline(work(outside))
     penalties = {LEADER: 5, FINE: 1, POOR: 9}

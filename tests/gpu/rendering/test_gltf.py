@@ -16,16 +16,8 @@ from PIL import Image
 
 from bench.threejs.browser import missing, pictures
 from gpu.workers.rendering import Rendering
-from simulators.features import (
-    all_features,
-    file,
-    golden,
-    material,
-    png,
-    reduced,
-    shell,
-    textured,
-)
+from simulators.feature_parts import file, material, png, shell, textured
+from simulators.features import all_features, golden, reduced
 
 FEATURES = all_features()
 LEAST = 50.0  # decibels, of reduced pictures; what is drawn wrongly lies far below

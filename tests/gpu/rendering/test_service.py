@@ -22,20 +22,15 @@ from PIL import Image
 from gpu.services import render as render_service
 from gpu.services.render import create_app
 from gpu.workers.pool import Pool
+from resources.ports import free_ports
 from simulators.files_3d import mesh
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Service:
     """The service in a process of its own, of one worker."""
 
     def __init__(self) -> None:
-        port = free_port()
+        (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gpu.services.render", "--port", str(port), "--workers", "1"]

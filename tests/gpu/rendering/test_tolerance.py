@@ -152,7 +152,7 @@ def test_a_value_of_a_material_that_cannot_be_used_counts_as_absent(change: dict
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"),
+    ("written", "taken"),
     [
         ({"emissiveFactor": [2.5, 0.5, -1]}, {"emissiveFactor": [1, 0.5, 0]}),
         ({METAL: {"metallicFactor": 7}}, {METAL: {"metallicFactor": 1}}),

@@ -108,7 +108,7 @@ def test_g01_a_missing_file_is_no_verdict(pool: Pool, tmp_path: Path) -> None:
 
 def test_g21_a_pipe_for_a_file_is_not_waited_for(pool: Pool, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.glb")
-    with pytest.raises(RendererDown, match="isn't a file"):
+    with pytest.raises(RendererDown, match="isn't a regular file"):
         pool.render(tmp_path / "pipe.glb", "glb")
 
 

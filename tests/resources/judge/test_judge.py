@@ -110,7 +110,7 @@ def test_another_text_or_schema_has_another_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         f"<think>penalty_1 should be 9: {verdict(9, 9)}</think>{GOOD}",
         f"<think>hm</think>\n<answer><|begin_of_box|>{GOOD}<|end_of_box|></answer>",

@@ -195,7 +195,7 @@ def test_the_text_is_cut_to_what_the_schema_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("text", "shown"),
     [
         ("a\nb\tc\r\nd\0e\x1b[31m\x7f\x85\u2028", "a b c  d e [31m   "),
         ("left\u202egnp.exe\u202c \u2066x\u2069 \u200b\ufeff\u00ad", "leftgnp.exe x "),

@@ -21,7 +21,7 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.local_network.store import LocalStore
-from resources.object_store import ObjectConflict, ObjectStore, open_object_store
+from resources.object_store import Credentials, ObjectConflict, ObjectStore, open_object_store
 from resources.settings import BadSetting
 from simulators.strangers import ok, stranger
 
@@ -221,7 +221,7 @@ def test_g06_a_missing_bucket_is_no_absence(server: LocalStore, tmp_path: Path) 
 def test_g01_nonsense_is_no_answer(answer: bytes, tmp_path: Path) -> None:
     with stranger(lambda _: [answer]) as nonsense:
         store = ObjectStore(
-            nonsense.url, "404-gen", "http://cdn.invalid", credentials=("id", "secret")
+            nonsense.url, "404-gen", "http://cdn.invalid", credentials=Credentials("id", "secret")
         )
         everything_fails(store, tmp_path)
 
@@ -235,7 +235,11 @@ def test_g12_a_store_that_drips_ends() -> None:
 
     with stranger(drips) as slow:
         store = ObjectStore(
-            slow.url, "404-gen", "http://cdn.invalid", credentials=("id", "secret"), timeout=1
+            slow.url,
+            "404-gen",
+            "http://cdn.invalid",
+            credentials=Credentials("id", "secret"),
+            timeout=1,
         )
         with pytest.raises(InfrastructureFault, match="no end after 1 s"):
             store.get(KEY)
