@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gen404_assets.competition.due import ATTEMPTS
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gen404_assets.live.boundary import held_against_miner
 from gen404_assets.live.running_pods import RegenerationRun, RunningPod, RunningPods
 from gen404_assets.live.threads import in_thread, steadily
 from resources.container import (
@@ -82,7 +83,10 @@ class PromptSender:
     async def _is_healthy(self, pod: RunningPod, container: Container) -> bool:
         began = time.monotonic()
         try:
-            healthy = await container.healthy()
+            with held_against_miner(f"the health of {pod.name}", self._run.means.say):
+                healthy = await container.healthy()
+        except MinerFault:
+            return False
         except GatewayRefused as fault:
             self._run.doubt = f"{pod.name}: {fault}"
             return False
@@ -143,9 +147,10 @@ class PromptSender:
         run, name = self._run, pod.name
         picture, seed = run.results.picture(stem), run.subject.seed
         try:
-            async with container.generate(picture, seed, self._generation_timeout) as generated:
-                answered.set()
-                size = await generated.save(path)
+            with held_against_miner(f"the answer of {name} to {stem}", run.means.say):
+                async with container.generate(picture, seed, self._generation_timeout) as generated:
+                    answered.set()
+                    size = await generated.save(path)
         except (Unreachable, Unconnected) as fault:
             if self._not_reached(pod, fault):
                 run.plan.finished(name, stem, run.results.failed(stem, str(fault)))

@@ -1,5 +1,6 @@
 """Containers behind Verda's gateway: who refused, and what reaches a stranger's code."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_g01_an_image_that_has_to_be_pulled_is_warming_up(world: World, cloud: V
     cloud.pulls = True
     found = world.regenerate(subject(2), providers=[provider(cloud)], pods=PODS)
     assert not found.deployed
+
+
+def test_g01_a_pod_that_is_placed_late_has_its_whole_warm_up(
+    world: World, cloud: VerdaCloud
+) -> None:
+    world.publish("registry/miner:1", {"warm": 6})
+    cloud.unplaced = True
+    placing = threading.Timer(9.0, lambda: setattr(cloud, "unplaced", False))
+    placing.start()
+    pods = PODS.model_copy(update={"pod_warmup_timeout": 12.0, "max_pod_attempts": 1})
+    found = world.regenerate(subject(1), providers=[provider(cloud)], pods=pods)
+    placing.join()
+    assert found.deployed
 
 
 def test_g23_the_operators_key_stays_at_the_gateway(world: World, cloud: VerdaCloud) -> None:

@@ -13,6 +13,7 @@ import pytest
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.live.regenerating import Regenerated
+from resources.container import Generated
 from resources.providers.local import LocalProvider
 from resources.providers.provider import Pod
 from simulators.clouds import VerdaCloud
@@ -99,6 +100,24 @@ def test_g01_connections_that_break_while_the_provider_is_silent_too_are_no_atte
         found = world.regenerate(subject(8), providers=[provider(cloud)], pods=PODS, patience=30.0)
         failing.join()
     assert attempts(found) == [1] * 8
+
+
+def test_g10_an_answer_that_breaks_the_client_is_a_failed_attempt_and_told_as_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, {})
+    save = Generated.save
+
+    async def broken(generated: Generated, to: Path) -> int:
+        if "p01" in to.name:
+            raise UnicodeError("label empty or too long")
+        return await save(generated, to)
+
+    monkeypatch.setattr(Generated, "save", broken)
+    found = world.regenerate(subject(4), pods=PODS)
+    assert [output.complete for _, output in found.outputs.items()] == [True, False, True, True]
+    assert found.outputs["p01"].model_dump()["reason"] == "it can't be handled (UnicodeError)"
+    assert any("a bug: " in line for line in world.messages)
 
 
 def test_a_container_that_takes_no_connection_any_more_is_to_blame_after_a_while(
