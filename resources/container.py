@@ -23,6 +23,7 @@ a redirect leads."""
 
 _HEALTH_SECONDS = 10.0
 _REFUSALS = {401, 403}
+_MISSING = {404, 502, 503, 504}
 
 
 _OUR_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
@@ -35,6 +36,10 @@ class Unanswered(MinerFault):
 
 class Unconnected(Unanswered):
     """No connection could be made, so the container has been asked nothing."""
+
+
+class Missing(MinerFault):
+    """An answer that a container may give, and a provider too for a pod that is gone."""
 
 
 class Unreachable(InfrastructureFault):
@@ -96,8 +101,8 @@ class Container:
         """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
 
         `seconds` are what a generation may take, and a download as long again. Slower than that,
-        yet within both, is still taken: the rules judge the time. Raises MinerFault (Unanswered or
-        Unconnected among them), GatewayRefused or Unreachable.
+        yet within both, is still taken: the rules judge the time. Raises MinerFault (Unanswered,
+        Unconnected or Missing among them), GatewayRefused or Unreachable.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -115,8 +120,8 @@ class Container:
         except httpx2.HTTPError as error:
             if _is_our_side(error):
                 raise Unreachable(_unreachable(error)) from None
-            fault = Unconnected if isinstance(error, httpx2.ConnectError) else Unanswered
-            raise fault(f"the container doesn't answer: {type(error).__name__}") from None
+            kind = Unconnected if isinstance(error, httpx2.ConnectError) else Unanswered
+            raise kind(f"the container doesn't answer: {type(error).__name__}") from None
         except _UNREADABLE as error:
             raise MinerFault(
                 f"an answer whose headers can't be read ({type(error).__name__})"
@@ -125,7 +130,8 @@ class Container:
         try:
             if answer.status_code != 200:
                 await self._check_gateway(answer.status_code)
-                raise MinerFault(f"the container answers {answer.status_code}")
+                fault = Missing if answer.status_code in _MISSING else MinerFault
+                raise fault(f"the container answers {answer.status_code}")
             yield Generated(answer, taken, deadline, self._limit)
         finally:
             await answer.aclose()

@@ -202,12 +202,14 @@ class TargonCloud(Cloud):
 class VerdaCloud(Cloud):
     """`/v1`: a deployment is created in one request. `key`: the inference key that the gateway
     takes; None: it asks for none. `forwards_key`: the container gets it too. `turned_away`: to
-    which containers requests came without it. `pulls`: images are pulled, no replica runs yet.
+    which containers requests came without it. `gone`: what it answers for a deployment that isn't
+    there. `pulls`: images are pulled, no replica runs yet.
     """
 
     def __init__(self, provider: LocalProvider, key: str | None = "verda-gateway") -> None:
         super().__init__(provider)
         self.key, self.forwards_key, self.pulls = key, False, False
+        self.gone = 404
         self.turned_away: list[str] = []
 
     def through_gateway(
@@ -218,7 +220,7 @@ class VerdaCloud(Cloud):
             self.turned_away.append(name)
             return 401, [("Content-Type", "application/json")], b'{"code":"unauthorized_request"}'
         if name not in self.deployments:
-            return 404, [], b""
+            return self.gone, [], b""
         url = None if self.pulls else self.url(name)
         if url is None:
             return 503, [], b""

@@ -31,6 +31,7 @@ ALL_SECONDS = 300.0
 
 _DELETES = 3
 _LOOKS, _LOOK_SECONDS = 5, 0.05
+_OWNER = re.compile(r"[0-9a-f]{8}")
 _OURS = re.compile(r"(miner-\d{2,}-[a-z0-9]{1,10}-)([0-9a-f]{8})-(\d+)")
 
 
@@ -125,7 +126,9 @@ class Fleet:
 
     def _take(self, started: Started) -> Started:
         """Count a pod as made; the next one has another name and token."""
-        self._made[started.name, started.provider.name] = started
+        key = (started.name, started.provider.name)
+        self._made[key] = started
+        self._unsure.pop(key, None)
         self._next, self._token = self._next + 1, secrets.token_urlsafe(24)
         return started
 
@@ -137,10 +140,10 @@ class Fleet:
         for key, started in list(self._unsure.items()):
             if not self._is_listed(started):
                 continue
-            del self._unsure[key]
             if started.name == f"{self._prefix}{self._next}":
                 return self._take(started)
             _deleted(started.provider, started.name)
+            del self._unsure[key]
         return None
 
     def _is_listed(self, started: Started) -> bool:
@@ -152,15 +155,20 @@ class Fleet:
 def owner(home: Path) -> str:
     """The eight letters and digits by which pods of this installation are told from others'."""
     path = home / "installation"
-    with suppress(FileNotFoundError):
-        return path.read_text()
-    home.mkdir(parents=True, exist_ok=True)
-    draft = home / f"installation.{os.getpid()}.draft"
-    draft.write_text(secrets.token_hex(4))
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
-    return path.read_text()
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        draft = home / f"installation.{secrets.token_hex(4)}.draft"
+        draft.write_text(secrets.token_hex(4))
+        with suppress(FileExistsError):  # another process was first
+            os.link(draft, path)
+        draft.unlink()
+    digits = path.read_text().strip()
+    if not _OWNER.fullmatch(digits):
+        raise InfrastructureFault(
+            f"{path} must hold eight hexadecimal digits, by which this installation's pods are "
+            "known; delete it if none of them is left"
+        )
+    return digits
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Prompts sent to a pod's container, and what becomes of its answers."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gen404_assets.live.threads import in_thread, steadily
 from resources.container import (
     Container,
     GatewayRefused,
+    Missing,
     Unanswered,
     Unconnected,
     Unreachable,
@@ -49,6 +51,7 @@ class PromptSender:
         self._run, self._pods, self._folder = run, pods, folder
         self._generation_timeout = generation_timeout
         self._broken: dict[str, tuple[str, float]] = {}  # by pod: under which prompt, and when
+        self._our_side_failed = -math.inf  # when connections last failed on this side
         self._excused: Counter[str] = Counter()  # attempts that didn't count, by prompt
 
     async def serve(self, pod: RunningPod) -> None:
@@ -87,12 +90,9 @@ class PromptSender:
                 healthy = await container.healthy()
         except MinerFault:
             return False
-        except GatewayRefused as fault:
+        except (Unreachable, GatewayRefused) as fault:
             self._run.doubt = f"{pod.name}: {fault}"
-            return False
-        except Unreachable as fault:
-            seconds = time.monotonic() - began + self._run.poll
-            self._run.plan.unseen(pod.name, seconds)
+            self._run.plan.unseen(pod.name, time.monotonic() - began + self._run.poll)
             self._not_reached(pod, fault)
             return False
         pod.unreachable_since = None
@@ -160,7 +160,10 @@ class PromptSender:
         except Unanswered as fault:
             await self._broke(pod, stem, fault)
         except MinerFault as fault:
-            run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
+            if isinstance(fault, Missing) and not (await self._still_exists(pod))[0]:
+                self._pods.lose(name)
+            else:
+                run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
         except GatewayRefused as fault:
             run.doubt = f"{name}: {fault}"
             self._pods.end(name, "the gateway refuses the token", replaced=True)
@@ -169,13 +172,17 @@ class PromptSender:
             return _GeneratedFile(generated.seconds, size)
         return None
 
-    def _not_reached(self, pod: RunningPod, fault: Unreachable | Unconnected) -> bool:
+    def _not_reached(
+        self, pod: RunningPod, fault: Unreachable | Unconnected | GatewayRefused
+    ) -> bool:
         """Take in that a pod could not be connected to; whether that is its container's fault.
 
         It is once connections have failed for a while, though there was a way to where the
         container should listen. A pod to which there is no way is given up in the end.
         """
         now, patience = time.monotonic(), self._run.means.patience
+        if isinstance(fault, Unreachable):
+            self._our_side_failed = now
         if pod.unreachable_since is None:
             pod.unreachable_since = now
             self._run.means.say(f"{pod.name}: {fault}")
@@ -190,8 +197,9 @@ class PromptSender:
     async def _broke(self, pod: RunningPod, stem: str, fault: Unanswered) -> None:
         """Take in that the connection broke under a prompt.
 
-        That is the container's fault, unless its pod is gone; or the provider can't be reached
-        either; or another pod's connection broke at the same time, under another prompt.
+        That is the container's fault, unless its pod is gone; or this side has failed at about the
+        same time: the provider can't be reached either, or another pod's connection broke as well,
+        under another prompt.
         """
         run, name = self._run, pod.name
         now = time.monotonic()
@@ -200,10 +208,11 @@ class PromptSender:
         if not exists:
             self._pods.lose(name)
             return
-        alone = all(
-            under == stem or when < now - _TOGETHER_SECONDS for under, when in self._broken.values()
-        )
-        if (alone and at_once) or self._excused[stem] >= ATTEMPTS:
+        recently = now - _TOGETHER_SECONDS
+        together = any(under != stem and when >= recently for under, when in self._broken.values())
+        if together or not at_once:
+            self._our_side_failed = time.monotonic()
+        if self._our_side_failed < recently or self._excused[stem] >= ATTEMPTS:
             run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
         else:
             self._excused[stem] += 1

@@ -13,6 +13,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.live.fleet import Fleet, owner, reap
 from resources.providers import targon, verda
+from resources.providers.local import LocalProvider
 from resources.providers.opening import open_providers
 from resources.providers.provider import NoCapacity, Provider
 from resources.settings import BadSetting
@@ -252,6 +253,35 @@ def test_a_start_that_was_refused_is_neither_looked_for_nor_deleted(
     rented.cloud.broken = {}
     fleet.delete_all()
     assert rented.called("DELETE", "") == 0
+
+
+def test_a_start_that_failed_and_then_went_well_leaves_its_pod_alone(rented: Rented) -> None:
+    fleet = Fleet([rented.provider], PREFIX, OWNER)
+    rented.cloud.broken = {("POST", "workloads"): 1, ("POST", "container-deployments"): 1}
+    with pytest.raises(InfrastructureFault):
+        fleet.start(IMAGE)
+    names = [fleet.start(IMAGE).name for _ in range(3)]
+    assert names == [f"{PREFIX}{OWNER}-{index}" for index in range(3)]
+    assert sorted(pod.name for pod in rented.provider.pods()) == names
+    assert rented.called("DELETE", names[0]) == 0
+    fleet.delete_all()
+
+
+def test_what_a_start_that_failed_left_behind_is_deleted_where_another_provider_took_it(
+    rented: Rented, tmp_path: Path
+) -> None:
+    other = LocalProvider(tmp_path / "network")
+    fleet = Fleet([rented.provider, other], PREFIX, OWNER)
+    rented.provider.pods()
+    rented.cloud.stale = rented.cloud.creates = True
+    rented.cloud.broken = {("POST", "/deploy"): 1, ("POST", "container-deployments"): 1}
+    rented.cloud.unplaced = True
+    assert fleet.start(IMAGE).provider is other
+    rented.cloud.stale, rented.cloud.creates = False, False
+    assert POD in {pod.name for pod in rented.provider.pods()}
+    fleet.start(IMAGE)
+    assert POD not in {pod.name for pod in rented.provider.pods()}
+    fleet.delete_all()
 
 
 def test_a_pod_that_shows_up_after_a_start_that_failed_is_used(rented: Rented) -> None:

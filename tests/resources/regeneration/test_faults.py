@@ -241,6 +241,19 @@ def test_g25_the_reaper_deletes_what_no_live_run_holds_by_exact_name(tmp_path: P
         world.provider.delete(name)
 
 
+def test_an_installation_keeps_its_name_and_says_so_when_that_can_not_be_read(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(owner, [tmp_path / "home"] * 20))
+    assert len(names) == 1
+    assert owner(tmp_path / "home") in names
+    assert owner(tmp_path / "another home") not in names
+    (tmp_path / "home/installation").write_text("")
+    with pytest.raises(InfrastructureFault, match="installation must hold eight"):
+        owner(tmp_path / "home")
+
+
 def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path: Path) -> None:
     world = World(tmp_path, {"slow": 0.1})
     homes = [tmp_path / "home", tmp_path / "another home"]

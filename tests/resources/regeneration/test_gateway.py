@@ -11,7 +11,7 @@ from gen404_assets.competition.pods import PodRules
 from resources.providers.opening import open_providers
 from resources.providers.provider import Provider
 from simulators.clouds import VerdaCloud
-from simulators.regeneration_world import World, subject
+from simulators.regeneration_world import World, subject, until
 
 KEY = "verda-gateway"
 PODS = PodRules(
@@ -63,6 +63,28 @@ def test_g01_a_key_that_the_gateway_refuses_says_nothing_of_the_image(
 ) -> None:
     with pytest.raises(InfrastructureFault, match="gateway answers 401"):
         world.regenerate(subject(2), providers=[provider(cloud, "expired")], pods=PODS)
+
+
+@pytest.mark.parametrize("status", [404, 502, 503])
+def test_g01_what_the_gateway_answers_for_a_pod_that_is_gone_is_no_attempt(
+    world: World, cloud: VerdaCloud, status: int
+) -> None:
+    world.publish("registry/miner:1", {"slow": 0.3})
+    cloud.gone = status
+    removed: list[str] = []
+
+    def remove() -> None:
+        until(lambda: len(world.asked()) >= 2, 60)
+        removed.append(next(iter(cloud.deployments)))
+        cloud.remove(removed[0])
+
+    removing = threading.Thread(target=remove)
+    removing.start()
+    pods = PATIENT.model_copy(update={"max_pod_attempts": 6})
+    found = world.regenerate(subject(8), providers=[provider(cloud)], pods=pods)
+    removing.join()
+    assert removed
+    assert [output.attempts for _, output in found.outputs.items()] == [1] * 8
 
 
 def test_g01_an_image_that_has_to_be_pulled_is_warming_up(world: World, cloud: VerdaCloud) -> None:
