@@ -123,7 +123,7 @@ def test_g11_an_audit_that_meets_a_bug_stops_no_other(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("text", [b"{", b'{"stage": "duel"}', b"\xff"])
-def test_g07_a_mistyped_file_neither_ends_a_regeneration_nor_costs_it_its_pods(
+def test_g17_a_mistyped_file_neither_ends_a_regeneration_nor_costs_it_its_pods(
     monkeypatch: pytest.MonkeyPatch, text: bytes
 ) -> None:
     outside = generating(MINERS[:1])
@@ -143,7 +143,7 @@ def test_g07_a_mistyped_file_neither_ends_a_regeneration_nor_costs_it_its_pods(
     assert sum("state.json:1:" in line for line in told) == 1
 
 
-def test_g07_a_mistyped_file_at_the_end_of_an_audit_leaves_the_others_and_what_was_made(
+def test_g17_a_mistyped_file_at_the_end_of_an_audit_leaves_the_others_and_what_was_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     outside = audited(1)

@@ -347,7 +347,7 @@ def test_g20_a_file_of_just_the_limit_is_taken(to: Path) -> None:
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "no proper HTTP"),
         (b"220 smtp.example ESMTP\r\n", "no proper HTTP"),
         (b"", "cut short"),
-        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "redirect to nowhere"),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "a redirect without a location"),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP status 503"),
         (b"HTTP/1.1 404 Nothing\r\nContent-Length: 0\r\n\r\n", "HTTP status 404"),
     ],
