@@ -42,7 +42,7 @@ UNUSUAL_URLS = [
 
 @pytest.mark.parametrize("url", UNUSUAL_URLS)
 def test_g10_a_url_that_breaks_what_reads_it_is_its_miners_fault_and_the_others_files_are_collected(
-    url: str,
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside = generating(MINERS[:2])
     path = "rounds/0/submissions.json"
@@ -55,7 +55,7 @@ def test_g10_a_url_that_breaks_what_reads_it_is_its_miners_fault_and_the_others_
     def download(address: str, to: Path) -> int:
         return (real.download if address.startswith(url) else simulated)(address, to)
 
-    outside.downloads.download = download  # type: ignore[method-assign]
+    monkeypatch.setattr(outside.downloads, "download", download)
     outside.environment = {**outside.environment, "CDN_PATIENCE_SECONDS": "0.1"}
     collect(work(outside))
     assert stage(outside) is Stage.DUELS
