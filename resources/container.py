@@ -38,6 +38,10 @@ class Unconnected(Unanswered):
     """No connection could be made, so the container has been asked nothing."""
 
 
+class TimedOut(Unanswered):
+    """The container took too long: the connection may have been silent on this side."""
+
+
 class Missing(MinerFault):
     """An answer that a container may give, and a provider too for a pod that is gone."""
 
@@ -101,8 +105,8 @@ class Container:
         """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
 
         `seconds` are what a generation may take, and a download as long again. Slower than that,
-        yet within both, is still taken: the rules judge the time. Raises MinerFault (Unanswered,
-        Unconnected or Missing among them), GatewayRefused or Unreachable.
+        yet within both, is still taken: the rules judge the time. Raises MinerFault (among
+        them those of this module), GatewayRefused or Unreachable.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -116,7 +120,7 @@ class Container:
             async with asyncio.timeout_at(deadline):
                 answer = await self._client.send(request, stream=True)
         except TimeoutError:
-            raise MinerFault(f"no answer within {2 * seconds:g} s") from None
+            raise TimedOut(f"no answer within {2 * seconds:g} s") from None
         except httpx2.HTTPError as error:
             if _is_our_side(error):
                 raise Unreachable(_unreachable(error)) from None
@@ -208,7 +212,7 @@ class Generated:
                             raise MinerFault(f"larger than {self._limit} bytes")
                         file.write(chunk)
         except TimeoutError:
-            raise MinerFault("the download did not end in time") from None
+            raise TimedOut("the download did not end in time") from None
         except httpx2.HTTPError as error:
             raise Unanswered(f"the download broke off: {type(error).__name__}") from None
         except OSError as error:

@@ -44,7 +44,8 @@ class Cloud:
     requests yet fail, with `status`; with `creates`, what they ask for happens nevertheless.
     `slow`: seconds before each answer. `stale`: lists don't know what was made since. `unplaced`:
     nothing that is deployed gets a GPU, until it is no longer set; only then does its process
-    start. `html`: errors are no JSON. `down`: connections are closed without an answer.
+    start. `html`: errors are no JSON. `down`: connections are closed without an answer. `silent`:
+    requests to containers wait.
     """
 
     def __init__(self, provider: LocalProvider) -> None:
@@ -53,6 +54,7 @@ class Cloud:
         self.free: int | None = None
         self.broken: dict[tuple[str, str], int] = {}
         self.creates = self.stale = self.unplaced = self.html = self.down = False
+        self.silent = False
         self.status, self.slow, self.base = 500, 0.0, ""
         self.asked: list[tuple[str, str, Any]] = []
         self.keys: set[str | None] = set()
@@ -119,6 +121,8 @@ class Cloud:
                     self.close_connection = True
                     return
                 if self.path.startswith(GATEWAY):
+                    while cloud.silent:
+                        time.sleep(0.05)
                     answer = cloud.through_gateway(self.command, self.path, self.headers, raw)
                     if not cloud.down:
                         self.pass_on(*answer)

@@ -16,6 +16,7 @@ from resources.container import (
     Container,
     GatewayRefused,
     Missing,
+    TimedOut,
     Unanswered,
     Unconnected,
     Unreachable,
@@ -146,6 +147,7 @@ class PromptSender:
         """
         run, name = self._run, pod.name
         picture, seed = run.results.picture(stem), run.subject.seed
+        began = time.monotonic()
         try:
             with held_against_miner(f"the answer of {name} to {stem}", run.means.say):
                 async with container.generate(picture, seed, self._generation_timeout) as generated:
@@ -153,12 +155,12 @@ class PromptSender:
                     size = await generated.save(path)
         except (Unreachable, Unconnected) as fault:
             if self._not_reached(pod, fault):
-                run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
+                await self._broke(pod, stem, fault, began)
             else:
                 run.plan.given_back(name, stem)
                 await asyncio.sleep(run.poll)
         except Unanswered as fault:
-            await self._broke(pod, stem, fault)
+            await self._broke(pod, stem, fault, began)
         except MinerFault as fault:
             if isinstance(fault, Missing) and not (await self._still_exists(pod))[0]:
                 self._pods.lose(name)
@@ -194,8 +196,10 @@ class PromptSender:
             self._pods.end(pod.name, "can't be reached", replaced=True)
         return False
 
-    async def _broke(self, pod: RunningPod, stem: str, fault: Unanswered) -> None:
-        """Take in that the connection broke under a prompt.
+    async def _broke(
+        self, pod: RunningPod, stem: str, fault: Unanswered | Unreachable, began: float
+    ) -> None:
+        """Take in that the connection broke under a prompt, or was silent for too long.
 
         That is the container's fault, unless its pod is gone; or this side has failed at about the
         same time: the provider can't be reached either, or another pod's connection broke as well,
@@ -212,7 +216,9 @@ class PromptSender:
         together = any(under != stem and when >= recently for under, when in self._broken.values())
         if together or not at_once:
             self._our_side_failed = time.monotonic()
-        if self._our_side_failed < recently or self._excused[stem] >= ATTEMPTS:
+        failed = max(self._our_side_failed, pod.list_failed)
+        since = began if isinstance(fault, TimedOut | Unconnected) else recently
+        if failed < since or self._excused[stem] >= ATTEMPTS:
             run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
         else:
             self._excused[stem] += 1

@@ -12,6 +12,7 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.pods import PodRules
+from gen404_assets.competition.settings import Rules
 from gen404_assets.live.regenerating import Regenerated
 from resources.container import Generated
 from resources.providers.local import LocalProvider
@@ -100,6 +101,33 @@ def test_g01_connections_that_break_while_the_provider_is_silent_too_are_no_atte
         found = world.regenerate(subject(8), providers=[provider(cloud)], pods=PODS, patience=30.0)
         failing.join()
     assert attempts(found) == [1] * 8
+
+
+def test_g01_a_silence_in_which_the_provider_gave_no_list_either_is_no_attempt(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, {"slow": 0.3})
+    cloud = VerdaCloud(world.provider)
+
+    def be_silent() -> None:
+        until(lambda: len(world.asked()) >= 2, 60)
+        cloud.broken = {("GET", "container-deployments"): 10**6}
+        cloud.silent = True
+        time.sleep(5.0)
+        cloud.broken, cloud.silent = {}, False
+
+    silence = threading.Thread(target=be_silent)
+    with cloud.served():
+        silence.start()
+        found = world.regenerate(
+            subject(6),
+            providers=[provider(cloud)],
+            pods=PODS,
+            rules=Rules(generation_timeout=2.0),
+            patience=30.0,
+        )
+        silence.join()
+    assert attempts(found) == [1] * 6
 
 
 def test_g10_an_answer_that_breaks_the_client_is_a_failed_attempt_and_told_as_a_bug(
