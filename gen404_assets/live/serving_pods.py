@@ -92,7 +92,6 @@ class PromptSender:
         except MinerFault:
             return False
         except (Unreachable, GatewayRefused) as fault:
-            self._run.doubt = f"{pod.name}: {fault}"
             self._run.plan.unseen(pod.name, time.monotonic() - began + self._run.poll)
             self._not_reached(pod, fault)
             return False

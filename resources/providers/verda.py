@@ -72,7 +72,9 @@ class Verda:
         return self._run(
             "list",
             lambda client: [
-                self._pod(client, deployment) for deployment in client.containers.get_deployments()
+                pod
+                for deployment in client.containers.get_deployments()
+                if (pod := self._pod(client, deployment)) is not None
             ],
         )
 
@@ -88,10 +90,17 @@ class Verda:
 
         self._run("delete", delete)
 
-    def _pod(self, client: "VerdaClient", deployment: "Deployment") -> Pod:
+    def _pod(self, client: "VerdaClient", deployment: "Deployment") -> Pod | None:
+        """The pod; None for one that has been deleted since it was listed."""
         name, url = str(deployment.name), deployment.endpoint_base_url
-        if name.startswith("miner-") and name not in self._placed and _is_placed(client, name):
-            self._placed.add(name)
+        if name.startswith("miner-") and name not in self._placed:
+            try:
+                if _is_placed(client, name):
+                    self._placed.add(name)
+            except _api_exception() as error:
+                if error.code != _NOT_FOUND:
+                    raise
+                return None
         if name not in self._placed or not url:
             return Pod(name)
         gateway = _elsewhere(url, name)

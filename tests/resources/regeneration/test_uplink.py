@@ -71,6 +71,16 @@ def test_g01_a_pod_that_can_not_be_seen_is_not_too_slow_to_get_healthy(
     assert found.deployed
 
 
+def test_a_moment_without_a_network_does_not_keep_a_bad_image_from_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, {"refuses": 500})
+    began = time.monotonic()
+    with network(monkeypatch, lambda: time.monotonic() - began < 2.0):
+        found = world.regenerate(subject(2), pods=PODS, patience=60.0)
+    assert not any(output.complete for _, output in found.outputs.items())
+
+
 def test_g01_without_a_network_for_long_there_is_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
