@@ -1,13 +1,13 @@
-"""The sensor that deletes pods which no live run holds: they cost money by the minute."""
+"""The sensor that deletes our pods which no live run holds: they cost money by the minute."""
 
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import dagster as dg
 
 from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.assets.sight import in_seconds
 from gen404_assets.live.background import Background
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
 from gen404_assets.settings import home, platform_settings
 
@@ -39,6 +39,6 @@ def _reap(context: dg.SensorEvaluationContext, competition: CompetitionResource)
 @lru_cache(maxsize=1)
 def _reaping(outside: Outside) -> Background[list[str]]:
     def work() -> list[str]:
-        return reap(outside.providers, partial(is_held, home()))
+        return reap(outside.providers, home())
 
     return Background("the GPU providers", work)

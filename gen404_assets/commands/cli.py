@@ -188,20 +188,17 @@ def source_audit(hotkey: str, verdict: str, reason: str) -> None:
 @click.option("--reap", is_flag=True, help="Delete those of ours that no live run holds.")
 def pods(*, reap: bool) -> None:
     """List the pods on the GPU providers."""
-    from functools import partial
-
     from gen404_assets.live import fleet
     from gen404_assets.settings import home
     from resources.providers.opening import open_providers
 
     providers = open_providers(_environment())
-    held = partial(fleet.is_held, home())
     if reap:
-        for name in fleet.reap(providers, held):
+        for name in fleet.reap(providers, home()):
             print(f"{name}: deleted")
     for provider in providers:
         for pod in provider.pods():
-            state = "held by a run" if held(pod.name) else "held by no run here"
+            state = fleet.holder(home(), pod.name)
             print(f"{pod.name} on {provider.name}: {'failed' if pod.failed else state}")
 
 

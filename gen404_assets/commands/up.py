@@ -34,7 +34,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.history import History
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition_repository import history_at, open_repository
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
@@ -81,7 +81,7 @@ def operate(environment: Mapping[str, str], port: int) -> int:
     try:
         return serve(environment, port)
     finally:
-        reap(open_providers(environment), partial(is_held, home()))
+        reap(open_providers(environment), home())
 
 
 def serve(environment: Mapping[str, str], port: int) -> int:
