@@ -1,0 +1,283 @@
+"""A round by runs of the lanes, each a process, without Dagster: what is due is run, a run that
+failed is run again; chain and people do their part.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.due import Due, due
+from gen404_assets.competition.round import Round
+from gen404_assets.competition.state import Stage
+from simulators.torture import processes
+from simulators.torture.faults import KILLS, Fault, Faults, Kind, Met
+from simulators.torture.machine import Machine
+from simulators.torture.prefork import BUG, FAULT
+from simulators.torture.world import World
+
+_LOOK = 0.1
+_FIRST_DELAY, _LONGEST_DELAY = 0.3, 5.0
+_REAP_EVERY = 5.0
+_SAMPLED_FROM = 4.0
+"""Seconds: an outage as long as this is looked for in `gen404 status`."""
+
+_BACK = 700  # blocks by which a stale node lags
+_JUMP = 40
+
+
+@dataclass(slots=True)
+class Played:
+    """How a round was played: `over` whether it ended in time, after `seconds`."""
+
+    over: bool = False
+    seconds: float = 0.0
+    kills: int = 0
+    bugs: list[str] = field(default_factory=list)
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+    after: float = 0.0
+    """Seconds from the end of the last disturbance to the end of the round."""
+    met: list[Met] = field(default_factory=list)
+    log: str = ""
+
+
+class Forked:
+    """The process that forks the runs."""
+
+    def __init__(self, machine: Machine) -> None:
+        command = [sys.executable, "-m", "simulators.torture.prefork"]
+        environment = {**os.environ, **machine.environment}
+        environment.pop("COMPETITION_REPO", None)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        self._told: SimpleQueue[dict[str, int]] = SimpleQueue()
+        self._pids: SimpleQueue[int] = SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._pids.get(timeout=120)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told = json.loads(line)
+            if "ended" in told:
+                self._told.put(told)
+            else:
+                self._pids.put(told.get("pid") or told["ready"])
+
+    def run(self, **request: Any) -> int:
+        """Start a run; its process id."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._pids.get(timeout=60)
+
+    def ended(self) -> list[tuple[int, int]]:
+        """(process id, exit code) of those that ended since."""
+        found = []
+        try:
+            while True:
+                told = self._told.get_nowait()
+                found.append((told["ended"], told["status"]))
+        except Empty:
+            return found
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+class RoundByLanes:
+    """One round of the world on the machine."""
+
+    def __init__(self, world: World, machine: Machine, forked: Forked) -> None:
+        self.world, self.machine, self.forked = world, machine, forked
+        self.runs: dict[int, str] = {}
+        self.played = Played()
+        self._ready: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._head, self._current = "", None
+        self._height = 0
+        self._chain: Met | None = None
+        self._reaped = 0.0
+        self._sampled: list[Met] = []
+        self._log = machine.folder / "log"
+
+    def play(self, plan: list[Fault], limit: float) -> Played:
+        """Play round 0 to its end, disturbed as planned; at most `limit` seconds."""
+        world = self.world
+        world.reset()
+        self.machine.wipe()
+        self._log.write_text("")
+        world.faults = Faults(plan, self._act)
+        began = time.monotonic()
+        while time.monotonic() - began < limit and not self.played.over:
+            self._step()
+            time.sleep(_LOOK)
+        ended = time.monotonic()
+        self.played.seconds = ended - began
+        self.played.met = list(world.faults.met)
+        self.played.after = ended - max(began, world.faults.last_end)
+        self._end()
+        self.played.log = self._log.read_text(errors="replace")
+        return self.played
+
+    def _step(self) -> None:
+        self._take_ended()
+        self._tick()
+        self._sample()
+        current = self._seen()
+        if current.number > 0:
+            self.played.over = not self.runs
+            return
+        found = due(current.files, self.world.node.finalized)
+        for lane in Lane:
+            if found.assets(lane) and not (lane is Lane.AUDITS and self._judging(found)):
+                self._run(lane, found)
+        if time.monotonic() - self._reaped > _REAP_EVERY and "reap" not in self.runs.values():
+            self._reaped = time.monotonic()
+            self._start("reap", do="reap")
+        if current.state is not None and current.state.stage is Stage.DUELS:
+            self.world.review(current)
+        until = [wait.until for wait in found.waits if wait.until is not None]
+        if until and not found.assets(Lane.COLLECTION):
+            self._height = max(self._height, *until)
+
+    def _judging(self, found: Due) -> bool:
+        """Whether matches are being played. A verdict that comes meanwhile would decide which of
+        them are: who is quicker must not make another result of the same answers."""
+        return bool(found.assets(Lane.JUDGING)) or Lane.JUDGING.value in self.runs.values()
+
+    def _seen(self) -> Round:
+        head = (self.world.bare / "refs/heads/main").read_text()
+        if head != self._head or self._current is None:
+            self._current, self._head = self.world.seen(), head
+        return self._current
+
+    def _run(self, lane: Lane, found: Due) -> None:
+        name = lane.value
+        busy = set(self.runs.values())
+        if name in busy or time.monotonic() < self._ready.get(name, 0.0):
+            return
+        run = {
+            Lane.COLLECTION: "open" if found.stage is Stage.OPEN else "collect",
+            Lane.JUDGING: "crown" if "winner" in found.assets(Lane.JUDGING) else "judge",
+            Lane.BUILDS: "builds",
+            Lane.BASELINE: "baseline",
+            Lane.AUDITS: "audits",
+            Lane.FINALIZING: "finalize",
+        }[lane]
+        self._start(name, do="lane", run=run, round=found.round)
+
+    def _start(self, name: str, **request: Any) -> None:
+        environment = {**self.world.environment, **self.machine.environment}
+        pid = self.forked.run(environment=environment, log=str(self._log), **request)
+        self.runs[pid] = name
+
+    def _take_ended(self) -> None:
+        for pid, code in self.forked.ended():
+            name = self.runs.pop(pid, "")
+            if code == BUG:
+                self.played.bugs.append(name)
+            failed = code != 0
+            self._failures[name] = self._failures.get(name, 0) + 1 if failed else 0
+            delay = min(_FIRST_DELAY * 2 ** self._failures[name], _LONGEST_DELAY)
+            self._ready[name] = time.monotonic() + (delay if failed else 0.1)
+            with self._log.open("a") as log:
+                what = {0: "done", FAULT: "fault", BUG: "BUG"}.get(code, f"code {code}")
+                log.write(f"--- {name} ({pid}) ended: {what}\n")
+
+    def _tick(self) -> None:
+        """What the node says now."""
+        met, node = self._chain, self.world.node
+        if met is not None and time.monotonic() < met.until:
+            if met.fault.kind is Kind.OLD_HEAD:
+                node.finalized = max(0, self._height - _BACK)
+            return
+        self._chain = None
+        node.finalized = self._height
+
+    def _act(self, fault: Fault, port: int) -> None:
+        with self._log.open("a") as log:
+            log.write(f"--- {fault.told()}\n")
+        if fault.kind in {Kind.KILL, Kind.KILL_ALL}:
+            self._kill(port, everything=fault.kind is Kind.KILL_ALL)
+        elif fault.kind in {Kind.STALL, Kind.OLD_HEAD}:
+            self._chain = self.world.faults.met[-1]
+        elif fault.kind is Kind.JUMP:
+            self._height += _JUMP
+        elif fault.kind is Kind.REWRITTEN:
+            self.world.go_back()
+        elif fault.kind is Kind.SERVICE_KILLED:
+            self.world.store.stop()
+            self._later(fault.seconds, self.world.store.start)
+        elif fault.kind is Kind.DISK_FULL:
+            self.machine.fill()
+            self._later(fault.seconds, self.machine.free)
+        elif fault.kind in {Kind.CLOCK_BACK, Kind.CLOCK_FORTH}:
+            self.machine.set_clock("-" if fault.kind is Kind.CLOCK_BACK else "+")
+            self._later(fault.seconds, lambda: self.machine.set_clock(""))
+
+    @staticmethod
+    def _later(seconds: float, call: Any) -> None:
+        timer = threading.Timer(seconds, call)
+        timer.daemon = True
+        timer.start()
+
+    def _kill(self, port: int, *, everything: bool) -> None:
+        """SIGKILL of the run that asks, or of every run with all that it started."""
+        mine = set(self.runs)
+        asking = processes.ancestor(processes.owner_of(port), mine)
+        if everything:
+            for leader in mine:
+                for pid in processes.session(leader):
+                    processes.kill(pid)
+        elif asking is not None:
+            processes.kill(asking)
+        self.played.kills += 1 if everything or asking is not None else 0
+
+    def _sample(self) -> None:
+        """Look into `gen404 status` once in each outage that lasts."""
+        for met in list(self.world.faults.met):
+            lasts = met.fault.seconds >= _SAMPLED_FROM and met.fault.kind not in KILLS
+            late = time.monotonic() > met.began + 0.75 * met.fault.seconds
+            if lasts and late and met not in self._sampled:
+                self._sampled.append(met)
+                into = self.machine.folder / f"status-{len(self._sampled)}.json"
+                into.unlink(missing_ok=True)
+                self._start("status", do="status", into=str(into))
+
+    def _end(self) -> None:
+        """No run is left, whatever it does."""
+        for number, met in enumerate(self._sampled, 1):
+            into = self.machine.folder / f"status-{number}.json"
+            said = json.loads(into.read_bytes() or b"{}") if into.exists() else {}
+            self.played.statuses.append(
+                {"fault": met.fault.told(), "requests": met.requests, "said": said}
+            )
+        for leader in list(self.runs):
+            for pid in processes.session(leader):
+                processes.kill(pid)
+        until = time.monotonic() + 10
+        while self.runs and time.monotonic() < until:
+            self._take_ended()
+            time.sleep(0.02)
+        self.machine.free()
+
+
+def path_of_log(machine: Machine) -> Path:
+    """Where the runs of a round tell what they do."""
+    return machine.folder / "log"
