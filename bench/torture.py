@@ -8,12 +8,14 @@ Each point is a line of JSON in `--record`; what they come to is printed. Exit c
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simulators.torture.faults import KINDS, Fault, Kind, drawn, each_effect
+from simulators.torture.platform import ROLES
 from simulators.torture.points import Bench, Summary, now, read, record
 
 
@@ -23,12 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.summary:
         print(Summary.of([each for path in options.summary for each in read(path)]).text())
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with all that was started
     until = now() + 60 * options.minutes
     if options.record.exists():
         options.record.unlink()
     with (
         tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder,
-        Bench.opened(Path(folder)) as bench,
+        Bench.opened(Path(folder), platform=options.platform) as bench,
     ):
         print(f"an undisturbed round takes {bench.whole.seconds:.0f} s", flush=True)
         for point, plan in enumerate(_plans(bench, options)):
@@ -53,6 +56,10 @@ def _plans(bench: Bench, options: argparse.Namespace) -> Iterator[list[Fault]]:
         rng.shuffle(every)  # so that a part of them is of all kinds
         while True:
             yield from ([fault] for fault in every)
+    while options.sweep == "processes":
+        for role in ROLES:
+            at = rng.randint(1, counts["git", False])
+            yield [Fault("git", Kind.KILL_ROLE, at, role=role)]
     while options.sweep == "hang":
         yield [_hang(rng, name, counts[name, False], options.longest) for name in sorted(KINDS)]
     while True:
@@ -73,7 +80,10 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--points", type=int, default=10**9, help="so many points, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip", type=int, default=0, help="begin with the point of this number")
-    parser.add_argument("--sweep", choices=["kill", "hang"], help="take all in turn")
+    parser.add_argument(
+        "--platform", action="store_true", help="by `gen404 up`, with all of Dagster's processes"
+    )
+    parser.add_argument("--sweep", choices=["kill", "hang", "processes"], help="take all in turn")
     parser.add_argument("--faults", type=int, default=4, help="disturbances of a point, at most")
     parser.add_argument("--longest", type=float, default=8.0, help="seconds that one may last")
     parser.add_argument("--record", type=Path, default=Path("torture.jsonl"))

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -18,7 +16,8 @@ from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import Stage
 from simulators.torture import processes
-from simulators.torture.faults import KILLS, Fault, Faults, Kind, Met
+from simulators.torture.acts import Acts, Played
+from simulators.torture.faults import Fault, Faults, Kind
 from simulators.torture.machine import Machine
 from simulators.torture.prefork import BUG, FAULT
 from simulators.torture.world import World
@@ -26,26 +25,6 @@ from simulators.torture.world import World
 _LOOK = 0.1
 _FIRST_DELAY, _LONGEST_DELAY = 0.3, 5.0
 _REAP_EVERY = 5.0
-_SAMPLED_FROM = 4.0
-"""Seconds: an outage as long as this is looked for in `gen404 status`."""
-
-_BACK = 700  # blocks by which a stale node lags
-_JUMP = 40
-
-
-@dataclass(slots=True)
-class Played:
-    """How a round was played: `over` whether it ended in time, after `seconds`."""
-
-    over: bool = False
-    seconds: float = 0.0
-    kills: int = 0
-    bugs: list[str] = field(default_factory=list)
-    statuses: list[dict[str, Any]] = field(default_factory=list)
-    after: float = 0.0
-    """Seconds from the end of the last disturbance to the end of the round."""
-    met: list[Met] = field(default_factory=list)
-    log: str = ""
 
 
 class Forked:
@@ -110,10 +89,8 @@ class RoundByLanes:
         self._ready: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._head, self._current = "", None
-        self._height = 0
-        self._chain: Met | None = None
+        self.acts = Acts(world, machine, self._kill)
         self._reaped = 0.0
-        self._sampled: list[Met] = []
         self._log = machine.folder / "log"
 
     def play(self, plan: list[Fault], limit: float) -> Played:
@@ -122,7 +99,7 @@ class RoundByLanes:
         world.reset()
         self.machine.wipe()
         self._log.write_text("")
-        world.faults = Faults(plan, self._act)
+        world.faults = Faults(plan, self.acts.act)
         began = time.monotonic()
         while time.monotonic() - began < limit and not self.played.over:
             self._step()
@@ -137,8 +114,9 @@ class RoundByLanes:
 
     def _step(self) -> None:
         self._take_ended()
-        self._tick()
-        self._sample()
+        self.acts.tick()
+        if into := self.acts.to_sample():
+            self._start("status", do="status", into=str(into))
         current = self._seen()
         if current.number > 0:
             self.played.over = not self.runs
@@ -154,7 +132,7 @@ class RoundByLanes:
             self.world.review(current)
         until = [wait.until for wait in found.waits if wait.until is not None]
         if until and not found.assets(Lane.COLLECTION):
-            self._height = max(self._height, *until)
+            self.acts.reach(max(until))
 
     def _judging(self, found: Due) -> bool:
         """Whether matches are being played. A verdict that comes meanwhile would decide which of
@@ -200,45 +178,11 @@ class RoundByLanes:
                 what = {0: "done", FAULT: "fault", BUG: "BUG"}.get(code, f"code {code}")
                 log.write(f"--- {name} ({pid}) ended: {what}\n")
 
-    def _tick(self) -> None:
-        """What the node says now."""
-        met, node = self._chain, self.world.node
-        if met is not None and time.monotonic() < met.until:
-            if met.fault.kind is Kind.OLD_HEAD:
-                node.finalized = max(0, self._height - _BACK)
-            return
-        self._chain = None
-        node.finalized = self._height
-
-    def _act(self, fault: Fault, port: int) -> None:
+    def _kill(self, fault: Fault, port: int) -> bool:
+        """SIGKILL of the run that asks, or of every run with all that it started."""
         with self._log.open("a") as log:
             log.write(f"--- {fault.told()}\n")
-        if fault.kind in {Kind.KILL, Kind.KILL_ALL}:
-            self._kill(port, everything=fault.kind is Kind.KILL_ALL)
-        elif fault.kind in {Kind.STALL, Kind.OLD_HEAD}:
-            self._chain = self.world.faults.met[-1]
-        elif fault.kind is Kind.JUMP:
-            self._height += _JUMP
-        elif fault.kind is Kind.REWRITTEN:
-            self.world.go_back()
-        elif fault.kind is Kind.SERVICE_KILLED:
-            self.world.store.stop()
-            self._later(fault.seconds, self.world.store.start)
-        elif fault.kind is Kind.DISK_FULL:
-            self.machine.fill()
-            self._later(fault.seconds, self.machine.free)
-        elif fault.kind in {Kind.CLOCK_BACK, Kind.CLOCK_FORTH}:
-            self.machine.set_clock("-" if fault.kind is Kind.CLOCK_BACK else "+")
-            self._later(fault.seconds, lambda: self.machine.set_clock(""))
-
-    @staticmethod
-    def _later(seconds: float, call: Any) -> None:
-        timer = threading.Timer(seconds, call)
-        timer.daemon = True
-        timer.start()
-
-    def _kill(self, port: int, *, everything: bool) -> None:
-        """SIGKILL of the run that asks, or of every run with all that it started."""
+        everything = fault.kind is Kind.KILL_ALL
         mine = set(self.runs)
         asking = processes.ancestor(processes.owner_of(port), mine)
         if everything:
@@ -247,27 +191,11 @@ class RoundByLanes:
                     processes.kill(pid)
         elif asking is not None:
             processes.kill(asking)
-        self.played.kills += 1 if everything or asking is not None else 0
-
-    def _sample(self) -> None:
-        """Look into `gen404 status` once in each outage that lasts."""
-        for met in list(self.world.faults.met):
-            lasts = met.fault.seconds >= _SAMPLED_FROM and met.fault.kind not in KILLS
-            late = time.monotonic() > met.began + 0.75 * met.fault.seconds
-            if lasts and late and met not in self._sampled:
-                self._sampled.append(met)
-                into = self.machine.folder / f"status-{len(self._sampled)}.json"
-                into.unlink(missing_ok=True)
-                self._start("status", do="status", into=str(into))
+        return asking is not None or (everything and bool(mine))
 
     def _end(self) -> None:
         """No run is left, whatever it does."""
-        for number, met in enumerate(self._sampled, 1):
-            into = self.machine.folder / f"status-{number}.json"
-            said = json.loads(into.read_bytes() or b"{}") if into.exists() else {}
-            self.played.statuses.append(
-                {"fault": met.fault.told(), "requests": met.requests, "said": said}
-            )
+        self.played.statuses, self.played.kills = self.acts.statuses(), self.acts.kills
         for leader in list(self.runs):
             for pid in processes.session(leader):
                 processes.kill(pid)
@@ -276,8 +204,3 @@ class RoundByLanes:
             self._take_ended()
             time.sleep(0.02)
         self.machine.free()
-
-
-def path_of_log(machine: Machine) -> Path:
-    """Where the runs of a round tell what they do."""
-    return machine.folder / "log"

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulators.torture.acts import Played
 from simulators.torture.ending import Ending, differences, ending_of
 from simulators.torture.faults import KILLS, Fault, Kind, Met
-from simulators.torture.lanes import Forked, Played, RoundByLanes
+from simulators.torture.lanes import Forked, RoundByLanes
 from simulators.torture.machine import Machine
+from simulators.torture.platform import RoundByPlatform
 from simulators.torture.world import World
 
 GOES_ON_WITHIN = 120.0
@@ -49,18 +51,27 @@ class Whole:
 class Bench:
     """A world and a machine on which points are run, one after another."""
 
-    def __init__(self, world: World, machine: Machine, forked: Forked) -> None:
+    def __init__(self, world: World, machine: Machine, forked: Forked | None) -> None:
         self.world, self.machine, self.forked = world, machine, forked
         self.whole = self._undisturbed()
 
+    def _round(self) -> RoundByLanes | RoundByPlatform:
+        if self.forked is None:
+            return RoundByPlatform(self.world, self.machine)
+        return RoundByLanes(self.world, self.machine, self.forked)
+
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path) -> "Iterator[Bench]":
-        """With everything running, in a folder of its own."""
+    def opened(cls, folder: Path, *, platform: bool = False) -> "Iterator[Bench]":
+        """With everything running, in a folder of its own; rounds are played by runs of the lanes,
+        or by the whole `platform`."""
         with (
             World(folder / "world").running() as world,
             Machine(folder / "machine").running() as machine,
         ):
+            if platform:
+                yield cls(world, machine, None)
+                return
             forked = Forked(machine)
             try:
                 yield cls(world, machine, forked)
@@ -68,7 +79,7 @@ class Bench:
                 forked.close()
 
     def _undisturbed(self) -> Whole:
-        played = RoundByLanes(self.world, self.machine, self.forked).play([], 600)
+        played = self._round().play([], 1200)
         if not played.over or played.bugs:
             raise AssertionError(f"the undisturbed round does not end: {played.log[-_SHOWN:]}")
         counts = Counter(self.world.faults.counts)
@@ -78,7 +89,7 @@ class Bench:
         """Play a round with these disturbances; its record, where `fell` says what did not hold."""
         able = [fault for fault in plan if self._possible(fault)]
         limit = 2 * self.whole.seconds + GOES_ON_WITHIN + sum(fault.seconds for fault in able)
-        played = RoundByLanes(self.world, self.machine, self.forked).play(able, limit)
+        played = self._round().play(able, limit)
         fell = self._fallen(played)
         record: dict[str, Any] = {
             "plan": [fault.told() for fault in plan],
@@ -110,7 +121,7 @@ class Bench:
         if played.after > self.whole.seconds + GOES_ON_WITHIN:
             fell.append(f"it went on too late: {played.after:.0f} s after the last disturbance")
         fell += [f"a run of {name} ended as a bug" for name in played.bugs]
-        if again := self.world.asked_again:
+        if again := self.world.judge.asked_again:
             fell.append(f"{len(again)} questions were asked although their answers were kept")
         if left := sorted(each["name"] for each in self.world.cloud.deployments.values()):
             fell.append(f"pods are left: {', '.join(left)}")
@@ -125,7 +136,7 @@ def unseen(statuses: Iterable[Mapping[str, Any]]) -> list[str]:
         adapter = fault["adapter"]
         if fault["kind"] not in {Kind.ERROR, Kind.RESET, Kind.GARBAGE, Kind.REFUSED, Kind.TOKEN}:
             continue  # of a hang shorter than the deadline nobody can know
-        said = json.dumps(sample["said"])
+        said = str(sample["said"])
         if not any(word in said for word in _WORDS.get(adapter, ())):
             found.append(adapter)
     return found

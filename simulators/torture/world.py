@@ -8,14 +8,12 @@ answer by what they are asked alone, so that every round has the same answers.
 
 import hashlib
 import http.client
-import io
 import json
 import shutil
 import subprocess
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +21,8 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from PIL import Image
-
 from gen404_assets.commands.operating import audit_source, begin
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.judgement import PROMPT_VERSION, answer_key, asked
 from gen404_assets.competition.round import Round
 from gen404_assets.competition_repository import create_repository
 from gen404_assets.live.work import see
@@ -39,23 +34,25 @@ from resources.repository import Repository
 from simulators.chain_node import Node, listening
 from simulators.clouds import TargonCloud
 from simulators.examples import MINERS
+from simulators.torture.answers import (
+    CHEAT,
+    FINE,
+    FOUNDER,
+    MODEL,
+    PLAIN,
+    Judge,
+    Renderer,
+    first_file,
+    measured,
+    prompt_picture,
+    served,
+)
 from simulators.torture.faults import Faults, Kind
 from simulators.torture.front import Front, Request, Response, serving
 from simulators.torture.git_http import GitServer
 
 GENESIS = datetime(2026, 1, 5, tzinfo=UTC)
-MODEL = "torture-judge"
 STEMS = "abcdefgh"
-FOUNDER = MINERS[-1]
-CHEAT, FINE, PLAIN = MINERS[:3]
-PENALTIES = {CHEAT: 0, FINE: 2, PLAIN: 5, "leader": 7}
-"""The judge's mean penalty for what each submits, or, for the leader, makes."""
-
-UNSHOWABLE = "b"
-"""The prompt of which PLAIN submits a file that can't be shown."""
-
-_LOOPS_IN = 16
-"""The judge gives no usable answer to one question in so many."""
 
 CONFIG = {
     "name": "torture",
@@ -125,6 +122,8 @@ class Pods:
         self.url = ""
         self.images: dict[str, str] = {}
         self.started: list[str] = []
+        self.audits_may_begin = True
+        """Whether pods of candidates become healthy."""
 
     def start(self, name: str, image: str, _token: str | None) -> None:
         self.images[name] = image
@@ -142,8 +141,10 @@ class Pods:
         if name not in self.images:
             return Response(502, b"no such pod")
         if action == "health":
+            if not self.audits_may_begin and "-leader-" not in name:
+                return Response.of({"status": "the model is loading"}, 503)
             return Response.of({"status": "healthy"})
-        digest = hashlib.sha256(_file(request.body)).hexdigest()
+        digest = hashlib.sha256(first_file(request.body)).hexdigest()
         return Response(200, f"model by {self.images[name]} of {digest}".encode())
 
 
@@ -156,11 +157,8 @@ class World:
         self.node = TorturedNode(self)
         self.pods = Pods()
         self.cloud = TargonCloud(self.pods)  # type: ignore[arg-type]
-        self.asked: Counter[str] = Counter()
-        self.asked_again: list[str] = []
+        self.judge, self.renderer = Judge(self.object), Renderer()
         self.environment: dict[str, str] = {}
-        self._digests: dict[str, str] = {}
-        self._pictures: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
 
     @property
@@ -207,14 +205,14 @@ class World:
         answers = {
             "git": (git.answer, git.is_push),
             "store": (self._stored, lambda request: request.method == "PUT"),
-            "judge": (self._judged, lambda request: request.method == "POST"),
+            "judge": (self.judge.answer, lambda request: request.method == "POST"),
             "provider": (self._rented, lambda request: request.method in {"POST", "DELETE"}),
             "container": (self.pods.answer, lambda request: request.method == "POST"),
             "builds": (self._built, lambda _: False),
-            "renderer": (self._rendered, lambda _: False),
-            "distance": (self._measured, lambda _: False),
-            "cdn": (self._served, lambda _: False),
-            "prompts": (self._prompt, lambda _: False),
+            "renderer": (self.renderer.answer, lambda _: False),
+            "distance": (measured, lambda _: False),
+            "cdn": (served, lambda _: False),
+            "prompts": (prompt_picture, lambda _: False),
         }
         return [
             Front(name, backend, lambda: self.faults, effect)
@@ -283,9 +281,7 @@ class World:
         self.pods.images.clear()
         self.pods.started.clear()
         self.cloud.deployments.clear()
-        self.asked.clear()
-        self.asked_again.clear()
-        self._digests.clear()
+        self.judge.reset()
 
     @property
     def bucket(self) -> Any:
@@ -326,7 +322,7 @@ class World:
         finally:
             connection.close()
 
-    # What each server answers.
+    # What its servers answer.
 
     def _stored(self, request: Request) -> Response:
         connection = http.client.HTTPConnection(self.weed, timeout=60)
@@ -350,39 +346,6 @@ class World:
         headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in hop]
         return Response(answer.status, body, headers)
 
-    def _judged(self, request: Request) -> Response:
-        body = request.json
-        parts = [part for message in body["messages"] for part in _parts(message)]
-        prompt, first, second = (
-            part["image_url"]["url"] for part in parts if part["type"] == "image_url"
-        )
-        told = [urlsplit(url).path for url in (prompt, first, second)]
-        seed, temperature = body.get("seed"), body.get("temperature")
-        number = _number(*told, seed, temperature)
-        if "/canaries/" in first:
-            penalties = [10 if "/noise-" in url else 0 for url in (first, second)]
-            return _completion(penalties)
-        self._note(told, seed, temperature)
-        if number % _LOOPS_IN == 0:
-            return _completion([], ended="length")
-        return _completion([_penalty(path) for path in told[1:]])
-
-    def _note(self, told: list[str], seed: int, temperature: float | None) -> None:
-        """Record a question, and whether its answer is in the store already."""
-        attempt = round(10 * (temperature or 0))
-        digests = tuple(self._digest(path) for path in told)
-        key = answer_key(asked(MODEL, PROMPT_VERSION, seed - attempt, digests, attempt))
-        with self._lock:
-            self.asked[key] += 1
-        if self.object(key) is not None:
-            self.asked_again.append(key)
-
-    def _digest(self, path: str) -> str:
-        if path not in self._digests:
-            content = self.object(path.removeprefix("/404-gen/")) or b""
-            self._digests[path] = hashlib.sha256(content).hexdigest()
-        return self._digests[path]
-
     def _rented(self, request: Request) -> Response:
         with self._lock:  # deployments are numbered by it
             self.cloud.asked.append((request.method, request.path, None))
@@ -394,34 +357,6 @@ class World:
         self.forge.look()
         found = self.forge.answer(url.path, dict(parse_qsl(url.query)))
         return Response.of({"message": "Not Found"}, 404) if found is None else Response.of(found)
-
-    def _rendered(self, request: Request) -> Response:
-        content = _file(request.body)
-        if content.startswith(b"unshowable"):
-            return Response.of({"detail": "no mesh in it"}, 400)
-        with self._lock:
-            if content not in self._pictures:
-                self._pictures[content] = _grid(content)
-        return Response(200, self._pictures[content], [("Content-Type", "image/png")])
-
-    def _measured(self, request: Request) -> Response:
-        if request.method == "GET":
-            return Response.of({"status": "ok", "model": "torture-distance"})
-        honest = f"/{CHEAT}/" not in request.json["url_b"]
-        return Response.of({"distance": 0.01 if honest else 0.6, "error": None})
-
-    def _served(self, request: Request) -> Response:
-        """A miner's CDN: `/{hotkey}/{stem}.glb`."""
-        _, hotkey, name = urlsplit(request.path).path.split("/")
-        bad = hotkey == PLAIN and name == f"{UNSHOWABLE}.glb"
-        word = "unshowable" if bad else "model"
-        return Response(200, f"{word} by {hotkey} of {name}".encode())
-
-    def _prompt(self, request: Request) -> Response:
-        picture = io.BytesIO()
-        colour = f"#{_number(request.path) % 0xFFFFFF:06x}"
-        Image.new("RGB", (64, 64), colour).save(picture, "PNG")
-        return Response(200, picture.getvalue(), [("Content-Type", "image/png")])
 
     # What people do.
 
@@ -449,39 +384,3 @@ class World:
         """The round under way."""
         repository = self.repository()
         return see(repository.snapshot(repository.refresh()))
-
-
-def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    content = message["content"]
-    return [] if isinstance(content, str) else content
-
-
-def _number(*told: Any) -> int:
-    text = "|".join(map(str, told))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-
-
-def _penalty(path: str) -> int:
-    owner = path.split("/")[4]
-    return min(10, max(0, PENALTIES[owner] + _number(path) % 3 - 1))
-
-
-def _completion(penalties: list[int], ended: str = "stop") -> Response:
-    judged = {f"penalty_{number}": each for number, each in enumerate(penalties, 1)}
-    text = json.dumps(judged | {"issues": "colours"}) if penalties else "{" + " " * 400
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "finish_reason": ended}
-    content = {"id": "1", "object": "chat.completion", "created": 0, "model": MODEL}
-    return Response.of(content | {"choices": [choice]})
-
-
-def _file(body: bytes) -> bytes:
-    """The first file of a multipart request."""
-    return body.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0]
-
-
-def _grid(content: bytes) -> bytes:
-    picture = io.BytesIO()
-    colour = f"#{hashlib.sha256(content).hexdigest()[:6]}"
-    Image.new("RGB", (1041, 1041), colour).save(picture, "PNG", compress_level=1)
-    return picture.getvalue()
