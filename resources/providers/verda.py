@@ -60,7 +60,9 @@ class Verda:
         return self._run(
             "list",
             lambda client: [
-                self._pod(client, found) for found in client.containers.get_deployments()
+                pod
+                for found in client.containers.get_deployments()
+                if (pod := self._pod(client, found)) is not None
             ],
         )
 
@@ -76,14 +78,18 @@ class Verda:
 
         self._run("delete", delete)
 
-    def _pod(self, client: "VerdaClient", found: "Deployment") -> Pod:
+    def _pod(self, client: "VerdaClient", found: "Deployment") -> Pod | None:
+        """The pod; None for one that has been deleted since it was listed."""
         name, url = str(found.name), found.endpoint_base_url
-        if (
-            name.startswith("miner-")
-            and name not in self._placed
-            and client.containers.get_deployment_replicas(name)
-        ):
-            self._placed.add(name)
+        if name.startswith("miner-") and name not in self._placed:
+            try:
+                placed = client.containers.get_deployment_replicas(name)
+            except _api_exception() as error:
+                if error.code != _NOT_FOUND:
+                    raise
+                return None
+            if placed:
+                self._placed.add(name)
         return Pod(name, url if name in self._placed else None, token=self._generation_token)
 
     def _deployment(self, pod_name: str, image: str, token: str | None) -> "Deployment":
