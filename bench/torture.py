@@ -2,7 +2,8 @@
 
 Each point is a whole round with real HTTP around it, disturbed, and compared with the same round
 undisturbed (`docs/torture.md`). `--sweep kill` takes every effect of a round in turn, before and
-after it; `--sweep hang` every adapter; without, disturbances are drawn at random from the seed.
+after it, `--faults` of them a point; `--sweep hang` has every adapter hang; without, disturbances
+are drawn at random from the seed.
 Each point is a line of JSON in `--record`; what they come to is printed. Exit code 1: a point fell.
 """
 
@@ -55,13 +56,15 @@ def _plans(bench: Bench, options: argparse.Namespace) -> Iterator[list[Fault]]:
         every = each_effect(counts)
         rng.shuffle(every)  # so that a part of them is of all kinds
         while True:
-            yield from ([fault] for fault in every)
+            for first in range(0, len(every), options.faults):
+                yield every[first : first + options.faults]
     while options.sweep == "processes":
         for role in ROLES:
             at = rng.randint(1, counts["git", False])
             yield [Fault("git", Kind.KILL_ROLE, at, role=role)]
     while options.sweep == "hang":
-        yield [_hang(rng, name, counts[name, False], options.longest) for name in sorted(KINDS)]
+        names = sorted(KINDS) * max(1, options.faults // 2)
+        yield [_hang(rng, name, counts[name, False], options.longest) for name in names]
     while True:
         yield drawn(rng, rng.randint(1, options.faults), counts, options.longest)
 

@@ -19,12 +19,12 @@ from simulators.torture.front import Request, Response
 
 MODEL = "torture-judge"
 FOUNDER = MINERS[-1]
-CHEAT, FINE, PLAIN = MINERS[:3]
-PENALTIES = {CHEAT: 0, FINE: 2, PLAIN: 5, "leader": 7}
+CHEAT, FINE = MINERS[:2]
+PENALTIES = {CHEAT: 0, FINE: 3, "leader": 7}
 """The judge's mean penalty for what each submits, or, for the leader, makes."""
 
 UNSHOWABLE = "b"
-"""The prompt of which PLAIN submits a file that can't be shown."""
+"""The prompt of which FINE submits a file that can't be shown."""
 
 _LOOPS_IN = 16
 """The judge gives no usable answer to one question in so many."""
@@ -71,8 +71,10 @@ class Judge:
     def _note(self, told: list[str], seed: int, temperature: float | None) -> None:
         """Record a question, and whether its answer is in the store already."""
         attempt = round(10 * (temperature or 0))
-        digests = tuple(self._digest(path) for path in told)
-        key = answer_key(asked(MODEL, PROMPT_VERSION, seed - attempt, digests, attempt))
+        prompt, first, second = map(self._digest, told)
+        key = answer_key(
+            asked(MODEL, PROMPT_VERSION, seed - attempt, (prompt, first, second), attempt)
+        )
         with self._lock:
             self.asked[key] += 1
         if self._kept(key) is not None:
@@ -112,7 +114,7 @@ def measured(request: Request) -> Response:
 def served(request: Request) -> Response:
     """A miner's CDN: `/{hotkey}/{stem}.glb`."""
     _, hotkey, name = urlsplit(request.path).path.split("/")
-    bad = hotkey == PLAIN and name == f"{UNSHOWABLE}.glb"
+    bad = hotkey == FINE and name == f"{UNSHOWABLE}.glb"
     word = "unshowable" if bad else "model"
     return Response(200, f"{word} by {hotkey} of {name}".encode())
 

@@ -24,7 +24,7 @@ from simulators.torture.world import World
 
 _LOOK = 0.1
 _FIRST_DELAY, _LONGEST_DELAY = 0.3, 5.0
-_REAP_EVERY = 5.0
+_REAP_EVERY = 15.0
 
 
 class Forked:
@@ -88,7 +88,9 @@ class RoundByLanes:
         self.played = Played()
         self._ready: dict[str, float] = {}
         self._failures: dict[str, int] = {}
-        self._head, self._current = "", None
+        self._head = ""
+        self._current: Round | None = None
+        self._found: tuple[tuple[str, int], Due] | None = None
         self.acts = Acts(world, machine, self._kill)
         self._reaped = 0.0
         self._log = machine.folder / "log"
@@ -121,7 +123,7 @@ class RoundByLanes:
         if current.number > 0:
             self.played.over = not self.runs
             return
-        found = due(current.files, self.world.node.finalized)
+        found = self._due(current)
         for lane in Lane:
             if found.assets(lane) and not (lane is Lane.AUDITS and self._judging(found)):
                 self._run(lane, found)
@@ -133,6 +135,13 @@ class RoundByLanes:
         until = [wait.until for wait in found.waits if wait.until is not None]
         if until and not found.assets(Lane.COLLECTION):
             self.acts.reach(max(until))
+
+    def _due(self, current: Round) -> Due:
+        """What is due; asked anew when the head or the chain has moved."""
+        seen = (self._head, self.world.node.finalized)
+        if self._found is None or self._found[0] != seen:
+            self._found = seen, due(current.files, seen[1])
+        return self._found[1]
 
     def _judging(self, found: Due) -> bool:
         """Whether matches are being played. A verdict that comes meanwhile would decide which of

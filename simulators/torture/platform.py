@@ -1,5 +1,6 @@
-"""A round by the platform as an operator starts it: `gen404 up` with all of Dagster's processes. Its
-outside is the same world.
+"""A round by the platform as an operator starts it: `gen404 up` with all of Dagster's processes.
+
+Its outside is the same world.
 """
 
 import os
@@ -43,7 +44,8 @@ class RoundByPlatform:
         self.world, self.machine = world, machine
         self.played = Played()
         self.acts = Acts(world, machine, self._kill)
-        self._head, self._current = "", None
+        self._head = ""
+        self._current: Round | None = None
         self._samples: list[subprocess.Popen[bytes]] = []
         self._log = machine.folder / "up.log"
 

@@ -39,7 +39,6 @@ from simulators.torture.answers import (
     FINE,
     FOUNDER,
     MODEL,
-    PLAIN,
     Judge,
     Renderer,
     first_file,
@@ -63,14 +62,14 @@ CONFIG = {
     "win_margin": 0.05,
     "weight_decay": 0.1,
     "weight_floor": 0.2,
-    "prompts_per_round": 4,
-    "carryover_prompts": 2,
+    "prompts_per_round": 3,
+    "carryover_prompts": 1,
 }
 PACES = {
     "DOWNLOAD_JITTER_SECONDS": "0",
     "CDN_PATIENCE_SECONDS": "90",
     "PROMPT_PATIENCE_SECONDS": "60",
-    "BUILD_POLL_SECONDS": "0.3",
+    "BUILD_POLL_SECONDS": "1",
     "PUBLISH_INTERVAL_SECONDS": "3",
     "POD_START_INTERVAL": "0.5",
     "INITIAL_POD_COUNT": "1",
@@ -79,8 +78,8 @@ PACES = {
     # A chain that jumps must not make a build time out: that would be another answer.
     "BUILD_TIMEOUT": str(90 * 86400),
     "DOCKER_IMAGE_FORMAT": "local/{hotkey10}:{tag}",
-    # Four prompts of a cheat are too many, and too few to end its audit before all are made.
-    "MAX_MISMATCHED_PROMPTS": "3",
+    # Three prompts of a cheat are too many, and too few to end its audit before all are made.
+    "MAX_MISMATCHED_PROMPTS": "2",
     "MAX_MISMATCHED_CRITICAL_PROMPTS": "0",
     "SENSOR_SECONDS": "2",
 }
@@ -173,7 +172,9 @@ class World:
             self.store = LocalStore(self.folder / "store")
             stack.enter_context(self.store)
             self.weed = urlsplit(self.store.environment["R2_ENDPOINT"]).netloc
-            urls = {front.adapter: stack.enter_context(serving(front)) for front in self._fronts()}
+            fronts = self._fronts()
+            self.adapters = {front.adapter for front in fronts}
+            urls = {front.adapter: stack.enter_context(serving(front)) for front in fronts}
             _, port = stack.enter_context(listening(self.node))
             self.pods.url = urls["container"]
             self.cdn, self.prompts = urls["cdn"], urls["prompts"]
@@ -245,7 +246,7 @@ class World:
         }
         begin(self.repository(), files, self._block(0))
         shutil.copytree(self.bare, self.folder / "template.git")
-        self.node.reveals = {hotkey: [self._commitment(hotkey)] for hotkey in (CHEAT, FINE, PLAIN)}
+        self.node.reveals = {hotkey: [self._commitment(hotkey)] for hotkey in (CHEAT, FINE)}
 
     def _commitment(self, hotkey: str) -> tuple[bytes, int]:
         number = MINERS.index(hotkey)
@@ -299,7 +300,7 @@ class World:
             config=Config(request_checksum_calculation="when_required"),
         )
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """The keys of all objects."""
         pages = self.bucket.get_paginator("list_objects_v2").paginate(Bucket="404-gen")
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
@@ -307,7 +308,7 @@ class World:
     def wipe_store(self) -> None:
         """Delete every object."""
         client = self.bucket
-        if keys := self.keys():
+        if keys := self.stored():
             objects = [{"Key": key} for key in keys]
             client.delete_objects(Bucket="404-gen", Delete={"Objects": objects})
 
