@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -50,29 +51,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plans(bench: Bench, options: argparse.Namespace) -> Iterator[list[Fault]]:
+    if options.again:
+        yield from ([Fault.of(told) for told in entry["plan"]] for entry in read(options.again))
+        return
     rng = random.Random(options.seed)
     counts = bench.whole.counts
-    if options.sweep == "kill":
-        every = each_effect(counts)
-        rng.shuffle(every)  # so that a part of them is of all kinds
-        while True:
-            for first in range(0, len(every), options.faults):
-                yield every[first : first + options.faults]
+    kills = _rounds_of(each_effect(counts), rng, options.faults)
+    while options.sweep == "kill":
+        yield next(kills)
+    while options.sweep == "hang":
+        yield _hangs(rng, counts, options)
+    while options.sweep == "both":
+        yield [*next(kills), *_hangs(rng, counts, options)]
     while options.sweep == "processes":
         for role in ROLES:
             at = rng.randint(1, counts["git", False])
             yield [Fault("git", Kind.KILL_ROLE, at, role=role)]
-    while options.sweep == "hang":
-        names = sorted(KINDS) * max(1, options.faults // 2)
-        yield [_hang(rng, name, counts[name, False], options.longest) for name in names]
     while True:
         yield drawn(rng, rng.randint(1, options.faults), counts, options.longest)
 
 
-def _hang(rng: random.Random, adapter: str, requests: int, longest: float) -> Fault:
-    seconds = round(rng.uniform(0.5, longest), 1)
-    at = rng.randint(1, max(1, requests))
-    return Fault(adapter, Kind.HANG, at, after=rng.random() < 0.5, seconds=seconds)
+def _rounds_of(faults: list[Fault], rng: random.Random, count: int) -> Iterator[list[Fault]]:
+    """So many of the disturbances a point, all in turn, in a random order so that a part of them is
+    of all kinds."""
+    rng.shuffle(faults)
+    while True:
+        for first in range(0, len(faults), count):
+            yield faults[first : first + count]
+
+
+def _hangs(
+    rng: random.Random, counts: "Counter[tuple[str, bool]]", options: argparse.Namespace
+) -> list[Fault]:
+    """`--hangs` hangs of each adapter, at random requests."""
+    found = []
+    for adapter in sorted(KINDS):
+        requests = range(1, counts[adapter, False] + 1)
+        for at in sorted(rng.sample(requests, min(options.hangs, len(requests)))):
+            seconds = round(rng.uniform(0.2, options.longest), 1)
+            found.append(Fault(adapter, Kind.HANG, at, after=rng.random() < 0.5, seconds=seconds))
+    return found
 
 
 def _options() -> argparse.ArgumentParser:
@@ -83,11 +101,13 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--points", type=int, default=10**9, help="so many points, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip", type=int, default=0, help="begin with the point of this number")
+    parser.add_argument("--again", type=Path, help="repeat the points of this record")
     parser.add_argument(
         "--platform", action="store_true", help="by `gen404 up`, with all of Dagster's processes"
     )
-    parser.add_argument("--sweep", choices=["kill", "hang", "processes"], help="take all in turn")
+    parser.add_argument("--sweep", choices=["kill", "hang", "both", "processes"])
     parser.add_argument("--faults", type=int, default=4, help="disturbances of a point, at most")
+    parser.add_argument("--hangs", type=int, default=2, help="hangs of each adapter of a point")
     parser.add_argument("--longest", type=float, default=8.0, help="seconds that one may last")
     parser.add_argument("--record", type=Path, default=Path("torture.jsonl"))
     parser.add_argument(

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -83,6 +83,11 @@ class Fault:
     after: bool = False
     seconds: float = 0.0
     role: str = ""
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Fault":
+        """The disturbance of a record."""
+        return cls(**{**told, "kind": Kind(told["kind"])})
 
     def told(self) -> dict[str, Any]:
         """For the record."""

@@ -43,7 +43,8 @@ class Forked:
         )
         self._told: SimpleQueue[dict[str, int]] = SimpleQueue()
         self._pids: SimpleQueue[int] = SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._pids.get(timeout=120)
 
     def _read(self) -> None:
@@ -77,6 +78,9 @@ class Forked:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(20)
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 class RoundByLanes:

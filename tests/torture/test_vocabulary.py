@@ -3,6 +3,7 @@ endings finds what differs.
 """
 
 import http.client
+import json
 import random
 import time
 from collections import Counter
@@ -128,6 +129,7 @@ def test_a_seed_draws_the_same_disturbances_again_and_only_what_may_happen() -> 
     for seed in range(200):
         first, second = (drawn(random.Random(seed), 5, counts, 8.0) for _ in range(2))
         assert first == second
+        assert [Fault.of(json.loads(json.dumps(fault.told()))) for fault in first] == first
         for fault in first:
             assert 1 <= fault.at <= 40
             assert fault.kind in {*KINDS[fault.adapter], *MACHINE, Kind.KILL}
