@@ -26,9 +26,10 @@ from gen404_assets.live.collecting import collect
 from gen404_assets.live.finalizing import finalize
 from gen404_assets.live.fleet import is_held, reap
 from gen404_assets.live.judging import crown_winner, judge_matches
+from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.opening import open_round
 from gen404_assets.live.outside import Outside
-from gen404_assets.live.work import Overtaken, Work
+from gen404_assets.live.work import Work
 from gen404_assets.settings import home
 
 FAULT, BUG = 3, 4
@@ -102,8 +103,6 @@ def _child(request: Mapping[str, Any]) -> int:
     except InfrastructureFault as fault:
         print(f"fault: {fault}", flush=True)
         return FAULT
-    except Overtaken as reason:
-        print(f"overtaken: {reason}", flush=True)
     except BaseException:  # noqa: BLE001 -- a bug of the platform: the record shows it
         traceback.print_exc()
         sys.stderr.flush()
@@ -117,7 +116,7 @@ def _lane(request: Mapping[str, Any]) -> None:
     say = lambda line: print(line, flush=True)  # noqa: E731
     with hold(lane) as held:
         if held:
-            live(Work(Outside(os.environ), int(request["round"]), say, say))
+            run_lane(Work(Outside(os.environ), int(request["round"]), say, say), lane, live)
 
 
 def _status(request: Mapping[str, Any]) -> None:

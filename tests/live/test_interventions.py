@@ -143,7 +143,7 @@ def test_4_an_images_name_that_a_person_mends_is_the_one_that_runs_and_leads() -
         ran.append(subject.image)
         return regenerate(subject, *more)
 
-    outside.regenerate = regenerated  # type: ignore[method-assign]
+    outside.regenerate = regenerated  # type: ignore[method-assign,assignment]
     edit(outside, "docker image name fixed", {path: renamed})
     play(outside, 100)
     image = read(outside, path)[BEST]["docker_image"]
