@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from simulators.torture import processes
 from simulators.torture.faults import KILLS, Fault, Kind, Met
 from simulators.torture.machine import Machine
 from simulators.torture.world import World
@@ -36,13 +38,15 @@ class Played:
 class Acts:
     """The disturbances of chain, machine, people and processes, and the chain's course.
 
-    `kill` ends processes for a fault and the port of who asked; whether there was one.
+    `targets` has the processes that a fault kills, given the port of who asked.
     """
 
-    def __init__(self, world: World, machine: Machine, kill: Callable[[Fault, int], bool]) -> None:
+    def __init__(
+        self, world: World, machine: Machine, targets: Callable[[Fault, int], list[int]]
+    ) -> None:
         self.world, self.machine, self.kills = world, machine, 0
         self.height = 0
-        self._kill = kill
+        self._targets = targets
         self._chain: Met | None = None
         self._sampled: list[Met] = []
 
@@ -51,7 +55,9 @@ class Acts:
         later: Callable[[], object] | None = None
         match fault.kind:
             case Kind.KILL | Kind.KILL_ALL | Kind.KILL_ROLE:
-                self.kills += self._kill(fault, port)
+                found = self._targets(fault, port)
+                self.kills += bool(found)
+                later = partial(processes.kill_all, found)
             case Kind.STALL | Kind.OLD_HEAD:
                 self._chain = self.world.faults.met[-1]
             case Kind.JUMP:
@@ -67,7 +73,9 @@ class Acts:
             case Kind.CLOCK_BACK | Kind.CLOCK_FORTH:
                 self.machine.set_clock("-" if fault.kind is Kind.CLOCK_BACK else "+")
                 later = self._right_clock
-        if later is not None:
+        if later is not None and not fault.seconds:
+            later()
+        elif later is not None:
             timer = threading.Timer(fault.seconds, later)
             timer.daemon = True
             timer.start()

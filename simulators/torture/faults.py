@@ -73,7 +73,8 @@ class Fault:
     that number if `effect`.
 
     `after`: what was asked for comes about, and its answer is lost. `seconds`: how long it lasts;
-    further requests of the adapter meet it too. `role` names a process for KILL_ROLE.
+    further requests of the adapter meet it too; a kill comes that much later, whatever is done
+    then. `role` names a process for KILL_ROLE.
     """
 
     adapter: str
@@ -169,7 +170,9 @@ def drawn(
         if kind is Kind.REFUSED:
             effect = True
         at = rng.randint(1, counts[adapter, effect])
-        seconds = 0.0 if kind in KILLS else round(rng.uniform(0.5, longest), 1)
+        seconds = round(rng.uniform(0.5, longest), 1)
+        if kind in KILLS:
+            seconds = rng.choice([0.0, round(rng.uniform(0.01, 0.5), 2)])
         found.append(Fault(adapter, kind, at, effect, rng.random() < 0.5, seconds))
     return found
 

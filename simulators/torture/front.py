@@ -14,7 +14,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from simulators.torture.faults import Faults, Kind, Met
+from simulators.torture.faults import KILLS, Faults, Kind, Met
 
 _PAGE = b"<html><body>It works!</body></html>"
 _STATUS = {Kind.ERROR: 503, Kind.REFUSED: 403, Kind.TOKEN: 401}
@@ -79,7 +79,7 @@ class Front:
         if kind in {Kind.HANG, Kind.SLOW}:
             time.sleep(max(0.0, met.until - time.monotonic()))
             return answer() if kind is Kind.SLOW else None
-        if kind in {Kind.RESET, Kind.KILL, Kind.KILL_ALL}:
+        if kind is Kind.RESET or (kind in KILLS and not met.fault.seconds and not met.fault.role):
             return None
         if kind in _STATUS:
             return Response(_STATUS[kind], _PAGE, [("Content-Type", "text/html")])

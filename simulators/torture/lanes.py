@@ -95,7 +95,7 @@ class RoundByLanes:
         self._head = ""
         self._current: Round | None = None
         self._found: tuple[tuple[str, int], Due] | None = None
-        self.acts = Acts(world, machine, self._kill)
+        self.acts = Acts(world, machine, self._targets)
         self._reaped = 0.0
         self._log = machine.folder / "log"
 
@@ -191,27 +191,21 @@ class RoundByLanes:
                 what = {0: "done", FAULT: "fault", BUG: "BUG"}.get(code, f"code {code}")
                 log.write(f"--- {name} ({pid}) ended: {what}\n")
 
-    def _kill(self, fault: Fault, port: int) -> bool:
-        """SIGKILL of the run that asks, or of every run with all that it started."""
+    def _targets(self, fault: Fault, port: int) -> list[int]:
+        """The run that asks, or every run with all that it started."""
         with self._log.open("a") as log:
             log.write(f"--- {fault.told()}\n")
-        everything = fault.kind is Kind.KILL_ALL
         mine = set(self.runs)
+        if fault.kind is Kind.KILL_ALL:
+            return [pid for leader in mine for pid in processes.session(leader)]
         asking = processes.ancestor(processes.owner_of(port), mine)
-        if everything:
-            for leader in mine:
-                for pid in processes.session(leader):
-                    processes.kill(pid)
-        elif asking is not None:
-            processes.kill(asking)
-        return asking is not None or (everything and bool(mine))
+        return [asking] if asking else []
 
     def _end(self) -> None:
         """No run is left, whatever it does."""
         self.played.statuses, self.played.kills = self.acts.statuses(), self.acts.kills
         for leader in list(self.runs):
-            for pid in processes.session(leader):
-                processes.kill(pid)
+            processes.kill_all(processes.session(leader))
         until = time.monotonic() + 10
         while self.runs and time.monotonic() < until:
             self._take_ended()

@@ -43,7 +43,7 @@ class RoundByPlatform:
     def __init__(self, world: World, machine: Machine) -> None:
         self.world, self.machine = world, machine
         self.played = Played()
-        self.acts = Acts(world, machine, self._kill)
+        self.acts = Acts(world, machine, self._targets)
         self._head = ""
         self._current: Round | None = None
         self._samples: list[subprocess.Popen[bytes]] = []
@@ -123,18 +123,14 @@ class RoundByPlatform:
                     found[int(entry.name)] = line
         return found
 
-    def _kill(self, fault: Fault, port: int) -> bool:
+    def _targets(self, fault: Fault, port: int) -> list[int]:
         mine = self._processes()
         if fault.kind is Kind.KILL:
             chosen = {pid for pid in mine if "python" in mine[pid] and "git" not in mine[pid]}
             asking = processes.ancestor(processes.owner_of(port), chosen)
-            targets = [asking] if asking else []
-        else:
-            words = ROLES[fault.role] if fault.role else ("execute_run", "api grpc", "code-server")
-            targets = [pid for pid, line in mine.items() if any(word in line for word in words)]
-        for pid in targets:
-            processes.kill(pid)
-        return bool(targets)
+            return [asking] if asking else []
+        words = ROLES[fault.role] if fault.role else ("execute_run", "api grpc", "code-server")
+        return [pid for pid, line in mine.items() if any(word in line for word in words)]
 
     def _end(self, up: "subprocess.Popen[bytes]") -> None:
         for sample in self._samples:
@@ -148,8 +144,7 @@ class RoundByPlatform:
             up.wait(_STOP)
         except subprocess.TimeoutExpired:
             self.played.bugs.append("gen404 up, which does not end")
-        for pid in self._processes():
-            processes.kill(pid)
+        processes.kill_all(self._processes())
         up.wait()
         self.machine.free()
         self.played.statuses, self.played.kills = self.acts.statuses(), self.acts.kills

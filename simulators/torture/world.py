@@ -101,7 +101,7 @@ class TorturedNode(Node):
         port = int(connection.remote_address[1])
         met = self.world.faults.meet("chain", effect=False, port=port)
         kind = met.fault.kind if met else None
-        if met is None or kind not in {Kind.HANG, Kind.SLOW, Kind.RESET, Kind.GARBAGE, Kind.KILL}:
+        if met is None or kind not in {Kind.HANG, Kind.SLOW, Kind.RESET, Kind.GARBAGE}:
             return False
         if kind in {Kind.HANG, Kind.SLOW}:
             time.sleep(max(0.0, met.until - time.monotonic()))
