@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plans(bench: Bench, options: argparse.Namespace) -> Iterator[list[Fault]]:
     if options.again:
-        yield from ([Fault.of(told) for told in entry["plan"]] for entry in read(options.again))
+        yield from ([Fault.of(each) for each in entry["plan"]] for entry in read(options.again))
         return
     rng = random.Random(options.seed)
     counts = bench.whole.counts
@@ -84,13 +84,13 @@ def _hangs(
     rng: random.Random, counts: "Counter[tuple[str, bool]]", options: argparse.Namespace
 ) -> list[Fault]:
     """`--hangs` hangs of each adapter, at random requests."""
-    found = []
+    hangs = []
     for adapter in sorted(KINDS):
         requests = range(1, counts[adapter, False] + 1)
         for at in sorted(rng.sample(requests, min(options.hangs, len(requests)))):
             seconds = round(rng.uniform(0.2, options.longest), 1)
-            found.append(Fault(adapter, Kind.HANG, at, after=rng.random() < 0.5, seconds=seconds))
-    return found
+            hangs.append(Fault(adapter, Kind.HANG, at, after=rng.random() < 0.5, seconds=seconds))
+    return hangs
 
 
 def _options() -> argparse.ArgumentParser:

@@ -55,9 +55,9 @@ class Acts:
         later: Callable[[], object] | None = None
         match fault.kind:
             case Kind.KILL | Kind.KILL_ALL | Kind.KILL_ROLE:
-                found = self._targets(fault, port)
-                self.kills += bool(found)
-                later = partial(processes.kill_all, found)
+                pids = self._targets(fault, port)
+                self.kills += bool(pids)
+                later = partial(processes.kill_all, pids)
             case Kind.STALL | Kind.OLD_HEAD:
                 self._chain = self.world.faults.met[-1]
             case Kind.JUMP:
@@ -113,10 +113,10 @@ class Acts:
 
     def statuses(self) -> list[dict[str, Any]]:
         """What `gen404 status` said in each outage."""
-        found = []
+        samples = []
         for number, met in enumerate(self._sampled, 1):
             into = self._status(number)
-            said = into.read_text(errors="replace") if into.exists() else ""
-            told = {"fault": met.fault.told(), "requests": met.requests, "said": said}
-            found.append(told)
-        return found
+            output = into.read_text(errors="replace") if into.exists() else ""
+            sample = {"fault": met.fault.as_json(), "requests": met.requests, "output": output}
+            samples.append(sample)
+        return samples

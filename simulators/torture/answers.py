@@ -57,21 +57,21 @@ class Judge:
         prompt, first, second = (
             part["image_url"]["url"] for part in parts if part["type"] == "image_url"
         )
-        told = [urlsplit(url).path for url in (prompt, first, second)]
+        paths = [urlsplit(url).path for url in (prompt, first, second)]
         seed, temperature = body.get("seed"), body.get("temperature")
-        number = _number(*told, seed, temperature)
+        number = _number(*paths, seed, temperature)
         if "/canaries/" in first:
             penalties = [10 if "/noise-" in url else 0 for url in (first, second)]
             return _completion(penalties)
-        self._note(told, seed, temperature)
+        self._note(paths, seed, temperature)
         if number % _LOOPS_IN == 0:
             return _completion([], ended="length")
-        return _completion([_penalty(path) for path in told[1:]])
+        return _completion([_penalty(path) for path in paths[1:]])
 
-    def _note(self, told: list[str], seed: int, temperature: float | None) -> None:
+    def _note(self, paths: list[str], seed: int, temperature: float | None) -> None:
         """Record a question, and whether its answer is in the store already."""
         attempt = round(10 * (temperature or 0))
-        prompt, first, second = map(self._digest, told)
+        prompt, first, second = map(self._digest, paths)
         key = answer_key(
             asked(MODEL, PROMPT_VERSION, seed - attempt, (prompt, first, second), attempt)
         )
@@ -131,8 +131,8 @@ def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [] if isinstance(content, str) else content
 
 
-def _number(*told: Any) -> int:
-    text = "|".join(map(str, told))
+def _number(*parts: Any) -> int:
+    text = "|".join(map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 

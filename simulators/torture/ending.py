@@ -52,22 +52,22 @@ def ending_of(world: World) -> Ending:
     return Ending(kept, objects, _stages(world))
 
 
-def differences(whole: Ending, found: Ending) -> list[str]:
+def differences(expected: Ending, actual: Ending) -> list[str]:
     """What is not as in the undisturbed round, one line each; nothing where all is."""
-    told = [f"file {line}" for line in _compared(whole.files, found.files)]
-    told += [f"object {line}" for line in _compared(whole.objects, found.objects)]
-    if found.stages != whole.stages:
-        told.append(f"stages {found.stages}")
-    return told
+    lines = [f"file {line}" for line in _compared(expected.files, actual.files)]
+    lines += [f"object {line}" for line in _compared(expected.objects, actual.objects)]
+    if actual.stages != expected.stages:
+        lines.append(f"stages {actual.stages}")
+    return lines
 
 
-def _compared(whole: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    missing = [f"{name} is missing" for name in sorted(whole.keys() - found.keys())]
-    more = [f"{name} is too much" for name in sorted(found.keys() - whole.keys())]
+def _compared(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
+    missing = [f"{name} is missing" for name in sorted(expected.keys() - actual.keys())]
+    more = [f"{name} is too much" for name in sorted(actual.keys() - expected.keys())]
     other = [
-        f"{name}: {str(found[name])[:300]} instead of {str(whole[name])[:300]}"
-        for name in sorted(whole.keys() & found.keys())
-        if whole[name] != found[name]
+        f"{name}: {str(actual[name])[:300]} instead of {str(expected[name])[:300]}"
+        for name in sorted(expected.keys() & actual.keys())
+        if expected[name] != actual[name]
     ]
     return missing + more + other
 
@@ -87,10 +87,10 @@ def _stages(world: World) -> list[tuple[int, str]]:
     """(round, stage) as the commits on the branch left them, each change once."""
     git = ["git", "-C", str(world.bare)]
     log = [*git, "log", "--reverse", "--format=%H", "main", "--", "state.json"]
-    found: list[tuple[int, str]] = []
+    stages: list[tuple[int, str]] = []
     for sha in subprocess.run(log, capture_output=True, text=True, check=True).stdout.split():
         show = subprocess.run([*git, "show", f"{sha}:state.json"], capture_output=True, check=True)
         state = json.loads(show.stdout)
-        if not found or found[-1] != (state["current_round"], state["stage"]):
-            found.append((state["current_round"], state["stage"]))
-    return found
+        if not stages or stages[-1] != (state["current_round"], state["stage"]):
+            stages.append((state["current_round"], state["stage"]))
+    return stages

@@ -86,11 +86,11 @@ class Fault:
     role: str = ""
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Fault":
+    def of(cls, record: Mapping[str, Any]) -> "Fault":
         """The disturbance of a record."""
-        return cls(**{**told, "kind": Kind(told["kind"])})
+        return cls(**{**record, "kind": Kind(record["kind"])})
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """For the record."""
         return {key: value for key, value in asdict(self).items() if value or key == "at"}
 
@@ -124,17 +124,15 @@ class Faults:
             self.counts[adapter, False] += 1
             self.counts[adapter, True] += effect
             now = time.monotonic()
-            found = next(
-                (fault for fault in self.plan if self._begins(fault, adapter, effect)), None
-            )
-            if found is None:
+            fault = next((each for each in self.plan if self._begins(each, adapter, effect)), None)
+            if fault is None:
                 return self._lasting(adapter, now)
-            met = Met(found, now, now + found.seconds)
+            met = Met(fault, now, now + fault.seconds)
             self.met.append(met)
-            if found.kind in NETWORK or found.kind in {Kind.REFUSED, Kind.TOKEN}:
+            if fault.kind in NETWORK or fault.kind in {Kind.REFUSED, Kind.TOKEN}:
                 self._active[adapter] = met
-        if found.kind not in NETWORK:
-            self.act(found, port)
+        if fault.kind not in NETWORK:
+            self.act(fault, port)
         return met
 
     def _begins(self, fault: Fault, adapter: str, effect: bool) -> bool:
@@ -161,7 +159,7 @@ def drawn(
     rng: random.Random, count: int, counts: "Counter[tuple[str, bool]]", longest: float
 ) -> list[Fault]:
     """So many disturbances at random, at requests of which an undisturbed round has `counts`."""
-    found = []
+    faults = []
     adapters = sorted(adapter for adapter, effect in counts if not effect)
     for _ in range(count):
         adapter = rng.choice([name for name in adapters if name in KINDS])
@@ -173,8 +171,8 @@ def drawn(
         seconds = round(rng.uniform(0.5, longest), 1)
         if kind in KILLS:
             seconds = rng.choice([0.0, round(rng.uniform(0.01, 0.5), 2)])
-        found.append(Fault(adapter, kind, at, effect, rng.random() < 0.5, seconds))
-    return found
+        faults.append(Fault(adapter, kind, at, effect, rng.random() < 0.5, seconds))
+    return faults
 
 
 def each_effect(counts: "Counter[tuple[str, bool]]", kind: Kind = Kind.KILL) -> list[Fault]:

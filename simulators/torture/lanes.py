@@ -41,7 +41,7 @@ class Forked:
             env=environment,
             text=True,
         )
-        self._told: SimpleQueue[dict[str, int]] = SimpleQueue()
+        self._ends: SimpleQueue[dict[str, int]] = SimpleQueue()
         self._pids: SimpleQueue[int] = SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -50,11 +50,11 @@ class Forked:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            told = json.loads(line)
-            if "ended" in told:
-                self._told.put(told)
+            message = json.loads(line)
+            if "ended" in message:
+                self._ends.put(message)
             else:
-                self._pids.put(told.get("pid") or told["ready"])
+                self._pids.put(message.get("pid") or message["ready"])
 
     def run(self, **request: Any) -> int:
         """Start a run; its process id."""
@@ -65,13 +65,13 @@ class Forked:
 
     def ended(self) -> list[tuple[int, int]]:
         """(process id, exit code) of those that ended since."""
-        found = []
+        ended = []
         try:
             while True:
-                told = self._told.get_nowait()
-                found.append((told["ended"], told["status"]))
+                end = self._ends.get_nowait()
+                ended.append((end["ended"], end["status"]))
         except Empty:
-            return found
+            return ended
 
     def close(self) -> None:
         """End it."""
@@ -94,7 +94,7 @@ class RoundByLanes:
         self._failures: dict[str, int] = {}
         self._head = ""
         self._current: Round | None = None
-        self._found: tuple[tuple[str, int], Due] | None = None
+        self._known_due: tuple[tuple[str, int], Due] | None = None
         self.acts = Acts(world, machine, self._targets)
         self._reaped = 0.0
         self._log = machine.folder / "log"
@@ -127,30 +127,30 @@ class RoundByLanes:
         if current.number > 0:
             self.played.over = not self.runs
             return
-        found = self._due(current)
+        now_due = self._due(current)
         for lane in Lane:
-            if found.assets(lane) and not (lane is Lane.AUDITS and self._judging(found)):
-                self._run(lane, found)
+            if now_due.assets(lane) and not (lane is Lane.AUDITS and self._judging(now_due)):
+                self._run(lane, now_due)
         if time.monotonic() - self._reaped > _REAP_EVERY and "reap" not in self.runs.values():
             self._reaped = time.monotonic()
             self._start("reap", do="reap")
         if current.state is not None and current.state.stage is Stage.DUELS:
             self.world.review(current)
-        until = [wait.until for wait in found.waits if wait.until is not None]
-        if until and not found.assets(Lane.COLLECTION):
+        until = [wait.until for wait in now_due.waits if wait.until is not None]
+        if until and not now_due.assets(Lane.COLLECTION):
             self.acts.reach(max(until))
 
     def _due(self, current: Round) -> Due:
         """What is due; asked anew when the head or the chain has moved."""
         seen = (self._head, self.world.node.finalized)
-        if self._found is None or self._found[0] != seen:
-            self._found = seen, due(current.files, seen[1])
-        return self._found[1]
+        if self._known_due is None or self._known_due[0] != seen:
+            self._known_due = seen, due(current.files, seen[1])
+        return self._known_due[1]
 
-    def _judging(self, found: Due) -> bool:
+    def _judging(self, now_due: Due) -> bool:
         """Whether matches are being played. A verdict that comes meanwhile would decide which of
         them are: who is quicker must not make another result of the same answers."""
-        return bool(found.assets(Lane.JUDGING)) or Lane.JUDGING.value in self.runs.values()
+        return bool(now_due.assets(Lane.JUDGING)) or Lane.JUDGING.value in self.runs.values()
 
     def _seen(self) -> Round:
         head = (self.world.bare / "refs/heads/main").read_text()
@@ -158,20 +158,20 @@ class RoundByLanes:
             self._current, self._head = self.world.seen(), head
         return self._current
 
-    def _run(self, lane: Lane, found: Due) -> None:
+    def _run(self, lane: Lane, now_due: Due) -> None:
         name = lane.value
         busy = set(self.runs.values())
         if name in busy or time.monotonic() < self._ready.get(name, 0.0):
             return
         run = {
-            Lane.COLLECTION: "open" if found.stage is Stage.OPEN else "collect",
-            Lane.JUDGING: "crown" if "winner" in found.assets(Lane.JUDGING) else "judge",
+            Lane.COLLECTION: "open" if now_due.stage is Stage.OPEN else "collect",
+            Lane.JUDGING: "crown" if "winner" in now_due.assets(Lane.JUDGING) else "judge",
             Lane.BUILDS: "builds",
             Lane.BASELINE: "baseline",
             Lane.AUDITS: "audits",
             Lane.FINALIZING: "finalize",
         }[lane]
-        self._start(name, do="lane", run=run, round=found.round)
+        self._start(name, do="lane", run=run, round=now_due.round)
 
     def _start(self, name: str, **request: Any) -> None:
         environment = {**self.world.environment, **self.machine.environment}
@@ -194,7 +194,7 @@ class RoundByLanes:
     def _targets(self, fault: Fault, port: int) -> list[int]:
         """The run that asks, or every run with all that it started."""
         with self._log.open("a") as log:
-            log.write(f"--- {fault.told()}\n")
+            log.write(f"--- {fault.as_json()}\n")
         mine = set(self.runs)
         if fault.kind is Kind.KILL_ALL:
             return [pid for leader in mine for pid in processes.session(leader)]

@@ -50,10 +50,10 @@ class Machine:
     @property
     def environment(self) -> Mapping[str, str]:
         """What a process on this machine is started with."""
-        found = {"GEN404_HOME": str(self.home / "home"), "TMPDIR": str(self.home / "tmp")}
+        environment = {"GEN404_HOME": str(self.home / "home"), "TMPDIR": str(self.home / "tmp")}
         if self.has_clock:
-            found |= {"LD_PRELOAD": str(self._library), "TORTURE_CLOCK": str(self._clock)}
-        return found
+            environment |= {"LD_PRELOAD": str(self._library), "TORTURE_CLOCK": str(self._clock)}
+        return environment
 
     def _compile(self) -> None:
         compiler = shutil.which("cc") or shutil.which("gcc")

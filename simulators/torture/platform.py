@@ -97,13 +97,16 @@ class RoundByPlatform:
         if current.number > 0:
             self.played.over = True
             return
-        found = due(current.files, self.world.node.finalized)
+        now_due = due(current.files, self.world.node.finalized)
         # A verdict that comes while matches are played would decide which of them are.
-        self.world.pods.audits_may_begin = not set(found.assets(Lane.JUDGING)) - {"winner", "state"}
+        self.world.pods.audits_may_begin = not set(now_due.assets(Lane.JUDGING)) - {
+            "winner",
+            "state",
+        }
         if current.state is not None and current.state.stage is Stage.DUELS:
             self.world.review(current)
-        until = [wait.until for wait in found.waits if wait.until is not None]
-        if until and not found.assets(Lane.COLLECTION):
+        until = [wait.until for wait in now_due.waits if wait.until is not None]
+        if until and not now_due.assets(Lane.COLLECTION):
             self.acts.reach(max(until))
 
     def _seen(self) -> Round:
@@ -114,14 +117,14 @@ class RoundByPlatform:
 
     def _processes(self) -> dict[int, str]:
         """The platform's processes with their command lines."""
-        found = {}
+        lines = {}
         home = f"GEN404_HOME={self.machine.home}".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if home in (entry / "environ").read_bytes():
                     line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    found[int(entry.name)] = line
-        return found
+                    lines[int(entry.name)] = line
+        return lines
 
     def _targets(self, fault: Fault, port: int) -> list[int]:
         mine = self._processes()

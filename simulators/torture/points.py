@@ -92,8 +92,8 @@ class Bench:
         played = self._round().play(able, limit)
         fell = self._fallen(played)
         record: dict[str, Any] = {
-            "plan": [fault.told() for fault in plan],
-            "met": [_told(met) for met in played.met],
+            "plan": [fault.as_json() for fault in plan],
+            "met": [_as_json(met) for met in played.met],
             "kills": played.kills,
             "seconds": round(played.seconds, 1),
             "after": round(played.after, 1),
@@ -130,16 +130,16 @@ class Bench:
 
 def unseen(statuses: Iterable[Mapping[str, Any]]) -> list[str]:
     """The adapters whose outage, which a request had met, `gen404 status` did not show."""
-    found = []
+    adapters = []
     for sample in statuses:
         fault = sample["fault"]
         adapter = fault["adapter"]
         if fault["kind"] not in {Kind.ERROR, Kind.RESET, Kind.GARBAGE, Kind.REFUSED, Kind.TOKEN}:
             continue  # of a hang shorter than the deadline nobody can know
-        said = str(sample["said"])
-        if not any(word in said for word in _WORDS.get(adapter, ())):
-            found.append(adapter)
-    return found
+        output = str(sample["output"])
+        if not any(word in output for word in _WORDS.get(adapter, ())):
+            adapters.append(adapter)
+    return adapters
 
 
 def record(into: Path, entry: Mapping[str, Any]) -> None:
@@ -160,31 +160,31 @@ class Summary:
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]]) -> "Summary":
-        found = cls(0, 0, Counter(), [], Counter())
+        summary = cls(0, 0, Counter(), [], Counter())
         for entry in entries:
-            found.points += 1
-            found.kills += entry["kills"]
+            summary.points += 1
+            summary.kills += entry["kills"]
             for met in entry["met"]:
-                found.by_adapter[met["adapter"], met["kind"]] += 1
-            found.unseen.update(entry["unseen"])
+                summary.by_adapter[met["adapter"], met["kind"]] += 1
+            summary.unseen.update(entry["unseen"])
             if entry["fell"]:
-                found.fallen.append(dict(entry))
-        return found
+                summary.fallen.append(dict(entry))
+        return summary
 
     def text(self) -> str:
         """For a person."""
         lines = [f"{self.points} points, {self.kills} kills, {len(self.fallen)} points fell"]
         kinds = sorted({kind for _, kind in self.by_adapter})
         for adapter in sorted({name for name, _ in self.by_adapter}):
-            told = [
+            parts = [
                 f"{kind} {self.by_adapter[adapter, kind]}"
                 for kind in kinds
                 if self.by_adapter[adapter, kind]
             ]
-            lines.append(f"  {adapter}: {', '.join(told)}")
+            lines.append(f"  {adapter}: {', '.join(parts)}")
         if self.unseen:
-            told = [f"{name} {count}" for name, count in sorted(self.unseen.items())]
-            lines.append(f"  outages that `gen404 status` did not show: {', '.join(told)}")
+            parts = [f"{name} {count}" for name, count in sorted(self.unseen.items())]
+            lines.append(f"  outages that `gen404 status` did not show: {', '.join(parts)}")
         for entry in self.fallen:
             lines.append(f"  point {entry.get('point')} (seed {entry.get('seed')}):")
             lines += [f"    {what[:400]}" for what in entry["fell"][:6]]
@@ -196,7 +196,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
 
 
-def _told(met: Met) -> dict[str, Any]:
+def _as_json(met: Met) -> dict[str, Any]:
     return {
         "adapter": met.fault.adapter,
         "kind": met.fault.kind.value,

@@ -121,11 +121,11 @@ def _lane(request: Mapping[str, Any]) -> None:
 
 def _status(request: Mapping[str, Any]) -> None:
     try:
-        found: Any = status_json(status(Outside(os.environ)))
+        output: Any = status_json(status(Outside(os.environ)))
     except InfrastructureFault as fault:
-        found = {"fault": str(fault)}
+        output = {"fault": str(fault)}
     with open(request["into"], "w") as file:  # noqa: PTH123
-        json.dump(found, file, default=str)
+        json.dump(output, file, default=str)
 
 
 def _reap(_: Mapping[str, Any]) -> None:

@@ -12,12 +12,12 @@ def owner_of(port: int) -> int | None:
     inode = _inode(port)
     if inode is None:
         return None
-    wanted = f"socket:[{inode}]"
+    link = f"socket:[{inode}]"
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             for descriptor in (entry / "fd").iterdir():
                 with suppress(OSError):
-                    if os.readlink(descriptor) == wanted:  # noqa: PTH115 -- no path, but a name
+                    if os.readlink(descriptor) == link:  # noqa: PTH115 -- no path, but a name
                         return int(entry.name)
     return None
 
@@ -50,12 +50,12 @@ def ancestor(pid: int | None, among: set[int]) -> int | None:
 
 def session(leader: int) -> list[int]:
     """The processes of a session."""
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             if int(entry.read_text().rpartition(")")[2].split()[3]) == leader:
-                found.append(int(entry.parent.name))
-    return found
+                pids.append(int(entry.parent.name))
+    return pids
 
 
 def kill_all(pids: Iterable[int]) -> None:

@@ -350,27 +350,29 @@ class World:
     def _rented(self, request: Request) -> Response:
         with self._lock:  # deployments are numbered by it
             self.cloud.asked.append((request.method, request.path, None))
-        status, found = self.cloud.answer(request.method, request.path, request.json)
-        return Response.of(found, status)
+        status, content = self.cloud.answer(request.method, request.path, request.json)
+        return Response.of(content, status)
 
     def _built(self, request: Request) -> Response:
         url = urlsplit(request.path)
         self.forge.look()
-        found = self.forge.answer(url.path, dict(parse_qsl(url.query)))
-        return Response.of({"message": "Not Found"}, 404) if found is None else Response.of(found)
+        content = self.forge.answer(url.path, dict(parse_qsl(url.query)))
+        return (
+            Response.of({"message": "Not Found"}, 404) if content is None else Response.of(content)
+        )
 
     # What people do.
 
     def review(self, current: Round) -> bool:
         """A person's source audits of those who are to be audited; whether there were any."""
         known = current.source_audits.verdicts()
-        wanted = [
+        waiting = [
             request.hotkey for request in current.requests.root if request.hotkey not in known
         ]
         person: Any = SimpleNamespace(repository=self.repository(), now=lambda: GENESIS)
-        for hotkey in wanted:
+        for hotkey in waiting:
             audit_source(person, hotkey, SourceVerdict.PASSED, "read")
-        return bool(wanted)
+        return bool(waiting)
 
     def go_back(self) -> None:
         """A person takes the branch back by one commit, by force; the first commits stay."""

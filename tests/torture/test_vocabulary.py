@@ -44,21 +44,21 @@ class Asked:
     def ask(self, *methods: str) -> list[Answer | str]:
         """The answers, or how the connection failed."""
         front = Front(
-            "store", self.answer, lambda: self.faults, lambda found: found.method == "PUT"
+            "store", self.answer, lambda: self.faults, lambda request: request.method == "PUT"
         )
-        found: list[Answer | str] = []
+        answers: list[Answer | str] = []
         with serving(front) as url:
             for method in methods:
                 connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
                 try:
                     connection.request(method, "/key", body=b"x" if method == "PUT" else None)
                     answer = connection.getresponse()
-                    found.append((answer.status, answer.read()))
+                    answers.append((answer.status, answer.read()))
                 except (OSError, http.client.HTTPException) as error:
-                    found.append(type(error).__name__)
+                    answers.append(type(error).__name__)
                 finally:
                     connection.close()
-        return found
+        return answers
 
 
 def statuses(answers: list[Answer | str]) -> list[int | str]:
@@ -114,14 +114,14 @@ def test_what_no_answer_shows_is_done_once(kind: Kind) -> None:
 
 def test_every_effect_of_a_round_is_taken_before_and_after() -> None:
     counts = Counter({("git", False): 9, ("git", True): 2, ("cdn", False): 3, ("cdn", True): 0})
-    found = each_effect(counts)
-    assert {(fault.at, fault.after) for fault in found} == {
+    faults = each_effect(counts)
+    assert {(fault.at, fault.after) for fault in faults} == {
         (1, False),
         (1, True),
         (2, False),
         (2, True),
     }
-    assert {fault.adapter for fault in found} == {"git"}
+    assert {fault.adapter for fault in faults} == {"git"}
 
 
 def test_a_seed_draws_the_same_disturbances_again_and_only_what_may_happen() -> None:
@@ -129,7 +129,7 @@ def test_a_seed_draws_the_same_disturbances_again_and_only_what_may_happen() -> 
     for seed in range(200):
         first, second = (drawn(random.Random(seed), 5, counts, 8.0) for _ in range(2))
         assert first == second
-        assert [Fault.of(json.loads(json.dumps(fault.told()))) for fault in first] == first
+        assert [Fault.of(json.loads(json.dumps(fault.as_json()))) for fault in first] == first
         for fault in first:
             assert 1 <= fault.at <= 40
             assert fault.kind in {*KINDS[fault.adapter], *MACHINE, Kind.KILL}
@@ -147,7 +147,7 @@ WHOLE = Ending({"a.json": b"1"}, {"key": "digest"}, [(0, "open")])
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("actual", "line_start"),
     [
         (Ending({"a.json": b"2"}, {"key": "digest"}, [(0, "open")]), "file a.json"),
         (Ending({}, {"key": "digest"}, [(0, "open")]), "file a.json is missing"),
@@ -160,16 +160,16 @@ WHOLE = Ending({"a.json": b"1"}, {"key": "digest"}, [(0, "open")])
         (Ending({"a.json": b"1"}, {"key": "digest"}, [(0, "open"), (0, "duels")]), "stages"),
     ],
 )
-def test_whatever_differs_between_two_endings_is_told(found: Ending, told: str) -> None:
+def test_whatever_differs_between_two_endings_is_named(actual: Ending, line_start: str) -> None:
     assert differences(WHOLE, WHOLE) == []
-    (line,) = differences(WHOLE, found)
-    assert line.startswith(told)
+    (line,) = differences(WHOLE, actual)
+    assert line.startswith(line_start)
 
 
 def test_an_outage_that_status_does_not_name_is_counted_as_unseen() -> None:
     outage = {"fault": {"adapter": "judge", "kind": "5xx"}, "requests": 3}
-    assert unseen([outage | {"said": '{"waits": []}'}]) == ["judge"]
-    assert unseen([outage | {"said": '{"waits": [{"for": "the judge gave no answer"}]}'}]) == []
+    assert unseen([outage | {"output": '{"waits": []}'}]) == ["judge"]
+    assert unseen([outage | {"output": '{"waits": [{"for": "the judge gave no answer"}]}'}]) == []
 
 
 def test_a_summary_counts_disturbances_by_adapter_and_names_what_fell() -> None:
