@@ -75,12 +75,21 @@ class Targon:
 
     async def _pods(self, client: "Client") -> list[Pod]:
         items = [item for item in await client.async_serverless.list_container() if item.name]
-        return [await self._pod(client, str(item.name), item.uid, item.url) for item in items]
+        found = [await self._pod(client, str(item.name), item.uid, item.url) for item in items]
+        return [pod for pod in found if pod is not None]
 
-    async def _pod(self, client: "Client", name: str, uid: str, url: str | None) -> Pod:
+    async def _pod(self, client: "Client", name: str, uid: str, url: str | None) -> Pod | None:
+        """The pod; None for one that has been deleted since it was listed."""
+        from targon.core.exceptions import APIError  # noqa: PLC0415
+
         if not url or not name.startswith("miner-"):
             return Pod(name)
-        state = await client.async_serverless.get_state(uid)
+        try:
+            state = await client.async_serverless.get_state(uid)
+        except APIError as error:
+            if not error.is_not_found:
+                raise
+            return None
         status = state.status.lower()
         placed = status in _PLACED or state.ready_replicas > 0 or state.total_replicas > 0
         return Pod(

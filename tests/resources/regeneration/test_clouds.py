@@ -173,6 +173,17 @@ def test_g25_a_pod_that_a_stale_list_lacks_is_deleted_all_the_same(rented: Rente
     assert rented.cloud.deployments == {}
 
 
+def test_a_pod_that_another_run_deletes_while_they_are_listed_is_not_listed(
+    rented: Rented,
+) -> None:
+    rented.cloud.unplaced = True  # so that where it is, is asked each time
+    rented.provider.start(POD, IMAGE, None)
+    assert [pod.name for pod in rented.provider.pods()] == [POD]
+    rented.cloud.stale = True
+    rented.cloud.remove(next(iter(rented.cloud.deployments)))
+    assert rented.provider.pods() == []
+
+
 def test_g12_a_provider_that_hangs_is_not_waited_for(
     rented: Rented, monkeypatch: pytest.MonkeyPatch
 ) -> None:
