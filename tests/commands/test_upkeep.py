@@ -14,7 +14,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import TickStatus
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test, freeze_time
 
@@ -22,7 +33,12 @@ from gen404_assets.commands import clock, retention
 from gen404_assets.commands.health import health
 from gen404_assets.commands.occupied import Competition, occupied, platform_health
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.retention import prune_runs, rotate, tick_retention
+from gen404_assets.commands.retention import (
+    prune_idle_ticks,
+    prune_runs,
+    rotate,
+    tick_retention,
+)
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.live.sightings import REPOSITORY, Sightings
@@ -76,6 +92,54 @@ def test_ticks_are_purged_by_the_setting_failed_ones_too(instance: dg.DagsterIns
     kept = instance.get_tick_retention_settings(InstigatorType.SENSOR)
     assert kept[TickStatus.SKIPPED] == 1
     assert {kept[each] for each in TickStatus if each is not TickStatus.SKIPPED} == {30}
+
+
+def test_ticks_that_found_nothing_to_do_are_kept_for_an_hour(
+    instance: dg.DagsterInstance,
+) -> None:
+    state = sensor_state(instance, last_tick=time.time())
+    now = time.time()
+    for age, status in (
+        (3500, TickStatus.SKIPPED),
+        (3700, TickStatus.SKIPPED),
+        (3700, TickStatus.STARTED),
+    ):
+        instance.create_tick(
+            TickData(
+                instigator_origin_id=state.instigator_origin_id,
+                selector_id=state.selector_id,
+                instigator_name=state.name,
+                instigator_type=InstigatorType.SENSOR,
+                status=status,
+                timestamp=now - age,
+            )
+        )
+    prune_idle_ticks(instance)
+    left = instance.get_ticks(state.instigator_origin_id, state.selector_id)
+    kept = {(round(now - tick.timestamp), tick.status) for tick in left}
+    assert kept == {
+        (3500, TickStatus.SKIPPED),
+        (3700, TickStatus.STARTED),
+    }
+
+
+def sensor_state(instance: dg.DagsterInstance, last_tick: float) -> InstigatorState:
+    """A sensor that ticked last at a time."""
+    location = GrpcServerCodeLocationOrigin(host="localhost", socket="s", location_name="here")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "repository"), "mirror")
+    data = SensorInstigatorData(last_tick_timestamp=last_tick, last_tick_start_timestamp=last_tick)
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
+    return instance.add_instigator_state(state)
+
+
+def test_a_tick_of_later_than_now_makes_no_sensor_wait(instance: dg.DagsterInstance) -> None:
+    state = sensor_state(instance, last_tick=time.time() + 7200)
+    clock.forget_later_ticks(instance)
+    after = instance.get_instigator_state(state.instigator_origin_id, state.selector_id)
+    assert after is not None
+    assert isinstance(after.instigator_data, SensorInstigatorData)
+    assert (after.instigator_data.last_tick_start_timestamp or 0) <= time.time()
+    assert (after.instigator_data.last_tick_timestamp or 0) <= time.time()
 
 
 def test_logs_rotate_and_three_older_ones_stay(tmp_path: Path) -> None:
