@@ -75,7 +75,7 @@ class Sight:
             at, Background("the chain's commitments", lambda: self._chain().reveals(at))
         )
         found = work.result()
-        del self._reveals[at]
+        self._reveals.pop(at, None)
         return found
 
     def _fetch(self) -> None:

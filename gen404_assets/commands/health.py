@@ -51,6 +51,11 @@ def health(
     if not sensors:
         faults.append("no sensor has looked yet")
     waits = [*sightings.waits(), *waiting.all()]
+    waits += [
+        f"the sensor {sensor['name']} fails: {sensor['says']}"
+        for sensor in sensors
+        if sensor["result"] == "failure"
+    ]
     return {
         "status": "failing" if faults else "waiting" if waits else "ok",
         "faults": faults,

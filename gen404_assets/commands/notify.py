@@ -29,4 +29,5 @@ class Notify:
         if self._address is None:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)  # who doesn't read must not stop the platform
             channel.sendto(message, self._address)

@@ -2,27 +2,48 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
 
 FAILED_RUNS = 100
 """Runs without success that are kept; a standing failure adds one every ten minutes and lane."""
 
 _OLDER_LOGS = 3
+_IDLE_TICKS_SECONDS = 3600.0
 _AT_ONCE = 200
 _FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [dg.DagsterRunStatus.SUCCESS, *_FAILED]
 
 
 def tick_retention(days: int) -> str:
-    """The part of dagster.yaml that has ticks purged: a look that found nothing to do is kept for a
-    day, everything else as long as runs are.
+    """The part of dagster.yaml that has ticks purged: what `prune` leaves of them is kept as long
+    as runs are.
     """
     kept = f"skipped: 1, success: {days}, failure: {days}, started: {days}"
     return f"retention:\n  sensor:\n    purge_after_days: {{ {kept} }}\n"
+
+
+def prune(instance: dg.DagsterInstance, days: int) -> None:
+    """Delete what is older than it is kept."""
+    prune_runs(instance, days)
+    prune_idle_ticks(instance)
+
+
+def prune_idle_ticks(instance: dg.DagsterInstance) -> None:
+    """Delete the ticks of before the last hour that found nothing to do: six sensors make 88,000 of
+    them a day, of 1.5 kB each, and Dagster itself counts in days.
+    """
+    before = time.time() - _IDLE_TICKS_SECONDS
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        instance.purge_ticks(
+            state.instigator_origin_id, state.selector_id, before, [TickStatus.SKIPPED]
+        )
 
 
 def prune_runs(instance: dg.DagsterInstance, days: int) -> int:

@@ -26,7 +26,7 @@ from gen404_assets.commands.health import health, served
 from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import Competition, occupied
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.retention import prune_runs, rotate, tick_retention
+from gen404_assets.commands.retention import prune, rotate, tick_retention
 from gen404_assets.commands.services import DAEMON, dagster_services
 from gen404_assets.commands.supervisor import Supervisor
 from gen404_assets.competition.catalogue import Lane
@@ -174,7 +174,7 @@ class _Platform:
                 rotate(_logs(), self.settings.log_megabytes * 1_000_000)
             if now - tidied > _TIDY_SECONDS:
                 tidied = now
-                in_background(prune_runs, self.instance, self.settings.retention_days)
+                in_background(prune, self.instance, self.settings.retention_days)
 
         self.supervisor.run(stop, each_round)
 
