@@ -108,7 +108,9 @@ class DuelsStage(CommitWriter):
                 messages.append(f"Match report: {short(left)} vs {short(right)}")
         due = self.timeline.audits_due(self.matrix.margins, self._verdicts)
         asked = [
-            self._ask(hotkey, pair) for hotkey, pair in due if self.requests.of(hotkey) is None
+            self._ask(hotkey, pair)
+            for hotkey, pair in due
+            if self.requests.for_hotkey(hotkey) is None
         ]
         if asked:
             self.requests = audits.AuditRequests([*self.requests.root, *asked])

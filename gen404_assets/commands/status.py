@@ -42,7 +42,7 @@ def status(outside: Outside) -> Status:
         block, fault = None, f"the chain can't be reached: {error}"
     due_now = due(current.files, block.number if block else 0)
     due_now.waits += [
-        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.of(lane))
+        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.for_lane(lane))
     ]
     return Status(due_now, block, fault)
 

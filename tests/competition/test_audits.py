@@ -61,8 +61,8 @@ def test_of_many_prompts_won_the_seed_draws_as_many_as_the_margin_needs(
     duels: int, margin: float, size: int
 ) -> None:
     won = [f"d{number:02}" for number in range(1, duels)]
-    found = critical_prompts(report("l" + "r" * (duels - 1), margin), 77, margin, RULES)
-    assert found == random.Random(77).sample(won, size)
+    sampled = critical_prompts(report("l" + "r" * (duels - 1), margin), 77, margin, RULES)
+    assert sampled == random.Random(77).sample(won, size)
 
 
 def test_how_close_is_close_is_a_setting() -> None:
@@ -333,7 +333,7 @@ def test_a_hotkeys_first_request_stands() -> None:
             AuditRequest(hotkey=MINER, critical_prompts=[]),
         ]
     )
-    first = requests.of(MINER)
+    first = requests.for_hotkey(MINER)
     assert first is not None
     assert first.critical_prompts == ["a"]
-    assert requests.of(MINERS[1]) is None
+    assert requests.for_hotkey(MINERS[1]) is None
