@@ -134,8 +134,8 @@ class DuelsStage(CommitWriter):
         ]
         duels = []
         for prompt in match.prompts:
-            decided = match.forced[stem(prompt)] or self.world.judge(*commits)
-            duels.append(match.duel(prompt, decided))
+            decision = match.forced[stem(prompt)] or self.world.judge(*commits)
+            duels.append(match.duel(prompt, decision))
         report = report_of(*pair, [Play.model_validate(match.play(duels, stopped=False))])
         return report.margin, report
 

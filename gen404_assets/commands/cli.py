@@ -92,6 +92,9 @@ _port = click.option(
     show_default=True,
     help="Of Dagster's UI.",
 )
+_rounds = click.option(
+    "--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all)."
+)
 _reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -227,7 +230,7 @@ def browse(repository: str, branch: str, port: int) -> int:
 @gen404.command(section="Look")
 @_repository
 @_branch
-@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@_rounds
 @click.option(
     "--rule",
     "chosen",
@@ -244,12 +247,11 @@ def replay(
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
     from gen404_assets.commands.replay_text import replay_text
-    from gen404_assets.competition_repository import history_of, open_repository
+    from gen404_assets.competition_repository import newest_history
     from gen404_assets.replay.rounds import replay_round
 
     rules = read_settings(Rules, os.environ)
-    opened = open_repository(repository, branch)
-    history = history_of(opened.snapshot(opened.refresh()))
+    history = newest_history(repository, branch)
     known = rounds_in(history.paths)
     wanted = known if rounds is None else [number for number in rounds if number in known]
     if not wanted:
@@ -268,7 +270,7 @@ def replay(
 @gen404.command(section="Look")
 @_repository
 @_branch
-@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@_rounds
 @click.option(
     "-o",
     "--output",
@@ -296,11 +298,10 @@ def export(
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
-    from gen404_assets.competition_repository import history_of, open_repository
+    from gen404_assets.competition_repository import newest_history
     from gen404_assets.frames import frames_of
 
-    opened = open_repository(repository, branch)
-    history = history_of(opened.snapshot(opened.refresh()))
+    history = newest_history(repository, branch)
     for path in frames_of(history, rounds).write(output, file_format):
         print(path)
 

@@ -23,7 +23,7 @@ from gen404_assets.competition.audits import (
     trimmed_median,
     verdicts,
 )
-from gen404_assets.competition.duels import Duel, MatchReport, Outcome, duel_entry
+from gen404_assets.competition.duels import Decision, Duel, MatchReport, Outcome, duel_entry
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.settings import Rules
 from simulators.examples import MINER, MINERS, RULES, output
@@ -34,7 +34,11 @@ def report(outcomes: str, margin: float) -> MatchReport:
     winners = {"r": Outcome.RIGHT, "l": Outcome.LEFT, "d": Outcome.DRAW}
     entries = [
         duel_entry(
-            f"https://pool.example/d{number:02}.jpg", None, None, (winners[letter], ""), "glb"
+            f"https://pool.example/d{number:02}.jpg",
+            None,
+            None,
+            Decision(winners[letter], ""),
+            "glb",
         )
         for number, letter in enumerate(outcomes)
     ]

@@ -18,10 +18,10 @@ from gen404_assets.competition.commitments import (
     parse_commitment,
     read_submissions,
 )
-from gen404_assets.competition.hotkeys import to_hotkey
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.submissions import Submissions
 from simulators.examples import COMMIT, MINER, MINERS
+from simulators.hotkeys import to_hotkey
 
 WINDOW = Schedule(earliest_reveal_block=100, latest_reveal_block=200, generation_deadline_block=800)
 VALID = {"repo": "owner/model", "commit": COMMIT, "cdn_url": "https://cdn.example/mine"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen404_assets.competition.duels import NO_USABLE_ANSWER, Outcome, duel_outcome
+from gen404_assets.competition.duels import NO_USABLE_ANSWER, Decision, Outcome, duel_decision
 from gen404_assets.competition.evidence import Evidence, orders
 from gen404_assets.competition.files import ObjectFile
 from gen404_assets.competition.judgement import (
@@ -58,11 +58,13 @@ def test_a_later_attempt_is_named_by_its_own_seed_which_may_pass_32_bits_and_its
 
 
 def test_the_answers_that_count_decide() -> None:
-    assert duel_outcome(evidence([LOOPED, answer(7, 2, "text")], [answer(2, 7)])) == (
+    assert duel_decision(evidence([LOOPED, answer(7, 2, "text")], [answer(2, 7)])) == Decision(
         Outcome.RIGHT,
         "text",
     )
-    assert duel_outcome(evidence([answer(1, 5, "text")], [LOOPED] * 4 + [answer(5, 1)])) == (
+    assert duel_decision(
+        evidence([answer(1, 5, "text")], [LOOPED] * 4 + [answer(5, 1)])
+    ) == Decision(
         Outcome.LEFT,
         "text",
     )
@@ -71,7 +73,7 @@ def test_the_answers_that_count_decide() -> None:
 @pytest.mark.parametrize("other", [[answer(0, 10)], [LOOPED] * 5, [LOOPED, answer(0, 10)]])
 def test_five_unusable_answers_in_either_order_are_a_draw(other: list[dict[str, str]]) -> None:
     for drawn in (evidence([LOOPED] * 5, other), evidence(other, [LOOPED] * 5)):
-        assert duel_outcome(drawn) == (Outcome.DRAW, NO_USABLE_ANSWER)
+        assert duel_decision(drawn) == Decision(Outcome.DRAW, NO_USABLE_ANSWER)
 
 
 def test_such_a_draw_says_nothing_of_the_judges_mind_of_orders() -> None:

@@ -13,7 +13,6 @@ from gen404_assets.competition.duels import (
     Duel,
     MatchReport,
     Outcome,
-    make_play,
     match_score,
     report_of,
 )
@@ -26,6 +25,7 @@ from gen404_assets.competition.margins import (
     seed_again,
 )
 from simulators.examples import RULES
+from simulators.plays import make_play
 
 MISMATCHED = RULES.max_mismatched_margin
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gen404_assets.competition.hotkeys import LEADER, short, to_hotkey
+from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.round import CONFIG, POOL, STATE, report_path
 from gen404_assets.competition.settings import Rules
@@ -21,6 +21,7 @@ from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.histories import Competition, MadeUpHistory
 from simulators.history_commits import PERSON
+from simulators.hotkeys import to_hotkey
 from tests.replay.tampering import (
     AUDITS,
     BUILDS,
