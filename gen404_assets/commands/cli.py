@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
@@ -252,11 +252,7 @@ def replay(
 
     rules = read_settings(Rules, os.environ)
     history = newest_history(repository, branch)
-    known = rounds_in(history.paths)
-    wanted = known if rounds is None else [number for number in rounds if number in known]
-    if not wanted:
-        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
-        raise Refused(f"{repository} has no such round on {branch}; it has {present}")
+    wanted = _chosen(history.paths, rounds, f"{repository} has no such round on {branch}")
     versions = dict(choice.split("=", 1) for choice in chosen)
     replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
     if as_json:
@@ -302,7 +298,8 @@ def export(
     from gen404_assets.frames import frames_of
 
     history = newest_history(repository, branch)
-    for path in frames_of(history, rounds).write(output, file_format):
+    wanted = _chosen(history.paths, rounds, f"{repository} has no such round on {branch}")
+    for path in frames_of(history, wanted).write(output, file_format):
         print(path)
 
 
@@ -344,6 +341,16 @@ def completion(shell: str) -> None:
     if script is None:
         raise Refused(f"there is no completion for {shell}")
     print(script(gen404, {}, "gen404", "_GEN404_COMPLETE").source())
+
+
+def _chosen(paths: Iterable[str], rounds: range | None, missing: str) -> list[int]:
+    """The rounds to look at, all where none is chosen. Raises Refused where there are none."""
+    known = rounds_in(paths)
+    wanted = known if rounds is None else [number for number in rounds if number in known]
+    if not wanted:
+        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
+        raise Refused(f"{missing}; it has {present}")
+    return wanted
 
 
 def _print_state(state: "State") -> None:
