@@ -57,6 +57,12 @@ def history_of(snapshot: Snapshot) -> History:
     return History(snapshot.commits, snapshot.history, snapshot.read_blobs)
 
 
+def newest_history(url: str, branch: str) -> History:
+    """The history of a branch up to its head as it is now."""
+    repository = open_repository(url, branch)
+    return history_of(repository.snapshot(repository.refresh()))
+
+
 def create_repository(path: Path) -> None:
     """An empty bare repository at `path`; one that is there is left as it is."""
     from git import Repo  # noqa: PLC0415 -- nothing but this needs it

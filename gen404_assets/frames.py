@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
+from gen404_assets.competition.evidence import orders_agree
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import ListFile, MapFile, Record
 from gen404_assets.competition.history import History
@@ -322,13 +323,8 @@ def _duel_row(number: int, report: MatchReport | None, duel: Duel) -> Row:
     return row | {
         "left_penalty": (first.penalty_1 + swapped.penalty_2) / 2,
         "right_penalty": (first.penalty_2 + swapped.penalty_1) / 2,
-        "orders_agree": _sign(first.penalty_1 - first.penalty_2)
-        == -_sign(swapped.penalty_1 - swapped.penalty_2),
+        "orders_agree": orders_agree(first, swapped),
     }
-
-
-def _sign(number: int) -> int:
-    return (number > 0) - (number < 0)
 
 
 def _miners(submissions: "pd.DataFrame") -> "pd.DataFrame":

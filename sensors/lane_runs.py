@@ -67,7 +67,7 @@ class LaneRuns:
     TELL_AFTER: ClassVar[int] = 3
 
     @classmethod
-    def of(cls, instance: dg.DagsterInstance, lane: Lane, number: int) -> "LaneRuns":
+    def read(cls, instance: dg.DagsterInstance, lane: Lane, number: int) -> "LaneRuns":
         """The last runs, as Dagster knows them."""
         filters = dg.RunsFilter(tags={LANE_TAG: lane.value, ROUND_TAG: str(number)})
         records = instance.get_run_records(filters, limit=_KNOWN)

@@ -64,7 +64,7 @@ def _look(
     waiting = competition.outside().waiting
     reasons: list[str] = []
     for lane in lanes:
-        wait = waiting.of(lane) if due_now.assets(lane) else None
+        wait = waiting.for_lane(lane) if due_now.assets(lane) else None
         if wait:
             reasons.append(f"{lane} waits for {wait.on}")
     requests = list(_requests(context, due_now, head, lanes, reasons))
@@ -94,7 +94,7 @@ def _requests(
         assets = [asset for asset in due_now.assets(lane) if asset in made_in(lane)]
         if not assets:
             continue
-        runs = LaneRuns.of(context.instance, lane, due_now.round)
+        runs = LaneRuns.read(context.instance, lane, due_now.round)
         free = lane_is_free(lane)
         if lost := runs.lost(free):
             run = context.instance.get_run_by_id(lost.run_id)

@@ -108,7 +108,9 @@ class DuelsStage(CommitWriter):
                 messages.append(f"Match report: {short(left)} vs {short(right)}")
         due = self.timeline.audits_due(self.matrix.margins, self._verdicts)
         asked = [
-            self._ask(hotkey, pair) for hotkey, pair in due if self.requests.of(hotkey) is None
+            self._ask(hotkey, pair)
+            for hotkey, pair in due
+            if self.requests.for_hotkey(hotkey) is None
         ]
         if asked:
             self.requests = audits.AuditRequests([*self.requests.root, *asked])
@@ -132,8 +134,8 @@ class DuelsStage(CommitWriter):
         ]
         duels = []
         for prompt in match.prompts:
-            decided = match.forced[stem(prompt)] or self.world.judge(*commits)
-            duels.append(match.duel(prompt, decided))
+            decision = match.forced[stem(prompt)] or self.world.judge(*commits)
+            duels.append(match.duel(prompt, decision))
         report = report_of(*pair, [Play.model_validate(match.play(duels, stopped=False))])
         return report.margin, report
 

@@ -3,14 +3,13 @@ else outside.
 """
 
 import atexit
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -23,6 +22,7 @@ from gen404_assets.competition_repository import history_at
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.settings import home
+from resources.file_lock import try_lock
 from resources.repository import Repository
 from resources.settings import read_settings
 
@@ -127,24 +127,13 @@ def hold(lane: Lane, patience: float = 1.0) -> Iterator[bool]:
     folder = home() / "lanes"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{lane}.lock").open("w") as handle:
-        until = time.monotonic() + patience
-        while not (held := _try(handle)) and time.monotonic() < until:
-            time.sleep(0.05)
-        yield held
+        yield try_lock(handle, patience)
 
 
 def lane_is_free(lane: Lane) -> bool:
     """Whether no run on this machine works in a lane."""
     with hold(lane, patience=0) as held:
         return held
-
-
-def _try(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 _OPENED: dict[frozenset[tuple[str, str]], Outside] = {}

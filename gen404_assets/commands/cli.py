@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
@@ -91,6 +91,9 @@ _port = click.option(
     default=3000,
     show_default=True,
     help="Of Dagster's UI.",
+)
+_rounds = click.option(
+    "--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all)."
 )
 _reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -236,7 +239,7 @@ def browse(repository: str, branch: str, port: int) -> int:
 @gen404.command(section="Look")
 @_repository
 @_branch
-@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@_rounds
 @click.option(
     "--rule",
     "chosen",
@@ -253,17 +256,12 @@ def replay(
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
     from gen404_assets.commands.replay_text import replay_text
-    from gen404_assets.competition_repository import history_of, open_repository
+    from gen404_assets.competition_repository import newest_history
     from gen404_assets.replay.rounds import replay_round
 
     rules = read_settings(Rules, os.environ)
-    opened = open_repository(repository, branch)
-    history = history_of(opened.snapshot(opened.refresh()))
-    known = rounds_in(history.paths)
-    wanted = known if rounds is None else [number for number in rounds if number in known]
-    if not wanted:
-        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
-        raise Refused(f"{repository} has no such round on {branch}; it has {present}")
+    history = newest_history(repository, branch)
+    wanted = _chosen(history.paths, rounds, f"{repository} has no such round on {branch}")
     versions = dict(choice.split("=", 1) for choice in chosen)
     replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
     if as_json:
@@ -277,7 +275,7 @@ def replay(
 @gen404.command(section="Look")
 @_repository
 @_branch
-@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@_rounds
 @click.option(
     "-o",
     "--output",
@@ -305,12 +303,12 @@ def export(
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
-    from gen404_assets.competition_repository import history_of, open_repository
+    from gen404_assets.competition_repository import newest_history
     from gen404_assets.frames import frames_of
 
-    opened = open_repository(repository, branch)
-    history = history_of(opened.snapshot(opened.refresh()))
-    for path in frames_of(history, rounds).write(output, file_format):
+    history = newest_history(repository, branch)
+    wanted = _chosen(history.paths, rounds, f"{repository} has no such round on {branch}")
+    for path in frames_of(history, wanted).write(output, file_format):
         print(path)
 
 
@@ -352,6 +350,16 @@ def completion(shell: str) -> None:
     if script is None:
         raise Refused(f"there is no completion for {shell}")
     print(script(gen404, {}, "gen404", "_GEN404_COMPLETE").source())
+
+
+def _chosen(paths: Iterable[str], rounds: range | None, missing: str) -> list[int]:
+    """The rounds to look at, all where none is chosen. Raises Refused where there are none."""
+    known = rounds_in(paths)
+    wanted = known if rounds is None else [number for number in rounds if number in known]
+    if not wanted:
+        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
+        raise Refused(f"{missing}; it has {present}")
+    return wanted
 
 
 def _print_state(state: "State") -> None:

@@ -46,7 +46,7 @@ def status(outside: Outside) -> Status:
     block = _seen("the chain", outside.chain.finalized, faults)
     due_now = due(current.files, block.number if block else 0)
     due_now.waits += [
-        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.of(lane))
+        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.for_lane(lane))
     ]
     return Status(due_now, block, "; ".join(faults) or None)
 

@@ -195,7 +195,7 @@ def _verdict(work: Work, current: Round, hotkey: str, regenerated: Regenerated) 
     if not regenerated.deployed:
         return reject_unmeasured(hotkey, NO_POD)
     submitted = _to_audit(current, hotkey) or Outputs({})
-    request = current.requests.of(hotkey)
+    request = current.requests.for_hotkey(hotkey)
     critical = request.critical_prompts if request else []
     verdict = judge_audit(hotkey, submitted, regenerated.outputs, critical, work.rules)
     if verdict is None:

@@ -103,8 +103,8 @@ def _winner(current: Round, history: History) -> Winner:
     """
     path = current.path("winner.json")
     winner = current.required_winner
-    given = verdicts(current.audits, current.source_audits)
-    follows = current.timeline.winner(current.matrix.margins, given)
+    known = verdicts(current.audits, current.source_audits)
+    follows = current.timeline.winner(current.matrix.margins, known)
     if current.submissions is None or winner.winner_hotkey == follows or history.is_typed(path):
         return winner
     raise MalformedFile(

@@ -45,7 +45,7 @@ class Waiting:
         self._path(lane).unlink(missing_ok=True)
         return waited
 
-    def of(self, lane: Lane) -> Wait | None:
+    def for_lane(self, lane: Lane) -> Wait | None:
         """What a lane waits for."""
         wait = self._read(lane)
         return Wait(f"{wait['for']}, since {wait['since']}") if wait else None

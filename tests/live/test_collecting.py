@@ -25,8 +25,8 @@ from simulators.strangers import ok, status, stranger
 
 
 def submitted(outside: SimulatedOutside, hotkey: str = MINERS[0]) -> dict[str, object]:
-    found = now(outside).submitted(hotkey)
-    return dict(found.items()) if found is not None else {}
+    outputs = now(outside).submitted(hotkey)
+    return dict(outputs.items()) if outputs is not None else {}
 
 
 def test_nothing_is_fetched_before_the_deadline() -> None:
@@ -71,11 +71,11 @@ def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
     )
     outside.renderer = Tolerant()
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert found[first].png is not None
-    assert (found[first].model_extra or {})["reason"] == "magFilter 7 is ignored"
-    assert all("reason" not in (found[stem].model_extra or {}) for stem in others)
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[first].png is not None
+    assert (outputs[first].model_extra or {})["reason"] == "magFilter 7 is ignored"
+    assert all("reason" not in (outputs[stem].model_extra or {}) for stem in others)
 
 
 def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> (
@@ -86,13 +86,13 @@ def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_re
     served: dict[str, bytes | str] = {first: "status 404", second: b"bad file"}
     outside.downloads = SimulatedDownloads(lambda url: served.get(Path(url).stem, b"good"))
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert (found[first].model, found[first].png, found[first].attempts) == (None, None, 2)
-    assert (found[first].model_extra or {})["reason"] == "status 404"
-    assert found[second].model is not None
-    assert found[second].png is None
-    assert (found[second].model_extra or {})["reason"] == "not a model"
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert (outputs[first].model, outputs[first].png, outputs[first].attempts) == (None, None, 2)
+    assert (outputs[first].model_extra or {})["reason"] == "status 404"
+    assert outputs[second].model is not None
+    assert outputs[second].png is None
+    assert (outputs[second].model_extra or {})["reason"] == "not a model"
     assert outside.downloads.asked.count(f"https://cdn0.example/{first}.glb") == 2
     assert stage(outside) is Stage.DUELS
 
@@ -130,15 +130,15 @@ def test_g01_a_renderer_out_of_order_costs_no_miner_its_preview(
 
 
 def reasons(outside: SimulatedOutside, hotkey: str) -> list[object]:
-    found = now(outside).submitted(hotkey)
-    assert found is not None
-    return [(output.model_extra or {}).get("reason") for _, output in found.items()]
+    outputs = now(outside).submitted(hotkey)
+    assert outputs is not None
+    return [(output.model_extra or {}).get("reason") for _, output in outputs.items()]
 
 
 def attempts(outside: SimulatedOutside, hotkey: str) -> list[int]:
-    found = now(outside).submitted(hotkey)
-    assert found is not None
-    return [output.attempts for _, output in found.items()]
+    outputs = now(outside).submitted(hotkey)
+    assert outputs is not None
+    return [output.attempts for _, output in outputs.items()]
 
 
 PATIENT = {"CDN_PATIENCE_SECONDS": "1800", "PUBLISH_INTERVAL_SECONDS": "60"}
@@ -170,10 +170,10 @@ class WaitingQueue(SimpleQueue[Any]):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr("gen404_assets.live.collecting.time", found)
-    monkeypatch.setattr("gen404_assets.live.collecting.SimpleQueue", lambda: WaitingQueue(found))
-    return found
+    clock = Clock()
+    monkeypatch.setattr("gen404_assets.live.collecting.time", clock)
+    monkeypatch.setattr("gen404_assets.live.collecting.SimpleQueue", lambda: WaitingQueue(clock))
+    return clock
 
 
 def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_the_others_are_not(
@@ -320,9 +320,9 @@ def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
     key = f"rounds/0/{MINERS[0]}/submitted/{stem}"
     outside.store.objects[f"{key}.glb"] = b"served at first"
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert found[stem].size == len(b"served at first")
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[stem].size == len(b"served at first")
     assert outside.store.objects[f"{key}.png"] == b"picture of served at first"
 
 
@@ -368,8 +368,8 @@ def test_a_submission_recorded_by_a_person_is_kept() -> None:
     )
     outside.repository.commit({path: typed.encode()}, "By hand")
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert found[stem].size == 7
-    assert found[stem].model_extra == {"note": "by hand"}
-    assert set(found.names) == set(now(outside).stems)
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[stem].size == 7
+    assert outputs[stem].model_extra == {"note": "by hand"}
+    assert set(outputs.names) == set(now(outside).stems)
