@@ -3,6 +3,7 @@ it.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -12,7 +13,6 @@ from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, rec
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.history import History, cite
-from gen404_assets.competition.round import rounds_in
 from gen404_assets.replay.rounds import prefetch
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
     """The rounds that the repository has and Dagster does not know as partitions."""
     known = set(instance.get_dynamic_partitions(str(ROUNDS.name)))
-    return [str(number) for number in rounds_in(history.paths) if str(number) not in known]
+    return [str(number) for number in history.round_numbers if str(number) not in known]
 
 
 def missing_events(
@@ -39,8 +39,10 @@ def missing_events(
     """
     yield from _shared(instance, history)
     known = {asset: _known_versions(instance, asset) for asset in Asset}
-    for number in rounds_in(history.paths):
-        versions = {asset: recorded_version(history, number, asset) for asset in Asset}
+    for number in history.round_numbers:
+        versions = history.derived(
+            number, "data versions", partial(_recorded_versions, history, number)
+        )
         changed = [
             asset
             for asset, version in versions.items()
@@ -59,6 +61,10 @@ def missing_events(
                 partition=str(number),
                 tags={DATA_VERSION_TAG: str(versions[asset])},
             )
+
+
+def _recorded_versions(history: History, number: int) -> dict[Asset, str | None]:
+    return {asset: recorded_version(history, number, asset) for asset in Asset}
 
 
 def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.AssetMaterialization]:

@@ -16,7 +16,7 @@ from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, rounds_in
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import VERSIONS, Rules
 from resources.settings import BadSetting, read_settings
 
@@ -250,7 +250,7 @@ def replay(
     rules = read_settings(Rules, os.environ)
     opened = open_repository(repository, branch)
     history = history_of(opened.snapshot(opened.refresh()))
-    known = rounds_in(history.paths)
+    known = history.round_numbers
     wanted = known if rounds is None else [number for number in rounds if number in known]
     if not wanted:
         present = f"rounds {known[0]} to {known[-1]}" if known else "none"

@@ -61,11 +61,6 @@ def round_of(path: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def rounds_in(paths: Iterable[str]) -> list[int]:
-    """The rounds that have files, in order."""
-    return sorted({number for path in paths if (number := round_of(path)) is not None})
-
-
 def round_path(number: int, name: str) -> str:
     """A round's file."""
     return f"rounds/{number}/{name}"
