@@ -3,7 +3,7 @@
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -86,12 +86,12 @@ class MemoryRepository:
     lost the race.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, contents: MutableMapping[str, bytes] | None = None) -> None:
         self.commits: list[Commit] = []
         self.changes: list[list[Change]] = []
         """What each commit changed."""
         self.index: dict[str, int] = {}
-        self.contents: dict[str, bytes] = {}
+        self.contents: MutableMapping[str, bytes] = {} if contents is None else contents
         self.head = MemorySnapshot(NO_COMMIT, History([], [], self._blobs), self)
         self.before_push: Callable[[], None] = lambda: None
 
@@ -151,7 +151,7 @@ class MemoryRepository:
         for path, content in changes.items():
             blob = None if content is None else _sha(content)
             if content is not None and blob is not None:
-                self.contents[blob] = content
+                self.contents.setdefault(blob, content)
             made.append(Change(commit, path, blob))
         self.index[sha] = len(self.commits)
         self.commits.append(commit)

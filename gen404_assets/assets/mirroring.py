@@ -2,8 +2,7 @@
 it.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -40,9 +39,7 @@ def missing_events(
     yield from _shared(instance, history)
     known = {asset: _known_versions(instance, asset) for asset in Asset}
     for number in history.round_numbers:
-        versions = history.derived(
-            number, "data versions", partial(_recorded_versions, history, number)
-        )
+        versions = data_versions(history, number)
         changed = [
             asset
             for asset, version in versions.items()
@@ -63,8 +60,15 @@ def missing_events(
             )
 
 
-def _recorded_versions(history: History, number: int) -> dict[Asset, str | None]:
-    return {asset: recorded_version(history, number, asset) for asset in Asset}
+def data_versions(history: History, number: int) -> Mapping[Asset, str | None]:
+    """Asset -> the data version of a round's files, None while it has none; derived anew only when
+    the round has changed.
+    """
+    return history.derived(
+        number,
+        "data versions",
+        lambda: {asset: recorded_version(history, number, asset) for asset in Asset},
+    )
 
 
 def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.AssetMaterialization]:
