@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -51,11 +52,11 @@ def main() -> None:
     options = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        season = Season(Plan(options.rounds, options.miners), Path(folder))
-        rows = _play(season)
-        _compare(rows)
-        print(f"{options.rounds} rounds played in {time.perf_counter() - began:.0f} s")
-        wrong = [*unlike_the_reckoning(season), *_replayed(season)]
+        with closing(Season(Plan(options.rounds, options.miners), Path(folder))) as season:
+            rows = _play(season)
+            _compare(rows)
+            print(f"{options.rounds} rounds played in {time.perf_counter() - began:.0f} s")
+            wrong = [*unlike_the_reckoning(season), *_replayed(season)]
     print("\n".join(wrong) or "schedule and weights are the reckoning's, and all rounds replay")
     sys.exit(bool(wrong))
 

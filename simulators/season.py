@@ -117,6 +117,9 @@ class ObjectsOnDisk(MutableMapping[str, bytes]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def close(self) -> None:
+        self._file.close()
+
 
 class SeasonChain(SimulatedChain):
     """Blocks of 12 s from this season's GENESIS on."""
@@ -161,12 +164,13 @@ class Season:
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self.hotkeys = [to_hotkey(bytes([number] * 32)) for number in range(1, 1 + plan.miners)]
+        self._files = [ObjectsOnDisk(folder / name) for name in ("repository", "store")]
         self.outside = SeasonOutside(
             SimulatedDownloads(lambda url: b"model " + url.encode()),
             SimulatedJudge(self._penalty),
-            repository=MemoryRepository(ObjectsOnDisk(folder / "repository")),
+            repository=MemoryRepository(self._files[0]),
             chain=SeasonChain(_DAY // 3),
-            store=SimulatedStore(ObjectsOnDisk(folder / "store")),
+            store=SimulatedStore(self._files[1]),
             home=folder / "home",
         )
         self.outside.environment = {
@@ -183,6 +187,11 @@ class Season:
         self.ends: list[Ended] = []
         """How the rounds ended, as this simulation has seen it."""
         self._begin()
+
+    def close(self) -> None:
+        """Close what is on disk."""
+        for file in self._files:
+            file.close()
 
     # --- the world
 

@@ -7,6 +7,8 @@ import fcntl
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,14 +27,14 @@ WEEKLY = Plan(rounds=14, miners=3, late_every=4, late_days=9, days=7)
 
 
 @pytest.fixture(scope="module")
-def season(tmp_path_factory: pytest.TempPathFactory) -> Season:
-    played = Season(WEEKLY, tmp_path_factory.mktemp("season"))
-    kept = []
-    for _ in played.play():
-        home = played.outside.home
-        kept.append(sorted(path.name for path in home.rglob("*") if path.is_file()))
-    assert kept == [[]] * WEEKLY.rounds
-    return played
+def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
+    with closing(Season(WEEKLY, tmp_path_factory.mktemp("season"))) as played:
+        kept = []
+        for _ in played.play():
+            home = played.outside.home
+            kept.append(sorted(path.name for path in home.rglob("*") if path.is_file()))
+        assert kept == [[]] * WEEKLY.rounds
+        yield played
 
 
 def test_schedule_and_weights_of_a_season_are_what_the_rules_give_when_reckoned_by_hand(
