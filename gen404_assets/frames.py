@@ -15,7 +15,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import ListFile, MapFile, Record
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.round import Round, rounds_in
+from gen404_assets.competition.round import Round
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def frames_of(history: History, numbers: Sequence[int] | None = None) -> Frames:
     """
     rounds = [
         history.round(number)
-        for number in rounds_in(history.paths)
+        for number in history.round_numbers
         if numbers is None or number in numbers
     ]
     submissions = _frame("submissions", (row for each in rounds for row in submission_rows(each)))

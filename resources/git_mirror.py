@@ -9,12 +9,23 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
 from resources.git_commands import REMOTE, GitCommands, RepositoryError
-from resources.git_history import LOG, NO_COMMIT, Commit, decode_path, parse_log
+from resources.git_history import (
+    LOG,
+    LOG_CHANGES,
+    NO_COMMIT,
+    Change,
+    Commit,
+    decode_path,
+    follows,
+    in_line,
+    parse_log,
+)
 from resources.git_signatures import Signatures, Signers, UntrustedHead, signed_commit
 
 _FETCH = (
@@ -34,6 +45,9 @@ _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-su
 
 
 _LOCK_POLL = 0.05
+_PATHS_AT_ONCE = 500
+"""As many paths fit on a command line everywhere, at 200 bytes each."""
+_IMPROPER = {"", ".", ".."}
 _TRUSTED = "refs/trusted/head"
 """The last head that a named signer had signed."""
 
@@ -106,9 +120,37 @@ class Mirror:
 
     def tree(self, sha: str) -> dict[str, str]:
         """Blob sha by path, of all files at a commit."""
-        listing = decode_path(self.git("ls-tree", "-r", "-z", "--full-tree", sha))
-        entries = (entry.partition("\t") for entry in listing.split("\0")[:-1])
+        return self._listing("-r", sha)
+
+    def listed(self, sha: str, paths: Iterable[str], *, below: bool = False) -> dict[str, str]:
+        """Blob sha by path, of those of the paths that are files at a commit; `below`: also of all
+        files in those that are folders.
+
+        It costs what is asked for, however many files there are.
+        """
+        found: dict[str, str] = {}
+        proper = (path for path in paths if not _IMPROPER & set(path.split("/")))
+        while some := [*islice(proper, _PATHS_AT_ONCE)]:
+            found |= self._listing(*(["-r"] if below else []), sha, "--", *some)
+        return found
+
+    def _listing(self, *arguments: str) -> dict[str, str]:
+        literal = {"GIT_LITERAL_PATHSPECS": "1"}
+        output = self.git("ls-tree", "-z", "--full-tree", *arguments, environment=literal)
+        entries = (entry.partition("\t") for entry in decode_path(output).split("\0")[:-1])
         return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
+
+    def log(self, sha: str, after: str | None = None) -> tuple[list[Commit], list[Change]] | None:
+        """The commits up to `sha`, in line, with what each changed; those that came after a commit,
+        or None where `sha` does not follow it (`git_history.in_line`).
+        """
+        if after is not None and not self.contains(sha, after):
+            return None
+        span = sha if after is None else f"{after}..{sha}"
+        commits, changes = parse_log(self.git(*LOG_CHANGES, span))
+        if after is not None and not follows(sha, commits, after):
+            return None
+        return in_line(sha, commits, changes, self.tree, after)
 
     def contains(self, head: str, sha: str) -> bool:
         try:

@@ -7,18 +7,15 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from time import sleep
 from urllib.parse import urlsplit
 
 from resources.git_commands import GitCommands, RepositoryError
 from resources.git_history import (
-    LOG_CHANGES,
     NO_COMMIT,
     Change,
     Commit,
-    in_line,
-    parse_log,
 )
 from resources.git_mirror import Mirror, NotFetched
 from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
@@ -67,6 +64,14 @@ class Snapshot:
             return {}
         return self._mirror.tree(self.commit.sha)
 
+    def listed(self, paths: Iterable[str], *, below: bool = False) -> Mapping[str, str]:
+        """Blob sha by path, of those of the paths that are files; `below`: also of all files in
+        those that are folders.
+        """
+        if self.commit == NO_COMMIT:
+            return {}
+        return self._mirror.listed(self.commit.sha, paths, below=below)
+
     def read(self, path: str) -> bytes | None:
         """A file's content, None where there is no such file; `read_many` is the way to read more
         than a few.
@@ -75,7 +80,7 @@ class Snapshot:
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Content by path, in one batch; paths that are no files are left out."""
-        wanted = {path: self.blobs[path] for path in paths if path in self.blobs}
+        wanted = self.listed(paths)
         contents = self.read_blobs(wanted.values())
         return {path: contents[blob] for path, blob in wanted.items()}
 
@@ -105,8 +110,21 @@ class Snapshot:
     def _log(self) -> tuple[list[Commit], list[Change]]:
         if self.commit == NO_COMMIT:
             return [], []
-        commits, changes = parse_log(self._mirror.git(*LOG_CHANGES, self.commit.sha))
-        return in_line(self.commit.sha, commits, changes, self._mirror.tree)
+        return self._mirror.log(self.commit.sha) or ([], [])
+
+    @property
+    def source(self) -> object:
+        """What the snapshots of one repository have in common."""
+        return self._mirror
+
+    def since(self, known: Commit) -> tuple[Sequence[Commit], Sequence[Change]] | None:
+        """The commits, and changes, that came after one; None where the history has to be read
+        whole.
+
+        That is so after a rewriting by force, and where a person's pull made the known commit the
+        second parent of a merge: what it brought then stands elsewhere in `commits`.
+        """
+        return self._mirror.log(self.commit.sha, after=known.sha)
 
 
 class Repository:
@@ -195,7 +213,7 @@ class Repository:
             sleep(secrets.SystemRandom().uniform(0, min(0.05 * 2**attempt, 1)) if attempt else 0)
             self.refresh()
             base = self.snapshot()
-            changes = _changes(base.blobs, derive(base))
+            changes = _changes(base, derive(base))
             if not changes:
                 return base.commit
             sha, refusal = self._mirror.push(
@@ -218,9 +236,7 @@ class Repository:
         raise PublishFailed(f"others published meanwhile, {_TRIES} times over: {refusal}")
 
 
-def _changes(
-    blobs: Mapping[str, str], files: Mapping[str, bytes | None]
-) -> dict[str, bytes | None]:
+def _changes(base: Snapshot, files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
     """Those of the files that differ from the repository's; ValueError for a path that git or we
     cannot have.
     """
@@ -228,15 +244,14 @@ def _changes(
         parts = path.lower().split("/")
         if {"", ".", "..", ".git"} & set(parts) or "\0" in path or "\n" in path:
             raise ValueError(f"{path!r} is not a proper path in the repository")
-    changes = {path: data for path, data in files.items() if _blob_sha(data) != blobs.get(path)}
-    after = (blobs.keys() | changes.keys()) - {
+    known = base.listed(files, below=True)
+    changes = {path: data for path, data in files.items() if _blob_sha(data) != known.get(path)}
+    written = {path for path, data in changes.items() if data is not None}
+    folders = {str(folder) for path in written for folder in PurePosixPath(path).parents}
+    after = (known.keys() | base.listed(folders - known.keys()).keys() | written) - {
         path for path, data in changes.items() if data is None
     }
-    folders: set[str] = set()
-    for path in after if changes else ():
-        folder = path
-        while (folder := folder.rpartition("/")[0]) and folder not in folders:
-            folders.add(folder)
+    folders |= {str(folder) for path in after for folder in PurePosixPath(path).parents}
     if clash := sorted(folders & after):
         raise ValueError(f"{clash[0]!r} cannot be both a file and a folder")
     return changes

@@ -22,10 +22,9 @@ from gen404_assets.competition.state import Stage
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Timeline, Verdicts
 from gen404_assets.competition.winner import Winner, crown
-from resources.git_history import NO_COMMIT
 from simulators.history_commits import PERSON, CommitWriter, Content, Files
 from simulators.history_world import World
-from simulators.memory_repository import MemorySnapshot
+from simulators.memory_repository import MemoryFiles
 
 _MATCHES_AT_ONCE = 2
 
@@ -90,7 +89,7 @@ class DuelsStage(CommitWriter):
             self.path("seed.json"): self.seed.to_bytes(),
             self.path("prompts.txt"): prompts_bytes(self.prompts),
         }
-        return Round(MemorySnapshot(NO_COMMIT, files), self.number)
+        return Round(MemoryFiles(files), self.number)
 
     @property
     def _verdicts(self) -> Verdicts:

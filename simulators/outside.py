@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,7 +64,7 @@ class SimulatedChain:
 class SimulatedStore:
     """The bucket."""
 
-    objects: dict[str, bytes] = field(default_factory=dict)
+    objects: MutableMapping[str, bytes] = field(default_factory=dict)
 
     def url(self, key: str) -> str:
         return f"https://store.example/{key}"
@@ -234,6 +234,9 @@ class SimulatedOutside:
 
     def read(self, url: str) -> bytes:
         return self.store.read(url)
+
+    def forget_round(self, number: int) -> None:
+        """Nothing is kept on disk."""
 
     def now(self) -> datetime:
         return self.chain.finalized().time

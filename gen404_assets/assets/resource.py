@@ -5,7 +5,6 @@ else outside.
 import atexit
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache

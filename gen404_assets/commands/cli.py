@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
@@ -16,11 +16,12 @@ from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, rounds_in
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import VERSIONS, Rules
 from resources.settings import BadSetting, read_settings
 
 if TYPE_CHECKING:
+    from gen404_assets.competition.history import History
     from gen404_assets.competition.state import State
     from gen404_assets.live.outside import Outside
 
@@ -261,7 +262,7 @@ def replay(
 
     rules = read_settings(Rules, os.environ)
     history = newest_history(repository, branch)
-    wanted = _chosen(history.paths, rounds, f"{repository} has no such round on {branch}")
+    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
     versions = dict(choice.split("=", 1) for choice in chosen)
     replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
     if as_json:
@@ -307,7 +308,7 @@ def export(
     from gen404_assets.frames import frames_of
 
     history = newest_history(repository, branch)
-    wanted = _chosen(history.paths, rounds, f"{repository} has no such round on {branch}")
+    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
     for path in frames_of(history, wanted).write(output, file_format):
         print(path)
 
@@ -352,10 +353,10 @@ def completion(shell: str) -> None:
     print(script(gen404, {}, "gen404", "_GEN404_COMPLETE").source())
 
 
-def _chosen(paths: Iterable[str], rounds: range | None, missing: str) -> list[int]:
+def _chosen(history: "History", rounds: range | None, missing: str) -> list[int]:
     """The rounds to look at, all where none is chosen. Raises Refused where there are none."""
-    known = rounds_in(paths)
-    wanted = known if rounds is None else [number for number in rounds if number in known]
+    known = history.round_numbers
+    wanted = [*known] if rounds is None else [number for number in rounds if number in known]
     if not wanted:
         present = f"rounds {known[0]} to {known[-1]}" if known else "none"
         raise Refused(f"{missing}; it has {present}")

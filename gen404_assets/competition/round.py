@@ -3,7 +3,7 @@ all of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar, cast
 
@@ -59,11 +59,6 @@ def round_of(path: str) -> int | None:
     """The round that a path belongs to."""
     match = _IN_ROUND.fullmatch(path)
     return int(match[1]) if match else None
-
-
-def rounds_in(paths: Iterable[str]) -> list[int]:
-    """The rounds that have files, in order."""
-    return sorted({number for path in paths if (number := round_of(path)) is not None})
 
 
 def round_path(number: int, name: str) -> str:

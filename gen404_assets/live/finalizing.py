@@ -36,6 +36,7 @@ def finalize(work: Work) -> None:
     stage, number = ("finished", work.number) if over else ("open", work.number + 1)
     message = f"Update state ({stage}), {'' if over else 'schedule, '}leader for round {number}"
     work.publish([message], {Stage.FINALIZING}, lambda now: _files(work, now, block))
+    work.outside.forget_round(work.number)
 
 
 def _next(history: History, current: Round, block: Block) -> Schedule | None:

@@ -70,16 +70,24 @@ class RoundFiles(Files):
 
     def __init__(self, snapshot: Snapshot, number: int) -> None:
         self._snapshot = snapshot
-        prefix = round_path(number, "")
-        small = [
-            path for path in snapshot.blobs if path.startswith(prefix) and "/duels_" not in path
-        ]
-        self._read = snapshot.read_many([*small, STATE, CONFIG, LEADERS])
+        self._folder = round_path(number, "")
+        self._blobs = snapshot.listed(
+            [self._folder.rstrip("/"), STATE, CONFIG, LEADERS], below=True
+        )
+        small = {path: blob for path, blob in self._blobs.items() if "/duels_" not in path}
+        contents = snapshot.read_blobs(small.values())
+        self._read: dict[str, bytes | None] = {path: contents[blob] for path, blob in small.items()}
 
     def read(self, path: str) -> bytes | None:
-        if path not in self._read and path in self._snapshot.blobs:
-            self._read |= self._snapshot.read_many([path])
-        return self._read.get(path)
+        if path not in self._read:
+            self._read[path] = self._asked(path)
+        return self._read[path]
+
+    def _asked(self, path: str) -> bytes | None:
+        if not path.startswith(self._folder):
+            return self._snapshot.read(path)
+        blob = self._blobs.get(path)
+        return None if blob is None else self._snapshot.read_blob(blob)
 
 
 def see(snapshot: Snapshot) -> Round:

@@ -187,7 +187,8 @@ def evidence(history: History, number: int, asset: Asset) -> list[str]:
     names = asset.entry.per_miner
     if not names:
         path = round_path(number, asset.entry.file)
-        return [path] if path in history.paths else []
+        last = history.last(path)
+        return [] if last is None or last.blob is None else [path]
     return [
         path
         for path in history.of_round(number)

@@ -20,8 +20,7 @@ from gen404_assets.competition.prompts import prompts_bytes, stem
 from gen404_assets.competition.round import CONFIG, Round
 from gen404_assets.competition.seed import Seed
 from gen404_assets.competition.settings import Rules
-from resources.git_history import NO_COMMIT
-from simulators.memory_repository import MemorySnapshot
+from simulators.memory_repository import MemoryFiles
 
 PAIR = ("5Defender", "5Challenger")
 SEED = 404
@@ -72,7 +71,7 @@ def round_of(
     if seed is not None:
         named = Seed(seed=seed).naming(list(missing))
         files["rounds/0/seed.json"] = named.to_bytes()
-    return Round(MemorySnapshot(NO_COMMIT, files), 0)
+    return Round(MemoryFiles(files), 0)
 
 
 def match_over(

@@ -41,7 +41,7 @@ def test_what_a_collection_fails_for_is_shown_until_it_goes_well(outside: Simula
     assert f"waits for object store: put x: 503, since {outside.now():%Y-%m-%dT}" in shown(outside)
     outside.store.put = put  # type: ignore[method-assign]
     run_lane(work(outside), Lane.COLLECTION, collect)
-    assert outside.waiting.of(Lane.COLLECTION) is None
+    assert outside.waiting.for_lane(Lane.COLLECTION) is None
     assert "object store" not in shown(outside)
 
 
@@ -51,7 +51,7 @@ def test_an_outage_that_several_runs_meet_began_with_the_first(outside: Simulate
     for _ in range(2):
         with pytest.raises(InfrastructureFault):
             run_lane(work(outside), Lane.COLLECTION, collect)
-        seen.append(outside.waiting.of(Lane.COLLECTION))
+        seen.append(outside.waiting.for_lane(Lane.COLLECTION))
         outside.chain.number += 100
     assert seen[0] == seen[1]
 
@@ -61,8 +61,8 @@ def test_lanes_wait_apart(outside: SimulatedOutside) -> None:
     with pytest.raises(InfrastructureFault):
         run_lane(work(outside), Lane.COLLECTION, collect)
     run_lane(work(outside), Lane.BUILDS, lambda _: None)
-    assert outside.waiting.of(Lane.BUILDS) is None
-    assert outside.waiting.of(Lane.COLLECTION) is not None
+    assert outside.waiting.for_lane(Lane.BUILDS) is None
+    assert outside.waiting.for_lane(Lane.COLLECTION) is not None
 
 
 def test_a_round_that_went_on_is_no_fault_and_nothing_is_waited_for(
@@ -76,7 +76,7 @@ def test_a_round_that_went_on_is_no_fault_and_nothing_is_waited_for(
     outside.waiting.begin(Lane.COLLECTION, "what was before", outside.now())
     run_lane(work(outside, said=said), Lane.COLLECTION, overtaken)
     assert said == ["nothing to do: round 0 is paused now"]
-    assert outside.waiting.of(Lane.COLLECTION) is None
+    assert outside.waiting.for_lane(Lane.COLLECTION) is None
 
 
 def test_a_bug_is_no_wait(outside: SimulatedOutside) -> None:
@@ -85,4 +85,4 @@ def test_a_bug_is_no_wait(outside: SimulatedOutside) -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_lane(work(outside), Lane.COLLECTION, broken)
-    assert outside.waiting.of(Lane.COLLECTION) is None
+    assert outside.waiting.for_lane(Lane.COLLECTION) is None

@@ -31,7 +31,7 @@ def test_an_outage_is_one_while_runs_renew_it(tmp_path: Path, steady: list[float
     for _ in range(100):
         steady[0] += FORGOTTEN_AFTER - 1
         assert not waiting.begin(Lane.JUDGING, "503", NOW)
-    assert waiting.of(Lane.JUDGING)
+    assert waiting.for_lane(Lane.JUDGING)
 
 
 def test_a_wait_left_by_a_crash_does_not_hide_the_next_outage(

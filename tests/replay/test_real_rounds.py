@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.history import History
-from gen404_assets.competition.round import rounds_in
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
 from gen404_assets.replay.rounds import replay_round
@@ -34,7 +33,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 @pytest.fixture(scope="module")
 def rounds(history: History) -> list[RoundReplay]:
-    return [replay_round(history, number, Rules()) for number in rounds_in(history.paths)]
+    return [replay_round(history, number, Rules()) for number in history.round_numbers]
 
 
 def one(replayed: RoundReplay, asset: str) -> FileReplay:
