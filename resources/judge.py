@@ -2,19 +2,16 @@
 for a prompt.
 """
 
-import hashlib
-import json
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.judgement import (
     ATTEMPTS,
     PROMPT_VERSION,
@@ -23,13 +20,10 @@ from gen404_assets.competition.judgement import (
     Question,
     Reply,
     Unusable,
-    answer_key,
-    asked,
     request_body,
 )
 from resources.completion import filtered_reply, reply_of
 from resources.deadlines import within
-from resources.object_store import ObjectConflict
 from resources.settings import BaseUrl, Secret, Settings, read_settings
 from resources.throttle import Throttle
 
@@ -39,9 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROMPT_VERSION",
     "Answer",
-    "AnswerStore",
     "Judge",
-    "KeptAnswers",
     "NotJudged",
     "Question",
     "Reply",
@@ -77,9 +69,9 @@ class ServedJudge:
     """The judge behind an OpenAI-compatible server, `server` being its base URL.
 
     `request_seconds` bounds each wait for the server, `total_seconds` one question with all its
-    retries. Connections that fail and the statuses 408, 409, 429 and 5xx are tried again with
-    back-off, by the `openai` package. While the server is overloaded (429, 503, no answer in time),
-    fewer questions are let through at once (`Throttle`).
+    retries and with the wait for its turn. Connections that fail and the statuses 408, 409, 429 and
+    5xx are tried again with back-off, by the `openai` package. While the server is overloaded (429,
+    503, no answer in time), fewer questions are let through at once (`Throttle`).
 
     An error is no answer, whatever its status: 4xx means settings, or pictures that the server
     couldn't fetch or decode, which are the platform's own; a draw for that would be a fault turned
@@ -103,7 +95,7 @@ class ServedJudge:
         self._request_seconds = request_seconds
         self._total_seconds = total_seconds
         self._retries = retries
-        self._throttle = Throttle()
+        self._throttle = Throttle(total_seconds)
 
     @property
     def model(self) -> str:
@@ -113,9 +105,10 @@ class ServedJudge:
         """Ask the server. Raises Unusable and NotJudged."""
         from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415
 
+        deadline = time.monotonic() + self._total_seconds
         try:
             with self._throttle:
-                body = within(self._total_seconds, self._completion, question)
+                body = within(max(0.0, deadline - time.monotonic()), self._completion, question)
         except TimeoutError:
             reason = f"no answer within {self._total_seconds:g} s"
         except APIStatusError as error:
@@ -179,143 +172,6 @@ class ServedJudge:
         return text.replace(self._api_key, "***")
 
 
-class AnswerStore(Protocol):
-    """What is needed of the object store. Every failure is an InfrastructureFault."""
-
-    def get(self, key: str) -> bytes | None:
-        """The object's content; None if there is none."""
-
-    def put(self, key: str, data: bytes, content_type: str) -> str:
-        """Keep an object; its public URL. Raises ObjectConflict where the key holds other bytes."""
-
-    def read(self, url: str) -> bytes:
-        """The content behind a public URL."""
-
-
-class KeptAnswers:
-    """A judge whose answers are kept in the object store, so that no question is asked twice.
-
-    The key of an answer is made of the question: model, prompt version, seed and the SHA-256 of the
-    three pictures. Another file with the same bytes is therefore the same question.
-
-    An answer that can't be used is kept too, once the judge is known to work. What a judge answers
-    that is out of order doesn't count as an attempt, and is asked again after the repair.
-    """
-
-    def __init__(self, judge: Judge, store: AnswerStore) -> None:
-        self._judge = judge
-        self._store = store
-        self._digest = lru_cache(maxsize=1 << 16)(
-            lambda url: hashlib.sha256(store.read(url)).hexdigest()
-        )
-        self._lock = threading.Lock()
-        self._asking: dict[str, Future[Answer]] = {}
-        self._unkept: dict[str, bytes] = {}
-
-    @property
-    def model(self) -> str:
-        return self._judge.model
-
-    def digests(self, question: Question) -> tuple[str, str, str]:
-        """SHA-256 in hex of the prompt's, the first and the second picture, read once for each
-        URL.
-        """
-        prompt, first, second = map(self._digest, question.pictures)
-        return prompt, first, second
-
-    @property
-    def judge(self) -> Judge:
-        """The judge itself, which keeps no answers."""
-        return self._judge
-
-    def key(self, question: Question) -> str:
-        """Where the answer is kept in the store, and with it all that is needed to check it."""
-        return answer_key(self._asked(question))
-
-    def attempts(self, question: Question, confirm: Callable[[], None]) -> list[Reply]:
-        """All attempts at a question, kept: up to the first usable answer, or five unusable ones.
-
-        `confirm` is called when an answer can't be used. It raises InfrastructureFault unless it
-        finds the judge in order now, after that answer. Raises that, NotJudged, and what the store
-        raises.
-        """
-        replies = []
-        for number in range(ATTEMPTS):
-            try:
-                answer = self.ask(replace(question, attempt=number), confirm)
-            except Unusable as unusable:
-                replies.append(unusable.reply)
-            else:
-                return [*replies, Reply(answer.model, answer.raw)]
-        return replies
-
-    def ask(self, question: Question, confirm: Callable[[], None] | None = None) -> Answer:
-        """The kept answer to one attempt, or else the judge's, once it is kept.
-
-        Raises Unusable, NotJudged, and what the store raises. Without `confirm`, nothing unusable
-        is kept.
-        """
-        question_asked = self._asked(question)
-        key = answer_key(question_asked)
-        with self._lock:
-            answer = self._asking.get(key)
-            if mine := answer is None:
-                answer = self._asking[key] = Future()
-        if mine:
-            try:
-                reply = self._kept(key) or self._new(key, question_asked, question, confirm)
-                answer.set_result(reply.answer())
-            except BaseException as error:
-                answer.set_exception(error)
-                raise
-            finally:
-                with self._lock:
-                    del self._asking[key]
-        return answer.result()
-
-    def _asked(self, question: Question) -> dict[str, Any]:
-        return asked(
-            self.model, PROMPT_VERSION, question.seed, self.digests(question), question.attempt
-        )
-
-    def _kept(self, key: str) -> Reply | None:
-        if key in self._unkept:
-            with suppress(ObjectConflict):  # another process has asked too, and was first
-                self._store.put(key, self._unkept[key], "application/json")
-            del self._unkept[key]
-        data = self._store.get(key)
-        return None if data is None else _read_kept(data, key)
-
-    def _new(
-        self,
-        key: str,
-        question_asked: Mapping[str, Any],
-        question: Question,
-        confirm: Callable[[], None] | None,
-    ) -> Reply:
-        unusable_fields: dict[str, str] = {}
-        try:
-            answer = self._judge.ask(question)
-            reply = Reply(answer.model, answer.raw)
-        except Unusable as unusable:
-            if confirm is None:
-                raise
-            confirm()
-            reply = unusable.reply
-            unusable_fields = (
-                {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
-            )
-            unusable_fields["unusable"] = str(unusable)
-        kept = {
-            **question_asked,
-            "answered_by": reply.model,
-            "answer": reply.text,
-        } | unusable_fields
-        # Held until the store has it: asking again would cost again, and could answer differently.
-        self._unkept[key] = json.dumps(kept, indent=1).encode()
-        return self._kept(key) or reply
-
-
 class JudgeSettings(Settings):
     """The judge's server."""
 
@@ -358,24 +214,3 @@ def _first_usable(judge: Judge, question: Question) -> Answer:
         with suppress(Unusable):
             return judge.ask(replace(question, attempt=number))
     return judge.ask(replace(question, attempt=ATTEMPTS - 1))
-
-
-class _KeptAnswer(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    answered_by: str
-    answer: str
-    finish_reason: str | None = None
-    unusable: str | None = None
-    """Why it could not be used; None for an answer."""
-
-
-def _read_kept(data: bytes, key: str) -> Reply:
-    try:
-        kept = _KeptAnswer.model_validate_json(data)
-        reply = Reply(kept.answered_by, kept.answer, kept.finish_reason)
-        if kept.unusable is None:
-            reply.answer()
-    except (ValidationError, NotJudged) as error:
-        raise InfrastructureFault(f"{key} in the store is no kept answer: {error}") from error
-    return reply

@@ -14,10 +14,11 @@ class Throttle:
     There is none until the first sign of overload, which halves the number of requests under way.
     Each answer raises the limit by its reciprocal, so a full set of answers raises it by one
     (additive increase, multiplicative decrease). It settles near what the server can take. Entering
-    waits for the answers of others, so no longer than those may take.
+    waits for the answers of others; after `longest_wait` seconds it is a TimeoutError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wait: float | None = None) -> None:
+        self._longest_wait = longest_wait
         self._limit = float("inf")
         self._asking, self._signed = 0, float("-inf")
         self._changed = threading.Condition()
@@ -29,7 +30,10 @@ class Throttle:
 
     def __enter__(self) -> "Throttle":
         with self._changed:
-            self._changed.wait_for(lambda: self._asking + 1 <= self._limit)
+            if not self._changed.wait_for(
+                lambda: self._asking + 1 <= self._limit, self._longest_wait
+            ):
+                raise TimeoutError
             self._asking += 1
         return self
 

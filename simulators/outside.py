@@ -26,7 +26,8 @@ from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
 from gen404_assets.live.waiting import Waiting
 from resources.chain.subtensor import Block
-from resources.judge import Answer, KeptAnswers, Question
+from resources.judge import Answer, Question
+from resources.kept_answers import KeptAnswers
 from resources.object_store import ObjectConflict
 from simulators.memory_repository import MemoryRepository
 

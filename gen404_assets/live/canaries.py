@@ -1,5 +1,5 @@
-"""Canary duels: questions whose answers are known, asked of the judge before it is believed, and
-now and then after.
+"""Canary duels: questions whose answers are known, asked of the judge before it is asked anything
+else, by the clock while it is asked, and before a match is recorded.
 
 The good output is made of the prompt's own picture, four times, as a perfect rebuild would look
 from four sides; the other shows noise. Neither depends on what miners or the leader have made.
@@ -10,6 +10,7 @@ import io
 import random
 import threading
 import time
+from contextlib import suppress
 from functools import lru_cache
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,33 +18,49 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import Work
+from resources.deadlines import within
 from resources.judge import Unusable, check_judge
 
 _VIEW, _GAP = 518, 5
 _SIDE = 2 * _VIEW + _GAP
 """A grid as the renderer makes it (`interfaces.md`, Render service), in pixels."""
-_SECONDS = 300.0
+_LONGEST_SECONDS = 600.0
+"""So long canary duels take at most, with all that they wait for."""
 _PROMPTS = 3
 """On so many prompts a judge may give canary duels no usable answer before it is out of order: a
 picture may provoke that."""
 
 
+class JudgeOutOfOrder(InfrastructureFault):
+    """The judge's answers to canary duels are wrong, so its other answers can't be trusted."""
+
+
 class Canaries:
     """The canary duels of one run, each on another of the round's prompts that have a picture.
-    Answers to them are not kept."""
+
+    Answers to them are not kept. What comes of them is told to those who keep the other answers
+    (`KeptAnswers.vouch` and `distrust`).
+    """
 
     def __init__(self, work: Work) -> None:
         self._work, self._flown = work, 0
+        self._seconds = work.pace.canary_seconds
         self._passed = self._failed = float("-inf")
-        self._fault = ""
+        self._fault = InfrastructureFault()
         self._lock = threading.Lock()
 
-    def fly(self, current: Round) -> None:
-        """See whether the judge is in order, unless it was five minutes ago.
+    @property
+    def due_in(self) -> float:
+        """In how many seconds canary duels are due again by the clock; 0 where they are."""
+        return max(0.0, self._passed + self._seconds - time.monotonic())
 
-        Raises InfrastructureFault where it isn't; that says nothing of any duel.
+    def fly(self, current: Round) -> None:
+        """See whether the judge is in order, unless it was `CANARY_SECONDS` ago.
+
+        Raises JudgeOutOfOrder where it isn't, another InfrastructureFault where nobody knows; that
+        says nothing of any duel.
         """
-        self._since(time.monotonic() - _SECONDS, current)
+        self._since(time.monotonic() - self._seconds, current)
 
     def confirm(self, current: Round) -> None:
         """See whether the judge is in order now, by canary duels begun after this call.
@@ -63,14 +80,30 @@ class Canaries:
             if self._passed >= moment:
                 return
             if self._failed >= called:
-                raise InfrastructureFault(self._fault)
+                wrong = isinstance(self._fault, JudgeOutOfOrder)
+                raise (JudgeOutOfOrder if wrong else InfrastructureFault)(str(self._fault))
             begun = time.monotonic()
             try:
-                self._fly(current)
+                self._fly_once(current, begun)
             except InfrastructureFault as fault:
-                self._failed, self._fault = begun, str(fault)
+                self._failed, self._fault = begun, fault
+                self._passed = float("-inf")
                 raise
             self._passed = begun
+
+    def _fly_once(self, current: Round, begun: float) -> None:
+        answers = self._work.outside.judge
+        try:
+            within(_LONGEST_SECONDS, self._fly, current)
+        except TimeoutError:
+            raise InfrastructureFault(
+                f"the judge did not answer canary duels within {_LONGEST_SECONDS:g} s"
+            ) from None
+        except JudgeOutOfOrder as fault:
+            with suppress(InfrastructureFault):  # `vouch` makes up for what the store didn't take
+                answers.distrust(str(fault))
+            raise
+        answers.vouch(begun)
 
     def _fly(self, current: Round) -> None:
         prompts = current.prompts_with_picture
@@ -86,12 +119,12 @@ class Canaries:
                 wrong = check_judge(outside.judge.judge, shown, good, noise, seed)
             except Unusable as unusable:
                 if not left:
-                    raise InfrastructureFault(
+                    raise JudgeOutOfOrder(
                         f"the judge has gone wrong, as canary duels on {prompt} show: {unusable}"
                     ) from unusable
                 continue
             if wrong:
-                raise InfrastructureFault(
+                raise JudgeOutOfOrder(
                     f"the judge has gone wrong, as canary duels on {prompt} show: {wrong}"
                 )
             return

@@ -20,6 +20,7 @@ from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.patience import Patience
 from gen404_assets.live.playing import MatchesAtOnce, names
 from gen404_assets.live.work import Overtaken, Work, state_file
+from resources.repository import RepositoryError
 
 _UNUSABLE_SHARE = 0.01
 """The operator is alerted when a larger share of a round's duels has no usable answer."""
@@ -46,11 +47,11 @@ def judge_matches(work: Work) -> None:
 
 def _judge_next(work: Work, canaries: Canaries, patience: Patience) -> bool:
     """Do what is due next, or wait; False where nothing is due."""
-    due, current = work.due()
-    assets = due.assets(Lane.JUDGING)
-    if due.stage is not Stage.DUELS or not {"audit_requests", "duels"} & set(assets):
-        return False
     try:
+        due, current = work.due()
+        assets = due.assets(Lane.JUDGING)
+        if due.stage is not Stage.DUELS or not {"audit_requests", "duels"} & set(assets):
+            return False
         if "audit_requests" in assets:
             message = f"Update audit requests for round {work.number}"
             work.publish([message], {Stage.DUELS}, lambda now: _requests(work, now))
@@ -72,17 +73,29 @@ def _at_once(due: Due) -> Sequence[Pair]:
 
 
 def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries) -> None:
-    """Play matches and record each, in order."""
+    """Play matches and record each, in order.
+
+    Where the repository doesn't take a record, the other matches are played all the same, so that
+    the judge loses no time, and their answers are kept. Then the fault is raised.
+    """
+    unpublished: RepositoryError | None = None
     matches = [_match(work, current, pair) for pair in pairs]
     played = [match for match in matches if match.margin_without_report is None]
     with MatchesAtOnce(work, current, played, canaries) as at_once:
         for match in matches:
-            margin = match.margin_without_report
+            margin, report = match.margin_without_report, None
             if margin is None:
                 report = at_once.report(match.pair)
-                _record(work, current, Match(*match.pair, report.margin), report)
-            else:
-                _record(work, current, Match(*match.pair, margin), None)
+                margin = report.margin
+            if unpublished is not None:
+                continue
+            try:
+                _record(work, current, Match(*match.pair, margin), report)
+            except RepositoryError as fault:
+                work.say(f"{names(match.pair)} is published later: {fault}")
+                unpublished = fault
+    if unpublished is not None:
+        raise unpublished
 
 
 def _match(work: Work, current: Round, pair: Pair) -> MatchUnderPlay:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from resources.chain.subtensor import Chain
     from resources.distance import Distance
     from resources.downloads import Downloads
-    from resources.judge import KeptAnswers
+    from resources.kept_answers import KeptAnswers
     from resources.object_store import ObjectStore
     from resources.providers.provider import Provider
     from resources.renderer import Renderer
@@ -99,7 +99,8 @@ class Outside:
 
     @cached_property
     def judge(self) -> "KeptAnswers":
-        from resources.judge import KeptAnswers, open_judge
+        from resources.judge import open_judge
+        from resources.kept_answers import KeptAnswers
 
         return KeptAnswers(open_judge(self.environment), _Answers(self))
 

@@ -13,9 +13,11 @@ from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round
-from gen404_assets.live.canaries import Canaries
+from gen404_assets.live.canaries import Canaries, JudgeOutOfOrder
+from gen404_assets.live.watching import Watch
 from gen404_assets.live.work import Work
-from resources.judge import PROMPT_VERSION, KeptAnswers, Question, Reply
+from resources.judge import PROMPT_VERSION, NotJudged, Question, Reply
+from resources.kept_answers import KeptAnswers
 
 _TOGETHER = 8
 """Matches played side by side, prompt by prompt: so often in a row the judge sees one prompt, and
@@ -50,16 +52,15 @@ class JudgedPlay:
         question = Question(self._picture(prompt), left, right, self.play.seed)
         return question.swapped() if swapped else question
 
-    def ask(
-        self, prompt: str, confirm: Callable[[], None], *, swapped: bool
-    ) -> Sequence[Reply] | None:
+    def ask(self, prompt: str, watch: Watch, *, swapped: bool) -> Sequence[Reply] | None:
         """All attempts at a question (`KeptAnswers.attempts`); None once the play is over.
 
-        Raises InfrastructureFault.
+        Raises InfrastructureFault, and what `Watch.check` raises.
         """
         if self.play.over:
             return None
-        return self._judge.attempts(self.question(prompt, swapped=swapped), confirm)
+        watch.check()
+        return self._judge.attempts(self.question(prompt, swapped=swapped), watch.confirm)
 
     def take(self, prompt: str, replies: Sequence[Reply], *, swapped: bool) -> None:
         """All attempts at a question have been made. Those of both orders are a duel's evidence."""
@@ -71,18 +72,20 @@ class JudgedPlay:
         asked = DuelQuestion(*digests, self._judge.model, PROMPT_VERSION, self.play.seed)
         self.play.take(prompt, asked.evidence(first, second))
 
+    def is_kept(self) -> bool:
+        """Whether all that has been answered is kept, and no longer provisional."""
+        return all(
+            self._judge.are_kept(self.question(prompt, swapped=swapped), replies)
+            for (prompt, swapped), replies in self._replies.items()
+        )
+
 
 class QuestionsAsked:
-    """The questions of several plays, put to the judge as this is made.
+    """The questions of several plays, put to the judge as this is made."""
 
-    `confirm` finds out whether the judge is in order (`KeptAnswers.attempts`).
-    """
-
-    def __init__(
-        self, plays: Sequence[JudgedPlay], pool: ThreadPoolExecutor, confirm: Callable[[], None]
-    ) -> None:
+    def __init__(self, plays: Sequence[JudgedPlay], pool: ThreadPoolExecutor, watch: Watch) -> None:
         self._asked: dict[Future[Sequence[Reply] | None], Asked] = {
-            pool.submit(play.ask, prompt, confirm, swapped=swapped): (play, prompt, swapped)
+            pool.submit(play.ask, prompt, watch, swapped=swapped): (play, prompt, swapped)
             for play, prompt, swapped in in_order(plays)
         }
         self._answered = as_completed(list(self._asked))
@@ -93,7 +96,8 @@ class QuestionsAsked:
         """Take answers as they come, also those of the other plays, until this play is over.
 
         A question that is not answered does not keep the others from being asked, unless many in a
-        row are not. Raises InfrastructureFault when the judge doesn't judge.
+        row are not. Raises InfrastructureFault when the judge doesn't judge, and what `Watch.check`
+        raises.
         """
         while not play.over:
             answered = next(self._answered, None)
@@ -105,6 +109,8 @@ class QuestionsAsked:
         play, prompt, swapped = self._asked.pop(answered)
         try:
             replies = answered.result()
+        except JudgeOutOfOrder:
+            raise
         except InfrastructureFault as fault:
             self._faults.append(fault)
             self._faults_in_a_row += 1
@@ -127,48 +133,65 @@ class MatchesAtOnce:
         self, work: Work, current: Round, matches: Sequence[MatchUnderPlay], canaries: Canaries
     ) -> None:
         self._work, self._current, self._canaries = work, current, canaries
+        self._watch = Watch(work, current, canaries)
         first_seed = current.required_seed.seed
-        self._plays = {match.pair: PlayUnderWay(match, first_seed) for match in matches}
+        self._plays = {
+            match.pair: self._judged(PlayUnderWay(match, first_seed)) for match in matches
+        }
 
     def __enter__(self) -> "MatchesAtOnce":
-        if any(not play.over for play in self._plays.values()):
+        if any(not judged.play.over for judged in self._plays.values()):
             self._canaries.fly(self._current)
+            self._watch.begin()
         self._pool = ThreadPoolExecutor(2 * self._work.pace.max_concurrent_duels)
-        self._questions = self._ask(list(self._plays.values()))
+        self._questions = QuestionsAsked(list(self._plays.values()), self._pool, self._watch)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._watch.end()
+        self._pool.shutdown(wait=True)
 
     def report(self, pair: Pair) -> MatchReport:
         """The report of one of the matches, once it has been played: twice more if it is close and
         the competition plays such a match again.
 
-        Raises InfrastructureFault when the judge doesn't judge, or has judged out of order.
+        Raises InfrastructureFault when the judge doesn't judge, or has judged out of order, and
+        what `Watch.check` raises.
         """
-        first = self._plays[pair]
+        judged = [self._plays[pair]]
+        first = judged[0].play
         self._questions.finish(first)
         plays = [first.result()]
         match = first.match
         if match.is_played_again(plays[0].score):
             margin = f"{plays[0].margin:+.3f}"
             self._work.say(f"{names(pair)}: {margin} is close, so it is played twice more")
-            again = [PlayUnderWay(match, seed) for seed in match.seeds[1:]]
-            questions = self._ask(again)
-            for play in again:
-                questions.finish(play)
-                plays.append(play.result())
-        if match.judged:
-            self._canaries.fly(self._current)
+            again = [self._judged(PlayUnderWay(match, seed)) for seed in match.seeds[1:]]
+            questions = QuestionsAsked(again, self._pool, self._watch)
+            for repeated in again:
+                questions.finish(repeated.play)
+                plays.append(repeated.play.result())
+            judged += again
+        self._require_kept(pair, judged)
         return report_of(*pair, plays)
 
-    def _ask(self, plays: Sequence[PlayUnderWay]) -> QuestionsAsked:
+    def _require_kept(self, pair: Pair, plays: Sequence[JudgedPlay]) -> None:
+        """See that canary duels vouch for all that was answered. Raises InfrastructureFault where
+        they don't.
+        """
+        if all(judged.is_kept() for judged in plays):
+            return
+        self._watch.confirm()
+        if not all(judged.is_kept() for judged in plays):
+            raise NotJudged(
+                f"canary duels don't vouch for all that was answered in {names(pair)}, so that is "
+                "asked again"
+            )
+
+    def _judged(self, play: PlayUnderWay) -> JudgedPlay:
         picture = partial(self._work.outside.pictures.url, self._current.number)
-        judge = self._work.outside.judge
-        confirm = partial(self._canaries.confirm, self._current)
-        return QuestionsAsked(
-            [JudgedPlay(play, judge, picture) for play in plays], self._pool, confirm
-        )
+        return JudgedPlay(play, self._work.outside.judge, picture)
 
 
 def names(pair: Pair) -> str:

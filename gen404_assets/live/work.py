@@ -60,6 +60,12 @@ class Pace(Settings):
     judge_patience_seconds: Seconds = Field(
         6 * 3600.0, description="seconds without an answer after which a judging run gives up"
     )
+    canary_seconds: float = Field(
+        120.0,
+        gt=0,
+        le=300,
+        description="seconds between two canary duels, which show that the judge is in order",
+    )
     max_concurrent_miners: Count = Field(4, description="images regenerated at a time")
 
 

@@ -25,7 +25,8 @@ from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
-from resources.judge import Answer, KeptAnswers, Question, ServedJudge
+from resources.judge import Answer, Question, ServedJudge
+from resources.kept_answers import KeptAnswers
 from simulators.examples import MINERS
 from simulators.judge_server import MODEL, judge_server, loops, says, verdict
 from simulators.outside import SimulatedOutside, digest

@@ -105,6 +105,15 @@ def mortal(ends_at: int) -> tuple[SimulatedOutside, Life]:
     return outside, life
 
 
+def lasting(outside: SimulatedOutside) -> dict[str, bytes]:
+    """The objects that something rests on. How many canary duels there were, and what the answers'
+    records say of them, depends on the clock.
+    """
+    by_the_clock = ("provisional/", "canaries/")
+    objects = outside.store.objects.items()
+    return {key: data for key, data in objects if not key.startswith(by_the_clock)}
+
+
 @pytest.fixture(scope="module")
 def undisturbed() -> tuple[SimulatedOutside, int]:
     """How it ends for a platform that never dies, and how many effects that takes."""
@@ -125,4 +134,4 @@ def test_g15_killed_at_any_effect_it_ends_with_the_same_files(
         # counted, and nobody dies.
         assert play(outside) == (life.left <= 0)
         assert outside.repository.head.files == whole.repository.head.files
-        assert outside.store.objects == whole.store.objects
+        assert lasting(outside) == lasting(whole)

@@ -15,8 +15,11 @@ from PIL import Image
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.seed import Seed
 from gen404_assets.live.canaries import Canaries
-from resources.judge import Answer, Judge, KeptAnswers, Question, Reply, ServedJudge
+from gen404_assets.live.work import Pace
+from resources.judge import Answer, Judge, Question, Reply, ServedJudge
+from resources.kept_answers import KeptAnswers
 from resources.local_network.judge import MODEL, create_app
+from resources.settings import read_settings
 from simulators.drawn_pictures import png, prompt
 from simulators.judge_serving import serving
 
@@ -56,6 +59,7 @@ class Work:
 
     def __init__(self, judge: Judge, store: Objects) -> None:
         self.outside = self.pictures = self
+        self.pace = read_settings(Pace, {})
         self.judge, self.store = KeptAnswers(judge, store), store
 
     def url(self, _: int, prompt: str) -> str:
