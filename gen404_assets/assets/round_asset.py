@@ -27,6 +27,7 @@ from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.history import History
 from gen404_assets.live.work import Overtaken, Work
 from gen404_assets.replay.rounds import replay_round
+from resources.disk import disk_fault, is_of_the_disk
 
 Live = Callable[[Work], object]
 
@@ -85,6 +86,10 @@ def _work(context: dg.AssetExecutionContext, competition: CompetitionResource, l
         live(Work(competition.outside(), number, context.log.info, context.log.error))
     except Overtaken as reason:
         context.log.info(f"nothing to do: {reason}")
+    except OSError as error:
+        if not is_of_the_disk(error):
+            raise
+        raise disk_fault("the work can't go on", error) from error
 
 
 @dataclass(frozen=True, slots=True)
