@@ -27,6 +27,10 @@ class File:
     refusals: int = 0
     """How many of them ended with an answer that is no file."""
     reason: str = ""
+    again: int = 0
+    """How many times a person has had it made again."""
+    stored: str | None = None
+    """The URL of the file in our store, where only its preview is made again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,16 @@ class _Collection:
         for hotkey, submission in current.required_submissions.items():
             known = current.submitted(hotkey)
             missing = [stem for stem in self.stems if known is None or stem not in known]
-            files = [
-                File(hotkey, stem, f"{submission.cdn_url}/{stem}.{self.format}") for stem in missing
-            ]
+            files = [self._file(current, hotkey, stem, submission.cdn_url) for stem in missing]
             self.miners += bool(files)
             cdns.add(hotkey, files, began + random.uniform(0, pace.download_jitter_seconds))  # noqa: S311 -- no secret
         return cdns
+
+    def _file(self, current: Round, hotkey: str, stem: str, cdn_url: str) -> File:
+        again = current.again.of(hotkey, stem)
+        url = f"{cdn_url}/{stem}.{self.format}"
+        stored = again[-1].before.model if again else None
+        return File(hotkey, stem, url, again=len(again), stored=stored)
 
     def run(self) -> None:
         with ThreadPoolExecutor(self.work.pace.max_concurrent_downloads) as pool:

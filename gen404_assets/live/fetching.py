@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from gen404_assets.competition.again import object_name
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.output_formats import OUTPUT_FORMATS
 from gen404_assets.competition.outputs import Output
@@ -63,6 +64,8 @@ class Fetching:
         def download() -> int:
             nonlocal began
             began = time.monotonic()
+            if file.stored is not None:
+                return self._from_store(file.stored, path)
             return self.work.outside.downloads.download(file.url, path)
 
         try:
@@ -117,8 +120,11 @@ class Fetching:
         """The stored file with its preview; a file that can't be rendered keeps its URL, and the
         reason. Where the preview was drawn in spite of something in the file, the reason says of
         what."""
-        key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
-        url, size = self.steadily(self._keep, f"{key}.{self.format}", path, size)
+        name = object_name(file.stem, file.again)
+        key = miner_path(self.number, file.hotkey, f"submitted/{name}")
+        url = file.stored
+        if url is None:
+            url, size = self.steadily(self._keep, f"{key}.{self.format}", path, size)
         renderer = self.work.outside.renderer
         try:
             preview = self._of_the_miner(
@@ -128,6 +134,14 @@ class Fetching:
             return self.entry(url, None, size, file.attempts, str(fault))
         png = self.steadily(self._keep_preview, f"{key}.png", preview)
         return self.entry(url, png, size, file.attempts, remarks_of(preview))
+
+    def _from_store(self, url: str, path: Path) -> int:
+        """A file that we have already; its size in bytes."""
+        store = self.work.outside.store
+        key = store.key(url)
+        if not store.fetch(key, path):
+            raise InfrastructureFault(f"object store: {key} is missing")
+        return path.stat().st_size
 
     def _keep(self, key: str, path: Path, size: int) -> tuple[str, int]:
         """Store a file; its URL, and its size in bytes."""

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Wait
+from resources.disk import disk_faults
+from resources.own_files import read_own
+from resources.whole_file import write_whole
 
 
 class Waiting:
@@ -27,10 +30,9 @@ class Waiting:
             "for": what,
             "since": known["since"] if known else since.isoformat(timespec="seconds"),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._path(lane).with_suffix(".draft")
-        draft.write_text(json.dumps(wait))
-        draft.replace(self._path(lane))
+        with disk_faults("what is waited for can't be kept"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path(lane), json.dumps(wait).encode())
         return known is None
 
     def end(self, lane: Lane) -> bool:
@@ -45,10 +47,12 @@ class Waiting:
         return Wait(f"{wait['for']}, since {wait['since']}") if wait else None
 
     def _read(self, lane: Lane) -> dict[str, str] | None:
-        try:
-            return dict(json.loads(self._path(lane).read_text()))
-        except (FileNotFoundError, ValueError):
-            return None
+        return read_own(self._path(lane), _parsed)
 
     def _path(self, lane: Lane) -> Path:
         return self._folder / f"{lane}.json"
+
+
+def _parsed(content: bytes) -> dict[str, str]:
+    wait = json.loads(content)
+    return {"for": str(wait["for"]), "since": str(wait["since"])}
