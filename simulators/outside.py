@@ -213,6 +213,7 @@ class SimulatedOutside:
         default_factory=lambda: {
             "DOWNLOAD_JITTER_SECONDS": "0",
             "CDN_PATIENCE_SECONDS": "3",
+            "FAULT_PATIENCE_SECONDS": "0",
             "PROMPT_PATIENCE_SECONDS": "0",
             "BUILD_POLL_SECONDS": "0",
             "PUBLISH_INTERVAL_SECONDS": "0",

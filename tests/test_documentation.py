@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel, RootModel
 
 from gen404_assets import competition
+from gen404_assets.competition.again import AgainFile
 from gen404_assets.competition.audits import AuditRequests, GenerationAudits, SourceAudits
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.config import Config
@@ -52,6 +53,7 @@ FORMATS: dict[type[StateFile], str] = {
     AuditRequests: "require_audit.json",
     GenerationAudits: "generation_audits.json",
     SourceAudits: "source_audit.json",
+    AgainFile: "again.json",
     Winner: "winner.json",
     Outputs: "submitted.json and generated.json",
     MatchReport: "duels_{left}.json",

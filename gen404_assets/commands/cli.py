@@ -189,6 +189,21 @@ def source_audit(hotkey: str, verdict: str, reason: str) -> None:
 
 
 @gen404.command(section="Operate")
+@click.argument("hotkey", metavar="HOTKEY")
+@click.argument("stems", metavar="[PROMPT]...", nargs=-1)
+@click.option("--reason", required=True, help="Why: it stands in again.json.")
+def again(hotkey: str, stems: Sequence[str], reason: str) -> None:
+    """Have a miner's previews drawn again, and what wasn't had fetched again.
+
+    For what a bug of ours has spoilt, once it is mended. What there was stays in the store.
+    """
+    from gen404_assets.commands.again import make_again
+
+    for stem in _with_outside(make_again, hotkey, stems, reason):
+        print(f"{stem}: made again by the collection")
+
+
+@gen404.command(section="Operate")
 @click.option("--reap", is_flag=True, help="Delete those of ours that no live run holds.")
 def pods(*, reap: bool) -> None:
     """List the pods on the GPU providers."""

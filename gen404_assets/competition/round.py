@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar, cast
 
+from gen404_assets.competition.again import AgainFile
 from gen404_assets.competition.audits import (
     AuditRequests,
     GenerationAudits,
@@ -224,6 +225,10 @@ class Round:
         return read_file(self.files, self.path("source_audit.json"), SourceAudits) or SourceAudits(
             []
         )
+
+    @cached_property
+    def again(self) -> AgainFile:
+        return read_file(self.files, self.path("again.json"), AgainFile) or AgainFile([])
 
     @cached_property
     def winner(self) -> Winner | None:

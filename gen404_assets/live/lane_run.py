@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.live.work import Overtaken, Work
+from resources.disk import disk_faults
 
 
 def run_lane(work: Work, lane: Lane, live: Callable[[Work], object]) -> None:
@@ -14,7 +15,8 @@ def run_lane(work: Work, lane: Lane, live: Callable[[Work], object]) -> None:
     A round that went on meanwhile ends the run, and is no fault. Raises InfrastructureFault.
     """
     try:
-        live(work)
+        with disk_faults("the work can't go on"):
+            live(work)
     except InfrastructureFault as fault:
         work.outside.waiting.begin(lane, str(fault), work.outside.now())
         raise

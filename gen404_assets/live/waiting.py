@@ -8,7 +8,10 @@ from pathlib import Path
 
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Wait
+from resources.disk import disk_faults
 from resources.elapsed import mark, seconds_since
+from resources.own_files import read_own
+from resources.whole_file import write_whole
 
 FORGOTTEN_AFTER = 900.0
 """Seconds after which a wait that no run has renewed is left over from one that crashed. A run
@@ -33,10 +36,9 @@ class Waiting:
             "since": known["since"] if known else since.isoformat(timespec="seconds"),
             "renewed": mark(),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._path(lane).with_suffix(".draft")
-        draft.write_text(json.dumps(wait))
-        draft.replace(self._path(lane))
+        with disk_faults("what is waited for can't be kept"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path(lane), json.dumps(wait).encode())
         return known is None
 
     def end(self, lane: Lane) -> bool:
@@ -60,12 +62,14 @@ class Waiting:
             self.end(lane)
 
     def _read(self, lane: Lane) -> dict[str, str] | None:
-        try:
-            wait = dict(json.loads(self._path(lane).read_text()))
-        except (FileNotFoundError, ValueError):
-            return None
-        age = seconds_since(wait.get("renewed", ""))
+        wait = read_own(self._path(lane), _parsed)
+        age = seconds_since(wait["renewed"]) if wait else None
         return wait if age is not None and age <= FORGOTTEN_AFTER else None
 
     def _path(self, lane: Lane) -> Path:
         return self._folder / f"{lane}.json"
+
+
+def _parsed(content: bytes) -> dict[str, str]:
+    wait = json.loads(content)
+    return {name: str(wait[name]) for name in ("for", "since", "renewed")}

@@ -45,6 +45,11 @@ class Pace(Settings):
     cdn_patience_seconds: Seconds = Field(
         1800.0, description="seconds that a CDN may cost in waits and failed downloads"
     )
+    fault_patience_seconds: Seconds = Field(
+        60.0,
+        description="seconds for which a collection tries again to draw, store or publish what "
+        "fails on this side, before it leaves it for a later run",
+    )
     prompt_patience_seconds: Seconds = Field(
         180.0, description="seconds for which an opening round tries to have each prompt's picture"
     )

@@ -63,10 +63,11 @@ def collect(serve: Serve, miners: int = 1, files: int = 4, limits: Limits = LIMI
             under_way.remove(entry)
             _, began, file, fault = entry
             if fault is None:
-                cdns.succeeded(file)
                 collected.came[f"{file.hotkey}/{file.stem}"] = now
-                continue
-            for lost in cdns.failed(file, fault, began, now):
+                lost_now = cdns.succeeded(file, now - began)
+            else:
+                lost_now = cdns.failed(file, fault, began, now)
+            for lost in lost_now:
                 assert lost.reason
                 assert f"{lost.hotkey}/{lost.stem}" not in collected.given_up
                 collected.given_up[f"{lost.hotkey}/{lost.stem}"] = now
@@ -208,3 +209,59 @@ def test_g12_whatever_cdns_do_each_file_ends_once_and_the_whole_in_time(
         + 300.0
     )
     assert collected.seconds <= miners * each + limits.patience
+
+
+def test_slots_go_to_those_whose_downloads_took_least_and_one_cdn_has_half_of_them_at_most() -> (
+    None
+):
+    """A slow CDN that comes first doesn't hold all slots when the others begin."""
+    cdns = Cdns(LIMITS)
+    cdns.add("slow", [File("slow", str(number), "") for number in range(20)], 0.0)
+    cdns.add("late", [File("late", str(number), "") for number in range(20)], 60.0)
+    assert len([file for _ in range(10) if (file := cdns.start(0.0))]) == 5
+    assert cdns.next() == 60.0
+    late = [file for _ in range(10) if (file := cdns.start(60.0))]
+    assert [file.hotkey for file in late] == ["late"] * 5
+
+
+def test_the_last_cdn_with_files_has_all_slots() -> None:
+    found = collect(
+        lambda file, _: (170.0 if file.hotkey == "0" else 0.1, None), miners=2, files=20
+    )
+    assert found.most_at_once["0"] == 10
+    assert len(found.came) == 40
+
+
+@pytest.mark.parametrize("slow", [1, 2, 10, 30])
+def test_whole_but_slow_cdns_together_take_half_an_hour_of_all_slots_and_no_more(slow: int) -> None:
+    """64 miners of 128 files; each file of a slow one takes 170 s, and comes. Alone it would take
+    36 minutes of all slots, and 30 of them 18 hours."""
+    found = collect(
+        lambda file, _: (170.0 if int(file.hotkey) < slow else 1.0, None), miners=64, files=128
+    )
+    fast = [name for name in found.came if int(name.split("/")[0]) >= slow]
+    assert len(fast) == (64 - slow) * 128, "nobody else loses a file"
+    alone = (64 - slow) * 128 / 10
+    assert found.seconds < alone + 1800 + slow * 170
+    assert found.given_up
+
+
+def test_where_all_files_take_long_nobody_is_slow() -> None:
+    """Then the fault may be our own network's."""
+    found = collect(lambda file, _: (120.0 + int(file.hotkey), None), miners=20, files=128)
+    assert len(found.came) == 20 * 128
+
+
+def test_a_slow_cdn_alone_in_the_round_has_all_the_time() -> None:
+    assert len(collect(lambda *_: (170.0, None), files=200).came) == 200
+
+
+def test_what_waits_is_looked_up_in_time_that_grows_with_the_files_alone() -> None:
+    """6,400 files, and 25,600 in four times the time, not sixteen."""
+
+    def seconds(miners: int) -> float:
+        used = time.process_time()
+        collect(lambda _, now: HERE if now >= 600 else (0.5, busy()), miners=miners, files=128)
+        return time.process_time() - used
+
+    assert seconds(200) < 8 * seconds(50) + 0.5
