@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -42,10 +43,10 @@ def main() -> None:
         for run in range(RUNS):
             path = f"rounds/{files // FILES_A_ROUND - 1}/miner-0/new-{run}.json"
             message = f"Update {run} for round 1"
-            _time(rows, "publish", lambda p=path, m=message: _publish(repository, m, p))
+            _time(rows, "publish", partial(_publish, repository, message, path))
             head = repository.refresh()
-            _time(rows, "new: round", lambda h=head: see(repository.snapshot(h)))
-            _time(rows, "new: history", lambda h=head: _looked_at(repository.snapshot(h)))
+            _time(rows, "new: round", partial(_seen, repository, head))
+            _time(rows, "new: history", partial(_history_seen, repository, head))
         for _ in range(RUNS):
             _time(rows, "whole: tree", lambda: repository.snapshot(head).blobs)
             _time(rows, "whole: history", lambda: _whole(repository.snapshot(head)))
@@ -57,6 +58,14 @@ def main() -> None:
     )
     print(f"{files} files: a new head costs {new:.0f} ms, reading it whole {whole:.0f} ms, ratio "
           f"{whole / new:.1f}")  # fmt: skip
+
+
+def _seen(repository: Repository, head: str) -> object:
+    return see(repository.snapshot(head))
+
+
+def _history_seen(repository: Repository, head: str) -> object:
+    return _looked_at(repository.snapshot(head))
 
 
 def _time(rows: dict[str, list[float]], name: str, call: Callable[[], object]) -> None:

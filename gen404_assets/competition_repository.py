@@ -59,7 +59,7 @@ def history_of(snapshot: Snapshot) -> History:
     Where it follows the one that was read last of this repository, only what came since is read.
     """
     known = _READ_LAST.get(snapshot.source)
-    since = snapshot.since(known.commits[-1]) if known is not None and known.commits else None
+    since = snapshot.since(known.commits[-1].sha) if known is not None and known.commits else None
     if known is not None and since is not None:
         history = known.following(*since, snapshot.read_blobs)
     else:

@@ -117,14 +117,14 @@ class Snapshot:
         """What the snapshots of one repository have in common."""
         return self._mirror
 
-    def since(self, known: Commit) -> tuple[Sequence[Commit], Sequence[Change]] | None:
-        """The commits, and changes, that came after one; None where the history has to be read
-        whole.
+    def since(self, known: str) -> tuple[Sequence[Commit], Sequence[Change]] | None:
+        """The commits, and changes, that came after the commit `known`; None where the history has
+        to be read whole.
 
         That is so after a rewriting by force, and where a person's pull made the known commit the
         second parent of a merge: what it brought then stands elsewhere in `commits`.
         """
-        return self._mirror.log(self.commit.sha, after=known.sha)
+        return self._mirror.log(self.commit.sha, after=known)
 
 
 class Repository:

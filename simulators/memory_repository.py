@@ -40,8 +40,8 @@ class MemorySnapshot:
         by_commit = self.source.changes[at : len(self.past.commits)]
         return [change for changes in by_commit for change in changes]
 
-    def since(self, known: Commit) -> tuple[Sequence[Commit], Sequence[Change]] | None:
-        at = self.source.index.get(known.sha, len(self.past.commits)) + 1
+    def since(self, known: str) -> tuple[Sequence[Commit], Sequence[Change]] | None:
+        at = self.source.index.get(known, len(self.past.commits)) + 1
         if at > len(self.past.commits):
             return None
         return self.commits[at:], self._changes_from(at)

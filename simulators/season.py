@@ -102,7 +102,7 @@ class ObjectsOnDisk(MutableMapping[str, bytes]):
             self._file.write(content)
             self._places[key] = at, len(content)
 
-    def setdefault(self, key: str, default: bytes = b"") -> bytes:  # type: ignore[override]
+    def setdefault(self, key: str, default: bytes = b"") -> bytes:
         with self._lock:
             if key not in self._places:
                 self[key] = default

@@ -32,9 +32,9 @@ def forget_round(home: Path, number: int) -> None:
                 path.unlink(missing_ok=True)
     longest = time.time() - _DAYS_LEFT * 24 * 3600
     for pattern in _TEMPORARY:
-        for folder in Path(tempfile.gettempdir()).glob(pattern):
-            if folder.is_dir() and folder.stat().st_mtime < longest:
-                shutil.rmtree(folder, ignore_errors=True)
+        for left in Path(tempfile.gettempdir()).glob(pattern):
+            if left.is_dir() and left.stat().st_mtime < longest:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _lease_of(home: Path, path: Path) -> Path:

@@ -54,7 +54,7 @@ class Waiting:
 
     def all(self) -> list[str]:
         """What each lane that waits waits for."""
-        return [f"{lane}: {wait.on}" for lane in Lane if (wait := self.of(lane))]
+        return [f"{lane}: {wait.on}" for lane in Lane if (wait := self.for_lane(lane))]
 
     def clear(self) -> None:
         """Forget what a platform that has ended waited for."""

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from resources.local_network.ports import free_ports
-
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import due
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import Stage
+from resources.ports import free_ports
 from simulators.torture import processes
 from simulators.torture.acts import Acts, Played
 from simulators.torture.faults import Fault, Faults, Kind

@@ -24,7 +24,7 @@ from gen404_assets.live.auditing import audit_candidates, make_baseline
 from gen404_assets.live.building import track_builds
 from gen404_assets.live.collecting import collect
 from gen404_assets.live.finalizing import finalize
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.live.fleet import reap
 from gen404_assets.live.judging import crown_winner, judge_matches
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.opening import open_round
@@ -129,7 +129,7 @@ def _status(request: Mapping[str, Any]) -> None:
 
 
 def _reap(_: Mapping[str, Any]) -> None:
-    reap(Outside(os.environ).providers, lambda name: is_held(home(), name))
+    reap(Outside(os.environ).providers, home())
 
 
 _DO: Mapping[str, Callable[[Mapping[str, Any]], None]] = {

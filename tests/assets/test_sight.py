@@ -2,6 +2,7 @@
 waits for.
 """
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,13 +10,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from resources.local_network.ports import free_ports
 
-from gen404_assets.assets import resource
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import (
+    CompetitionResource,
+    close_adapters,
+    competition_resources,
+)
 from gen404_assets.competition_repository import mirrored_history
 from gen404_assets.definitions import defs
 from gen404_assets.live.background import NotSeen
+from resources.ports import free_ports
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
 from sensors.reaper import reaper
@@ -36,7 +40,7 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     serving = ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
     daemon = subprocess.Popen([*serving, "--export-all"], stderr=subprocess.DEVNULL)
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
-    resource._outside.cache_clear()
+    close_adapters()
     try:
         with gate("127.0.0.1", port) as found:
             url = f"git://127.0.0.1:{found.port}/competition.git"
@@ -48,7 +52,7 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     finally:
         daemon.terminate()
         daemon.wait()
-        resource._outside.cache_clear()
+        close_adapters()
 
 
 @pytest.fixture
@@ -57,13 +61,18 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def competition() -> CompetitionResource:
+    found = competition_resources(os.environ, operates=False)["competition"]
+    assert isinstance(found, CompetitionResource)
+    return found
+
+
 def tick(
-    sensor: dg.SensorDefinition, remote: Gate, instance: dg.DagsterInstance
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance
 ) -> dg.SensorResult | dg.SkipReason:
-    url = f"git://127.0.0.1:{remote.port}/competition.git"
     with dg.build_sensor_context(instance, definitions=defs) as context:
         started = time.monotonic()
-        found = sensor(context, competition=CompetitionResource(url=url, operates=False))
+        found = sensor(context, competition=competition())
         assert time.monotonic() - started < SECONDS
     assert isinstance(found, dg.SensorResult | dg.SkipReason)
     return found
@@ -74,14 +83,14 @@ def test_while_the_remote_hangs_every_tick_ends_and_says_what_it_waits_for(
 ) -> None:
     remote.shut()
     for sensor in [mirror, *SENSORS]:
-        found = tick(sensor, remote, instance)
+        found = tick(sensor, instance)
         assert isinstance(found, dg.SkipReason)
         said = str(found.skip_message)
         assert f"waits for the repository git://127.0.0.1:{remote.port}/competition.git: " in said
         assert "no answer yet, since 20" in said
     remote.open()
     until = time.monotonic() + 60
-    while isinstance(found := tick(mirror, remote, instance), dg.SkipReason):
+    while isinstance(found := tick(mirror, instance), dg.SkipReason):
         assert time.monotonic() < until, found
     assert found.asset_events
 
@@ -89,10 +98,9 @@ def test_while_the_remote_hangs_every_tick_ends_and_says_what_it_waits_for(
 def test_files_that_the_mirror_lacks_are_fetched_in_the_background(
     remote: Gate,
 ) -> None:
-    sight = CompetitionResource(url=f"git://127.0.0.1:{remote.port}/competition.git").sight()
+    sight, repository = competition().sight(), competition().repository()
     head = sight.head()
     remote.shut()
-    repository = resource._repository(f"git://127.0.0.1:{remote.port}/competition.git", "main")
     with pytest.raises(Exception, match="waits for files of the repository"):
         sight.read(lambda: mirrored_history(repository, head).round(0).prompts)
     remote.open()
@@ -111,6 +119,6 @@ def test_the_reaper_asks_neither_repository_nor_chain(
     monkeypatch.setenv("GPU_PROVIDERS", "local")
     monkeypatch.setenv("LOCAL_NETWORK", str(tmp_path))
     remote.shut()
-    found = tick(reaper, remote, instance)
+    found = tick(reaper, instance)
     assert isinstance(found, dg.SkipReason)
     assert str(found.skip_message) == "every pod of ours is held by a live run"

@@ -14,7 +14,7 @@ from gen404_assets.competition.again import object_name
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commits import by_hand_alone, by_person
 from gen404_assets.competition.history import History
-from gen404_assets.competition.matches import Matrix
+from gen404_assets.competition.matches import Match, Matrix
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
@@ -115,7 +115,7 @@ def test_a_round_that_is_paused_stays_so_until_it_is_resumed(collected: Simulate
 
 
 def test_what_was_judged_is_not_made_again(collected: SimulatedOutside) -> None:
-    matrix = Matrix({("leader", MINER): 0.1}).to_bytes(None)
+    matrix = Matrix((Match("leader", MINER, 0.1),)).to_bytes(None)
     collected.repository.commit({"rounds/0/matches_matrix.csv": matrix}, "By hand")
     with pytest.raises(Refused, match="matches were played with the entries"):
         make_again(collected, MINER, [], REASON)  # type: ignore[arg-type]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from resources.local_network.ports import free_ports
 
+from resources.ports import free_ports
 from simulators.histories import make_competition
 
 pytestmark = pytest.mark.timeout(1500)

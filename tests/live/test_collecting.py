@@ -4,7 +4,7 @@ against nobody.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -481,7 +481,7 @@ def _loopback_alone(host: str) -> list[str]:
 class _FailingStore(SimulatedStore):
     """Each put for which `fails` returns True is refused."""
 
-    def __init__(self, objects: dict[str, bytes], fails: Callable[[str], bool]) -> None:
+    def __init__(self, objects: MutableMapping[str, bytes], fails: Callable[[str], bool]) -> None:
         super().__init__(objects)
         self.fails = fails
 

@@ -40,7 +40,7 @@ def test_a_wait_left_by_a_crash_does_not_hide_the_next_outage(
     Waiting(tmp_path).begin(Lane.JUDGING, "503", NOW)
     steady[0] += FORGOTTEN_AFTER + 1
     later = Waiting(tmp_path)
-    assert later.of(Lane.JUDGING) is None
+    assert later.for_lane(Lane.JUDGING) is None
     assert later.all() == []
     assert later.begin(Lane.JUDGING, "503", NOW), "a person is told"
 
@@ -50,14 +50,14 @@ def test_a_wait_of_before_the_machine_started_is_none(
 ) -> None:
     Waiting(tmp_path).begin(Lane.JUDGING, "503", NOW)
     monkeypatch.setattr(elapsed, "_boot", lambda: "another start")
-    assert Waiting(tmp_path).of(Lane.JUDGING) is None
+    assert Waiting(tmp_path).for_lane(Lane.JUDGING) is None
 
 
 def test_a_file_of_an_older_platform_or_a_torn_one_is_no_wait(tmp_path: Path) -> None:
     path = tmp_path / f"{Lane.JUDGING}.json"
     for content in ('{"for": "503", "since": "2026-01-05"}', "{", '["x"]', '{"renewed": "x y"}'):
         path.write_text(content)
-        assert Waiting(tmp_path).of(Lane.JUDGING) is None
+        assert Waiting(tmp_path).for_lane(Lane.JUDGING) is None
         assert Waiting(tmp_path).begin(Lane.JUDGING, "502", NOW)
         path.unlink()
 

@@ -89,7 +89,7 @@ def test_a_wait_that_can_t_be_read_is_set_aside_and_begins_anew(
     assert waiting.begin(Lane.JUDGING, "the judge", GENESIS)
     path = tmp_path / f"{Lane.JUDGING}.json"
     path.write_bytes(content)
-    assert waiting.of(Lane.JUDGING) is None
+    assert waiting.for_lane(Lane.JUDGING) is None
     assert waiting.begin(Lane.JUDGING, "the judge", GENESIS)
     assert not waiting.begin(Lane.JUDGING, "the judge", GENESIS)
     assert next(tmp_path.glob("*.unreadable-*")).read_bytes() == content
