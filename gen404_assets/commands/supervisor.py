@@ -26,6 +26,7 @@ could answer meanwhile."""
 _ROUND_SECONDS = 0.5
 _LONGEST_DELAY = 30.0
 _STEADY_SECONDS = 300.0
+_DOUBLINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Service:
     name: str
     command: Sequence[str]
     answers: Callable[[], bool]
-    silence: float = 30.0
+    silence: float = 45.0
     startup: float = 180.0
 
 
@@ -71,6 +72,7 @@ class _Watched:
     asked: float = 0.0
     restarts: int = 0
     in_a_row: int = 0
+    silences: int = 0  # of those in a row
     start_at: float = 0.0
     reason: str = ""
     sessions: set[int] = field(default_factory=set)
@@ -121,6 +123,7 @@ class Supervisor:
                     os.kill(watched.child.pid, signal.SIGKILL)
                 watched.child.wait()
                 self._lost(watched, now, f"gave no answer for {watched.quiet(now):.0f} s")
+                watched.silences += 1
             else:
                 self._ask(watched, now)
 
@@ -169,7 +172,8 @@ class Supervisor:
         lasted = now - watched.started
         if watched.heard is not None or not watched.restarts:
             self._tell(f"{watched.service.name} {reason}: it is started again")
-        watched.in_a_row = 0 if lasted > _STEADY_SECONDS else watched.in_a_row
+        if lasted > _STEADY_SECONDS:
+            watched.in_a_row = watched.silences = 0
         delay = min(2.0 ** min(watched.in_a_row, 8) - 1, _LONGEST_DELAY)
         watched.child, watched.start_at, watched.reason = None, now + delay, reason
         watched.restarts += 1
@@ -201,8 +205,12 @@ class Supervisor:
 
 
 def _patience(watched: _Watched) -> float:
+    """How long it may be silent: longer after each silence, since on a machine that is overloaded a
+    restart makes matters worse.
+    """
     service = watched.service
-    return service.startup if watched.heard is None else service.silence
+    usual = service.startup if watched.heard is None else service.silence
+    return usual * 2.0 ** min(watched.silences, _DOUBLINGS)
 
 
 def _condition(watched: _Watched, now: float) -> Condition:

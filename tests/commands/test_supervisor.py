@@ -138,6 +138,21 @@ def test_a_process_that_dies_at_once_is_started_ever_later_and_told_of_once(hous
     assert house.state("server") == "down"
 
 
+def test_a_process_that_falls_silent_again_and_again_is_given_more_time(house: House) -> None:
+    found = house.open(Service("server", ["sleep", "300"], lambda: False, silence=1, startup=10))
+    now, killed = time.monotonic(), list[float]()
+    for second in range(400):
+        found.look(now + second)
+        if found.conditions()[0].restarts > len(killed):
+            killed.append(second)
+    gaps = [after - before for before, after in pairwise([0, *killed])]
+    assert gaps[0] <= 12
+    assert 20 <= gaps[1] <= 24
+    assert 80 <= gaps[3] <= 96
+    assert max(gaps) <= 120
+    assert len(house.told) == 1
+
+
 def test_nobody_is_blamed_for_a_machine_that_stood_still(house: House) -> None:
     found = house.open(house.service("server", house.living("server"), silence=10))
     house.until(lambda: house.state("server") == "up")
