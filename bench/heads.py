@@ -64,8 +64,8 @@ def _seen(repository: Repository, head: str) -> object:
     return see(repository.snapshot(head))
 
 
-def _history_seen(repository: Repository, head: str) -> object:
-    return _looked_at(repository.snapshot(head))
+def _history_seen(repository: Repository, head: str) -> None:
+    _looked_at(repository.snapshot(head))
 
 
 def _time(rows: dict[str, list[float]], name: str, call: Callable[[], object]) -> None:

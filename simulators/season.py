@@ -20,7 +20,7 @@ from typing import Any
 from gen404_assets.commands.operating import begin
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.due import due
-from gen404_assets.competition.hotkeys import LEADER, to_hotkey
+from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.pods import pod_prefix
 from gen404_assets.competition.state import Stage
@@ -29,6 +29,7 @@ from gen404_assets.live.journal import Journal
 from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
 from resources.chain.subtensor import Block
+from simulators.hotkeys import to_hotkey
 from simulators.memory_repository import MemoryRepository
 from simulators.outside import (
     SimulatedChain,
