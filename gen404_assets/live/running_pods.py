@@ -135,6 +135,8 @@ class RunningPods:
         has_failed = pod.listed is not None and pod.listed.failed
         if replaced and not (was_placed or has_failed):
             run.doubt = f"{name} was never placed"
+        elif replaced and not run.plan.pods[name].healthy and pod.unreachable_since is not None:
+            run.doubt = run.doubt or f"{name} could not be reached"
         run.plan.ended(name, reason, replaced=replaced)
         for task in pod.tasks:
             if not task.cancelling():

@@ -62,7 +62,7 @@ def test_g01_a_key_that_the_gateway_refuses_says_nothing_of_the_image(
     world: World, cloud: VerdaCloud
 ) -> None:
     with pytest.raises(InfrastructureFault, match="gateway answers 401"):
-        world.regenerate(subject(2), providers=[provider(cloud, "expired")], pods=PODS)
+        world.regenerate(subject(2), providers=[provider(cloud, "expired")], pods=PATIENT)
 
 
 @pytest.mark.parametrize("status", [404, 502, 503])
