@@ -5,7 +5,10 @@ PORT ?= 3000
 MADE_UP := .gen404/made-up.git
 export GEN404_HOME ?= $(CURDIR)/.gen404
 
-.PHONY: demo browse test coverage check bench system
+MINUTES ?= 10
+SEED ?= 1
+
+.PHONY: demo browse test coverage check bench torture system
 demo: $(VENV)/installed system $(VENV)/warm
 	exec $(VENV)/bin/gen404 up --port $(PORT)
 
@@ -37,6 +40,10 @@ bench: $(VENV)/installed system
 	$(VENV)/bin/python -m bench.regenerate
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(VENV)/bin/python -m bench.render
+
+# Rounds that are disturbed on purpose (docs/torture.md).
+torture: $(VENV)/installed
+	$(VENV)/bin/python -m bench.torture --minutes $(MINUTES) --seed $(SEED)
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

@@ -2,7 +2,7 @@
 refusal.
 
 `python -m bench.hostile [--seconds N] [--seed S] [--only NAME] [--into FOLDER]`, and to try one
-input again `python -m bench.hostile --only NAME --input FILE`. Each parser (`bench/parsers.py`)
+input again `python -m bench.hostile --only NAME --input FILE`. Each parser (`bench/parsers`)
 runs in a process of its own whose memory is bounded; an input that kills it, or keeps it too
 long, is found as well. The seed decides which inputs are tried, the time how many. Exit code 0:
 nothing was found; 1: findings, each printed with its exception and the file that holds its
@@ -27,7 +27,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bench.parsers import Parser, Seed
+from bench.parsers.parser import Parser, Seed
 
 _STUCK_SECONDS = (
     60.0  # by the clock, of which a busy machine may take most; CPU time is measured in the process

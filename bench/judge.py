@@ -28,7 +28,6 @@ from gen404_assets.competition.duels import (
     Duel,
     MatchReport,
     Outcome,
-    make_play,
     match_score,
     report_of,
 )
@@ -56,6 +55,7 @@ from simulators.outside import (
     digest,
     picture_of,
 )
+from simulators.plays import make_play
 
 AT_ONCE = 8
 _BEFORE = 16

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from gen404_assets.competition.history import History
 from gen404_assets.settings import RepositorySettings, fingerprints, home
@@ -46,9 +47,34 @@ def history_at(repository: Repository, commit: str) -> History:
     return history_of(repository.snapshot(commit))
 
 
+@lru_cache(maxsize=2)
+def mirrored_history(repository: Repository, commit: str) -> History:
+    """The same, of the mirror as it stands: what it lacks is a NotFetched when it is read."""
+    return history_of(repository.mirrored(commit))
+
+
 def history_of(snapshot: Snapshot) -> History:
-    """The history up to a snapshot's commit."""
-    return History(snapshot.commits, snapshot.history, snapshot.read_blobs)
+    """The history up to a snapshot's commit.
+
+    Where it follows the one that was read last of this repository, only what came since is read.
+    """
+    known = _READ_LAST.get(snapshot.source)
+    since = snapshot.since(known.commits[-1]) if known is not None and known.commits else None
+    if known is not None and since is not None:
+        history = known.following(*since, snapshot.read_blobs)
+    else:
+        history = History(snapshot.commits, snapshot.history, snapshot.read_blobs)
+    _READ_LAST[snapshot.source] = history
+    return history
+
+
+_READ_LAST: "WeakKeyDictionary[object, History]" = WeakKeyDictionary()
+
+
+def newest_history(url: str, branch: str) -> History:
+    """The history of a branch up to its head as it is now."""
+    repository = open_repository(url, branch)
+    return history_of(repository.snapshot(repository.refresh()))
 
 
 def create_repository(path: Path) -> None:

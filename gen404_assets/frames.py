@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
+from gen404_assets.competition.evidence import orders_agree
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import ListFile, MapFile, Record
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.round import Round, rounds_in
+from gen404_assets.competition.round import Round
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +152,7 @@ def frames_of(history: History, numbers: Sequence[int] | None = None) -> Frames:
     """
     rounds = [
         history.round(number)
-        for number in rounds_in(history.paths)
+        for number in history.round_numbers
         if numbers is None or number in numbers
     ]
     submissions = _frame("submissions", (row for each in rounds for row in submission_rows(each)))
@@ -322,13 +323,8 @@ def _duel_row(number: int, report: MatchReport | None, duel: Duel) -> Row:
     return row | {
         "left_penalty": (first.penalty_1 + swapped.penalty_2) / 2,
         "right_penalty": (first.penalty_2 + swapped.penalty_1) / 2,
-        "orders_agree": _sign(first.penalty_1 - first.penalty_2)
-        == -_sign(swapped.penalty_1 - swapped.penalty_2),
+        "orders_agree": orders_agree(first, swapped),
     }
-
-
-def _sign(number: int) -> int:
-    return (number > 0) - (number < 0)
 
 
 def _miners(submissions: "pd.DataFrame") -> "pd.DataFrame":

@@ -2,7 +2,7 @@
 log`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -74,19 +74,24 @@ def in_line(
     commits: Sequence[Commit],
     changes: Sequence[Change],
     tree: Callable[[str], Mapping[str, str]],
+    after: str | None = None,
 ) -> tuple[list[Commit], list[Change]]:
     """A history as one line that ends at `head`, each commit after its parents, and what each
     changed in the files.
 
     What a merge brought in stands right before it; the merge itself changed what then still differs
     from its `tree` (blob by path). So a pull by a person takes nobody's commits away.
+
+    `after`: the part of the line that follows this commit, of the `commits` that it lacks. It must
+    be one of the first parents of the head (`follows`), since the line goes down them first: then
+    all that `after` has stands before all that it lacks.
     """
     line, joints = _line(head, {commit.sha: commit for commit in commits})
     made: dict[str, list[Change]] = {}
     for change in changes:
         made.setdefault(change.commit.sha, []).append(change)
     listed: list[Change] = []
-    files: dict[str, str] = {}
+    files: dict[str, str] = dict(tree(after)) if after and joints else {}
     for commit in line:
         new = made.get(commit.sha, [])
         if commit.sha in joints:
@@ -102,6 +107,16 @@ def in_line(
                 files[change.path] = change.blob
         listed += new
     return line, listed
+
+
+def follows(head: str, commits: Iterable[Commit], after: str) -> bool:
+    """Whether the first parents of `head`, as far as they are among the `commits`, end at
+    `after`.
+    """
+    known = {commit.sha: commit for commit in commits}
+    while head in known:
+        head = next(iter(known[head].parents), "")
+    return head == after
 
 
 def _line(head: str, known: Mapping[str, Commit]) -> tuple[list[Commit], set[str]]:

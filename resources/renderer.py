@@ -2,7 +2,9 @@
 (interfaces.md).
 """
 
+import random
 import struct
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +20,10 @@ from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
 from resources.settings import BaseUrl, Settings, read_settings
 
-_SECONDS = 120.0
+_SECONDS = 300.0
+"""Of one request: the service may have three files waiting for each worker, of a minute each."""
+_PATIENCE = 1800.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 
 class Renderer(Protocol):
@@ -55,27 +60,30 @@ class DrawnHere:
 
 
 class RenderService:
-    """Pictures by the service at a base URL."""
+    """Pictures by the service at a base URL.
 
-    def __init__(self, server: str, seconds: float = _SECONDS) -> None:
-        self._seconds = seconds
-        self._client = httpx2.Client(base_url=server, timeout=seconds, trust_env=False)
+    A service that is busy (503 or 429 with `Retry-After`) is waited for, up to `patience` seconds:
+    it works, and will have room. Any other failure is an InfrastructureFault at once.
+    """
+
+    def __init__(self, server: str, seconds: float = _SECONDS, patience: float = _PATIENCE) -> None:
+        self._seconds, self._patience = seconds, patience
+        # No limit on connections: each thread has one request under way.
+        limits = httpx2.Limits(max_connections=None)
+        self._client = httpx2.Client(
+            base_url=server, timeout=seconds, trust_env=False, limits=limits
+        )
 
     def render(self, path: Path, output_format: str) -> bytes:
         _check_format(output_format)
-        try:
-            size = path.stat().st_size
-            if size > FILE_BYTES:
-                raise MinerFault(f"the file has {size:,} bytes, more than {FILE_BYTES:,}")
-            with path.open("rb") as file:
-                upload = {"file": (f"model.{output_format}", file, "application/octet-stream")}
-                answer = within(
-                    self._seconds, self._client.post, f"/render_{output_format}", files=upload
+        deadline = time.monotonic() + self._patience
+        while (wait := _wait(answer := self._asked(path, output_format))) is not None:
+            if time.monotonic() + wait > deadline:
+                raise InfrastructureFault(
+                    f"no picture: the render service has been busy for {self._patience:g} s; it "
+                    "needs more workers"
                 )
-        except TimeoutError:
-            raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
-        except (httpx2.HTTPError, OSError) as error:
-            raise InfrastructureFault(f"no picture: {type(error).__name__}") from error
+            time.sleep(wait)
         if answer.status_code == 400:
             raise MinerFault(_reason(answer))
         if answer.status_code != 200:
@@ -87,6 +95,21 @@ class RenderService:
                 "no picture: the render service's answer is no PNG of four views"
             )
         return answer.content
+
+    def _asked(self, path: Path, output_format: str) -> httpx2.Response:
+        try:
+            size = path.stat().st_size
+            if size > FILE_BYTES:
+                raise MinerFault(f"the file has {size:,} bytes, more than {FILE_BYTES:,}")
+            with path.open("rb") as file:
+                upload = {"file": (f"model.{output_format}", file, "application/octet-stream")}
+                return within(
+                    self._seconds, self._client.post, f"/render_{output_format}", files=upload
+                )
+        except TimeoutError:
+            raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
+        except (httpx2.HTTPError, OSError) as error:
+            raise InfrastructureFault(f"no picture: {type(error).__name__}") from error
 
     def close(self) -> None:
         self._client.close()
@@ -108,6 +131,16 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
     if url:
         return RenderService(url)
     return DrawnHere(environment)
+
+
+def _wait(answer: httpx2.Response) -> float | None:
+    """Seconds after which a service that is busy is asked again; None where it isn't busy."""
+    if answer.status_code not in (429, 503) or "Retry-After" not in answer.headers:
+        return None
+    asked = answer.headers["Retry-After"]
+    seconds = float(asked) if asked.isdecimal() else _SHORTEST_WAIT
+    # Those who were turned away at the same time don't come back at the same time.
+    return random.uniform(0.5, 1.0) * min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT)  # noqa: S311
 
 
 def _check_format(output_format: str) -> None:

@@ -7,26 +7,24 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from time import sleep
 from urllib.parse import urlsplit
 
 from resources.git_commands import GitCommands, RepositoryError
 from resources.git_history import (
-    LOG_CHANGES,
     NO_COMMIT,
     Change,
     Commit,
-    in_line,
-    parse_log,
 )
-from resources.git_mirror import Mirror
+from resources.git_mirror import Mirror, NotFetched
 from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
 
 __all__ = [
     "NO_COMMIT",
     "Change",
     "Commit",
+    "NotFetched",
     "PublishFailed",
     "Repository",
     "RepositoryError",
@@ -54,9 +52,10 @@ class PublishFailed(RepositoryError):
 class Snapshot:
     """The repository's files and history at one pinned commit."""
 
-    def __init__(self, mirror: "Mirror", commit: Commit) -> None:
+    def __init__(self, mirror: "Mirror", commit: Commit, *, fetch: bool = True) -> None:
         self.commit = commit
         self._mirror = mirror
+        self._fetch = fetch
 
     @cached_property
     def blobs(self) -> Mapping[str, str]:
@@ -64,6 +63,14 @@ class Snapshot:
         if self.commit == NO_COMMIT:
             return {}
         return self._mirror.tree(self.commit.sha)
+
+    def listed(self, paths: Iterable[str], *, below: bool = False) -> Mapping[str, str]:
+        """Blob sha by path, of those of the paths that are files; `below`: also of all files in
+        those that are folders.
+        """
+        if self.commit == NO_COMMIT:
+            return {}
+        return self._mirror.listed(self.commit.sha, paths, below=below)
 
     def read(self, path: str) -> bytes | None:
         """A file's content, None where there is no such file; `read_many` is the way to read more
@@ -73,8 +80,8 @@ class Snapshot:
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Content by path, in one batch; paths that are no files are left out."""
-        wanted = {path: self.blobs[path] for path in paths if path in self.blobs}
-        contents = self._mirror.read(set(wanted.values()))
+        wanted = self.listed(paths)
+        contents = self.read_blobs(wanted.values())
         return {path: contents[blob] for path, blob in wanted.items()}
 
     def read_blob(self, blob: str) -> bytes:
@@ -83,9 +90,9 @@ class Snapshot:
 
     def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
         """Content by blob sha, in one batch; RepositoryError for one that the remote does not
-        have.
+        have, NotFetched for what the snapshot is not to fetch.
         """
-        return self._mirror.read(set(blobs))
+        return self._mirror.read(set(blobs), fetch=self._fetch)
 
     @property
     def commits(self) -> Sequence[Commit]:
@@ -103,8 +110,21 @@ class Snapshot:
     def _log(self) -> tuple[list[Commit], list[Change]]:
         if self.commit == NO_COMMIT:
             return [], []
-        commits, changes = parse_log(self._mirror.git(*LOG_CHANGES, self.commit.sha))
-        return in_line(self.commit.sha, commits, changes, self._mirror.tree)
+        return self._mirror.log(self.commit.sha) or ([], [])
+
+    @property
+    def source(self) -> object:
+        """What the snapshots of one repository have in common."""
+        return self._mirror
+
+    def since(self, known: Commit) -> tuple[Sequence[Commit], Sequence[Change]] | None:
+        """The commits, and changes, that came after one; None where the history has to be read
+        whole.
+
+        That is so after a rewriting by force, and where a person's pull made the known commit the
+        second parent of a merge: what it brought then stands elsewhere in `commits`.
+        """
+        return self._mirror.log(self.commit.sha, after=known.sha)
 
 
 class Repository:
@@ -126,7 +146,7 @@ class Repository:
         *,
         mirror: Path,
         token: str | None = None,
-        timeout: float = 300,
+        timeout: float = 120,
         signatures: Signatures = Signatures(),  # noqa: B008 -- frozen
     ) -> None:
         if "://" in url and urlsplit(url).password:
@@ -139,6 +159,21 @@ class Repository:
         there is none.
         """
         return self._mirror.refresh()
+
+    def mirrored(self, commit: str) -> Snapshot:
+        """The repository at a commit that the mirror has. The remote is not asked for anything:
+        what the mirror lacks is a NotFetched.
+        """
+        found = NO_COMMIT if commit == NO_COMMIT.sha else self._mirror.commit(commit)
+        return Snapshot(self._mirror, found, fetch=False)
+
+    def fetch_blobs(self, blobs: Iterable[str]) -> None:
+        """Have in the mirror what a NotFetched names."""
+        self._mirror.read(set(blobs))
+
+    def last_known_head(self) -> str:
+        """The remote branch's head as of the last refresh; NO_COMMIT's where there was none."""
+        return self._mirror.head()
 
     def snapshot(self, commit: str | None = None) -> Snapshot:
         """The repository at `commit`, or at the mirror's last known head; what the mirror lacks is
@@ -178,7 +213,7 @@ class Repository:
             sleep(secrets.SystemRandom().uniform(0, min(0.05 * 2**attempt, 1)) if attempt else 0)
             self.refresh()
             base = self.snapshot()
-            changes = _changes(base.blobs, derive(base))
+            changes = _changes(base, derive(base))
             if not changes:
                 return base.commit
             sha, refusal = self._mirror.push(
@@ -201,9 +236,7 @@ class Repository:
         raise PublishFailed(f"others published meanwhile, {_TRIES} times over: {refusal}")
 
 
-def _changes(
-    blobs: Mapping[str, str], files: Mapping[str, bytes | None]
-) -> dict[str, bytes | None]:
+def _changes(base: Snapshot, files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
     """Those of the files that differ from the repository's; ValueError for a path that git or we
     cannot have.
     """
@@ -211,15 +244,14 @@ def _changes(
         parts = path.lower().split("/")
         if {"", ".", "..", ".git"} & set(parts) or "\0" in path or "\n" in path:
             raise ValueError(f"{path!r} is not a proper path in the repository")
-    changes = {path: data for path, data in files.items() if _blob_sha(data) != blobs.get(path)}
-    after = (blobs.keys() | changes.keys()) - {
+    known = base.listed(files, below=True)
+    changes = {path: data for path, data in files.items() if _blob_sha(data) != known.get(path)}
+    written = {path for path, data in changes.items() if data is not None}
+    folders = {str(folder) for path in written for folder in PurePosixPath(path).parents}
+    after = (known.keys() | base.listed(folders - known.keys()).keys() | written) - {
         path for path, data in changes.items() if data is None
     }
-    folders: set[str] = set()
-    for path in after if changes else ():
-        folder = path
-        while (folder := folder.rpartition("/")[0]) and folder not in folders:
-            folders.add(folder)
+    folders |= {str(folder) for path in after for folder in PurePosixPath(path).parents}
     if clash := sorted(folders & after):
         raise ValueError(f"{clash[0]!r} cannot be both a file and a folder")
     return changes

@@ -12,7 +12,6 @@ from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.duels import MatchReport
 from gen404_assets.competition.files import StateFile
-from gen404_assets.competition.hotkeys import to_hotkey
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.schedule import Schedule
@@ -21,6 +20,7 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submission, Submissions
 from gen404_assets.competition.winner import Winner
+from simulators.hotkeys import to_hotkey
 
 RULES = Rules()
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -22,10 +22,9 @@ from gen404_assets.competition.state import Stage
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Timeline, Verdicts
 from gen404_assets.competition.winner import Winner, crown
-from resources.git_history import NO_COMMIT
 from simulators.history_commits import PERSON, CommitWriter, Content, Files
 from simulators.history_world import World
-from simulators.memory_repository import MemorySnapshot
+from simulators.memory_repository import MemoryFiles
 
 _MATCHES_AT_ONCE = 2
 
@@ -90,7 +89,7 @@ class DuelsStage(CommitWriter):
             self.path("seed.json"): self.seed.to_bytes(),
             self.path("prompts.txt"): prompts_bytes(self.prompts),
         }
-        return Round(MemorySnapshot(NO_COMMIT, files), self.number)
+        return Round(MemoryFiles(files), self.number)
 
     @property
     def _verdicts(self) -> Verdicts:
@@ -108,7 +107,9 @@ class DuelsStage(CommitWriter):
                 messages.append(f"Match report: {short(left)} vs {short(right)}")
         due = self.timeline.audits_due(self.matrix.margins, self._verdicts)
         asked = [
-            self._ask(hotkey, pair) for hotkey, pair in due if self.requests.of(hotkey) is None
+            self._ask(hotkey, pair)
+            for hotkey, pair in due
+            if self.requests.for_hotkey(hotkey) is None
         ]
         if asked:
             self.requests = audits.AuditRequests([*self.requests.root, *asked])
@@ -132,8 +133,8 @@ class DuelsStage(CommitWriter):
         ]
         duels = []
         for prompt in match.prompts:
-            decided = match.forced[stem(prompt)] or self.world.judge(*commits)
-            duels.append(match.duel(prompt, decided))
+            decision = match.forced[stem(prompt)] or self.world.judge(*commits)
+            duels.append(match.duel(prompt, decision))
         report = report_of(*pair, [Play.model_validate(match.play(duels, stopped=False))])
         return report.margin, report
 

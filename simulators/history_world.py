@@ -6,12 +6,13 @@ import json
 import random
 from dataclasses import dataclass
 
-from gen404_assets.competition.duels import Outcome, judged_outcome
-from gen404_assets.competition.hotkeys import LEADER, short, to_hotkey
+from gen404_assets.competition.duels import Decision, judged_outcome
+from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.judgement import Answer
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.schedule import Schedule
+from simulators.hotkeys import to_hotkey
 
 BASE_SKILL = 4.5
 _ISSUES = (
@@ -153,7 +154,7 @@ class World:
         }
         return Output.model_validate(content)
 
-    def judge(self, left: str, right: str) -> tuple[Outcome, str]:
+    def judge(self, left: str, right: str) -> Decision:
         """Two answers of a judge who is nearly sure, the second with the sides swapped, about two
         commits' pictures.
         """
@@ -164,7 +165,7 @@ class World:
         issues, doubt = self.rng.choice(_ISSUES), self.rng.choice((0, 0, 0, 1, -1))
         first = Answer(seen[0], seen[1], issues, model="made up", raw="")
         swapped = Answer(seen[1], seen[0] + doubt, issues, model="made up", raw="")
-        return judged_outcome(first, swapped), issues
+        return Decision(judged_outcome(first, swapped), issues)
 
     def review(self) -> str:
         """Why a person finds a miner's source code wanting; nothing where it is fine."""

@@ -43,6 +43,7 @@ class LocalCompetition:
     def start(self) -> None:
         """Start it; it goes on where it was."""
         self.home.mkdir(parents=True, exist_ok=True)
+        ui, health = free_ports(2)
         with (self.home / "up.log").open("ab") as log:
             command = [
                 sys.executable,
@@ -50,10 +51,11 @@ class LocalCompetition:
                 "gen404_assets.commands.cli",
                 "up",
                 "--port",
-                str(free_ports(1)[0]),
+                str(ui),
             ]
+            environment = {"HEALTH_PORT": str(health), **self.environment}
             self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def interrupt(self) -> int:

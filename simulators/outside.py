@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +65,7 @@ class SimulatedChain:
 class SimulatedStore:
     """The bucket."""
 
-    objects: dict[str, bytes] = field(default_factory=dict)
+    objects: MutableMapping[str, bytes] = field(default_factory=dict)
 
     def url(self, key: str) -> str:
         return f"https://store.example/{key}"
@@ -213,6 +213,7 @@ class SimulatedOutside:
         default_factory=lambda: {
             "DOWNLOAD_JITTER_SECONDS": "0",
             "CDN_PATIENCE_SECONDS": "3",
+            "FAULT_PATIENCE_SECONDS": "0",
             "PROMPT_PATIENCE_SECONDS": "0",
             "BUILD_POLL_SECONDS": "0",
             "PUBLISH_INTERVAL_SECONDS": "0",
@@ -235,6 +236,9 @@ class SimulatedOutside:
 
     def read(self, url: str) -> bytes:
         return self.store.read(url)
+
+    def forget_round(self, number: int) -> None:
+        """Nothing is kept on disk."""
 
     def now(self) -> datetime:
         return self.chain.finalized().time

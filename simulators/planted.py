@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bench import mutations
-from bench.parsers import Parser
+from bench.parsers.parser import Parser
 
 
 class Bad(ValueError):

@@ -82,22 +82,21 @@ def record(repository: MemoryRepository, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "recorded.git"
         with fast_import(bare) as stream:
-            before: dict[str, bytes] = {}
-            for snapshot in repository.snapshots[1:]:
-                commit, files = snapshot.commit, dict(snapshot.files)
+            for commit, changes in zip(repository.commits, repository.changes, strict=True):
                 message = commit.message.encode()
                 stream.write(
                     f"commit refs/heads/main\ncommitter {commit.author}"
                     f" {int(commit.time.timestamp())} +0000\ndata {len(message)}\n".encode()
                 )
                 stream.write(message + b"\n")
-                for name in before.keys() - files.keys():
-                    stream.write(b"D %s\n" % name.encode())
-                for name, content in files.items():
-                    if before.get(name) != content:
-                        head = b"M 100644 inline %s\ndata %d\n" % (name.encode(), len(content))
-                        stream.write(head + content + b"\n")
-                before = files
+                for change in sorted(changes, key=lambda change: change.blob is not None):
+                    name = change.path.encode()
+                    if change.blob is None:  # deletions first
+                        stream.write(b"D %s\n" % name)
+                        continue
+                    content = repository.contents[change.blob]
+                    stream.write(b"M 100644 inline %s\ndata %d\n" % (name, len(content)))
+                    stream.write(content + b"\n")
         git = ["git", "-C", str(bare)]
         subprocess.run([*git, "gc", "--quiet", "--aggressive"], check=True)
         command = [*git, "bundle", "create", "--quiet", str(path.resolve()), "main"]

@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel, RootModel
 
 from gen404_assets import competition
+from gen404_assets.competition.again import AgainFile
 from gen404_assets.competition.audits import AuditRequests, GenerationAudits, SourceAudits
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.config import Config
@@ -52,6 +53,7 @@ FORMATS: dict[type[StateFile], str] = {
     AuditRequests: "require_audit.json",
     GenerationAudits: "generation_audits.json",
     SourceAudits: "source_audit.json",
+    AgainFile: "again.json",
     Winner: "winner.json",
     Outputs: "submitted.json and generated.json",
     MatchReport: "duels_{left}.json",
@@ -196,13 +198,13 @@ def state_files() -> set[type[StateFile]]:
     """The classes of all file formats."""
     for module in pkgutil.walk_packages(competition.__path__, f"{competition.__name__}."):
         importlib.import_module(module.name)
-    found, waiting = set[type[StateFile]](), [StateFile]
+    kinds, waiting = set[type[StateFile]](), [StateFile]
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
         if "[" not in kind.__name__ and kind.__module__.startswith(competition.__name__):
-            found.add(kind)
-    return found - {StateFile, ObjectFile, MapFile, ListFile}
+            kinds.add(kind)
+    return kinds - {StateFile, ObjectFile, MapFile, ListFile}
 
 
 def keys(kind: object) -> set[str]:
@@ -237,10 +239,10 @@ def test_the_example_of_the_matrix_is_written_as_the_platform_writes_it() -> Non
 
 
 def test_the_example_of_the_seed_is_what_the_rule_gives() -> None:
-    given = Seed.parse(example("seed.json").encode(), "seed.json")
+    seed = Seed.parse(example("seed.json").encode(), "seed.json")
     schedule = Schedule.parse(example("schedule.json").encode(), "schedule.json")
-    assert given.block == schedule.latest_reveal_block
-    assert draw_seed(schedule.latest_reveal_block, str(given.block_hash), "demo-3") == given
+    assert seed.block == schedule.latest_reveal_block
+    assert draw_seed(schedule.latest_reveal_block, str(seed.block_hash), "demo-3") == seed
 
 
 def test_every_setting_of_the_rules_is_in_the_specification_and_no_other() -> None:

@@ -46,8 +46,8 @@ def test_a_margin_is_what_the_duels_give(frames: Frames) -> None:
     matches = frames.matches.dropna(subset=["left_wins"])
     prompts = frames.rounds.set_index("round")["prompts"]
     score = matches["right_wins"] - matches["left_wins"]
-    given = (score / matches["round"].map(prompts)).astype(float)
-    assert (given - matches["margin"].astype(float)).abs().max() < 1e-12
+    derived = (score / matches["round"].map(prompts)).astype(float)
+    assert (derived - matches["margin"].astype(float)).abs().max() < 1e-12
 
 
 def test_whoever_won_a_round_is_marked(frames: Frames) -> None:

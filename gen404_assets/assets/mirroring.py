@@ -2,8 +2,7 @@
 it.
 """
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
@@ -12,24 +11,20 @@ from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, rec
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.history import History, cite
-from gen404_assets.competition.round import rounds_in
 from gen404_assets.replay.rounds import prefetch
-
-if TYPE_CHECKING:
-    from resources.chain.subtensor import Chain
 
 
 def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
     """The rounds that the repository has and Dagster does not know as partitions."""
     known = set(instance.get_dynamic_partitions(str(ROUNDS.name)))
-    return [str(number) for number in rounds_in(history.paths) if str(number) not in known]
+    return [str(number) for number in history.round_numbers if str(number) not in known]
 
 
 def missing_events(
     instance: dg.DagsterInstance,
     history: History,
-    chain_of: "Callable[[History, int], Callable[[], Chain] | None]" = lambda _history, _number: (
-        None
+    chain_of: Callable[[History, int], Callable[[], refusals.Commitments] | None] = (
+        lambda _history, _number: None
     ),
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialisation for each asset whose last one isn't of the data that the repository now
@@ -39,8 +34,8 @@ def missing_events(
     """
     yield from _shared(instance, history)
     known = {asset: _known_versions(instance, asset) for asset in Asset}
-    for number in rounds_in(history.paths):
-        versions = {asset: recorded_version(history, number, asset) for asset in Asset}
+    for number in history.round_numbers:
+        versions = data_versions(history, number)
         changed = [
             asset
             for asset, version in versions.items()
@@ -59,6 +54,17 @@ def missing_events(
                 partition=str(number),
                 tags={DATA_VERSION_TAG: str(versions[asset])},
             )
+
+
+def data_versions(history: History, number: int) -> Mapping[Asset, str | None]:
+    """Asset -> the data version of a round's files, None while it has none; derived anew only when
+    the round has changed.
+    """
+    return history.derived(
+        number,
+        "data versions",
+        lambda: {asset: recorded_version(history, number, asset) for asset in Asset},
+    )
 
 
 def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.AssetMaterialization]:

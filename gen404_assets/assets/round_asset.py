@@ -25,7 +25,8 @@ from gen404_assets.assets.specs import made_by
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.history import History
-from gen404_assets.live.work import Overtaken, Work
+from gen404_assets.live.lane_run import run_lane
+from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
 
 Live = Callable[[Work], object]
@@ -57,7 +58,7 @@ def round_assets(
         # lane is free is taken for dead.
         with hold(lane) as held:
             if held:
-                _work(context, competition, live)
+                _work(context, competition, lane, live)
             else:
                 context.log.info(f"another run works in the lane {lane}")
             history = competition.history_now()
@@ -78,13 +79,13 @@ def _check_spec(asset: Asset) -> dg.AssetCheckSpec:
         )
 
 
-def _work(context: dg.AssetExecutionContext, competition: CompetitionResource, live: Live) -> None:
+def _work(
+    context: dg.AssetExecutionContext, competition: CompetitionResource, lane: Lane, live: Live
+) -> None:
     """Do what is due in the lane that is held."""
     number = int(context.partition_key)
-    try:
-        live(Work(competition.outside(), number, context.log.info, context.log.error))
-    except Overtaken as reason:
-        context.log.info(f"nothing to do: {reason}")
+    work = Work(competition.outside(), number, context.log.info, context.log.error)
+    run_lane(work, lane, live)
 
 
 @dataclass(frozen=True, slots=True)

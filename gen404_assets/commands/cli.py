@@ -16,11 +16,12 @@ from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, rounds_in
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import VERSIONS, Rules
 from resources.settings import BadSetting, read_settings
 
 if TYPE_CHECKING:
+    from gen404_assets.competition.history import History
     from gen404_assets.competition.state import State
     from gen404_assets.live.outside import Outside
 
@@ -92,6 +93,9 @@ _port = click.option(
     show_default=True,
     help="Of Dagster's UI.",
 )
+_rounds = click.option(
+    "--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all)."
+)
 _reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -139,12 +143,19 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
 @gen404.command(section="Operate")
 @_as_json
 def status(*, as_json: bool) -> None:
-    """Show round, stage and block, what is due, and what waits for what."""
+    """Show round, stage and block, what is due, what waits for what, and whether it all runs."""
+    from gen404_assets.commands.occupied import platform_health
     from gen404_assets.commands.status import status as look
     from gen404_assets.commands.status import status_json, status_text
+    from gen404_assets.settings import home
 
-    now = _with_outside(look)
-    print(json.dumps(status_json(now), indent=2) if as_json else status_text(now))
+    now, platform = _with_outside(look), platform_health(home())
+    if as_json:
+        print(json.dumps({**status_json(now), "platform": platform}, indent=2))
+        return
+    print(status_text(now))
+    for line in [*platform["faults"], *(f"waits for {wait}" for wait in platform["waits"])]:
+        print(f"  platform  {line}")
 
 
 @gen404.command(section="Operate")
@@ -178,23 +189,35 @@ def source_audit(hotkey: str, verdict: str, reason: str) -> None:
 
 
 @gen404.command(section="Operate")
+@click.argument("hotkey", metavar="HOTKEY")
+@click.argument("stems", metavar="[PROMPT]...", nargs=-1)
+@click.option("--reason", required=True, help="Why: it stands in again.json.")
+def again(hotkey: str, stems: Sequence[str], reason: str) -> None:
+    """Have a miner's previews drawn again, and what wasn't had fetched again.
+
+    For what a bug of ours has spoilt, once it is mended. What there was stays in the store.
+    """
+    from gen404_assets.commands.again import make_again
+
+    for stem in _with_outside(make_again, hotkey, stems, reason):
+        print(f"{stem}: made again by the collection")
+
+
+@gen404.command(section="Operate")
 @click.option("--reap", is_flag=True, help="Delete those of ours that no live run holds.")
 def pods(*, reap: bool) -> None:
     """List the pods on the GPU providers."""
-    from functools import partial
-
     from gen404_assets.live import fleet
     from gen404_assets.settings import home
     from resources.providers.opening import open_providers
 
     providers = open_providers(_environment())
-    held = partial(fleet.is_held, home())
     if reap:
-        for name in fleet.reap(providers, held):
+        for name in fleet.reap(providers, home()):
             print(f"{name}: deleted")
     for provider in providers:
         for pod in provider.pods():
-            state = "held by a run" if held(pod.name) else "held by no run here"
+            state = fleet.holder(home(), pod.name)
             print(f"{pod.name} on {provider.name}: {'failed' if pod.failed else state}")
 
 
@@ -214,12 +237,17 @@ def settings(*, table: bool) -> None:
 def browse(repository: str, branch: str, port: int) -> int:
     """Look at a competition in Dagster's UI; nothing is written to it.
 
-    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    REPO is a competition's repository: a git URL, a path, or a bundle file. What Dagster is shown
+    of it lies in a folder of its own in GEN404_HOME, apart from a competition that runs there.
     """
+    from gen404_assets.commands.occupied import Competition
     from gen404_assets.commands.up import serve
+    from gen404_assets.settings import home
 
     local = Path(repository).expanduser()
     address = str(local.absolute()) if local.exists() else repository
+    own = home() / "browsed" / Competition(address, branch).folder()
+    os.environ["GEN404_HOME"] = str(own)
     chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
     return serve({**os.environ, **chosen}, port)
 
@@ -227,7 +255,7 @@ def browse(repository: str, branch: str, port: int) -> int:
 @gen404.command(section="Look")
 @_repository
 @_branch
-@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@_rounds
 @click.option(
     "--rule",
     "chosen",
@@ -244,17 +272,12 @@ def replay(
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
     from gen404_assets.commands.replay_text import replay_text
-    from gen404_assets.competition_repository import history_of, open_repository
+    from gen404_assets.competition_repository import newest_history
     from gen404_assets.replay.rounds import replay_round
 
     rules = read_settings(Rules, os.environ)
-    opened = open_repository(repository, branch)
-    history = history_of(opened.snapshot(opened.refresh()))
-    known = rounds_in(history.paths)
-    wanted = known if rounds is None else [number for number in rounds if number in known]
-    if not wanted:
-        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
-        raise Refused(f"{repository} has no such round on {branch}; it has {present}")
+    history = newest_history(repository, branch)
+    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
     versions = dict(choice.split("=", 1) for choice in chosen)
     replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
     if as_json:
@@ -268,7 +291,7 @@ def replay(
 @gen404.command(section="Look")
 @_repository
 @_branch
-@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@_rounds
 @click.option(
     "-o",
     "--output",
@@ -296,12 +319,12 @@ def export(
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
-    from gen404_assets.competition_repository import history_of, open_repository
+    from gen404_assets.competition_repository import newest_history
     from gen404_assets.frames import frames_of
 
-    opened = open_repository(repository, branch)
-    history = history_of(opened.snapshot(opened.refresh()))
-    for path in frames_of(history, rounds).write(output, file_format):
+    history = newest_history(repository, branch)
+    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
+    for path in frames_of(history, wanted).write(output, file_format):
         print(path)
 
 
@@ -343,6 +366,16 @@ def completion(shell: str) -> None:
     if script is None:
         raise Refused(f"there is no completion for {shell}")
     print(script(gen404, {}, "gen404", "_GEN404_COMPLETE").source())
+
+
+def _chosen(history: "History", rounds: range | None, missing: str) -> list[int]:
+    """The rounds to look at, all where none is chosen. Raises Refused where there are none."""
+    known = history.round_numbers
+    wanted = [*known] if rounds is None else [number for number in rounds if number in known]
+    if not wanted:
+        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
+        raise Refused(f"{missing}; it has {present}")
+    return wanted
 
 
 def _print_state(state: "State") -> None:

@@ -1,9 +1,9 @@
 """`gen404 status`: round, stage and block, what is due, what is waited for, and until when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Due, Wait, due
@@ -13,14 +13,21 @@ from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import see
 from resources.chain.subtensor import Block
+from resources.deadlines import within
+
+T = TypeVar("T")
+
+_PATIENCE = 20.0
+"""Seconds that a person at a terminal waits for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """What is due at the repository's head and the finalised block.
 
-    `block` is None where the chain can't be reached, and `out_of_reach` says why; what is due then
-    leaves out what only a block makes due.
+    `block` is None where the chain can't be reached, and what is due then leaves out what only a
+    block makes due. Where the repository can't be reached, its head is the one that was seen last.
+    `out_of_reach` says what can't be reached, and why.
     """
 
     due: Due
@@ -29,22 +36,30 @@ class Status:
 
 
 def status(outside: Outside) -> Status:
-    """What is due by the repository's head, and what the work on this machine waits for.
-
-    If the chain can't be reached, the status says so and shows the rest. Raises InfrastructureFault
-    if the repository can't be reached.
+    """What the repository holds, and what the work on this machine waits for. What can't be reached
+    is named, and is no reason to show nothing. Raises InfrastructureFault for a repository that was
+    never seen.
     """
-    repository = outside.repository
-    current = see(repository.snapshot(repository.refresh()))
-    try:
-        block, fault = outside.chain.finalized(), None
-    except InfrastructureFault as error:
-        block, fault = None, f"the chain can't be reached: {error}"
+    repository, faults = outside.repository, list[str]()
+    head = _seen("the repository", repository.refresh, faults) or repository.last_known_head()
+    current = see(repository.snapshot(head))
+    block = _seen("the chain", outside.chain.finalized, faults)
     due_now = due(current.files, block.number if block else 0)
     due_now.waits += [
-        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.of(lane))
+        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.for_lane(lane))
     ]
-    return Status(due_now, block, fault)
+    return Status(due_now, block, "; ".join(faults) or None)
+
+
+def _seen(name: str, look: Callable[[], T], faults: list[str]) -> T | None:
+    """What a look gives within a few seconds; else None, and why among the faults."""
+    try:
+        return within(_PATIENCE, look)
+    except TimeoutError:
+        faults.append(f"{name} can't be reached: no answer within {_PATIENCE:.0f} s")
+    except InfrastructureFault as fault:
+        faults.append(f"{name} can't be reached: {fault}")
+    return None
 
 
 def status_text(status: Status) -> str:

@@ -32,7 +32,7 @@ class AuditRequest(Record):
 class AuditRequests(ListFile[AuditRequest]):
     """Append-only, one a hotkey: its first request stands."""
 
-    def of(self, hotkey: str) -> AuditRequest | None:
+    def for_hotkey(self, hotkey: str) -> AuditRequest | None:
         return next((request for request in self.root if request.hotkey == hotkey), None)
 
 

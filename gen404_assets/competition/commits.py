@@ -9,7 +9,7 @@ _OURS = re.compile(
     r"|Round \d+ winner: \S+"
     r"|Seed, prompts and submissions for round \d+)"
 )
-_BY_HAND = ("/source_audit.json",)
+_BY_HAND = ("/source_audit.json", "/again.json")
 
 
 def by_person(message: str) -> bool:

@@ -147,7 +147,7 @@ def _duels(result: Due, current: Round) -> None:
             DueAsset(asset, Lane.JUDGING) for asset in (Asset.DUELS, Asset.MATCHES_MATRIX)
         ]
     wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, known)]
-    unasked = [hotkey for hotkey in wanted if current.requests.of(hotkey) is None]
+    unasked = [hotkey for hotkey in wanted if current.requests.for_hotkey(hotkey) is None]
     if unasked:
         result.work.append(DueAsset(Asset.AUDIT_REQUESTS, Lane.JUDGING, unasked))
     if timeline.winner(margins, known) is not None:

@@ -3,6 +3,7 @@ those that follow from its answers.
 """
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -34,6 +35,17 @@ class Outcome(StrEnum):
     RIGHT = "right"
     DRAW = "draw"
     SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What came of a duel: an `Outcome`, and the text that goes with it (`issues`).
+
+    Where a replay finds that nothing has decided the duel, `outcome` says why.
+    """
+
+    outcome: str
+    issues: str
 
 
 class Duel(Record):
@@ -112,7 +124,7 @@ def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
     return Outcome.LEFT if left < right else Outcome.RIGHT
 
 
-def duel_outcome(evidence: Evidence) -> tuple[Outcome, str]:
+def duel_decision(evidence: Evidence) -> Decision:
     """The outcome and its text that the judge's answers give.
 
     `rules.md`, Duels: five unusable answers in either order are a draw. Raises NotJudged where
@@ -120,9 +132,9 @@ def duel_outcome(evidence: Evidence) -> tuple[Outcome, str]:
     """
     judged = evidence.judged()
     if judged is None:
-        return Outcome.DRAW, NO_USABLE_ANSWER
+        return Decision(Outcome.DRAW, NO_USABLE_ANSWER)
     first, swapped = judged
-    return judged_outcome(first, swapped), first.issues
+    return Decision(judged_outcome(first, swapped), first.issues)
 
 
 def without_usable_answer(duels: Sequence[Duel]) -> int:
@@ -143,36 +155,36 @@ def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozense
     return frozenset(slow[int(len(prompts) * rules.overtime_tolerance_ratio) :])
 
 
-def forced_outcome(
+def forced_decision(
     name: str,
     left: Output | None,
     right: Output | None,
     *,
     left_late: bool,
     right_late: bool,
-) -> tuple[Outcome, str] | None:
+) -> Decision | None:
     """The outcome and its text where the rules decide (`rules.md`, Duels, 2 and 3); None where
     the judge does. `left_late`, `right_late`: whether that side's output is in overtime.
     """
     left_shown, right_shown = bool(left and left.png), bool(right and right.png)
     if not left_shown and not right_shown:
-        return Outcome.DRAW, f"No previews for {name}"
+        return Decision(Outcome.DRAW, f"No previews for {name}")
     if not left_shown:
-        return Outcome.RIGHT, f"No preview for {name} from left"
+        return Decision(Outcome.RIGHT, f"No preview for {name} from left")
     if not right_shown:
-        return Outcome.LEFT, f"No preview for {name} from right"
+        return Decision(Outcome.LEFT, f"No preview for {name} from right")
     if left_late and right_late:
-        return Outcome.DRAW, f"Both generations of {name} took too long"
+        return Decision(Outcome.DRAW, f"Both generations of {name} took too long")
     if left_late:
-        return Outcome.RIGHT, f"Generation of {name} from left took too long"
+        return Decision(Outcome.RIGHT, f"Generation of {name} from left took too long")
     if right_late:
-        return Outcome.LEFT, f"Generation of {name} from right took too long"
+        return Decision(Outcome.LEFT, f"Generation of {name} from right took too long")
     return None
 
 
 def without_judge(
     prompts: Sequence[str], left: Outputs, right: Outputs, missing: Set[str], rules: Rules
-) -> Mapping[str, tuple[Outcome, str] | None]:
+) -> Mapping[str, Decision | None]:
     """Prompt stem -> the duel's outcome and text where the rules decide, None where the judge does.
 
     `missing`: the stems of the prompts without a picture. Their duels are skipped, whatever the
@@ -180,19 +192,20 @@ def without_judge(
     """
     left_late = overtime(left.without(missing), prompts, rules)
     right_late = overtime(right.without(missing), prompts, rules)
-    outcomes: dict[str, tuple[Outcome, str] | None] = {}
+    decisions: dict[str, Decision | None] = {}
     for name in map(stem, prompts):
         if name in missing:
-            outcomes[name] = Outcome.SKIPPED, f"The picture of prompt {name} could not be had"
+            text = f"The picture of prompt {name} could not be had"
+            decisions[name] = Decision(Outcome.SKIPPED, text)
         else:
-            outcomes[name] = forced_outcome(
+            decisions[name] = forced_decision(
                 name,
                 left.get(name),
                 right.get(name),
                 left_late=name in left_late,
                 right_late=name in right_late,
             )
-    return outcomes
+    return decisions
 
 
 def has_output(outputs: Outputs | None, missing: Set[str]) -> bool:
@@ -206,10 +219,10 @@ def duel_entry(
     prompt: str,
     left: Output | None,
     right: Output | None,
-    decided: tuple[str, str],
+    decision: Decision,
     output_format: str,
 ) -> dict[str, Any]:
-    """A `Duel`'s keys and values, in the format's order. `decided`: the outcome and its text."""
+    """A `Duel`'s keys and values, in the format's order."""
     return {
         "name": stem(prompt),
         "prompt": prompt,
@@ -217,15 +230,9 @@ def duel_entry(
         "left_png": left.png if left else None,
         f"right_{output_format}": right.model if right else None,
         "right_png": right.png if right else None,
-        "winner": decided[0],
-        "issues": decided[1],
+        "winner": decision.outcome,
+        "issues": decision.issues,
     }
-
-
-def make_play(duels: Sequence[Duel], prompts: int, clinched_at: int | None = None) -> Play:
-    """A match as played once (`play_entry`)."""
-    entries = [duel.model_dump(exclude_unset=True) for duel in duels]
-    return Play.model_validate(play_entry(entries, prompts, clinched_at))
 
 
 def play_entry(

@@ -141,7 +141,8 @@ class Orders:
 
 def orders(evidence: Iterable[Evidence]) -> Orders | None:
     """The judge's dependence on the order, by its answers; None if there are none."""
-    leads = []
+    leads: list[tuple[int, int]] = []
+    agreed: list[bool] = []
     for each in evidence:
         try:
             judged = each.judged()
@@ -151,10 +152,17 @@ def orders(evidence: Iterable[Evidence]) -> Orders | None:
             continue
         first, swapped = judged
         leads.append((first.penalty_1 - first.penalty_2, swapped.penalty_1 - swapped.penalty_2))
+        agreed.append(orders_agree(first, swapped))
     if not leads:
         return None
-    agreed = [_sign(one) == -_sign(other) for one, other in leads]
     return Orders(len(leads), fmean(lead for both in leads for lead in both), fmean(agreed))
+
+
+def orders_agree(first: Answer, swapped: Answer) -> bool:
+    """Whether the judge finds the same side better in both orders, or neither; in `swapped` the
+    sides were exchanged.
+    """
+    return _sign(first.penalty_1 - first.penalty_2) == _sign(swapped.penalty_2 - swapped.penalty_1)
 
 
 def _sign(number: int) -> int:

@@ -1,14 +1,13 @@
 """The repository's past: the versions of each file, and the files as they were at any commit."""
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from itertools import takewhile
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from gen404_assets.competition.commits import by_hand_alone, by_person
 from gen404_assets.competition.config import Config
@@ -17,6 +16,8 @@ from gen404_assets.competition.round import CONFIG, STATE, Files, Round, round_o
 from gen404_assets.competition.state import Stage, State
 
 T = TypeVar("T")
+ReadBlobs = Callable[[Iterable[str]], Mapping[str, bytes]]
+"""Content by blob sha, of any versions at once."""
 
 
 class Commit(Protocol):
@@ -68,30 +69,102 @@ def cite(commit: Commit) -> str:
     return f'{commit.sha[:7]} "{commit.message.splitlines()[0] if commit.message else ""}"'
 
 
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """What was derived of rounds up to commit `until`, but for the `stale` ones."""
+
+    values: Mapping[tuple[int, str], object] = field(default_factory=dict)
+    until: int = 0
+    stale: Set[int | None] = frozenset()
+
+
 class History:
-    """All versions of all files up to the head, oldest first; reads as the files at the head."""
+    """All versions of all files up to the head, oldest first; reads as the files at the head.
+
+    It never changes. `following` gives the next head's, which shares with it what is the same: the
+    rounds of which no file changed. So a new head costs what changed, however long the history.
+    """
 
     def __init__(
         self,
         commits: Sequence[Commit],
-        changes: Sequence[Change],
-        read_blobs: Callable[[Iterable[str]], Mapping[str, bytes]],
+        changes: Iterable[Change],
+        read_blobs: ReadBlobs,
+        before: "History | None" = None,
     ) -> None:
-        self.commits = commits
+        """`before`: the history that `commits` and `changes` come after."""
+        known = before.commits if before else ()
+        self.commits: Sequence[Commit] = [*known, *commits]
         self._read_blobs = read_blobs
         self._contents: dict[str, bytes] = {}
-        self._versions: dict[str, list[Version]] = defaultdict(list)
-        index = {commit.sha: number for number, commit in enumerate(commits)}
-        for change in changes:
-            number = index[change.commit.sha]
-            self._versions[change.path].append(Version(number, change.commit, change.blob))
+        self._by_round: dict[int | None, dict[str, list[Version]]] = (
+            dict(before._by_round) if before else {}
+        )
         self._rounds: dict[tuple[int, int | None], Round] = {}
+        index = {commit.sha: at for at, commit in enumerate(commits, len(known))}
+        changed = self._add(changes, index)
+        self._states_before = before._states_read if before else None
+        self._derived_before = before._derived_until(changed) if before else _Derived()
+
+    def following(
+        self, commits: Sequence[Commit], changes: Iterable[Change], read_blobs: ReadBlobs
+    ) -> "History":
+        """The history with commits that came after this one's head."""
+        return History(commits, changes, read_blobs, self)
+
+    def _add(self, changes: Iterable[Change], index: Mapping[str, int]) -> Set[int | None]:
+        """Add versions; what is shared with the history before is copied first. The rounds that
+        have new ones, None for the files that all share.
+        """
+        own: dict[int | None, set[str]] = {}
+        for change in changes:
+            number = round_of(change.path)
+            if number not in own:
+                own[number] = set()
+                self._by_round[number] = dict(self._by_round.get(number, {}))
+            files = self._by_round[number]
+            if change.path not in own[number]:
+                own[number].add(change.path)
+                files[change.path] = [*files.get(change.path, ())]
+            version = Version(index[change.commit.sha], change.commit, change.blob)
+            files[change.path].append(version)
+        return own.keys()
+
+    # --- what was derived of rounds
+
+    def derived(self, number: int, what: str, derive: Callable[[], T]) -> T:
+        """What `derive` gives of a round at the head: derived once, and kept in the histories that
+        follow for as long as nothing of the round changes.
+
+        It may depend on the round's files, on `state.json`, and on what `leader.json` was when the
+        round changed its stage.
+        """
+        if (number, what) not in self._derived:
+            self._derived[number, what] = derive()
+        return cast("T", self._derived[number, what])
+
+    @cached_property
+    def _derived(self) -> dict[tuple[int, str], object]:
+        """What was derived before and still holds, and what is derived now."""
+        before = self._derived_before
+        at = bisect_left(self.states, before.until, key=lambda entry: entry[0].index)
+        rounds = [state.current_round for _, state in self.states[max(0, at - 1) :]]
+        moved = range(min(rounds), max(rounds) + 1) if at < len(self.states) else ()
+        stale = {*before.stale, *moved}
+        return {key: value for key, value in before.values.items() if key[0] not in stale}
+
+    def _derived_until(self, changed: Set[int | None]) -> "_Derived":
+        """What was derived of rounds up to now, when these have changed since."""
+        if "_derived" in self.__dict__:
+            return _Derived(self._derived, len(self.commits), changed)
+        before = self._derived_before
+        return _Derived(before.values, before.until, before.stale | changed)
 
     # --- the versions of files
 
     def versions(self, path: str) -> Sequence[Version]:
         """A file's versions, oldest first; empty if it never was."""
-        return self._versions.get(path, ())
+        return self._by_round.get(round_of(path), {}).get(path, ())
 
     def last(self, path: str, index: int | None = None) -> Version | None:
         """The version that stands at commit `index` (None: the head), deletion included."""
@@ -136,12 +209,16 @@ class History:
         known = {blob: self._contents[blob] for blob in wanted if blob in self._contents}
         self._contents = known | dict(self._read_blobs(wanted - known.keys()))
 
-    def readable(self, path: str, parse: Callable[[bytes], T]) -> Iterator[tuple[Version, T]]:
-        """A file's versions, parsed; those that were deletions, or could not be read at their time,
-        are left out.
+    def readable(
+        self, path: str, parse: Callable[[bytes], T], since: int = 0
+    ) -> Iterator[tuple[Version, T]]:
+        """A file's versions from commit `since` on, parsed; those that were deletions, or could not
+        be read at their time, are left out.
         """
-        self._fetch(self.versions(path))
-        for version in self.versions(path):
+        versions = self.versions(path)
+        versions = versions[bisect_left(versions, since, key=lambda version: version.index) :]
+        self._fetch(versions)
+        for version in versions:
             raw = self.content(version)
             if raw is not None:
                 with suppress(MalformedFile):
@@ -186,21 +263,24 @@ class History:
     @cached_property
     def paths(self) -> Mapping[str, str]:
         """The files at the head, with their blobs, in order of path."""
-        last = {path: versions[-1].blob for path, versions in sorted(self._versions.items())}
+        everything = (entry for files in self._by_round.values() for entry in files.items())
+        last = {path: versions[-1].blob for path, versions in sorted(everything)}
         return {path: blob for path, blob in last.items() if blob is not None}
+
+    @cached_property
+    def round_numbers(self) -> Sequence[int]:
+        """The rounds that have files at the head, in order."""
+        return sorted(
+            number
+            for number, files in self._by_round.items()
+            if number is not None
+            and any(versions[-1].blob is not None for versions in files.values())
+        )
 
     def of_round(self, number: int) -> Sequence[str]:
         """A round's files at the head, in order of path."""
-        return self._by_round.get(number, ())
-
-    @cached_property
-    def _by_round(self) -> Mapping[int, Sequence[str]]:
-        by_round: dict[int, list[str]] = defaultdict(list)
-        for path in self.paths:
-            number = round_of(path)
-            if number is not None:
-                by_round[number].append(path)
-        return by_round
+        files = self._by_round.get(number, {})
+        return sorted(path for path, versions in files.items() if versions[-1].blob is not None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.paths)
@@ -222,7 +302,18 @@ class History:
     @cached_property
     def states(self) -> Sequence[tuple[Version, State]]:
         """The versions of `state.json` that could be read."""
-        return list(self.readable(STATE, partial(State.parse, path=STATE)))
+        read = partial(State.parse, path=STATE)
+        if self._states_before is None:
+            return list(self.readable(STATE, read))
+        since, known = self._states_before
+        return [*known, *self.readable(STATE, read, since)]
+
+    @property
+    def _states_read(self) -> tuple[int, Sequence[tuple[Version, State]]] | None:
+        """Up to which commit states have been read, and those; None if none have."""
+        if "states" in self.__dict__:
+            return len(self.commits), self.states
+        return self._states_before
 
     def end(self, number: int) -> int | None:
         """The commit by which a round was left behind for good; None if it is under way, or to

@@ -30,18 +30,7 @@ def is_hotkey(address: str) -> bool:
     if number.bit_length() > 8 * 35:
         return False
     raw = number.to_bytes(35, "big")
-    return raw[0] == _BITTENSOR_FORMAT and raw[33:] == _checksum(raw[:33])
-
-
-def to_hotkey(public_key: bytes) -> str:
-    """The ss58 address of a 32-byte public key."""
-    payload = bytes([_BITTENSOR_FORMAT]) + public_key
-    number = int.from_bytes(payload + _checksum(payload), "big")
-    address = ""
-    while number:
-        number, digit = divmod(number, 58)
-        address = _ALPHABET[digit] + address
-    return address
+    return raw[0] == _BITTENSOR_FORMAT and raw[33:] == blake2b(b"SS58PRE" + raw[:33]).digest()[:2]
 
 
 def short(hotkey: str) -> str:
@@ -60,7 +49,3 @@ def confusable(hotkeys: Iterable[str]) -> dict[str, str]:
         if earlier != hotkey:
             confused[hotkey] = earlier
     return confused
-
-
-def _checksum(payload: bytes) -> bytes:
-    return blake2b(b"SS58PRE" + payload).digest()[:2]

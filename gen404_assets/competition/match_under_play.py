@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from gen404_assets.competition.duels import (
+    Decision,
     Play,
+    duel_decision,
     duel_entry,
-    duel_outcome,
     has_output,
     margin_without_report,
     match_score,
@@ -60,8 +61,8 @@ class MatchUnderPlay:
         self.forced = without_judge(
             prompts, sides.defender, sides.challenger, current.missing, rules
         )
-        """Prompt stem -> outcome and text where the rules decide, None where the judge does."""
-        self.judged = sum(decided is None for decided in self.forced.values())
+        """Prompt stem -> the decision where the rules make it, None where the judge does."""
+        self.judged = sum(decision is None for decision in self.forced.values())
         """How many duels are the judge's to decide."""
 
     @property
@@ -104,14 +105,14 @@ class MatchUnderPlay:
         )
 
     def duel(
-        self, prompt: str, decided: tuple[str, str], output_format: str | None = None
+        self, prompt: str, decision: Decision, output_format: str | None = None
     ) -> dict[str, Any]:
-        """A duel's entry. `decided`: its outcome and text; `output_format`: where it isn't the
+        """A duel's entry. `output_format`: where it isn't the
         competition's.
         """
         outputs = self.sides.outputs(stem(prompt))
         return duel_entry(
-            prompt, *outputs, decided, output_format or self._current.config.output_format
+            prompt, *outputs, decision, output_format or self._current.config.output_format
         )
 
     def play(self, duels: Sequence[Mapping[str, Any]], *, stopped: bool) -> dict[str, Any]:
@@ -142,11 +143,11 @@ class PlayUnderWay:
         """The prompts that the judge still has to decide, in the round's order."""
         self._duels: list[dict[str, Any]] = []
         for prompt in match.prompts:
-            decided = match.forced[stem(prompt)]
-            if decided is None:
+            decision = match.forced[stem(prompt)]
+            if decision is None:
                 self.open.append(prompt)
             else:
-                self._duels.append(match.duel(prompt, decided))
+                self._duels.append(match.duel(prompt, decision))
         self._evidence: dict[str, Evidence] = {}
         self._clinched = self._is_clinched()
 
@@ -170,7 +171,7 @@ class PlayUnderWay:
         while not self.over and self.open[0] in self._evidence:
             prompt = self.open.pop(0)
             evidence = self._evidence[prompt]
-            duel = self.match.duel(prompt, duel_outcome(evidence))
+            duel = self.match.duel(prompt, duel_decision(evidence))
             self._duels.append(duel | {"evidence": evidence})
             self._clinched = self._is_clinched()
 

@@ -3,10 +3,11 @@ all of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar, cast
 
+from gen404_assets.competition.again import AgainFile
 from gen404_assets.competition.audits import (
     AuditRequests,
     GenerationAudits,
@@ -59,11 +60,6 @@ def round_of(path: str) -> int | None:
     """The round that a path belongs to."""
     match = _IN_ROUND.fullmatch(path)
     return int(match[1]) if match else None
-
-
-def rounds_in(paths: Iterable[str]) -> list[int]:
-    """The rounds that have files, in order."""
-    return sorted({number for path in paths if (number := round_of(path)) is not None})
 
 
 def round_path(number: int, name: str) -> str:
@@ -229,6 +225,10 @@ class Round:
         return read_file(self.files, self.path("source_audit.json"), SourceAudits) or SourceAudits(
             []
         )
+
+    @cached_property
+    def again(self) -> AgainFile:
+        return read_file(self.files, self.path("again.json"), AgainFile) or AgainFile([])
 
     @cached_property
     def winner(self) -> Winner | None:

@@ -4,11 +4,16 @@ I/O, no clock."""
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import median_low
+from typing import TypeVar
 
 from gen404_assets.competition.faults import MinerFault, TryLater
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
+_Q = TypeVar("_Q")
 _NO_TIME = float("inf")
+_SLOW = 4.0
+"""A CDN is slow whose files take this many times what those of the others take at the median."""
 
 
 @dataclass(slots=True)
@@ -22,6 +27,10 @@ class File:
     refusals: int = 0
     """How many of them ended with an answer that is no file."""
     reason: str = ""
+    again: int = 0
+    """How many times a person has had it made again."""
+    stored: str | None = None
+    """The URL of the file in our store, where only its preview is made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +48,25 @@ class Limits:
         usual patience."""
         return self.patience / 30
 
+    @property
+    def most_of_one(self) -> int:
+        """Downloads at once of one CDN while others have files waiting."""
+        return (self.slots + 1) // 2
+
 
 @dataclass(slots=True)
 class _Cdn:
     """One miner's CDN: its files that wait, how many may be fetched at once, and what it has
-    cost in vain."""
+    cost."""
 
     order: int
     at_once: int
     not_before: float
     waiting: list[tuple[float, int, File]] = field(default_factory=list)
     under_way: int = 0
+    files: int = 0
+    """All that it was asked for."""
+    came: int = 0
     failures: int = 0
     """In a row, those that ended while others were under way left out."""
     refused: float = 0.0
@@ -59,6 +76,16 @@ class _Cdn:
     many files waited."""
     lost_until: float = 0.0
     """Time that is counted in `lost` already."""
+    used: float = 0.0
+    """Seconds of all its downloads together."""
+    bringing: float = 0.0
+    """Seconds of the downloads that brought a file."""
+    set_aside: int = 0
+    """How many of its files could not be kept here: those of others are tried first."""
+    looked_at: float = 0.0
+    """What `used` has to exceed before it is asked again whether the CDN is slow."""
+    version: int = 0
+    """Of its entry in a queue: older ones are out of date."""
 
     def next(self) -> float:
         """When a file of it may be tried."""
@@ -83,43 +110,64 @@ class Cdns:
       or ever longer, and then tried with one file at a time; each that comes lets one more be
       fetched at once. Neither is held against a file: it waits, without a slot, until the CDN
       has cost `patience` seconds in waits and downloads in vain.
-    - Of those that can be tried, the CDN with the fewest downloads under way comes first: none
-      takes all the slots.
+    - Of those that can be tried, the CDN with the fewest downloads under way comes first, and of
+      these the one whose downloads have taken the least time. While others have files waiting,
+      one CDN gets half of the slots at most.
+    - A CDN is slow once its downloads have taken more than an equal share of `patience` seconds
+      of all slots, and more than four times what the others' files take at the median. The slow
+      ones divide `patience` seconds of all slots among them: what all of them together can cost
+      the others is limited, and where everybody is slow (so that the fault may be ours) nobody
+      is. A slow CDN whose part is used up is given up; what it has brought stays.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._cdns: dict[str, _Cdn] = {}
-        self._entries = 0
-        self._under_way = 0
+        self._entries = self._waiting = self._under_way = 0
+        # Queues of (what is first, order, version, CDN): those that may be tried later, and now.
+        self._later: list[tuple[float, int, int, _Cdn]] = []
+        self._ready: list[tuple[tuple[int, int, float], int, int, _Cdn]] = []
+        self._failing: set[int] = set()
+        self._going_on: set[int] = set()
+        self._slow: set[int] = set()
 
     def __len__(self) -> int:
         """How many files wait; those under way aren't counted."""
-        return sum(len(cdn.waiting) for cdn in self._cdns.values())
+        return self._waiting
 
     @property
     def failing(self) -> int:
         """How many CDNs failed when last tried, and are waited for."""
-        return sum(bool(cdn.failures and cdn.waiting) for cdn in self._cdns.values())
+        return len(self._failing)
 
     def add(self, hotkey: str, files: Iterable[File], not_before: float) -> None:
         """A miner's files, none of which is tried before that time."""
         cdn = self._cdns.setdefault(hotkey, _Cdn(len(self._cdns), self._limits.slots, not_before))
         for file in files:
+            cdn.files += 1
             self._wait(cdn, file, not_before)
+        self._queue(cdn)
 
     def start(self, now: float) -> File | None:
         """A file to be tried now; None where there is no slot, or nothing may be tried yet."""
-        if self._under_way >= self._limits.slots:
-            return None
-        ready = (cdn for cdn in self._cdns.values() if cdn.next() <= now)
-        cdn = min(ready, key=lambda cdn: (cdn.under_way, cdn.next(), cdn.order), default=None)
+        while (first := _first(self._later)) and first.next() <= now:
+            heapq.heappop(self._later)
+            place = (
+                (first.under_way, first.set_aside, first.used),
+                first.order,
+                first.version,
+                first,
+            )
+            heapq.heappush(self._ready, place)
+        cdn = self._startable()
         if cdn is None:
             return None
         file = heapq.heappop(cdn.waiting)[2]
+        self._waiting -= 1
         file.attempts += 1
         cdn.under_way += 1
         self._under_way += 1
+        self._queue(cdn)
         return file
 
     def next(self) -> float:
@@ -127,29 +175,50 @@ class Cdns:
         needs to."""
         if self._under_way >= self._limits.slots:
             return _NO_TIME
-        return min((cdn.next() for cdn in self._cdns.values()), default=_NO_TIME)
+        cdn = self._startable() or _first(self._later)
+        return cdn.next() if cdn else _NO_TIME
 
-    def succeeded(self, file: File) -> None:
-        """A try has brought the file."""
-        cdn = self._ended(file)
+    def succeeded(self, file: File, seconds: float) -> list[File]:
+        """A try has brought the file; its download took so long. The files that are given up,
+        each with its reason."""
+        cdn = self._ended(file, seconds)
         cdn.failures = 0
         cdn.at_once = min(cdn.at_once + 1, self._limits.slots)
+        cdn.came += 1
+        cdn.bringing += seconds
+        given_up = self._give_up_slow(cdn)
+        self._queue(cdn)
+        return given_up
+
+    def set_aside(self, file: File) -> None:
+        """A try has ended, and said nothing of the file or its CDN: it isn't tried any more."""
+        cdn = self._ended(file, 0.0)
+        cdn.set_aside += 1
+        self._queue(cdn)
 
     def failed(self, file: File, fault: MinerFault, began: float, now: float) -> list[File]:
         """A try that began then has failed now. The files that are given up for it, each with
         its reason."""
-        cdn = self._ended(file)
+        cdn = self._ended(file, now - began)
         file.reason = str(fault)
         if isinstance(fault, TryLater):
-            return self._later(cdn, file, fault.after, (began, now))
+            given_up = self._later_again(cdn, file, fault.after, (began, now))
+        else:
+            given_up = self._refused(cdn, file, (began, now))
+        given_up += self._give_up_slow(cdn)
+        self._queue(cdn)
+        return given_up
+
+    def _refused(self, cdn: _Cdn, file: File, tried: tuple[float, float]) -> list[File]:
+        began, now = tried
         cdn.refused += now - began
         file.refusals += 1
         given_up = [file] if file.refusals >= self._limits.tries else []
         if not given_up:
             self._wait(cdn, file, now + self._limits.second_look)
-        return given_up + (self._give_up(cdn) if cdn.refused >= self._limits.patience else [])
+        return given_up + (self._in_vain(cdn) if cdn.refused >= self._limits.patience else [])
 
-    def _later(
+    def _later_again(
         self, cdn: _Cdn, file: File, after: float | None, tried: tuple[float, float]
     ) -> list[File]:
         began, now = tried
@@ -159,7 +228,7 @@ class Cdns:
             cdn.failures and began < cdn.not_before
         ):  # else it was under way when the CDN failed: nothing new
             if cdn.lost >= self._limits.patience:
-                return self._give_up(cdn)
+                return self._in_vain(cdn)
             cdn.failures += 1
         cdn.at_once = 1
         wait = after or min(_FIRST_WAIT * 2.0 ** min(cdn.failures - 1, 10), _LONGEST_WAIT)
@@ -170,24 +239,78 @@ class Cdns:
         cdn.lose(now, cdn.not_before)
         return []
 
-    def _give_up(self, cdn: _Cdn) -> list[File]:
-        """All that waits."""
+    def _in_vain(self, cdn: _Cdn) -> list[File]:
+        """All that waits for a CDN that has failed for too long."""
+        last = next((file.reason for _, _, file in sorted(cdn.waiting) if file.reason), "it failed")
+        patience = self._limits.patience
+        return self._give_up(cdn, f"its CDN has kept {patience:.0f} s waiting in vain: {last}")
+
+    def _give_up_slow(self, cdn: _Cdn) -> list[File]:
+        """All that waits for a CDN that is slow and has used up its part of the time."""
+        time, others = self._limits.slots * self._limits.patience, len(self._cdns) - 1
+        if not others or not cdn.waiting or cdn.used <= max(time / (others + 1), cdn.looked_at):
+            return []
+        if cdn.order not in self._slow:
+            paces = [
+                other.bringing / other.came
+                for other in self._cdns.values()
+                if other is not cdn and other.came
+            ]
+            if not paces or cdn.used <= _SLOW * median_low(paces) * cdn.files:
+                cdn.looked_at = 1.1 * cdn.used
+                return []
+            self._slow.add(cdn.order)
+        part = time / len(self._slow)
+        if cdn.used <= part:
+            return []
+        reason = (
+            f"its CDN is slow: {cdn.came} of {cdn.files} files in {cdn.used:.0f} s of downloads, "
+            f"and a slow one has {part:.0f} s"
+        )
+        return self._give_up(cdn, reason)
+
+    def _give_up(self, cdn: _Cdn, reason: str) -> list[File]:
         given_up = [file for _, _, file in sorted(cdn.waiting)]
-        last = next((file.reason for file in given_up if file.reason), "it failed")
         for file in given_up:
-            file.reason = (
-                file.reason
-                or f"its CDN has kept {self._limits.patience:.0f} s waiting in vain: {last}"
-            )
+            file.reason = file.reason or reason
+        self._waiting -= len(cdn.waiting)
         cdn.waiting.clear()
         return given_up
 
     def _wait(self, cdn: _Cdn, file: File, ready: float) -> None:
         self._entries += 1
+        self._waiting += 1
         heapq.heappush(cdn.waiting, (ready, self._entries, file))
 
-    def _ended(self, file: File) -> _Cdn:
+    def _ended(self, file: File, seconds: float) -> _Cdn:
         cdn = self._cdns[file.hotkey]
         cdn.under_way -= 1
+        cdn.used += seconds
         self._under_way -= 1
         return cdn
+
+    def _queue(self, cdn: _Cdn) -> None:
+        """Put a CDN where it belongs, after anything about it has changed."""
+        cdn.version += 1
+        if cdn.next() < _NO_TIME:
+            heapq.heappush(self._later, (cdn.next(), cdn.order, cdn.version, cdn))
+        for where, belongs in (
+            (self._failing, bool(cdn.waiting and cdn.failures)),
+            (self._going_on, bool(cdn.waiting and not cdn.failures)),
+        ):
+            (where.add if belongs else where.discard)(cdn.order)
+
+    def _startable(self) -> _Cdn | None:
+        """The first of those that may be tried now, if there is a slot for it."""
+        cdn = _first(self._ready) if self._under_way < self._limits.slots else None
+        if cdn is None or cdn.under_way < self._limits.most_of_one:
+            return cdn
+        others = len(self._going_on) - (cdn.order in self._going_on)
+        return None if others else cdn
+
+
+def _first(queue: list[tuple[_Q, int, int, _Cdn]]) -> _Cdn | None:
+    """The first CDN in a queue, whose entries that are out of date are dropped."""
+    while queue and queue[0][2] != queue[0][3].version:
+        heapq.heappop(queue)
+    return queue[0][3] if queue else None

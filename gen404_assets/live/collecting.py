@@ -12,36 +12,35 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
-from gen404_assets.competition.faults import MinerFault
-from gen404_assets.competition.output_formats import OUTPUT_FORMATS
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.cdns import Cdns, File, Limits
-from gen404_assets.live.work import Work, state_file
-from gpu.remarks import remarks_of
-from resources.object_store import ObjectConflict
+from gen404_assets.live.fetching import Download, Fetching
+from gen404_assets.live.work import Overtaken, Work, state_file
+from resources.disk import disk_faults
 
 _SHORTEST_PAUSE = 0.1
+_MINERS_IN_A_ROW = 3
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """A try to fetch a file that has ended: `result` holds its entry, or what it was refused or
-    failed for."""
+    """A try that has ended. `download` raises what is no miner's fault."""
 
     file: File
-    began: float
-    ended: float
-    result: Future[Output]
+    download: Future[Download]
 
 
 def collect(work: Work) -> None:
     """Fetch what is missing, and publish it now and then and at the end, with the stage DUELS.
 
-    A miner's fault is recorded, with its reason; one of ours ends the work with an
-    InfrastructureFault, after what is done has been published, so that nothing is held against a
-    miner.
+    A miner's fault is recorded, with its reason, and so is a bug that its URL, its server or its
+    file brings out: the operator is told of it. What fails on this side is held against nobody. It
+    is tried again alone; a file for which it still fails is left for a later run, and the others
+    go on. The work ends at once with an InfrastructureFault where nothing goes on, and at its end
+    where files are left; what is done has been published then.
     """
     due, current = work.due()
     if due.hotkeys("renders") is None:
@@ -56,13 +55,15 @@ def collect(work: Work) -> None:
         due, current = work.due()
     if due.stage is not Stage.DOWNLOADING:
         return
-    with TemporaryDirectory(prefix="gen404-collect-") as folder:
+    with disk_faults("files can't be collected"):
+        temporary = TemporaryDirectory(prefix="gen404-collect-", ignore_cleanup_errors=True)
+    with temporary as folder:
         _Collection(work, current, Path(folder)).run()
 
 
 class _Collection:
     def __init__(self, work: Work, current: Round, folder: Path) -> None:
-        self.work, self.folder = work, folder
+        self.work = work
         self.format, self.stems, self.number = (
             current.config.output_format,
             current.stems,
@@ -70,7 +71,14 @@ class _Collection:
         )
         self.collected: dict[str, dict[str, Output]] = defaultdict(dict)
         self.ended: SimpleQueue[_Try] = SimpleQueue()
-        self.under_way: set[Future[Output]] = set()
+        self.under_way: set[Future[Download]] = set()
+        self.fetching = Fetching(work, self.number, self.format, folder)
+        self.left: list[tuple[File, Exception]] = []
+        """What could not be kept here."""
+        self.in_a_row = 0
+        """How many files of `left` since one came."""
+        self.miners = 0
+        """How many have files that are missing."""
         self.cdns = self._cdns(current)
         self.total, self.published = len(self.cdns), time.monotonic()
 
@@ -85,11 +93,16 @@ class _Collection:
         for hotkey, submission in current.required_submissions.items():
             known = current.submitted(hotkey)
             missing = [stem for stem in self.stems if known is None or stem not in known]
-            files = [
-                File(hotkey, stem, f"{submission.cdn_url}/{stem}.{self.format}") for stem in missing
-            ]
+            files = [self._file(current, hotkey, stem, submission.cdn_url) for stem in missing]
+            self.miners += bool(files)
             cdns.add(hotkey, files, began + random.uniform(0, pace.download_jitter_seconds))  # noqa: S311 -- no secret
         return cdns
+
+    def _file(self, current: Round, hotkey: str, stem: str, cdn_url: str) -> File:
+        again = current.again.of(hotkey, stem)
+        url = f"{cdn_url}/{stem}.{self.format}"
+        stored = again[-1].before.model if again else None
+        return File(hotkey, stem, url, again=len(again), stored=stored)
 
     def run(self) -> None:
         with ThreadPoolExecutor(self.work.pace.max_concurrent_downloads) as pool:
@@ -98,7 +111,11 @@ class _Collection:
             except BaseException:
                 self._stop()
                 raise
-        self._publish(last=True)
+        if self.left:
+            self._publish_if_possible()
+            raise self._fault()
+        self.fetching.steadily(self._publish, last=True)
+        self.fetching.tell()
 
     def _gather(self, pool: ThreadPoolExecutor) -> None:
         """Try what may be tried until nothing is left, and publish now and then."""
@@ -109,14 +126,15 @@ class _Collection:
             pause = max(_SHORTEST_PAUSE, min(publish, self.cdns.next()) - time.monotonic())
             with suppress(Empty):
                 self._take(self.ended.get(timeout=pause))
+            self.fetching.tell()
             if time.monotonic() >= publish:
                 self.published = time.monotonic()
                 self._report()
-                self._publish()
+                self._publish_if_possible()
 
     def _report(self) -> None:
         """Tell the operator how many files have come."""
-        in_already = self.total - len(self.cdns) - len(self.under_way)
+        in_already = self.total - len(self.cdns) - len(self.under_way) - len(self.left)
         failing = (
             f"; CDNs that fail, and are tried again: {self.cdns.failing}"
             if self.cdns.failing
@@ -125,80 +143,75 @@ class _Collection:
         self.work.say(f"{in_already} of {self.total} files are in{failing}")
 
     def _try(self, pool: ThreadPoolExecutor, file: File) -> None:
-        began = time.monotonic()
-        result = pool.submit(self._fetch, file)
-        self.under_way.add(result)
-        result.add_done_callback(
-            lambda done: self.ended.put(_Try(file, began, time.monotonic(), done))
-        )
+        download = pool.submit(self.fetching.fetch, file)
+        self.under_way.add(download)
+        download.add_done_callback(lambda done: self.ended.put(_Try(file, done)))
 
     def _take(self, ended: _Try) -> None:
-        """Keep what a try has brought, or have it repeated later. Raises what is no miner's
-        fault."""
-        self.under_way.discard(ended.result)
-        try:
-            output = ended.result.result()
-        except MinerFault as fault:
-            for file in self.cdns.failed(ended.file, fault, ended.began, ended.ended):
-                self.collected[file.hotkey][file.stem] = self._output(
-                    None, None, 0, file.attempts, file.reason
-                )
+        """Keep what a try has brought, have it repeated later, or leave it for a later run. Raises
+        the fault where nothing goes on."""
+        self.under_way.discard(ended.download)
+        file = ended.file
+        fault = ended.download.exception()
+        if isinstance(fault, Exception):
+            self._leave(file, fault)
+            return
+        done = ended.download.result()
+        if isinstance(done.result, MinerFault):
+            given_up = self.cdns.failed(file, done.result, done.began, done.ended)
         else:
-            self.cdns.succeeded(ended.file)
-            self.collected[ended.file.hotkey][ended.file.stem] = output
+            self.in_a_row = 0
+            given_up = self.cdns.succeeded(file, done.ended - done.began)
+            self.collected[file.hotkey][file.stem] = done.result
+        for lost in given_up:
+            self.collected[lost.hotkey][lost.stem] = self.fetching.entry(
+                None, None, 0, lost.attempts, lost.reason
+            )
+
+    def _leave(self, file: File, fault: Exception) -> None:
+        """A file that this side fails to keep: the others go on, unless all of them fail as well,
+        whoever's they are."""
+        self.cdns.set_aside(file)
+        self.left.append((file, fault))
+        self.in_a_row += 1
+        self.work.say(f"{file.hotkey}, {file.stem}: left for later: {fault}")
+        last = self.left[-self.in_a_row :]
+        miners = min(_MINERS_IN_A_ROW, self.miners)
+        if (
+            self.in_a_row >= self.work.pace.max_concurrent_downloads
+            and len({failed.hotkey for failed, _ in last}) >= miners
+        ):
+            raise self._fault()
+
+    def _fault(self) -> Exception:
+        """Why files are left; a bug as it is, so that its traceback is seen."""
+        faults = [fault for _, fault in self.left]
+        bug = next((each for each in faults if not isinstance(each, InfrastructureFault)), None)
+        if bug is not None:
+            return bug
+        left = f"{len(faults)} of {self.total} files can't be kept here, and are tried again later"
+        return InfrastructureFault(f"{left}: {faults[-1]}")
 
     def _stop(self) -> None:
         """Begin no further file; what comes nevertheless is published."""
+        self.fetching.stopping.set()
         while self.under_way:
             ended = self.ended.get()
-            self.under_way.discard(ended.result)
-            if ended.result.exception() is None:
-                self.collected[ended.file.hotkey][ended.file.stem] = ended.result.result()
-        self._publish()
+            self.under_way.discard(ended.download)
+            if ended.download.exception() is None:
+                result = ended.download.result().result
+                if isinstance(result, Output):
+                    self.collected[ended.file.hotkey][ended.file.stem] = result
+        self.fetching.tell()
+        with suppress(Overtaken):
+            self._publish_if_possible()
 
-    def _fetch(self, file: File) -> Output:
-        """The entry of a file that came. Raises MinerFault if it didn't."""
-        path = self.folder / f"{file.hotkey}-{file.stem}.{self.format}"
+    def _publish_if_possible(self) -> None:
+        """What can't be published now is published later."""
         try:
-            size = self.work.outside.downloads.download(file.url, path)
-            return self._store(file, path, size)
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _store(self, file: File, path: Path, size: int) -> Output:
-        """The stored file with its preview; a file that can't be rendered keeps its URL, and the
-        reason. Where the preview was drawn in spite of something in the file, the reason says of
-        what."""
-        key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
-        store = self.work.outside.store
-        try:
-            url = store.put(f"{key}.{self.format}", path, OUTPUT_FORMATS[self.format])
-        except (
-            ObjectConflict
-        ):  # an earlier attempt, cut off before it was recorded, got other bytes: they stand
-            url = store.url(f"{key}.{self.format}")
-            store.fetch(f"{key}.{self.format}", path)
-            size = path.stat().st_size
-        try:
-            preview = self.work.outside.renderer.render(path, self.format)
-        except MinerFault as fault:
-            return self._output(url, None, size, file.attempts, str(fault))
-        with suppress(ObjectConflict):  # likewise, drawn on another machine
-            store.put(f"{key}.png", preview, "image/png")
-        remarks = remarks_of(preview)
-        return self._output(url, store.url(f"{key}.png"), size, file.attempts, remarks)
-
-    def _output(
-        self, model: str | None, png: str | None, size: int, attempts: int, reason: str = ""
-    ) -> Output:
-        content: dict[str, object] = {
-            self.format: model,
-            "png": png,
-            "generation_time": 0.0,
-            "size": size,
-        }
-        content |= {"attempts": attempts, "distance": 0.0} | ({"reason": reason} if reason else {})
-        return Output.model_validate(content)
+            self._publish()
+        except InfrastructureFault as fault:
+            self.work.say(f"what has come is published later: {fault}")
 
     def _publish(self, *, last: bool = False) -> None:
         collected = {hotkey: dict(outputs) for hotkey, outputs in self.collected.items() if outputs}
@@ -234,9 +247,4 @@ def _joined(known: Outputs | None, collected: Mapping[str, Output], stems: list[
     """What the repository has, and what was collected besides, in the order of the prompts."""
     entries = dict(collected) | (known.root if known is not None else {})
     order = [stem for stem in stems if stem in entries]
-    return Outputs(
-        {
-            stem: entries[stem]
-            for stem in [*order, *(stem for stem in entries if stem not in set(order))]
-        }
-    )
+    return Outputs({stem: entries[stem] for stem in dict.fromkeys([*order, *entries])})

@@ -36,6 +36,7 @@ def finalize(work: Work) -> None:
     stage, number = ("finished", work.number) if over else ("open", work.number + 1)
     message = f"Update state ({stage}), {'' if over else 'schedule, '}leader for round {number}"
     work.publish([message], {Stage.FINALIZING}, lambda now: _files(work, now, block))
+    work.outside.forget_round(work.number)
 
 
 def _next(history: History, current: Round, block: Block) -> Schedule | None:
@@ -103,8 +104,8 @@ def _winner(current: Round, history: History) -> Winner:
     """
     path = current.path("winner.json")
     winner = current.required_winner
-    given = verdicts(current.audits, current.source_audits)
-    follows = current.timeline.winner(current.matrix.margins, given)
+    known = verdicts(current.audits, current.source_audits)
+    follows = current.timeline.winner(current.matrix.margins, known)
     if current.submissions is None or winner.winner_hotkey == follows or history.is_typed(path):
         return winner
     raise MalformedFile(

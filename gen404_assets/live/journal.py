@@ -6,10 +6,15 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
 from gen404_assets.competition.outputs import Output, Outputs
+from resources.disk import disk_faults
+from resources.own_files import set_aside
+from resources.whole_file import write_whole
 
 
 class Journal:
@@ -18,6 +23,9 @@ class Journal:
     `identity` says what was asked of the image. `recorded` is what the repository has now: where
     that is neither what the journal began with nor what it last saw published, a person changed it,
     and the journal begins anew from it.
+
+    A journal with lines that can't be read is set aside and written anew from the others; what
+    those lines stood for is made again.
     """
 
     def __init__(
@@ -27,18 +35,21 @@ class Journal:
         self._first = {"identity": dict(identity), "recorded": _digest(recorded)}
         self._last_publishing: dict[str, str | None] = {}
         self.results: dict[int, tuple[str, Output]] = {}
-        lines = _lines(path)
-        if not self._continues(lines, _digest(recorded)):
+        lines, spoilt = _lines(path)
+        if spoilt:
+            set_aside(path, f"line {spoilt}")
+        continues = self._continues(lines, _digest(recorded))
+        if not continues:
             lines = [self._first]
             if recorded is not None:
                 lines += [
                     _result(number, stem, output)
                     for number, (stem, output) in enumerate(recorded.items())
                 ]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(".draft")
-            draft.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-            draft.replace(path)
+        if spoilt or not continues:
+            with disk_faults("the journal can't be written"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, b"".join(map(_to_bytes, lines)), durable=True)
         for line in lines:
             if "result" in line:
                 self.results[line["result"]] = (line["stem"], Output.model_validate(line["output"]))
@@ -73,10 +84,16 @@ class Journal:
         return recorded in known
 
     def _append(self, line: Mapping[str, object]) -> None:
-        with self._path.open("a") as file:
-            file.write(f"{json.dumps(line)}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Add a line, whole or not at all. Raises InfrastructureFault where the disk fails."""
+        with disk_faults("the journal can't be written"), self._path.open("ab", 0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                _write_all(file, _to_bytes(line))
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):  # a line that is cut off is passed over when read
+                    os.truncate(file.fileno(), end)
+                raise
 
 
 def _result(number: int, stem: str, output: Output) -> dict[str, object]:
@@ -87,15 +104,54 @@ def _result(number: int, stem: str, output: Output) -> dict[str, object]:
     }
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines that were written whole; a last one that was cut off is taken away."""
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if whole != raw:
-        os.truncate(path, len(whole))
-    return [json.loads(line) for line in whole.splitlines()]
+def _to_bytes(line: Mapping[str, object]) -> bytes:
+    return f"{json.dumps(line)}\n".encode()
+
+
+def _write_all(file: RawIOBase, content: bytes) -> None:
+    """A full disk takes a part of what is written to it before it says so."""
+    while content:
+        content = content[file.write(content) or 0 :]
+
+
+def _lines(path: Path) -> tuple[list[dict[str, Any]], int | None]:
+    """The lines that can be read, and the number of the first that can't, if any.
+
+    A last line that was cut off is taken away: its writing was interrupted. Any other line that
+    can't be read, such as two that a full disk has run into one, stood for a result that is made
+    again.
+    """
+    with disk_faults("the journal can't be read"):
+        if not path.exists():
+            return [], None
+        raw = path.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        if whole != raw:
+            os.truncate(path, len(whole))
+    lines, spoilt = [], None
+    for number, text in enumerate(whole.splitlines(), 1):
+        line = _parsed(text)
+        if line is None:
+            spoilt = spoilt or number
+        else:
+            lines.append(line)
+    return lines, spoilt
+
+
+def _parsed(text: bytes) -> dict[str, Any] | None:
+    """A line's content; None for what is no line of a journal."""
+    try:
+        line = json.loads(text)
+        if not isinstance(line, dict):
+            return None
+        if "result" in line:
+            Output.model_validate(line["output"])
+            if not (isinstance(line["result"], int) and isinstance(line["stem"], str)):
+                return None
+    except (ValueError, LookupError):
+        return None
+    known = {"result", "identity", "recorded", "publishing"}
+    return line if known & line.keys() else None
 
 
 def _digest(outputs: Outputs | None) -> str | None:

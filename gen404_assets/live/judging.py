@@ -163,7 +163,7 @@ def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
     requests = list(now.requests.root)
     audit_verdicts = verdicts(now.audits, now.source_audits)
     for hotkey, pair in now.timeline.audits_due(now.matrix.margins, audit_verdicts):
-        if now.requests.of(hotkey) is None:
+        if now.requests.for_hotkey(hotkey) is None:
             prompts = now.critical_prompts(pair, work.rules)
             requests.append(AuditRequest(hotkey=hotkey, critical_prompts=prompts or []))
     if len(requests) == len(now.requests):

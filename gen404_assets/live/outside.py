@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import open_repository
+from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import RepositorySettings, home
 from resources.settings import read_settings
@@ -160,6 +161,10 @@ class Outside:
             progress,
             cancelled,
         )
+
+    def forget_round(self, number: int) -> None:
+        """Remove what this machine has kept of a round, and of those before, since it is past."""
+        forget_round(home(), number)
 
     def read(self, url: str) -> bytes:
         """The bytes behind a URL of ours: an object's, or a prompt picture's, wherever the pool

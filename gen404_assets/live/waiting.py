@@ -8,6 +8,14 @@ from pathlib import Path
 
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Wait
+from resources.disk import disk_faults
+from resources.elapsed import mark, seconds_since
+from resources.own_files import read_own
+from resources.whole_file import write_whole
+
+FORGOTTEN_AFTER = 900.0
+"""Seconds after which a wait that no run has renewed is left over from one that crashed. A run
+renews it every minute, and a failed run is followed by the next within ten."""
 
 
 class Waiting:
@@ -26,11 +34,11 @@ class Waiting:
         wait = {
             "for": what,
             "since": known["since"] if known else since.isoformat(timespec="seconds"),
+            "renewed": mark(),
         }
-        self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._path(lane).with_suffix(".draft")
-        draft.write_text(json.dumps(wait))
-        draft.replace(self._path(lane))
+        with disk_faults("what is waited for can't be kept"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path(lane), json.dumps(wait).encode())
         return known is None
 
     def end(self, lane: Lane) -> bool:
@@ -39,16 +47,29 @@ class Waiting:
         self._path(lane).unlink(missing_ok=True)
         return waited
 
-    def of(self, lane: Lane) -> Wait | None:
+    def for_lane(self, lane: Lane) -> Wait | None:
         """What a lane waits for."""
         wait = self._read(lane)
         return Wait(f"{wait['for']}, since {wait['since']}") if wait else None
 
+    def all(self) -> list[str]:
+        """What each lane that waits waits for."""
+        return [f"{lane}: {wait.on}" for lane in Lane if (wait := self.of(lane))]
+
+    def clear(self) -> None:
+        """Forget what a platform that has ended waited for."""
+        for lane in Lane:
+            self.end(lane)
+
     def _read(self, lane: Lane) -> dict[str, str] | None:
-        try:
-            return dict(json.loads(self._path(lane).read_text()))
-        except (FileNotFoundError, ValueError):
-            return None
+        wait = read_own(self._path(lane), _parsed)
+        age = seconds_since(wait["renewed"]) if wait else None
+        return wait if age is not None and age <= FORGOTTEN_AFTER else None
 
     def _path(self, lane: Lane) -> Path:
         return self._folder / f"{lane}.json"
+
+
+def _parsed(content: bytes) -> dict[str, str]:
+    wait = json.loads(content)
+    return {name: str(wait[name]) for name in ("for", "since", "renewed")}

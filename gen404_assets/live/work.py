@@ -45,6 +45,11 @@ class Pace(Settings):
     cdn_patience_seconds: Seconds = Field(
         1800.0, description="seconds that a CDN may cost in waits and failed downloads"
     )
+    fault_patience_seconds: Seconds = Field(
+        60.0,
+        description="seconds for which a collection tries again to draw, store or publish what "
+        "fails on this side, before it leaves it for a later run",
+    )
     prompt_patience_seconds: Seconds = Field(
         180.0, description="seconds for which an opening round tries to have each prompt's picture"
     )
@@ -76,16 +81,24 @@ class RoundFiles(Files):
 
     def __init__(self, snapshot: Snapshot, number: int) -> None:
         self._snapshot = snapshot
-        prefix = round_path(number, "")
-        small = [
-            path for path in snapshot.blobs if path.startswith(prefix) and "/duels_" not in path
-        ]
-        self._read = snapshot.read_many([*small, STATE, CONFIG, LEADERS])
+        self._folder = round_path(number, "")
+        self._blobs = snapshot.listed(
+            [self._folder.rstrip("/"), STATE, CONFIG, LEADERS], below=True
+        )
+        small = {path: blob for path, blob in self._blobs.items() if "/duels_" not in path}
+        contents = snapshot.read_blobs(small.values())
+        self._read: dict[str, bytes | None] = {path: contents[blob] for path, blob in small.items()}
 
     def read(self, path: str) -> bytes | None:
-        if path not in self._read and path in self._snapshot.blobs:
-            self._read |= self._snapshot.read_many([path])
-        return self._read.get(path)
+        if path not in self._read:
+            self._read[path] = self._asked(path)
+        return self._read[path]
+
+    def _asked(self, path: str) -> bytes | None:
+        if not path.startswith(self._folder):
+            return self._snapshot.read(path)
+        blob = self._blobs.get(path)
+        return None if blob is None else self._snapshot.read_blob(blob)
 
 
 def see(snapshot: Snapshot) -> Round:

@@ -260,7 +260,7 @@ def _verdicts_at(then: Round, hotkey: str, rules: Rules) -> Iterator[GenerationA
     if build is not None and build.status.ended and build.docker_image is None:
         yield reject_unmeasured(hotkey, NO_IMAGE)
     submitted, generated = then.submitted(hotkey), then.generated(hotkey)
-    request = then.requests.of(hotkey)
+    request = then.requests.for_hotkey(hotkey)
     if submitted is None or generated is None:
         return
     critical = request.critical_prompts if request else []

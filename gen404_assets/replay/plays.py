@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gen404_assets.competition.duels import (
+    Decision,
     Duel,
     MatchReport,
     Outcome,
     Play,
-    duel_outcome,
+    duel_decision,
     report_entry,
 )
 from gen404_assets.competition.evidence import Evidence
@@ -100,25 +101,26 @@ class _RecordedMatch:
         name = recorded.name
         forced = self._match.forced[name]
         evidence: Document = {}
-        decided: tuple[str, str] = (recorded.winner, recorded.issues)
+        decision = Decision(recorded.winner, recorded.issues)
         as_recorded = recorded.winner is Outcome.SKIPPED and self._skips_as_recorded
-        if forced is not None and recorded.winner is not forced[0] and not as_recorded:
-            decided = forced
+        if forced is not None and recorded.winner is not forced.outcome and not as_recorded:
+            decision = forced
         elif forced is None and recorded.evidence is not None:
-            decided = _judged(recorded.evidence, recorded.issues)
+            decision = _judged(recorded.evidence, recorded.issues)
             evidence = {"evidence": _checked(recorded.evidence, seed)}
         elif forced is None and recorded.winner is Outcome.SKIPPED and not as_recorded:
-            decided = "left, right or draw: the prompt is not missing", recorded.issues
-        entry = self._match.duel(self._match.prompt_of[name], decided, self._format)
+            allowed = "left, right or draw: the prompt is not missing"
+            decision = Decision(allowed, recorded.issues)
+        entry = self._match.duel(self._match.prompt_of[name], decision, self._format)
         return entry | evidence | (recorded.model_extra or {})
 
 
-def _judged(evidence: Evidence, issues: str) -> tuple[str, str]:
+def _judged(evidence: Evidence, issues: str) -> Decision:
     """The outcome and text that the kept answers give."""
     try:
-        return duel_outcome(evidence)
+        return duel_decision(evidence)
     except NotJudged as reason:
-        return f"none: {reason}", issues
+        return Decision(f"none: {reason}", issues)
 
 
 def _checked(evidence: Evidence, seed: int | None) -> Document:

@@ -7,7 +7,7 @@ from gen404_assets.competition.audits import SourceAudits
 from gen404_assets.competition.catalogue import REPLAYED, Asset
 from gen404_assets.competition.files import MalformedFile, StateFile
 from gen404_assets.competition.history import History, Version
-from gen404_assets.competition.outputs import Outputs, PodStatsFile
+from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.round import (
     CONFIG,
     LEADERS,
@@ -15,6 +15,7 @@ from gen404_assets.competition.round import (
     STATE,
     outputs_path,
     report_path,
+    round_of,
     round_path,
 )
 from gen404_assets.competition.settings import VERSIONS, Rules, RuleVersion
@@ -187,7 +188,8 @@ def evidence(history: History, number: int, asset: Asset) -> list[str]:
     names = asset.entry.per_miner
     if not names:
         path = round_path(number, asset.entry.file)
-        return [path] if path in history.paths else []
+        last = history.last(path)
+        return [] if last is None or last.blob is None else [path]
     return [
         path
         for path in history.of_round(number)
@@ -200,8 +202,30 @@ def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay
         "source_audit.json": SourceAudits,
         "pod_stats.json": PodStatsFile,
     }
-    kinds.get(path.rsplit("/", 1)[1], Outputs).parse(history.read(path) or b"", path)
-    return underivable(asset, path, str(asset.entry.evidence))
+    found = kinds.get(path.rsplit("/", 1)[1], Outputs).parse(history.read(path) or b"", path)
+    result = underivable(asset, path, str(asset.entry.evidence))
+    if isinstance(found, Outputs) and path.endswith("/submitted.json"):
+        result.notes += _made_again(history, path, found)
+    return result
+
+
+def _made_again(history: History, path: str, found: Outputs) -> list[str]:
+    """What a person has had made again of a miner's files: what there was, and what there is."""
+    number, hotkey = round_of(path), path.split("/")[-2]
+    if number is None:
+        return []
+    return [
+        f"{each.stem} was made again ({each.reason}): before {_seen(each.before)}, now "
+        f"{_seen(found.get(each.stem))}"
+        for each in history.round(number).again.root
+        if each.hotkey == hotkey
+    ]
+
+
+def _seen(output: Output | None) -> str:
+    if output is None:
+        return "not there yet"
+    return output.png or (output.model_extra or {}).get("reason") or "no preview"
 
 
 def _run(asset: Asset, files: Sequence[tuple[str, Derive]], rules: Rules) -> list[FileReplay]:

@@ -54,13 +54,13 @@ def create_app(pool: Pool) -> "FastAPI":
 
     async def answer(request: Request, kind: str) -> Response:
         if not capacity.take():
-            raise HTTPException(503, "all workers are busy", {"Retry-After": "2"})
+            raise HTTPException(503, "all workers are busy", {"Retry-After": "1"})
         try:
             return Response(await _render(pool, request, kind), media_type="image/png")
         except Refused as refusal:
             raise HTTPException(400, str(refusal)) from refusal
         except RendererDown as down:
-            raise HTTPException(503, str(down), {"Retry-After": "2"}) from down
+            raise HTTPException(503, str(down)) from down
         finally:
             capacity.taken -= 1
 

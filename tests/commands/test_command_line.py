@@ -92,8 +92,8 @@ def test_json_holds_every_file_of_the_rounds_asked_for(tmp_path: Path, competiti
         text=True,
         check=True,
     ).stdout.split()
-    found = {file["path"] for replayed in rounds for file in replayed["files"]}
-    assert set(listed) <= found
+    replayed_paths = {file["path"] for replayed in rounds for file in replayed["files"]}
+    assert set(listed) <= replayed_paths
 
 
 def test_a_repository_that_cannot_be_read_ends_with_a_sentence_and_2(tmp_path: Path) -> None:

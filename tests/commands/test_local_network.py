@@ -27,13 +27,13 @@ def competition(
 
 def states(competition: LocalCompetition) -> list[tuple[int, str]]:
     """(round, stage) as the commits left them, in order."""
-    found: list[tuple[int, str]] = []
+    stages: list[tuple[int, str]] = []
     for sha in competition.git("log", "--reverse", "--format=%H", "--", "state.json").split():
         state = competition.git("show", f"{sha}:state.json")
         if state:
             content: dict[str, Any] = json.loads(state)
-            found.append((content["current_round"], content["stage"]))
-    return found
+            stages.append((content["current_round"], content["stage"]))
+    return stages
 
 
 def test_the_stages_came_in_order_each_once(competition: LocalCompetition) -> None:

@@ -52,10 +52,10 @@ class Operator:
     def refused(self, *words: str) -> str:
         """A command that can't be done; the sentence that says why."""
         assert main(words) == 2
-        said = self.capsys.readouterr()
-        assert not said.out
-        assert said.err.count("\n") == 1, said.err
-        return said.err
+        printed = self.capsys.readouterr()
+        assert not printed.out
+        assert printed.err.count("\n") == 1, printed.err
+        return printed.err
 
     def begin(self) -> None:
         self.type("init", str(self.repository), *self.options())
@@ -129,22 +129,32 @@ def test_a_competition_is_never_begun_over_another(operator: Operator) -> None:
     ],
 )
 def test_what_a_competition_cant_begin_with_is_named(
-    operator: Operator, name: str, content: str, said: str
+    operator: Operator, name: str, content: str, complaint: str
 ) -> None:
     (operator.folder / name).write_text(content)
-    assert said in operator.refused("init", str(operator.repository), *operator.options())
+    assert complaint in operator.refused("init", str(operator.repository), *operator.options())
 
 
 def test_the_status_says_what_is_due_and_what_waits_until_when(operator: Operator) -> None:
     operator.begin()
-    said = operator.type("status")
-    assert said.startswith("round 0: open, at block ")
-    assert "waits for miners to reveal, until block 600 (2026-01-05 02:00 UTC)" in said
+    text = operator.type("status")
+    assert text.startswith("round 0: open, at block ")
+    assert "waits for miners to reveal, until block 600 (2026-01-05 02:00 UTC)" in text
     advance(operator.chain, 700)
     assert "due       collection: submissions, seed, prompts, state" in operator.type("status")
-    found = json.loads(operator.type("status", "--json"))
-    assert found["due"] == {"collection": ["submissions", "seed", "prompts", "state"]}
-    assert found["block"] >= 600
+    printed = json.loads(operator.type("status", "--json"))
+    assert printed["due"] == {"collection": ["submissions", "seed", "prompts", "state"]}
+    assert printed["block"] >= 600
+
+
+def test_the_status_of_a_repository_out_of_reach_is_what_was_seen_last(operator: Operator) -> None:
+    operator.begin()
+    operator.type("status")
+    operator.repository.rename(operator.folder / "moved.git")
+    operator.repository.mkdir()  # an unreadable repository at the same place
+    said = operator.type("status")
+    assert said.startswith("round 0: open, at block ")
+    assert "the repository can't be reached: git fetch of " in said
 
 
 def test_g13_a_pause_is_remembered_with_the_stage_it_interrupts_and_resuming_goes_back_there(
@@ -154,9 +164,9 @@ def test_g13_a_pause_is_remembered_with_the_stage_it_interrupts_and_resuming_goe
     advance(operator.chain, 700)
     assert operator.type("pause", "--reason", "a look at the prompts") == "round 0 is paused\n"
     assert operator.json("state.json")["interrupted_stage"] == "open"
-    said = operator.type("status")
-    assert "waits for a person to resume open" in said
-    assert "due" not in said
+    text = operator.type("status")
+    assert "waits for a person to resume open" in text
+    assert "due" not in text
     assert "is paused already" in operator.refused("pause")
     assert operator.type("resume") == "round 0 is open\n"
     assert operator.json("state.json") == {

@@ -23,7 +23,7 @@ from gen404_assets.competition.audits import (
     trimmed_median,
     verdicts,
 )
-from gen404_assets.competition.duels import Duel, MatchReport, Outcome, duel_entry
+from gen404_assets.competition.duels import Decision, Duel, MatchReport, Outcome, duel_entry
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.settings import Rules
 from simulators.examples import MINER, MINERS, RULES, output
@@ -34,7 +34,11 @@ def report(outcomes: str, margin: float) -> MatchReport:
     winners = {"r": Outcome.RIGHT, "l": Outcome.LEFT, "d": Outcome.DRAW}
     entries = [
         duel_entry(
-            f"https://pool.example/d{number:02}.jpg", None, None, (winners[letter], ""), "glb"
+            f"https://pool.example/d{number:02}.jpg",
+            None,
+            None,
+            Decision(winners[letter], ""),
+            "glb",
         )
         for number, letter in enumerate(outcomes)
     ]
@@ -61,8 +65,8 @@ def test_of_many_prompts_won_the_seed_draws_as_many_as_the_margin_needs(
     duels: int, margin: float, size: int
 ) -> None:
     won = [f"d{number:02}" for number in range(1, duels)]
-    found = critical_prompts(report("l" + "r" * (duels - 1), margin), 77, margin, RULES)
-    assert found == random.Random(77).sample(won, size)
+    sampled = critical_prompts(report("l" + "r" * (duels - 1), margin), 77, margin, RULES)
+    assert sampled == random.Random(77).sample(won, size)
 
 
 def test_how_close_is_close_is_a_setting() -> None:
@@ -333,7 +337,7 @@ def test_a_hotkeys_first_request_stands() -> None:
             AuditRequest(hotkey=MINER, critical_prompts=[]),
         ]
     )
-    first = requests.of(MINER)
+    first = requests.for_hotkey(MINER)
     assert first is not None
     assert first.critical_prompts == ["a"]
-    assert requests.of(MINERS[1]) is None
+    assert requests.for_hotkey(MINERS[1]) is None

@@ -25,7 +25,7 @@ def status(builds: Builds) -> str:
     return builds[MINER].status.value
 
 
-def told(
+def observed_with(
     conclusion: str, builds: Builds = PENDING, waited: float = 60.0, *, ended: bool = False
 ) -> Builds:
     return observe_builds(builds, BuildRun(ended, {MINER: conclusion}), waited, RULES)
@@ -63,13 +63,13 @@ def test_builds_begin_pending_in_the_order_of_submissions() -> None:
     ],
 )
 def test_a_conclusion_decides(conclusion: str, expected: str) -> None:
-    observed = told(conclusion)
+    observed = observed_with(conclusion)
     assert status(observed) == expected
     assert observed[MINERS[1]] == PENDING[MINERS[1]]
 
 
 def test_a_success_names_the_image_by_ten_characters_and_tag_in_lower_case() -> None:
-    image = told("success")[MINER].docker_image
+    image = observed_with("success")[MINER].docker_image
     registry = "europe-west3-docker.pkg.dev/gen-456515/active-competition"
     assert image == f"{registry}/{MINER[:10].lower()}:{COMMIT[:7]}-mesh-1"
     rules = Rules(docker_image_format="{tag}/{hotkey10}")
@@ -93,8 +93,8 @@ def test_g06_a_conclusion_that_is_not_the_codes_doing_changes_nothing_until_the_
     word: str, before: str
 ) -> None:
     builds = standing(before)
-    assert told(word, builds, DEADLINE - 1, ended=True)[MINER] == builds[MINER]
-    after = status(told(word, builds, DEADLINE, ended=True))
+    assert observed_with(word, builds, DEADLINE - 1, ended=True)[MINER] == builds[MINER]
+    after = status(observed_with(word, builds, DEADLINE, ended=True))
     assert after == ("timed_out" if before in {"pending", "in_progress"} else before)
 
 
@@ -121,7 +121,7 @@ def test_a_success_seen_before_is_kept_when_its_job_is_run_again(word: str) -> N
 
 @pytest.mark.parametrize("word", ["waiting", "requested", ""])
 def test_g06_a_status_that_is_no_conclusion_leaves_a_build_open(word: str) -> None:
-    assert not told(word)[MINER].status.ended
+    assert not observed_with(word)[MINER].status.ended
 
 
 @pytest.mark.parametrize("before", ["pending", "in_progress"])
@@ -142,7 +142,7 @@ def test_g12_what_is_open_at_the_deadline_has_timed_out(run: BuildRun | None, be
 
 @pytest.mark.parametrize("before", ["not_found", "timed_out", "in_progress"])
 def test_a_late_success_counts(before: str) -> None:
-    observed = told("success", standing(before), DEADLINE + 1, ended=True)
+    observed = observed_with("success", standing(before), DEADLINE + 1, ended=True)
     assert status(observed) == "success"
     assert observed[MINER].docker_image
 
@@ -151,7 +151,7 @@ def test_a_late_success_counts(before: str) -> None:
 @pytest.mark.parametrize("word", ["failure", "in_progress", "queued"])
 def test_what_has_succeeded_or_failed_stays(before: str, word: str) -> None:
     builds = standing(before)
-    assert told(word, builds, DEADLINE + 1)[MINER] == builds[MINER]
+    assert observed_with(word, builds, DEADLINE + 1)[MINER] == builds[MINER]
     assert observe_builds(builds, BuildRun(True, {}), DEADLINE + 1, RULES)[MINER] == builds[MINER]
 
 

@@ -18,10 +18,10 @@ from gen404_assets.competition.commitments import (
     parse_commitment,
     read_submissions,
 )
-from gen404_assets.competition.hotkeys import to_hotkey
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.submissions import Submissions
 from simulators.examples import COMMIT, MINER, MINERS
+from simulators.hotkeys import to_hotkey
 
 WINDOW = Schedule(earliest_reveal_block=100, latest_reveal_block=200, generation_deadline_block=800)
 VALID = {"repo": "owner/model", "commit": COMMIT, "cdn_url": "https://cdn.example/mine"}
@@ -33,7 +33,7 @@ def read(commitments: dict[str, list[tuple[int, str]]]) -> Reading:
     return read_submissions(commitments, WINDOW, "mesh-1")
 
 
-def told(**changes: Any) -> str:
+def commitment(**changes: Any) -> str:
     return json.dumps(VALID | changes)
 
 
@@ -46,7 +46,7 @@ def reason_for(**changes: Any) -> str:
 
 
 def test_a_commitment_becomes_a_submission() -> None:
-    reading = read({MINER: [(150, told())]})
+    reading = read({MINER: [(150, commitment())]})
     expected = {MINER: VALID | {"revealed_at_block": 150, "round": "mesh-1"}}
     assert json.loads(reading.submissions.to_bytes()) == expected
     assert reading.refused == {}
@@ -69,12 +69,12 @@ def test_python_style_quotes_and_keys_of_others_are_accepted(text: str) -> None:
 
 @pytest.mark.parametrize("size", [3000, 5000, 20_000, 60_000])
 def test_a_long_note_does_no_harm(size: int) -> None:
-    assert parse_commitment(told(note="x" * size)) == VALID
+    assert parse_commitment(commitment(note="x" * size)) == VALID
     assert parse_commitment(str(VALID | {"note": "x" * size})) == VALID
 
 
 def test_a_text_longer_than_any_commitment_is_not_even_parsed() -> None:
-    assert parse_commitment(told(note="x" * (1 << 16))) == {}
+    assert parse_commitment(commitment(note="x" * (1 << 16))) == {}
 
 
 @pytest.mark.parametrize(
@@ -109,44 +109,59 @@ def test_fields_may_be_spread_over_several_commitments() -> None:
 def test_the_value_revealed_last_counts_in_whatever_order_the_chain_lists_them() -> None:
     other = COMMIT[::-1]
     entries = [
-        (150, told()),
-        (120, told(repo="owner/first", commit=other)),
+        (150, commitment()),
+        (120, commitment(repo="owner/first", commit=other)),
         (170, '{"repo": "owner/last"}'),
         (160, "nonsense"),
     ]
     for _ in range(4):
         entries = entries[1:] + entries[:1]
-        found = read({MINER: entries}).submissions[MINER]
-        assert (found.repo, found.commit, found.revealed_at_block) == ("owner/last", COMMIT, 150)
+        submission = read({MINER: entries}).submissions[MINER]
+        assert (submission.repo, submission.commit, submission.revealed_at_block) == (
+            "owner/last",
+            COMMIT,
+            150,
+        )
 
 
 def test_revealed_at_block_is_that_of_the_commit_that_counts() -> None:
-    reading = read({MINER: [(110, told()), (120, json.dumps({"commit": COMMIT})), (130, "{}")]})
+    reading = read(
+        {MINER: [(110, commitment()), (120, json.dumps({"commit": COMMIT})), (130, "{}")]}
+    )
     assert reading.submissions[MINER].revealed_at_block == 120
 
 
 def test_an_invalid_value_revealed_last_counts_too() -> None:
-    reading = read({MINER: [(110, told()), (120, '{"repo": 5}')]})
+    reading = read({MINER: [(110, commitment()), (120, '{"repo": 5}')]})
     assert reading.submissions.names == []
     assert "repo" in reading.refused[MINER]
 
 
 @pytest.mark.parametrize(("block", "counts"), [(99, False), (100, True), (200, True), (201, False)])
 def test_the_window_of_blocks_is_inclusive(block: int, counts: bool) -> None:
-    reading = read({MINER: [(block, told())]})
+    reading = read({MINER: [(block, commitment())]})
     assert (MINER in reading.submissions) is counts
 
 
 def test_what_is_revealed_outside_the_window_changes_nothing() -> None:
     reading = read(
-        {MINER: [(99, told(repo="owner/early")), (150, told()), (201, told(repo="owner/late"))]}
+        {
+            MINER: [
+                (99, commitment(repo="owner/early")),
+                (150, commitment()),
+                (201, commitment(repo="owner/late")),
+            ]
+        }
     )
     assert reading.submissions[MINER].repo == "owner/model"
-    assert read({MINER: [(99, told()), (150, '{"repo": "owner/model"}')]}).submissions.names == []
+    assert (
+        read({MINER: [(99, commitment()), (150, '{"repo": "owner/model"}')]}).submissions.names
+        == []
+    )
 
 
 def test_a_trailing_slash_is_dropped() -> None:
-    reading = read({MINER: [(150, told(cdn_url="http://10.0.0.1:8080/files/"))]})
+    reading = read({MINER: [(150, commitment(cdn_url="http://10.0.0.1:8080/files/"))]})
     assert reading.submissions[MINER].cdn_url == "http://10.0.0.1:8080/files"
 
 
@@ -197,7 +212,7 @@ def test_g22_what_github_allows_in_no_repository_name_is_refused(repo: Any) -> N
     "repo", ["o/m", "Owner-1/Model_2.x", "o" * 39 + "/" + "m" * 100, "owner/.github", "a-b-c/-x"]
 )
 def test_what_github_allows_in_a_repository_name_is_accepted(repo: str) -> None:
-    assert read({MINER: [(150, told(repo=repo))]}).submissions[MINER].repo == repo
+    assert read({MINER: [(150, commitment(repo=repo))]}).submissions[MINER].repo == repo
 
 
 @pytest.mark.parametrize(
@@ -219,7 +234,7 @@ def test_g22_a_commit_is_40_hex_digits(commit: Any) -> None:
 
 
 def test_an_upper_case_commit_is_40_hex_digits_too() -> None:
-    assert read({MINER: [(150, told(commit=COMMIT.upper()))]}).submissions.names == [MINER]
+    assert read({MINER: [(150, commitment(commit=COMMIT.upper()))]}).submissions.names == [MINER]
 
 
 NO_URLS: list[Any] = [
@@ -321,7 +336,7 @@ def test_g19_a_host_that_no_fetch_could_ever_look_up_is_refused(host: str) -> No
 )
 def test_a_host_that_can_be_looked_up_is_accepted_and_the_client_can_read_it(host: str) -> None:
     url = f"https://{host}/files"
-    assert read({MINER: [(150, told(cdn_url=url))]}).submissions[MINER].cdn_url == url
+    assert read({MINER: [(150, commitment(cdn_url=url))]}).submissions[MINER].cdn_url == url
     assert httpx2.URL(url).host
 
 
@@ -356,14 +371,14 @@ def test_every_fault_is_named() -> None:
     "hotkey", ["leader", "", MINER[:-1], MINER[:-1] + "1", MINER.lower(), "../" + MINER, "\ud800"]
 )
 def test_nobody_submits_under_a_name_that_is_no_address(hotkey: str) -> None:
-    reading = read({hotkey: [(150, told())], MINER: [(151, told())]})
+    reading = read({hotkey: [(150, commitment())], MINER: [(151, commitment())]})
     assert reading.submissions.names == [MINER]
     assert "ss58" in reading.refused[hotkey]
 
 
 def test_g08_submissions_are_ordered_by_reveal_block_then_hotkey() -> None:
     blocks = {hotkey: random.Random(hotkey).choice([120, 150, 180]) for hotkey in MINERS}
-    commitments = {hotkey: [(block, told())] for hotkey, block in blocks.items()}
+    commitments = {hotkey: [(block, commitment())] for hotkey, block in blocks.items()}
     by_block = [
         sorted(hotkey for hotkey in MINERS if blocks[hotkey] == block) for block in (120, 150, 180)
     ]
@@ -376,8 +391,8 @@ def test_g08_submissions_are_ordered_by_reveal_block_then_hotkey() -> None:
 def test_g24_of_two_hotkeys_with_the_same_first_ten_characters_the_later_is_refused() -> None:
     alike = [to_hotkey(bytes(31) + bytes([last])) for last in range(3)]
     assert len({hotkey[:10] for hotkey in alike}) == 1
-    commitments = {hotkey: [(150 - number, told())] for number, hotkey in enumerate(alike)}
-    reading = read(commitments | {MINER: [(160, told())]})
+    commitments = {hotkey: [(150 - number, commitment())] for number, hotkey in enumerate(alike)}
+    reading = read(commitments | {MINER: [(160, commitment())]})
     assert reading.submissions.names == [alike[2], MINER]
     assert {
         hotkey: alike[2] in reason for hotkey, reason in reading.refused.items()
@@ -386,7 +401,7 @@ def test_g24_of_two_hotkeys_with_the_same_first_ten_characters_the_later_is_refu
 
 def test_g24_a_hotkey_without_a_submission_takes_nobodys_name() -> None:
     first, second = (to_hotkey(bytes(31) + bytes([last])) for last in range(2))
-    reading = read({first: [(110, told(repo="bad"))], second: [(150, told())]})
+    reading = read({first: [(110, commitment(repo="bad"))], second: [(150, commitment())]})
     assert reading.submissions.names == [second]
 
 
@@ -403,7 +418,7 @@ def test_g10_parsing_a_commitment_never_raises(text: str) -> None:
 
 
 @settings(max_examples=200)
-@given(st.sampled_from([told(), str(VALID), '{"repo": null}']), st.data())
+@given(st.sampled_from([commitment(), str(VALID), '{"repo": null}']), st.data())
 def test_g10_parsing_a_spoilt_commitment_never_raises(text: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(text)))
@@ -418,7 +433,7 @@ def test_g10_parsing_a_spoilt_commitment_never_raises(text: str, data: st.DataOb
 texts = any_text | st.builds(
     lambda extra: json.dumps(VALID | extra), st.dictionaries(st.sampled_from([*VALID]), any_text)
 )
-entries = st.lists(st.tuples(st.integers(90, 210), texts | st.just(told())), max_size=4)
+entries = st.lists(st.tuples(st.integers(90, 210), texts | st.just(commitment())), max_size=4)
 
 
 @settings(max_examples=150)
@@ -437,5 +452,5 @@ def test_g10_reading_submissions_never_raises(
 @settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(MINERS[1:]) | any_text, entries, max_size=3))
 def test_g10_no_miner_changes_anothers_submission(others: dict[str, list[tuple[int, str]]]) -> None:
-    alone = read({MINER: [(150, told())]}).submissions[MINER]
-    assert read(others | {MINER: [(150, told())]}).submissions[MINER] == alone
+    alone = read({MINER: [(150, commitment())]}).submissions[MINER]
+    assert read(others | {MINER: [(150, commitment())]}).submissions[MINER] == alone

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen404_assets.competition.duels import (
+    Decision,
     Duel,
     Outcome,
     duel_entry,
-    forced_outcome,
+    forced_decision,
     judged_outcome,
-    make_play,
     margin_without_report,
     overtime,
     report_name,
@@ -22,6 +22,7 @@ from gen404_assets.competition.judgement import Answer, NotJudged, Reply
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.settings import Rules
 from simulators.examples import RULES, output
+from simulators.plays import make_play
 
 PROMPTS = [f"https://pool.example/p{number:02}.jpg" for number in range(60)]
 
@@ -107,15 +108,16 @@ def test_a_side_without_preview_loses_then_a_late_one_and_the_judge_decides_betw
     left: str, right: str
 ) -> None:
     (one, one_late), (two, two_late) = SIDES[left], SIDES[right]
-    forced = forced_outcome("p", one, two, left_late=one_late, right_late=two_late)
+    forced = forced_decision("p", one, two, left_late=one_late, right_late=two_late)
     strengths = STRENGTH.get(left, 0), STRENGTH.get(right, 0)
     if strengths == (2, 2):
         assert forced is None
         return
     assert forced is not None
     difference = strengths[1] - strengths[0]
-    assert forced[0].value == ("draw" if difference == 0 else "right" if difference > 0 else "left")
-    assert "p" in forced[1].split()
+    winner = "draw" if difference == 0 else "right" if difference > 0 else "left"
+    assert forced.outcome == winner
+    assert "p" in forced.issues.split()
 
 
 def slow(*numbers: int, time: float = 180.5) -> Outputs:
@@ -177,7 +179,9 @@ def test_a_side_without_any_output_loses_by_a_hundred(
 
 def duel(name: str, winner: str) -> Duel:
     prompt = f"https://pool.example/{name}.jpg"
-    return Duel.model_validate(duel_entry(prompt, output(), None, (Outcome(winner), "text"), "glb"))
+    return Duel.model_validate(
+        duel_entry(prompt, output(), None, Decision(Outcome(winner), "text"), "glb")
+    )
 
 
 def test_a_report_orders_its_duels_by_name_and_reckons_the_margin_over_all_prompts() -> None:
@@ -208,7 +212,7 @@ def test_a_duel_names_both_sides_files_under_the_format_of_the_competition(
         **{output_format: "url"}, png=None, generation_time=0, size=1, attempts=1, distance=0
     )
     entry = duel_entry(
-        "https://pool.example/chair.jpg", None, made, (Outcome.DRAW, "text"), output_format
+        "https://pool.example/chair.jpg", None, made, Decision(Outcome.DRAW, "text"), output_format
     )
     assert list(entry.items()) == [
         ("name", "chair"),

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen404_assets.competition.hotkeys import confusable, is_hotkey, short, to_hotkey
+from gen404_assets.competition.hotkeys import confusable, is_hotkey, short
 from simulators.examples import MINER, MINERS
+from simulators.hotkeys import to_hotkey
 
 # Substrate's well-known development accounts, as `subkey inspect //Alice` shows them.
 KNOWN = {

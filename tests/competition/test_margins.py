@@ -13,7 +13,6 @@ from gen404_assets.competition.duels import (
     Duel,
     MatchReport,
     Outcome,
-    make_play,
     match_score,
     report_of,
 )
@@ -26,6 +25,7 @@ from gen404_assets.competition.margins import (
     seed_again,
 )
 from simulators.examples import RULES
+from simulators.plays import make_play
 
 MISMATCHED = RULES.max_mismatched_margin
 
@@ -132,7 +132,7 @@ def evidence(first: tuple[int, int], swapped: tuple[int, int]) -> Evidence:
     texts = [
         f'{{"penalty_1": {one}, "penalty_2": {two}, "issues": ""}}' for one, two in (first, swapped)
     ]
-    said = [StoredReply(key="k", model="m", text=text) for text in texts]
+    replies = [StoredReply(key="k", model="m", text=text) for text in texts]
     return Evidence(
         prompt="0" * 64,
         left="1" * 64,
@@ -140,7 +140,7 @@ def evidence(first: tuple[int, int], swapped: tuple[int, int]) -> Evidence:
         model="m",
         prompt_version="1",
         seed=1,
-        answers=said,
+        answers=replies,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen404_assets.competition.duels import Outcome, Play
+from gen404_assets.competition.duels import Decision, Outcome, Play
 from gen404_assets.competition.evidence import DuelQuestion, Evidence
 from gen404_assets.competition.judgement import ATTEMPTS, NotJudged, Reply
 from gen404_assets.competition.margins import seed_again
@@ -20,8 +20,7 @@ from gen404_assets.competition.prompts import prompts_bytes, stem
 from gen404_assets.competition.round import CONFIG, Round
 from gen404_assets.competition.seed import Seed
 from gen404_assets.competition.settings import Rules
-from resources.git_history import NO_COMMIT
-from simulators.memory_repository import MemorySnapshot
+from simulators.memory_repository import MemoryFiles
 
 PAIR = ("5Defender", "5Challenger")
 SEED = 404
@@ -72,7 +71,7 @@ def round_of(
     if seed is not None:
         named = Seed(seed=seed).naming(list(missing))
         files["rounds/0/seed.json"] = named.to_bytes()
-    return Round(MemorySnapshot(NO_COMMIT, files), 0)
+    return Round(MemoryFiles(files), 0)
 
 
 def match_over(
@@ -132,7 +131,7 @@ def test_sides_whose_files_are_missing_have_no_outputs() -> None:
 
 def test_where_one_side_has_an_output_the_rules_decide_and_else_the_judge() -> None:
     match = match_over(4, defender_lacks=[0], challenger_lacks=[1])
-    assert {name: decided and decided[0] for name, decided in match.forced.items()} == {
+    assert {name: decision and decision.outcome for name, decision in match.forced.items()} == {
         "p00": Outcome.RIGHT,
         "p01": Outcome.LEFT,
         "p02": None,
@@ -143,9 +142,9 @@ def test_where_one_side_has_an_output_the_rules_decide_and_else_the_judge() -> N
 
 def test_a_prompt_whose_picture_is_missing_is_skipped() -> None:
     match = match_over(3, missing=["p01"])
-    decided = match.forced["p01"]
-    assert decided is not None
-    assert decided[0] is Outcome.SKIPPED
+    decision = match.forced["p01"]
+    assert decision is not None
+    assert decision.outcome is Outcome.SKIPPED
     assert match.judged == 2
 
 
@@ -175,7 +174,7 @@ def test_only_a_close_match_is_played_again_and_only_where_the_competition_says_
 
 def test_a_duel_holds_both_sides_in_the_competitions_format_or_another() -> None:
     match = match_over(1)
-    duel = match.duel(match.prompts[0], (Outcome.LEFT, "colours"))
+    duel = match.duel(match.prompts[0], Decision(Outcome.LEFT, "colours"))
     assert duel == {
         "name": "p00",
         "prompt": "https://prompts.example/p00.png",
@@ -186,7 +185,7 @@ def test_a_duel_holds_both_sides_in_the_competitions_format_or_another() -> None
         "winner": "left",
         "issues": "colours",
     }
-    other = match.duel(match.prompts[0], (Outcome.LEFT, ""), output_format="ply")
+    other = match.duel(match.prompts[0], Decision(Outcome.LEFT, ""), output_format="ply")
     assert set(duel) ^ set(other) == {"left_glb", "right_glb", "left_ply", "right_ply"}
 
 

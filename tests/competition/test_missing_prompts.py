@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen404_assets.competition.duels import (
+    Decision,
     Duel,
     Outcome,
     Play,
     duel_entry,
     has_output,
     judged_duels,
-    make_play,
     without_judge,
 )
 from gen404_assets.competition.files import MalformedFile
@@ -25,6 +25,7 @@ from gen404_assets.competition.prompts import picture_key, stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.seed import Seed, draw_seed
 from simulators.examples import RULES, output
+from simulators.plays import make_play
 
 PROMPTS = [f"https://pool.example/p{number:02}.png" for number in range(40)]
 STEMS = [stem(url) for url in PROMPTS]
@@ -89,7 +90,9 @@ def test_a_duel_of_a_missing_prompt_is_skipped_whatever_the_sides_have() -> None
         for right in sides:
             one, other = (Outputs({"p00": made} if made else {}) for made in (left, right))
             decided = without_judge(PROMPTS[:1], one, other, {"p00"}, RULES)
-            assert decided["p00"] == (Outcome.SKIPPED, "The picture of prompt p00 could not be had")
+            assert decided["p00"] == Decision(
+                Outcome.SKIPPED, "The picture of prompt p00 could not be had"
+            )
 
 
 def test_other_duels_are_decided_as_ever() -> None:
@@ -104,7 +107,7 @@ def test_other_duels_are_decided_as_ever() -> None:
 def test_a_missing_prompt_uses_up_no_forgiven_overtime_and_the_number_of_prompts_stays() -> None:
     # 5 % of 40 prompts: two are forgiven, with two missing too.
     decided = without_judge(PROMPTS, side(0, 1, 2, 3, 4), side(), {"p00", "p02"}, RULES)
-    late = {name for name, each in decided.items() if each and each[0] is Outcome.RIGHT}
+    late = {name for name, each in decided.items() if each and each.outcome is Outcome.RIGHT}
     assert late == {"p04"}
 
 
@@ -115,7 +118,7 @@ def report(missing: set[str], wins: int) -> Play:
     for prompt, name in zip(PROMPTS, STEMS, strict=True):
         won = Outcome.RIGHT if wins > 0 else Outcome.DRAW
         wins -= forced[name] is None
-        decided = forced[name] or (won, "")
+        decided = forced[name] or Decision(won, "")
         duels.append(
             Duel.model_validate(duel_entry(prompt, sides[0][name], sides[1][name], decided, "glb"))
         )

@@ -246,7 +246,7 @@ def test_g08_no_result_depends_on_the_order_in_which_a_map_was_read(
     )
     timeline = Timeline(order, MARGIN)
 
-    def told(margins: dict[Pair, float]) -> tuple[object, ...]:
+    def derived(margins: dict[Pair, float]) -> tuple[object, ...]:
         return (
             timeline.line(margins, verdicts),
             list(timeline.matches_due(margins, verdicts)),
@@ -255,7 +255,7 @@ def test_g08_no_result_depends_on_the_order_in_which_a_map_was_read(
         )
 
     before = list(some.items())
-    assert told(some) == told(some) == told(turned)
+    assert derived(some) == derived(some) == derived(turned)
     assert list(some.items()) == before
 
 

@@ -73,8 +73,8 @@ def duel_on(outside: SimulatedOutside, prompt: str) -> dict[str, Any]:
 
 
 def replayed(outside: SimulatedOutside) -> FileReplay:
-    found = replay_round(outside.repository.history(), 0, Rules(), assets=[Asset.DUELS])
-    return next(file for file in found.files if file.path == PATH)
+    replay = replay_round(outside.repository.history(), 0, Rules(), assets=[Asset.DUELS])
+    return next(file for file in replay.files if file.path == PATH)
 
 
 def changed(
@@ -102,9 +102,9 @@ def test_a_question_that_is_always_looped_at_ends_in_a_draw_and_the_round_goes_o
     asked = [question for question in outside.judging.asked if stem(question.prompt) == PROMPT]
     assert sorted(question.attempt for question in asked) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert {question.seed for question in asked} == {SEED}
-    found = replayed(outside)
-    assert (found.finding, found.from_answers, found.as_recorded) == ("identical", 4, 0)
-    assert found.notes == [
+    file = replayed(outside)
+    assert (file.finding, file.from_answers, file.as_recorded) == ("identical", 4, 0)
+    assert file.notes == [
         "1 duels are draws since the judge gave no usable answer; the verdict doesn't depend on "
         "them"
     ]
@@ -165,7 +165,9 @@ def test_a_report_that_needed_first_attempts_alone_is_written_as_ever() -> None:
             "seed",
             "answers",
         ]
-        assert [[*said] for said in duel["evidence"]["answers"]] == [["key", "model", "text"]] * 2
+        assert [[*answer_ofy] for answer_ofy in duel["evidence"]["answers"]] == [
+            ["key", "model", "text"]
+        ] * 2
 
 
 def test_g03_no_attempt_is_paid_for_twice() -> None:
@@ -356,10 +358,10 @@ def alerts(miners: list[str], unusable: Callable[[Question], bool]) -> list[str]
     outside = dueling(miners, prompts_per_round=12)
     outside.judging.penalty = lambda url: 1 if f"/{LEADER}/" in url else 9  # nobody qualifies
     outside.judging.unusable = unusable
-    told: list[str] = []
-    judge_matches(Work(outside, 0, lambda _: None, told.append))  # type: ignore[arg-type]
+    errors: list[str] = []
+    judge_matches(Work(outside, 0, lambda _: None, errors.append))  # type: ignore[arg-type]
     assert len(now(outside).matrix.matches) == len(miners)
-    return told
+    return errors
 
 
 def at(prompt: str, miners: list[str]) -> Callable[[Question], bool]:
@@ -371,9 +373,9 @@ def at(prompt: str, miners: list[str]) -> Callable[[Question], bool]:
 
 
 def test_more_than_one_in_a_hundred_duels_without_an_answer_are_told_once() -> None:
-    told = alerts(MINERS[:3], at("c", MINERS[:3]))
-    assert len(told) == 1
-    assert told[0].startswith(
+    errors = alerts(MINERS[:3], at("c", MINERS[:3]))
+    assert len(errors) == 1
+    assert errors[0].startswith(
         "the judge gave no usable answer in 1 of the 12 duels recorded in round 0"
     )
 
@@ -433,7 +435,7 @@ def test_clinched_and_close_matches_count_such_draws_like_others(*, clinch: bool
 # --- forgeries
 
 
-def said(first: int, second: int) -> dict[str, str]:
+def answer_of(first: int, second: int) -> dict[str, str]:
     return {"text": json.dumps({"penalty_1": first, "penalty_2": second, "issues": ""})}
 
 
@@ -475,13 +477,13 @@ def drawn() -> Iterator[SimulatedOutside]:
 def test_a_draw_that_its_attempts_do_not_give_is_found(
     drawn: SimulatedOutside, change: Callable[[dict[str, Any]], object], entry: str, derived: str
 ) -> None:
-    found = changed(drawn, PROMPT, change)
-    assert found[f"duels[1].{entry}"].startswith(derived)
+    differences = changed(drawn, PROMPT, change)
+    assert differences[f"duels[1].{entry}"].startswith(derived)
 
 
 def _be_usable(*attempts: dict[str, Any]) -> None:
     for attempt, penalties in zip(attempts, ((0, 9), (9, 0)), strict=False):
-        attempt.update(said(*penalties))
+        attempt.update(answer_of(*penalties))
         del attempt["finish_reason"]
 
 
@@ -492,13 +494,13 @@ def test_a_usable_answer_that_was_asked_again_is_found() -> None:
         answers = duel["evidence"]["answers"]
         duel["evidence"]["unusable"] = [[dict(answers[0])], []]
 
-    found = changed(outside, PROMPT, ask_again)
-    assert found["duels[1].winner"].startswith(
+    differences = changed(outside, PROMPT, ask_again)
+    assert differences["duels[1].winner"].startswith(
         "none: the judge was asked again although it had answered"
     )
 
 
 def test_an_empty_list_of_attempts_is_not_how_a_report_is_written() -> None:
     outside = dueled(lambda _: False)
-    found = changed(outside, PROMPT, lambda duel: duel["evidence"].update(unusable=[[], []]))
-    assert "duels[1].evidence.unusable" in found
+    differences = changed(outside, PROMPT, lambda duel: duel["evidence"].update(unusable=[[], []]))
+    assert "duels[1].evidence.unusable" in differences

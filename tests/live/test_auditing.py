@@ -44,9 +44,9 @@ def test_g16_what_a_person_changes_in_the_results_while_they_are_made_stands(
     regenerate, typed = outside.regenerate, b"{}"
 
     def meanwhile(*arguments: Any) -> Any:
-        found = regenerate(*arguments)
+        measured = regenerate(*arguments)
         outside.repository.commit({PATH: typed}, "By hand")
-        return found
+        return measured
 
     instead(outside, meanwhile, monkeypatch)
     make_baseline(work(outside))
@@ -57,7 +57,7 @@ def test_g01_a_chain_that_is_away_for_a_moment_neither_cancels_nor_fails_what_ru
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     outside = generating(MINERS[:1])
-    regenerate, said, cancelled = outside.regenerate, list[str](), list[bool]()
+    regenerate, lines, cancelled = outside.regenerate, list[str](), list[bool]()
 
     def broken() -> None:
         raise InfrastructureFault("no answer")
@@ -69,9 +69,9 @@ def test_g01_a_chain_that_is_away_for_a_moment_neither_cancels_nor_fails_what_ru
         return regenerate(subject, say, progress, unwanted)
 
     instead(outside, asked, monkeypatch)
-    make_baseline(work(outside, messages=said))
+    make_baseline(work(outside, messages=lines))
     assert cancelled == [False]
-    assert any("isn't known: no answer" in line for line in said)
+    assert any("isn't known: no answer" in line for line in lines)
     assert now(outside).baseline is not None
 
 

@@ -28,28 +28,28 @@ def statuses(outside: SimulatedOutside) -> list[str]:
     return [build.status.value for _, build in builds.items()] if builds is not None else []
 
 
-class Told(SimulatedBuilds):
+class SuccessiveRuns(SimulatedBuilds):
     """GitHub tells one thing after another; the last again and again. A minute passes each time."""
 
-    def __init__(self, outside: SimulatedOutside, *told: BuildRun | str | None) -> None:
+    def __init__(self, outside: SimulatedOutside, *answers: BuildRun | str | None) -> None:
         super().__init__()
-        self.outside, self.told = outside, list(told)
+        self.outside, self.answers = outside, list(answers)
 
     def workflow_run(self, number: int) -> BuildRun | None:  # noqa: ARG002
         self.outside.chain.number += 5
-        said = self.told.pop(0) if len(self.told) > 1 else self.told[0]
-        if isinstance(said, str):
-            raise InfrastructureFault(said)
-        return said
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, str):
+            raise InfrastructureFault(answer)
+        return answer
 
 
 def test_builds_are_followed_until_all_have_ended() -> None:
     outside = generating(MINERS[:2])
     begun = BuildRun(ended=False, jobs={MINERS[0]: "in_progress"})
     ended = BuildRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
-    outside.builds = Told(outside, begun, "status 502", ended)
-    said: list[str] = []
-    track_builds(work(outside, messages=said))
+    outside.builds = SuccessiveRuns(outside, begun, "status 502", ended)
+    lines: list[str] = []
+    track_builds(work(outside, messages=lines))
     assert statuses(outside) == ["success", "failure"]
     builds = now(outside).builds
     assert builds is not None
@@ -57,12 +57,12 @@ def test_builds_are_followed_until_all_have_ended() -> None:
         f"/{MINERS[0][:10].lower()}:0123456-mesh-0"
     )
     assert outside.repository.messages.count("Update build statuses for round 0") == 2
-    assert any("502" in line for line in said)
+    assert any("502" in line for line in lines)
 
 
 def test_g06_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline() -> None:
     outside = generating(MINERS[:1])
-    outside.builds = Told(outside, None)
+    outside.builds = SuccessiveRuns(outside, None)
     track_builds(work(outside))
     assert statuses(outside) == ["timed_out"]
     assert outside.chain.number >= 600 + 3 * 3600 / 12
@@ -71,7 +71,7 @@ def test_g06_a_run_that_nobody_has_listed_yet_ends_no_build_before_the_deadline(
 def test_g01_a_github_that_is_out_of_order_past_the_deadline_ends_no_build() -> None:
     outside = generating(MINERS[:1])
     outside.chain.number = 600 + 5 * 3600 // 12
-    outside.builds = Told(
+    outside.builds = SuccessiveRuns(
         outside, "status 502", "status 403", BuildRun(ended=True, jobs={MINERS[0]: "success"})
     )
     track_builds(work(outside))
@@ -86,7 +86,7 @@ def test_the_deadline_counts_from_the_openings_commit_not_from_its_block() -> No
     open_round(work(outside))
     pending = BuildRun(ended=False, jobs=dict.fromkeys(MINERS[:2], "in_progress"))
     ended = BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
-    outside.builds = Told(outside, pending, None, pending, ended)
+    outside.builds = SuccessiveRuns(outside, pending, None, pending, ended)
     track_builds(work(outside))
     assert statuses(outside) == ["success", "success"]
 
@@ -100,7 +100,7 @@ def test_a_round_opened_late_has_its_whole_three_hours_and_no_more(paused: bool)
     open_round(work(outside))
     if paused:
         resume_round(outside, "go on")  # type: ignore[arg-type]
-    outside.builds = Told(outside, None)
+    outside.builds = SuccessiveRuns(outside, None)
     track_builds(work(outside))
     assert statuses(outside) == ["timed_out"]
     assert late + 3 * HOUR <= outside.chain.number < late + 3 * HOUR + 10
@@ -114,7 +114,7 @@ def test_a_round_that_a_person_opens_again_has_its_three_hours_again() -> None:
     reopened = state.replace(b"miner_generation", b"open")
     outside.repository.commit({**gone, "state.json": reopened}, "open it again", outside.now())
     open_round(work(outside))
-    outside.builds = Told(outside, None)
+    outside.builds = SuccessiveRuns(outside, None)
     track_builds(work(outside))
     assert statuses(outside) == ["timed_out"]
     assert outside.chain.number >= again + 3 * HOUR
@@ -134,7 +134,9 @@ def test_a_later_commit_to_the_submissions_does_not_move_the_deadline_before_the
     outside.repository.commit({"rounds/0/submissions.json": content}, "By hand")
     outside.chain.number = 600 + 5 * HOUR
     open_round(work(outside))
-    outside.builds = Told(outside, None, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = SuccessiveRuns(
+        outside, None, BuildRun(ended=True, jobs={MINERS[0]: "success"})
+    )
     track_builds(work(outside))
     assert statuses(outside) == ["success"]
 
@@ -144,7 +146,7 @@ def test_a_rerun_that_succeeds_mends_a_failure_though_all_had_ended() -> None:
     failed = BuildRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
     again = BuildRun(ended=False, jobs={MINERS[1]: "in_progress"})
     mended = BuildRun(ended=True, jobs={MINERS[1]: "success"})
-    outside.builds = Told(outside, failed, again, mended)
+    outside.builds = SuccessiveRuns(outside, failed, again, mended)
     track_builds(work(outside))
     assert statuses(outside) == ["success", "success"]
     assert outside.chain.number < 900 + 100, "nothing is asked once all have an image"
@@ -152,11 +154,11 @@ def test_a_rerun_that_succeeds_mends_a_failure_though_all_had_ended() -> None:
 
 def test_a_failure_is_followed_until_the_deadline_and_looked_at_once_more_when_asked_to() -> None:
     outside = generating(MINERS[:1])
-    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "failure"}))
+    outside.builds = SuccessiveRuns(outside, BuildRun(ended=True, jobs={MINERS[0]: "failure"}))
     track_builds(work(outside))
     assert statuses(outside) == ["failure"]
     assert outside.chain.number >= 600 + 3 * HOUR
-    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = SuccessiveRuns(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     track_builds(work(outside))
     assert statuses(outside) == ["success"]
 
@@ -164,7 +166,9 @@ def test_a_failure_is_followed_until_the_deadline_and_looked_at_once_more_when_a
 def test_what_a_verdict_rests_on_is_not_mended() -> None:
     outside = dueling_with({MINERS[0]: "failure", MINERS[1]: "success"})
     reject(outside, MINERS[0])
-    outside.builds = Told(outside, BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success")))
+    outside.builds = SuccessiveRuns(
+        outside, BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
+    )
     before = outside.repository.head
     track_builds(work(outside))
     assert statuses(outside) == ["failure", "success"]
@@ -178,18 +182,18 @@ def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word:
     outside = generating(MINERS[:2])
     note = f"the build of {MINERS[0]} ended as {word}"
     run = BuildRun(ended=True, jobs={MINERS[0]: word, MINERS[1]: "success"}, notes=(note,))
-    outside.builds = Told(outside, run)
-    said: list[str] = []
-    track_builds(work(outside, messages=said))
+    outside.builds = SuccessiveRuns(outside, run)
+    lines: list[str] = []
+    track_builds(work(outside, messages=lines))
     assert statuses(outside) == ["timed_out", "success"]
     assert outside.chain.number >= 600 + 3 * HOUR
-    assert said.count(note) == 1
+    assert lines.count(note) == 1
 
 
 def test_the_candidate_is_not_rejected_for_a_build_that_has_been_mended_meanwhile() -> None:
     outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
-    outside.builds = Told(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = SuccessiveRuns(outside, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
     audit_candidates(work(outside))
     assert statuses(outside) == ["success"]
     assert now(outside).audits[MINERS[0]].outcome.value == "passed"
@@ -200,17 +204,23 @@ def test_the_candidate_waits_while_its_build_is_run_again() -> None:
     request_audit(outside, MINERS[0])
     again = BuildRun(ended=False, jobs={MINERS[0]: "in_progress"})
     outside.chain.number = 700
-    outside.builds = Told(outside, again, again, BuildRun(ended=True, jobs={MINERS[0]: "success"}))
+    outside.builds = SuccessiveRuns(
+        outside, again, again, BuildRun(ended=True, jobs={MINERS[0]: "success"})
+    )
     audit_candidates(work(outside))
     assert now(outside).audits[MINERS[0]].outcome.value == "passed"
 
 
-@pytest.mark.parametrize("told", ["failure", "in_progress", "status 502", None])
-def test_g11_a_build_that_stays_without_an_image_is_rejected_at_last(told: str | None) -> None:
+@pytest.mark.parametrize("answer", ["failure", "in_progress", "status 502", None])
+def test_g11_a_build_that_stays_without_an_image_is_rejected_at_last(answer: str | None) -> None:
     outside = dueling_with({MINERS[0]: "failure"})
     request_audit(outside, MINERS[0])
-    run = told if told is None or told.startswith("status") else BuildRun(False, {MINERS[0]: told})
-    outside.builds = Told(outside, run)
+    run = (
+        answer
+        if answer is None or answer.startswith("status")
+        else BuildRun(False, {MINERS[0]: answer})
+    )
+    outside.builds = SuccessiveRuns(outside, run)
     audit_candidates(work(outside))
     audit = now(outside).audits[MINERS[0]]
     assert (audit.outcome.value, audit.reason) == ("rejected", "Failed to build a docker image")
@@ -228,14 +238,14 @@ def request_audit(outside: SimulatedOutside, hotkey: str) -> None:
     """The hotkey has won against the leader, and is to be audited."""
     outside.judging.penalty = lambda url: 9 if LEADER in url else 1
     judge_matches(work(outside))
-    assert now(outside).requests.of(hotkey) is not None
+    assert now(outside).requests.for_hotkey(hotkey) is not None
 
 
-@pytest.mark.parametrize("told", ["cancelled", "failure", "success", "in_progress"])
+@pytest.mark.parametrize("conclusion", ["cancelled", "failure", "success", "in_progress"])
 @pytest.mark.parametrize("status", ["success", "failure", "timed_out", "not_found"])
-def test_a_build_that_a_person_entered_stands(status: str, told: str) -> None:
+def test_a_build_that_a_person_entered_stands(status: str, conclusion: str) -> None:
     outside = generating(MINERS[:2])
-    outside.builds = Told(outside, BuildRun(ended=False, jobs={MINERS[0]: "in_progress"}))
+    outside.builds = SuccessiveRuns(outside, BuildRun(ended=False, jobs={MINERS[0]: "in_progress"}))
     outside.chain.number = 700
     path = "rounds/0/builds.json"
     image = '"image:by-hand"' if status == "success" else "null"
@@ -244,8 +254,8 @@ def test_a_build_that_a_person_entered_stands(status: str, told: str) -> None:
         f' "status": "{status}", "docker_image": {image}}}}}'
     )
     outside.repository.commit({path: entry.encode()}, "docker image name fixed")
-    outside.builds = Told(
-        outside, BuildRun(ended=True, jobs={MINERS[0]: told, MINERS[1]: "success"})
+    outside.builds = SuccessiveRuns(
+        outside, BuildRun(ended=True, jobs={MINERS[0]: conclusion, MINERS[1]: "success"})
     )
     track_builds(work(outside))
     assert statuses(outside) == [status, "success"]

@@ -60,8 +60,8 @@ def play(outside: SimulatedOutside, *, clinch: bool = False, at_once: int = 1) -
 
 
 def replayed(outside: SimulatedOutside) -> FileReplay:
-    found = replay_round(outside.repository.history(), 0, Rules(), assets=[Asset.DUELS])
-    return next(file for file in found.files if file.path == PATH)
+    replay = replay_round(outside.repository.history(), 0, Rules(), assets=[Asset.DUELS])
+    return next(file for file in replay.files if file.path == PATH)
 
 
 def tampered(outside: SimulatedOutside, change: Callable[[dict[str, Any]], object]) -> set[str]:
@@ -132,12 +132,12 @@ def test_g15_what_a_clinched_report_holds_depends_on_the_answers_alone(at_once: 
     ],
 )
 def test_a_proof_that_does_not_hold_is_found(
-    change: Callable[[dict[str, Any]], object], found: str
+    change: Callable[[dict[str, Any]], object], entry: str
 ) -> None:
     outside = judged(lambda _place, _seed: -1)
     play(outside, clinch=True)
     entries = tampered(outside, change)
-    assert found in entries or (found == "no duel" and entries & set(now(outside).stems))
+    assert entry in entries or (entry == "no duel" and entries & set(now(outside).stems))
 
 
 # --- close
@@ -200,11 +200,11 @@ def swap(report: dict[str, Any]) -> None:
     ],
 )
 def test_g04_no_play_can_be_left_out_or_passed_off_as_the_one_that_counts(
-    change: Callable[[dict[str, Any]], object], found: str
+    change: Callable[[dict[str, Any]], object], entry: str
 ) -> None:
     outside = judged(by_play(SEED, 1, 2, 3), close_matches="best_of_3")
     play(outside)
-    assert found in tampered(outside, change)
+    assert entry in tampered(outside, change)
 
 
 def test_g04_the_plays_before_the_one_that_is_shown_are_missed() -> None:

@@ -4,6 +4,7 @@ against nobody.
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -15,18 +16,24 @@ from gen404_assets.competition.faults import InfrastructureFault, TryLater
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
+from gen404_assets.live.work import Work
 from gpu.remarks import with_remarks
 from gpu.views import png
 from resources.downloads import Downloads
 from simulators.examples import MINERS
-from simulators.outside import SimulatedDownloads, SimulatedOutside, SimulatedRenderer
+from simulators.outside import (
+    SimulatedDownloads,
+    SimulatedOutside,
+    SimulatedRenderer,
+    SimulatedStore,
+)
 from simulators.rounds import generating, now, stage, work
 from simulators.strangers import ok, status, stranger
 
 
 def submitted(outside: SimulatedOutside, hotkey: str = MINERS[0]) -> dict[str, object]:
-    found = now(outside).submitted(hotkey)
-    return dict(found.items()) if found is not None else {}
+    outputs = now(outside).submitted(hotkey)
+    return dict(outputs.items()) if outputs is not None else {}
 
 
 def test_nothing_is_fetched_before_the_deadline() -> None:
@@ -71,11 +78,11 @@ def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
     )
     outside.renderer = Tolerant()
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert found[first].png is not None
-    assert (found[first].model_extra or {})["reason"] == "magFilter 7 is ignored"
-    assert all("reason" not in (found[stem].model_extra or {}) for stem in others)
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[first].png is not None
+    assert (outputs[first].model_extra or {})["reason"] == "magFilter 7 is ignored"
+    assert all("reason" not in (outputs[stem].model_extra or {}) for stem in others)
 
 
 def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> (
@@ -86,13 +93,13 @@ def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_re
     served: dict[str, bytes | str] = {first: "status 404", second: b"bad file"}
     outside.downloads = SimulatedDownloads(lambda url: served.get(Path(url).stem, b"good"))
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert (found[first].model, found[first].png, found[first].attempts) == (None, None, 2)
-    assert (found[first].model_extra or {})["reason"] == "status 404"
-    assert found[second].model is not None
-    assert found[second].png is None
-    assert (found[second].model_extra or {})["reason"] == "not a model"
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert (outputs[first].model, outputs[first].png, outputs[first].attempts) == (None, None, 2)
+    assert (outputs[first].model_extra or {})["reason"] == "status 404"
+    assert outputs[second].model is not None
+    assert outputs[second].png is None
+    assert (outputs[second].model_extra or {})["reason"] == "not a model"
     assert outside.downloads.asked.count(f"https://cdn0.example/{first}.glb") == 2
     assert stage(outside) is Stage.DUELS
 
@@ -130,15 +137,15 @@ def test_g01_a_renderer_out_of_order_costs_no_miner_its_preview(
 
 
 def reasons(outside: SimulatedOutside, hotkey: str) -> list[object]:
-    found = now(outside).submitted(hotkey)
-    assert found is not None
-    return [(output.model_extra or {}).get("reason") for _, output in found.items()]
+    outputs = now(outside).submitted(hotkey)
+    assert outputs is not None
+    return [(output.model_extra or {}).get("reason") for _, output in outputs.items()]
 
 
 def attempts(outside: SimulatedOutside, hotkey: str) -> list[int]:
-    found = now(outside).submitted(hotkey)
-    assert found is not None
-    return [output.attempts for _, output in found.items()]
+    outputs = now(outside).submitted(hotkey)
+    assert outputs is not None
+    return [output.attempts for _, output in outputs.items()]
 
 
 PATIENT = {"CDN_PATIENCE_SECONDS": "1800", "PUBLISH_INTERVAL_SECONDS": "60"}
@@ -170,10 +177,11 @@ class WaitingQueue(SimpleQueue[Any]):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr("gen404_assets.live.collecting.time", found)
-    monkeypatch.setattr("gen404_assets.live.collecting.SimpleQueue", lambda: WaitingQueue(found))
-    return found
+    clock = Clock()
+    monkeypatch.setattr("gen404_assets.live.collecting.time", clock)
+    monkeypatch.setattr("gen404_assets.live.fetching.time", clock)
+    monkeypatch.setattr("gen404_assets.live.collecting.SimpleQueue", lambda: WaitingQueue(clock))
+    return clock
 
 
 def test_g12_a_cdn_that_lets_everything_run_into_its_deadline_is_given_up_and_the_others_are_not(
@@ -264,7 +272,7 @@ def test_what_waits_when_something_of_ours_fails_is_not_recorded_and_is_fetched_
     broken = True
 
     def serve(url: str) -> bytes | str:
-        if "cdn0" in url and broken:
+        if "cdn0" in url and clock.seconds < 1005:
             raise TryLater("HTTP status 503")
         if broken and clock.seconds > 1000:
             raise InfrastructureFault("the disk is full")
@@ -320,9 +328,9 @@ def test_g18_what_an_attempt_that_was_cut_off_has_stored_stands() -> None:
     key = f"rounds/0/{MINERS[0]}/submitted/{stem}"
     outside.store.objects[f"{key}.glb"] = b"served at first"
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert found[stem].size == len(b"served at first")
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[stem].size == len(b"served at first")
     assert outside.store.objects[f"{key}.png"] == b"picture of served at first"
 
 
@@ -368,8 +376,182 @@ def test_a_submission_recorded_by_a_person_is_kept() -> None:
     )
     outside.repository.commit({path: typed.encode()}, "By hand")
     collect(work(outside))
-    found = now(outside).submitted(MINERS[0])
-    assert found is not None
-    assert found[stem].size == 7
-    assert found[stem].model_extra == {"note": "by hand"}
-    assert set(found.names) == set(now(outside).stems)
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[stem].size == 7
+    assert outputs[stem].model_extra == {"note": "by hand"}
+    assert set(outputs.names) == set(now(outside).stems)
+
+
+def alerting(outside: SimulatedOutside) -> tuple[Any, list[str]]:
+    """The round's work, and the alerts that it gives the operator."""
+    alerts = list[str]()
+    job = Work(outside, now(outside).number, lambda _: None, alerts.append)  # type: ignore[arg-type]
+    return job, alerts
+
+
+@pytest.mark.parametrize(
+    "error", [UnicodeError("label empty or too long"), KeyError("x"), ZeroDivisionError()]
+)
+def test_g10_an_error_that_nobody_foresaw_in_one_miners_download_costs_that_miner_alone(
+    error: Exception,
+) -> None:
+    outside = generating(MINERS[:2])
+
+    def serve(url: str) -> bytes:
+        if "cdn0" in url:
+            raise error
+        return b"good"
+
+    outside.downloads = SimulatedDownloads(serve)
+    job, alerts = alerting(outside)
+    collect(job)
+    assert stage(outside) is Stage.DUELS
+    assert (
+        reasons(outside, MINERS[0]) == [f"the download fails with it ({type(error).__name__})"] * 4
+    )
+    assert reasons(outside, MINERS[1]) == [None] * 4
+    assert alerts
+    assert all("a bug" in alert and MINERS[0] in alert for alert in alerts)
+
+
+def test_g10_an_error_that_nobody_foresaw_in_drawing_a_file_costs_that_file_alone() -> None:
+    class Buggy(SimulatedRenderer):
+        def render(self, path: Path, output_format: str) -> bytes:
+            if path.read_bytes() == b"trap":
+                raise IndexError("list index out of range")
+            return super().render(path, output_format)
+
+    outside = generating(MINERS[:1])
+    trapped = now(outside).stems[0]
+    outside.downloads = SimulatedDownloads(
+        lambda url: b"trap" if Path(url).stem == trapped else b"good"
+    )
+    outside.renderer = Buggy()
+    job, alerts = alerting(outside)
+    collect(job)
+    assert stage(outside) is Stage.DUELS
+    assert reasons(outside, MINERS[0]) == [
+        "drawing the file fails with it (IndexError)",
+        *[None] * 3,
+    ]
+    outputs = now(outside).submitted(MINERS[0])
+    assert outputs is not None
+    assert outputs[trapped].model is not None
+    assert len(alerts) == 1
+
+
+@pytest.mark.parametrize("host", ["xn--a..com", "my_bucket.xn--p1ai", "xn--", "a..b", "xn--\u0660"])
+@pytest.mark.usefixtures("clock")
+def test_g10_a_host_that_no_name_can_be_made_of_costs_its_miner_alone(
+    host: str,
+) -> None:
+    """Reading such a host once raised an error that failed the whole collection, again and again;
+    a redirect leads there, too."""
+    outside = generating(MINERS[:3])
+    moved = f"Location: http://{host}/x".encode()
+    with stranger(
+        lambda path: (
+            [b"HTTP/1.1 302 Moved\r\n" + moved + b"\r\n\r\n"]
+            if path.startswith("/moved")
+            else [ok(b"good")]
+        )
+    ) as cdn:
+        path = "rounds/0/submissions.json"
+        submissions = json.loads(outside.repository.head.read(path) or b"")
+        for hotkey, url in zip(
+            MINERS[:3], (f"https://{host}", f"{cdn.url}/moved", f"{cdn.url}/good"), strict=True
+        ):
+            submissions[hotkey]["cdn_url"] = url
+        outside.repository.commit({path: json.dumps(submissions).encode()}, "By hand")
+        outside.downloads = Downloads(private=True, resolve=_loopback_alone)  # type: ignore[assignment]
+        collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert all(reasons(outside, MINERS[0]))
+    assert all(reasons(outside, MINERS[1]))
+    assert reasons(outside, MINERS[2]) == [None] * 4
+
+
+def _loopback_alone(host: str) -> list[str]:
+    if host == "127.0.0.1":
+        return [host]
+    raise OSError("no such host")
+
+
+class _FailingStore(SimulatedStore):
+    """Each put for which `fails` returns True is refused."""
+
+    def __init__(self, objects: dict[str, bytes], fails: Callable[[str], bool]) -> None:
+        super().__init__(objects)
+        self.fails = fails
+
+    def put(self, key: str, source: Path | bytes, content_type: str) -> str:
+        if self.fails(key):
+            raise InfrastructureFault(f"object store: put {key}: InternalError")
+        return super().put(key, source, content_type)
+
+
+def test_a_put_that_fails_once_is_tried_again_alone() -> None:
+    """One in five fails, each once: one run, and nothing is fetched or drawn twice."""
+    outside = generating(MINERS[:3])
+    outside.environment = {**outside.environment, "FAULT_PATIENCE_SECONDS": "10"}
+    puts, failed = [0], set[str]()
+
+    def fails(key: str) -> bool:
+        puts[0] += 1
+        if puts[0] % 5 == 0 and key not in failed:
+            failed.add(key)
+            return True
+        return False
+
+    outside.store = _FailingStore(outside.store.objects, fails)
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert failed
+    assert len(outside.downloads.asked) == 12
+
+
+def test_a_file_that_can_t_be_kept_is_left_and_the_others_are_not_begun_again() -> None:
+    outside = generating(MINERS[:3])
+    stem = now(outside).stems[0]
+    refused = f"rounds/0/{MINERS[1]}/submitted/{stem}.png"
+    outside.store = _FailingStore(outside.store.objects, lambda key: key == refused)
+    with pytest.raises(
+        InfrastructureFault, match=r"1 of 12 files can't be kept here.*InternalError"
+    ):
+        collect(work(outside))
+    assert stage(outside) is Stage.DOWNLOADING
+    assert len(submitted(outside, MINERS[1])) == 3
+    assert len(outside.downloads.asked) == 12
+    outside.store.fails = lambda _: False
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert len(outside.downloads.asked) == 13, "the one that was left alone is fetched again"
+
+
+def test_a_store_that_is_down_ends_the_run_before_everything_is_fetched_in_vain() -> None:
+    outside = generating(MINERS[:3])
+    outside.environment = {**outside.environment, "MAX_CONCURRENT_DOWNLOADS": "2"}
+    outside.store = _FailingStore(outside.store.objects, lambda _: True)
+    with pytest.raises(InfrastructureFault, match="InternalError"):
+        collect(work(outside))
+    assert len(outside.downloads.asked) <= 6
+    assert submitted(outside) == {}
+
+
+def test_what_can_t_be_published_now_is_published_later_without_being_fetched_again() -> None:
+    outside = generating(MINERS[:2])
+    outside.environment = {**outside.environment, "FAULT_PATIENCE_SECONDS": "10"}
+    publish, refusals = outside.repository.publish, [3]
+
+    def refuse(message: str, derive: Any, **options: Any) -> Any:
+        if "submitted" in message and refusals[0]:
+            refusals[0] -= 1
+            raise InfrastructureFault("the remote hung up")
+        return publish(message, derive, **options)
+
+    outside.repository.publish = refuse  # type: ignore[method-assign]
+    collect(work(outside))
+    assert stage(outside) is Stage.DUELS
+    assert refusals == [0]
+    assert len(outside.downloads.asked) == 8

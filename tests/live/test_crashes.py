@@ -77,12 +77,12 @@ def play(outside: SimulatedOutside) -> int:
     """Play to the end, beginning anew whenever it dies; how often it died."""
     deaths = 0
     for _ in range(300):
-        found = due(now(outside).files, outside.chain.number)
-        if found.stage is Stage.FINISHED:
+        due_now = due(now(outside).files, outside.chain.number)
+        if due_now.stage is Stage.FINISHED:
             return deaths
         head = outside.repository.head
         try:
-            step(outside, found)
+            step(outside, due_now)
         except Killed:
             deaths += 1
             continue

@@ -29,10 +29,10 @@ PATH = report_path(0, (LEADER, FINE))
 @pytest.fixture
 def outside() -> SimulatedOutside:
     """A match that the challenger has won, every duel 2 to 7."""
-    found = dueling([FINE])
-    found.judging.penalty = lambda url: 7 if f"/{LEADER}/" in url else 2
-    judge_matches(work(found))
-    return found
+    outside = dueling([FINE])
+    outside.judging.penalty = lambda url: 7 if f"/{LEADER}/" in url else 2
+    judge_matches(work(outside))
+    return outside
 
 
 def duels(outside: SimulatedOutside) -> list[dict[str, Any]]:
@@ -40,8 +40,8 @@ def duels(outside: SimulatedOutside) -> list[dict[str, Any]]:
 
 
 def replayed(outside: SimulatedOutside, rules: Rules | None = None) -> FileReplay:
-    found = replay_round(outside.repository.history(), 0, rules or Rules(), assets=[Asset.DUELS])
-    return next(file for file in found.files if file.path == PATH)
+    replay = replay_round(outside.repository.history(), 0, rules or Rules(), assets=[Asset.DUELS])
+    return next(file for file in replay.files if file.path == PATH)
 
 
 def changed(outside: SimulatedOutside, change: Callable[[dict[str, Any]], object]) -> FileReplay:
@@ -52,10 +52,10 @@ def changed(outside: SimulatedOutside, change: Callable[[dict[str, Any]], object
     return replayed(outside)
 
 
-def differing(found: FileReplay) -> dict[str, tuple[str, str]]:
+def differing(file: FileReplay) -> dict[str, tuple[str, str]]:
     return {
         difference.entry: (difference.recorded, difference.derived)
-        for difference in found.differences
+        for difference in file.differences
     }
 
 
@@ -73,8 +73,11 @@ def test_g02_a_duel_holds_the_digests_of_its_pictures_the_models_name_and_both_a
             assert evidence[side] == hashlib.sha256(outside.read(url)).hexdigest()
         assert (evidence["model"], evidence["prompt_version"]) == ("simulated", "1")
         assert evidence["seed"] == (now(outside).seed or pytest.fail()).seed
-        said = [json.loads(answer["text"]) for answer in evidence["answers"]]
-        assert [(answer["penalty_1"], answer["penalty_2"]) for answer in said] == [(7, 2), (2, 7)]
+        penalties = [json.loads(answer["text"]) for answer in evidence["answers"]]
+        assert [(answer["penalty_1"], answer["penalty_2"]) for answer in penalties] == [
+            (7, 2),
+            (2, 7),
+        ]
 
 
 def test_g03_the_answers_are_in_the_store_under_the_name_that_the_duel_gives_them(
@@ -112,15 +115,15 @@ def test_what_the_rounds_answers_say_of_the_judge_is_shown(outside: SimulatedOut
 def test_a_replay_derives_outcomes_from_the_answers_and_says_how_many(
     outside: SimulatedOutside,
 ) -> None:
-    found = replayed(outside)
-    assert (found.finding, found.from_answers, found.as_recorded) == ("identical", 4, 0)
+    file = replayed(outside)
+    assert (file.finding, file.from_answers, file.as_recorded) == ("identical", 4, 0)
 
 
 def test_a_replay_takes_outcomes_as_recorded_where_no_answers_were_kept(
     outside: SimulatedOutside,
 ) -> None:
-    found = changed(outside, lambda duel: duel.pop("evidence"))
-    assert (found.finding, found.from_answers, found.as_recorded) == ("identical", 3, 1)
+    file = changed(outside, lambda duel: duel.pop("evidence"))
+    assert (file.finding, file.from_answers, file.as_recorded) == ("identical", 3, 1)
 
 
 def verdict(first: int, second: int) -> str:
@@ -128,9 +131,11 @@ def verdict(first: int, second: int) -> str:
 
 
 def test_an_outcome_that_the_answers_do_not_give_is_found(outside: SimulatedOutside) -> None:
-    found = differing(changed(outside, lambda duel: duel.update(winner="left", issues="all wrong")))
-    assert found["duels[0].winner"] == ("left", "right")
-    assert found["duels[0].issues"] == ("all wrong", "colours")
+    differences = differing(
+        changed(outside, lambda duel: duel.update(winner="left", issues="all wrong"))
+    )
+    assert differences["duels[0].winner"] == ("left", "right")
+    assert differences["duels[0].issues"] == ("all wrong", "colours")
 
 
 @pytest.mark.parametrize(
@@ -144,21 +149,26 @@ def test_an_outcome_that_the_answers_do_not_give_is_found(outside: SimulatedOuts
 def test_an_answer_that_was_tampered_with_gives_another_outcome(
     outside: SimulatedOutside, text: str, winner: str
 ) -> None:
-    found = differing(
+    differences = differing(
         changed(outside, lambda duel: duel["evidence"]["answers"][0].update(text=text))
     )
-    assert found["duels[0].winner"][1].startswith(winner)
+    assert differences["duels[0].winner"][1].startswith(winner)
 
 
 @pytest.mark.parametrize("part", ["prompt", "left", "right", "model", "prompt_version"])
 def test_an_answers_name_gives_away_that_something_else_was_asked(
     outside: SimulatedOutside, part: str
 ) -> None:
-    found = differing(changed(outside, lambda duel: duel["evidence"].update({part: "0" * 64})))
-    assert set(found) == {"duels[0].evidence.answers[0].key", "duels[0].evidence.answers[1].key"}
+    differences = differing(
+        changed(outside, lambda duel: duel["evidence"].update({part: "0" * 64}))
+    )
+    assert set(differences) == {
+        "duels[0].evidence.answers[0].key",
+        "duels[0].evidence.answers[1].key",
+    }
 
 
 def test_a_seed_that_is_not_the_rounds_is_found(outside: SimulatedOutside) -> None:
     seed = (now(outside).seed or pytest.fail()).seed
-    found = differing(changed(outside, lambda duel: duel["evidence"].update(seed=seed + 1)))
-    assert found["duels[0].evidence.seed"] == (str(seed + 1), str(seed))
+    differences = differing(changed(outside, lambda duel: duel["evidence"].update(seed=seed + 1)))
+    assert differences["duels[0].evidence.seed"] == (str(seed + 1), str(seed))

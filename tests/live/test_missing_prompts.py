@@ -61,8 +61,8 @@ def window_closed(missing: str, names: str = "abcd", **config: object) -> Simula
 
 
 def missing_in(outside: SimulatedOutside) -> list[str] | None:
-    found = json.loads(outside.repository.head.read(SEED) or b"{}").get("missing_prompts")
-    return None if found is None else list(found)
+    named = json.loads(outside.repository.head.read(SEED) or b"{}").get("missing_prompts")
+    return None if named is None else list(named)
 
 
 def copies(outside: SimulatedOutside, number: int = 0) -> list[str]:
@@ -92,9 +92,9 @@ def test_a_prompt_whose_host_is_gone_is_named_beside_the_seed_and_the_round_open
     assert (stage(outside), missing_in(outside)) == (Stage.MINER_GENERATION, ["b"])
     assert outside.repository.messages[-1] == "Seed, prompts and submissions for round 0"
     assert now(outside).stems == ["a", "b", "c", "d"], "miners see the same prompts"
-    (told,) = alerts
+    (alert,) = alerts
     assert (
-        "1 of 4 prompts give no picture: https://pool.example/b.png: the host isn't found" in told
+        "1 of 4 prompts give no picture: https://pool.example/b.png: the host isn't found" in alert
     )
 
 
@@ -214,8 +214,8 @@ def test_a_seed_that_a_person_typed_stands_and_the_missing_are_added() -> None:
     outside = window_closed("b")
     outside.repository.commit({SEED: b'{"seed": 7, "note": "mine"}'}, "By hand")
     open_round(work(outside))
-    found = json.loads(outside.repository.head.read(SEED) or b"")
-    assert found == {"seed": 7, "note": "mine", "missing_prompts": ["b"]}
+    seed = json.loads(outside.repository.head.read(SEED) or b"")
+    assert seed == {"seed": 7, "note": "mine", "missing_prompts": ["b"]}
 
 
 def test_a_prompt_that_a_person_has_named_is_not_asked_for_and_others_are_added() -> None:
@@ -299,15 +299,15 @@ def test_baseline_and_audits_leave_it_out_and_downloads_do_not() -> None:
 def test_its_duels_are_skipped_and_the_number_of_prompts_stays() -> None:
     outside = generated("b")
     judge_matches(work(outside))
-    found = report(outside)
-    assert [(duel["name"], duel["winner"]) for duel in found["duels"]] == [
+    recorded = report(outside)
+    assert [(duel["name"], duel["winner"]) for duel in recorded["duels"]] == [
         ("a", "right"),
         ("b", "skipped"),
         ("c", "right"),
         ("d", "right"),
     ]
-    assert (found["score"], found["margin"]) == (3, 0.75)
-    skipped = found["duels"][1]
+    assert (recorded["score"], recorded["margin"]) == (3, 0.75)
+    skipped = recorded["duels"][1]
     assert skipped["issues"] == "The picture of prompt b could not be had"
     assert skipped["prompt"] == "https://pool.example/b.png"
     assert "evidence" not in skipped
@@ -348,9 +348,9 @@ def test_a_match_is_clinched_within_what_is_left_of_it() -> None:
     outside = generated("bd", names)
     outside.rules = Rules(clinch_matches=True)
     judge_matches(work(outside))
-    found = report(outside, POOR)
-    assert found["clinched"]["prompts"] == len(names)
-    assert {duel["name"] for duel in found["duels"]} >= {"b", "d"}, (
+    recorded = report(outside, POOR)
+    assert recorded["clinched"]["prompts"] == len(names)
+    assert {duel["name"] for duel in recorded["duels"]} >= {"b", "d"}, (
         "what needs no judge counts first"
     )
     assert replayed(outside) == {}
@@ -361,8 +361,8 @@ def test_g11_a_round_without_any_picture_is_the_leaders_and_nobody_is_asked() ->
     outside.chain.number = DEADLINE
     open_round(work(outside))
     collect(work(outside))
-    found = due(now(outside).files, DEADLINE)
-    assert not found.assets(Lane.BASELINE)
+    due_now = due(now(outside).files, DEADLINE)
+    assert not due_now.assets(Lane.BASELINE)
     make_baseline(work(outside))
     judge_matches(work(outside))
     crown_winner(work(outside))
@@ -498,8 +498,8 @@ REPORT = report_path(0, (LEADER, FINE))
 
 
 def test_a_duel_that_should_have_been_skipped_is_found(judged: SimulatedOutside) -> None:
-    found = tampered(judged, REPORT, lambda report: report["duels"][1].update(winner="left"))
-    assert "duels[1].winner: recorded left, derived skipped" in found[REPORT][0]
+    differences = tampered(judged, REPORT, lambda report: report["duels"][1].update(winner="left"))
+    assert "duels[1].winner: recorded left, derived skipped" in differences[REPORT][0]
 
 
 @pytest.mark.parametrize("evidence", [True, False])
@@ -511,26 +511,28 @@ def test_a_duel_that_should_not_have_been_skipped_is_found(
         if not evidence:
             del report["duels"][2]["evidence"]
 
-    found = tampered(judged, REPORT, skip)
-    assert any("duels[2].winner: recorded skipped" in line for line in found[REPORT])
+    differences = tampered(judged, REPORT, skip)
+    assert any("duels[2].winner: recorded skipped" in line for line in differences[REPORT])
 
 
 def test_a_duel_that_is_skipped_in_a_round_without_missing_prompts_is_found() -> None:
     outside = generated("")
     judge_matches(work(outside))
-    found = tampered(outside, REPORT, lambda report: report["duels"][2].update(winner="skipped"))
-    assert "duels[2].winner: recorded skipped, derived right" in found[REPORT][0]
+    differences = tampered(
+        outside, REPORT, lambda report: report["duels"][2].update(winner="skipped")
+    )
+    assert "duels[2].winner: recorded skipped, derived right" in differences[REPORT][0]
 
 
 def test_a_missing_stem_that_is_no_prompt_of_the_round_is_found(judged: SimulatedOutside) -> None:
-    found = tampered(judged, SEED, lambda seed: seed["missing_prompts"].append("zebra"))
-    assert found[SEED] == ["missing_prompts: recorded zebra, derived no prompt of the round"]
+    differences = tampered(judged, SEED, lambda seed: seed["missing_prompts"].append("zebra"))
+    assert differences[SEED] == ["missing_prompts: recorded zebra, derived no prompt of the round"]
 
 
 def test_an_audit_that_counts_the_missing_prompt_is_found(judged: SimulatedOutside) -> None:
     path = "rounds/0/generation_audits.json"
-    found = tampered(judged, path, lambda audits: audits[FINE].update(checked_prompts=4))
-    assert "checked_prompts: recorded 4, derived 3" in found[path][0]
+    differences = tampered(judged, path, lambda audits: audits[FINE].update(checked_prompts=4))
+    assert "checked_prompts: recorded 4, derived 3" in differences[path][0]
 
 
 def test_the_replay_says_how_many_are_missing(judged: SimulatedOutside) -> None:

@@ -58,11 +58,11 @@ def test_g10_what_one_miner_commits_never_stops_the_round_and_is_told_with_its_r
     garbage = {MINERS[1]: "\ufffd{{{", MINERS[2]: '{"repo": "../x"}', "leader": "{}"}
     outside.chain.revealed |= {hotkey: [(20, text)] for hotkey, text in garbage.items()}
     outside.chain.number = 600
-    said: list[str] = []
-    refused = open_round(work(outside, messages=said))
+    lines: list[str] = []
+    refused = open_round(work(outside, messages=lines))
     assert stage(outside) is Stage.MINER_GENERATION
     assert set(refused) == set(garbage)
-    assert all(any(line.startswith(hotkey) for line in said) for hotkey in garbage)
+    assert all(any(line.startswith(hotkey) for line in lines) for hotkey in garbage)
 
 
 def test_g11_without_any_submission_the_leader_has_won_and_the_next_round_opens() -> None:

@@ -60,9 +60,9 @@ def test_pictures_that_judge_and_miners_can_read(content: bytes, content_type: s
 
 
 def test_a_picture_that_carries_a_workflow_in_its_text_is_one() -> None:
-    told = PngInfo()
-    told.add_text("workflow", "x" * 2_000_000)
-    assert picture_type(written("PNG", pnginfo=told)) == "image/png"
+    text_chunk = PngInfo()
+    text_chunk.add_text("workflow", "x" * 2_000_000)
+    assert picture_type(written("PNG", pnginfo=text_chunk)) == "image/png"
 
 
 def png_of(width: int, height: int) -> bytes:
@@ -204,10 +204,10 @@ def test_g01_it_is_a_fault_of_ours_while_our_own_cdn_is_not_reached_either() -> 
 def test_a_prompt_on_our_own_cdn_is_copied_from_the_store() -> None:
     store = SimulatedStore()
     own = store.put("prompts/chair.png", written("PNG"), "image/png")
-    found = PromptPictures(store, SimulatedDownloads(lambda _: "unreachable"))
-    assert store.read(found.copy(0, own)) == written("PNG")
+    pictures = PromptPictures(store, SimulatedDownloads(lambda _: "unreachable"))
+    assert store.read(pictures.copy(0, own)) == written("PNG")
     with pytest.raises(NoPicture, match="no such object"):
-        found.copy(0, store.url("prompts/lamp.png"))
+        pictures.copy(0, store.url("prompts/lamp.png"))
 
 
 def test_g18_a_copy_that_is_there_stands_and_is_not_fetched_again() -> None:

@@ -24,9 +24,9 @@ FINE, POOR = MINERS[:2]
 
 @pytest.fixture
 def outside() -> SimulatedOutside:
-    found = dueling([FINE, POOR])
-    found.environment = {**found.environment, "JUDGE_PATIENCE_SECONDS": "1000"}
-    return found
+    outside = dueling([FINE, POOR])
+    outside.environment = {**outside.environment, "JUDGE_PATIENCE_SECONDS": "1000"}
+    return outside
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +49,12 @@ class _Clock:
         self.then()
 
 
-def working(outside: SimulatedOutside, said: list[str], alerts: list[str]) -> Work:
-    return Work(outside, 0, said.append, alerts.append)  # type: ignore[arg-type]
+def working(outside: SimulatedOutside, messages: list[str], alerts: list[str]) -> Work:
+    return Work(outside, 0, messages.append, alerts.append)  # type: ignore[arg-type]
 
 
 def waits(outside: SimulatedOutside) -> str:
-    wait = outside.waiting.of(Lane.JUDGING)
+    wait = outside.waiting.for_lane(Lane.JUDGING)
     return wait.on if wait else ""
 
 
@@ -78,17 +78,17 @@ def mend(outside: SimulatedOutside) -> None:
 def test_g01_an_outage_is_told_once_and_waited_for_ever_longer(
     outside: SimulatedOutside, slept: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     alerts: list[str] = []
     outside.judging.fault = "503 overloaded"
     monkeypatch.setattr(
         patience, "time", _Clock(slept, lambda: mend(outside) if len(slept) == 6 else None)
     )
-    judge_matches(working(outside, said, alerts))
+    judge_matches(working(outside, messages, alerts))
     assert alerts == ["judging of round 0 waits, and goes on by itself: 503 overloaded"]
     assert slept == [5, 10, 20, 40, 60, 60]
-    assert said.count(alerts[0]) == 5
-    assert "judging of round 0 waits no more" in said
+    assert messages.count(alerts[0]) == 5
+    assert "judging of round 0 waits no more" in messages
     assert not waits(outside)
     assert len(now(outside).matrix.matches) >= 2
 
@@ -109,8 +109,8 @@ def test_an_outage_that_outlasts_a_run_is_one_outage_and_shows_in_the_status(
             judge_matches(working(outside, [], alerts))
     assert len(alerts) == 1
     assert not now(outside).matrix.matches
-    told = status_text(status(outside))  # type: ignore[arg-type]
-    assert f"waits for connection refused, since {outside.now():%Y-%m-%dT%H:%M:%S}" in told
+    text = status_text(status(outside))  # type: ignore[arg-type]
+    assert f"waits for connection refused, since {outside.now():%Y-%m-%dT%H:%M:%S}" in text
     outside.judging.fault = ""
     judge_matches(working(outside, [], alerts))
     assert not waits(outside)

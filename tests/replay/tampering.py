@@ -49,8 +49,8 @@ def differing(history: History, rounds: int = 4) -> dict[str, FileReplay]:
     }
 
 
-def entries(found: FileReplay) -> list[str]:
-    return [difference.entry for difference in found.differences]
+def entries(file: FileReplay) -> list[str]:
+    return [difference.entry for difference in file.differences]
 
 
 class Tampered:
@@ -95,7 +95,7 @@ class Tampered:
         )
         at = next(at for at, subject in enumerate(subjects) if subject.startswith(before))
         time = int(subjects[at - 1].rpartition("\0")[2]) + 1
-        stream, position, told, number = (
+        stream, position, rewritten, number = (
             git(self.path, "fast-export", "main"),
             0,
             [b"reset refs/heads/main\n\n"],
@@ -106,7 +106,7 @@ class Tampered:
             line = stream[position:end]
             number += line.startswith(b"commit ")
             if line.startswith(b"commit ") and number == at:
-                told.append(
+                rewritten.append(
                     _commit(
                         f"commit refs/heads/main\ncommitter {PERSON} {time} +0000\n", message, files
                     )
@@ -114,9 +114,9 @@ class Tampered:
             if line.startswith(b"data "):
                 end += int(line[5:])
             if not line.startswith((b"from ", b"reset ")):
-                told.append(stream[position:end])
+                rewritten.append(stream[position:end])
             position = end
-        git(self.path, "fast-import", "--quiet", "--force", data=b"".join(told))
+        git(self.path, "fast-import", "--quiet", "--force", data=b"".join(rewritten))
         self.commit = git(
             self.path,
             "log",
@@ -144,16 +144,18 @@ class Tampered:
 
     def only(self, path: str) -> FileReplay:
         """The one file that differs; what was found names the commit."""
-        found = self.differing()
-        assert list(found) == [path], {
-            other: list(map(str, found[other].differences)) for other in found
+        differing_files = self.differing()
+        assert list(differing_files) == [path], {
+            other: list(map(str, differing_files[other].differences)) for other in differing_files
         }
-        assert self.commit in " ".join([*found[path].by_person, *map(str, found[path].differences)])
-        return found[path]
+        assert self.commit in " ".join(
+            [*differing_files[path].by_person, *map(str, differing_files[path].differences)]
+        )
+        return differing_files[path]
 
 
-def shown(found: Mapping[str, FileReplay]) -> dict[str, list[str]]:
-    return {path: [*map(str, file.differences), file.reason] for path, file in found.items()}
+def shown(files: Mapping[str, FileReplay]) -> dict[str, list[str]]:
+    return {path: [*map(str, file.differences), file.reason] for path, file in files.items()}
 
 
 def found_on(tampered: Tampered, path: str) -> FileReplay:

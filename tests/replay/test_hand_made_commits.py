@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gen404_assets.competition.hotkeys import LEADER, short, to_hotkey
+from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.round import CONFIG, POOL, STATE, report_path
 from gen404_assets.competition.settings import Rules
@@ -21,6 +21,7 @@ from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.histories import Competition, MadeUpHistory
 from simulators.history_commits import PERSON
+from simulators.hotkeys import to_hotkey
 from tests.replay.tampering import (
     AUDITS,
     BUILDS,
@@ -64,9 +65,9 @@ def test_duels_that_a_person_restarted_replay_clean_but_for_a_request_that_nothi
     seed: int, tmp_path: Path
 ) -> None:
     path = Competition(rounds=2, seed=seed).make(tmp_path / "repository", Restarted)
-    found = differing(open_history(path))
-    assert set(found) <= {REQUESTS}
-    for difference in found[REQUESTS].differences if found else ():
+    files = differing(open_history(path))
+    assert set(files) <= {REQUESTS}
+    for difference in files[REQUESTS].differences if files else ():
         assert "a person deleted the match in" in difference.origin
         assert "rendering service bug" in difference.origin
     matrix = next(file for file in replay(open_history(path), 1) if file.path == MATRIX)
@@ -247,11 +248,11 @@ def test_a_file_deleted_after_a_round_is_missed_with_the_commit(
 ) -> None:
     path = f"rounds/0/{name}"
     tampered.write({path: None})
-    found = tampered.differing()
-    assert path in found
-    assert found[path].by_person == [tampered.commit]
-    assert "no file" in str(found[path].differences[0])
-    assert set(found) <= {path} | ({WINNER, REQUESTS} if path == MATRIX else set())
+    files = tampered.differing()
+    assert path in files
+    assert files[path].by_person == [tampered.commit]
+    assert "no file" in str(files[path].differences[0])
+    assert set(files) <= {path} | ({WINNER, REQUESTS} if path == MATRIX else set())
 
 
 def test_a_deleted_report_is_missed_in_the_matrix(tampered: Tampered) -> None:
@@ -280,8 +281,8 @@ def test_images_renamed_as_a_whole_are_noted_and_one_alone_is_found(tampered: Ta
                 )
 
     tampered.edit(BUILDS, rename)
-    found = tampered.differing()
-    assert set(found) <= {WINNER}, "the winner was told before"
+    differing_files = tampered.differing()
+    assert set(differing_files) <= {WINNER}, "the winner was told before"
     files = {file.path: file for file in replay(open_history(tampered.path), 1)}
     assert "the images are named mended.invalid/made-up/{hotkey10}:{tag}" in files[BUILDS].notes
 
@@ -343,10 +344,10 @@ def test_a_reveal_outside_the_window_or_out_of_order_is_found(
     tampered.edit(
         SUBMISSIONS, lambda submissions: submissions[tampered.loser].update(revealed_at_block=block)
     )
-    found = tampered.differing()
-    assert set(found) == {SUBMISSIONS, BUILDS}
-    assert entries(found[SUBMISSIONS]) == [tampered.loser if where == "5" else where]
-    assert entries(found[BUILDS]) == [f"{tampered.loser}.revealed_at_block"]
+    files = tampered.differing()
+    assert set(files) == {SUBMISSIONS, BUILDS}
+    assert entries(files[SUBMISSIONS]) == [tampered.loser if where == "5" else where]
+    assert entries(files[BUILDS]) == [f"{tampered.loser}.revealed_at_block"]
 
 
 def test_skipped_duels_stand_with_a_note(tampered: Tampered) -> None:
@@ -406,5 +407,5 @@ def test_a_replay_ends_whatever_people_commit(tampered: Tampered, seed: int) -> 
             tampered.write(files)
     history = open_history(tampered.path)
     for number in range(5):
-        found = replay_round(history, number, Rules(overtime_tolerance_ratio=0.5))
-        assert all(file.finding in Finding for file in found.files)
+        replayed = replay_round(history, number, Rules(overtime_tolerance_ratio=0.5))
+        assert all(file.finding in Finding for file in replayed.files)

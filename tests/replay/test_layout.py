@@ -119,16 +119,16 @@ def test_leader_transitions_in_their_old_wrapper_are_read(tampered: Tampered) ->
 @pytest.mark.parametrize("path", [SUBMISSIONS, MATRIX, AUDITS, STATE, "rounds/0/source_audit.json"])
 def test_g17_a_byte_order_mark_is_named(tampered: Tampered, path: str) -> None:
     tampered.write({path: b"\xef\xbb\xbf" + tampered.read(path)})
-    found = tampered.differing()
-    assert {file.finding for file in found.values()} == {Finding.MALFORMED}
-    assert set(found) == {path}
+    files = tampered.differing()
+    assert {file.finding for file in files.values()} == {Finding.MALFORMED}
+    assert set(files) == {path}
 
 
 def test_g17_a_row_twice_in_the_matrix_is_named_with_its_line(tampered: Tampered) -> None:
     tampered.write_matrix([*tampered.rows, tampered.lost])
-    found = tampered.differing()
-    assert {path: file.finding for path, file in found.items()} == {MATRIX: Finding.MALFORMED}
-    assert found[MATRIX].reason.startswith(f"{MATRIX}:{len(tampered.rows) + 1}: ")
+    files = tampered.differing()
+    assert {path: file.finding for path, file in files.items()} == {MATRIX: Finding.MALFORMED}
+    assert files[MATRIX].reason.startswith(f"{MATRIX}:{len(tampered.rows) + 1}: ")
 
 
 def test_a_file_of_no_known_kind_is_listed(tampered: Tampered) -> None:

@@ -27,14 +27,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 def test_clinching_would_have_saved_calls_and_turned_no_verdict(
     history: History, number: int, matches: int, clinched: int, calls: int
 ) -> None:
-    found = saved(history, number)
-    assert (found.matches, found.clinched, found.calls, found.other) == (
+    savings = saved(history, number)
+    assert (savings.matches, savings.clinched, savings.calls, savings.other) == (
         matches,
         clinched,
         calls,
         0,
     )
-    assert found.spared / found.calls == pytest.approx({0: 0.06, 1: 0.17}[number], abs=0.01)
+    assert savings.spared / savings.calls == pytest.approx({0: 0.06, 1: 0.17}[number], abs=0.01)
 
 
 def test_the_matches_called_close_are_those_within_five_wins_of_the_margin(

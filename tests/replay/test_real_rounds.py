@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.history import History
-from gen404_assets.competition.round import rounds_in
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
 from gen404_assets.replay.rounds import replay_round
@@ -34,7 +33,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 @pytest.fixture(scope="module")
 def rounds(history: History) -> list[RoundReplay]:
-    return [replay_round(history, number, Rules()) for number in rounds_in(history.paths)]
+    return [replay_round(history, number, Rules()) for number in history.round_numbers]
 
 
 def one(replayed: RoundReplay, asset: str) -> FileReplay:
@@ -65,15 +64,15 @@ def test_exactly_two_files_are_not_what_the_head_gives(rounds: list[RoundReplay]
 def test_every_file_is_looked_at_and_all_but_evidence_is_derived(
     history: History, rounds: list[RoundReplay]
 ) -> None:
-    found = {file.path: file for replayed in rounds for file in replayed.files}
-    assert set(found) == {
+    by_path = {file.path: file for replayed in rounds for file in replayed.files}
+    assert set(by_path) == {
         path for path in history.paths if path not in {"config.json", "prompts.txt"}
     }
-    underivable = {file.asset for file in found.values() if file.finding is Finding.NOT_DERIVABLE}
+    underivable = {file.asset for file in by_path.values() if file.finding is Finding.NOT_DERIVABLE}
     assert underivable == EVIDENCE | {"seed", "schedule"}
     taken = [
         file.path
-        for file in found.values()
+        for file in by_path.values()
         if file.finding is Finding.NOT_DERIVABLE and file.asset == "schedule"
     ]
     assert taken == ["rounds/0/schedule.json"], "the first schedule, which a person wrote"
@@ -99,13 +98,13 @@ def test_as_much_is_derived_as_there_is(rounds: list[RoundReplay]) -> None:
 def test_the_verdict_that_a_person_typed_is_named_to_the_last_entry(
     rounds: list[RoundReplay],
 ) -> None:
-    found = one(rounds[0], "audits")
+    audits = one(rounds[0], "audits")
     hotkey = "5FP3qpaSyRrmpEcFstA3NbCDFvRB6GErTrwTX93zNPJvwXfr"
     other = "5FcDQ6Eh3dCvSe5WCqNSkaGYkksEUvjm3Be5y1EbJcuKpTt8"
     reason = "Non-critical mismatches ({}) exceed tolerance (6)"
     assert {
         difference.entry: (difference.recorded, difference.derived)
-        for difference in found.differences
+        for difference in audits.differences
     } == {
         f"{hotkey}.hotkey": (other, hotkey),
         f"{hotkey}.checked_prompts": ("102", "128"),
@@ -114,8 +113,8 @@ def test_the_verdict_that_a_person_typed_is_named_to_the_last_entry(
         f"{hotkey}.reason": (reason.format(9), reason.format(36)),
     }
     typed = 'typed by a person in 94c599d "Generation audit early stop"'
-    assert {difference.origin for difference in found.differences} == {typed}
-    assert found.by_person == ['94c599d "Generation audit early stop"']
+    assert {difference.origin for difference in audits.differences} == {typed}
+    assert audits.by_person == ['94c599d "Generation audit early stop"']
 
 
 def test_the_request_of_a_deleted_match_is_named_with_its_commits(
@@ -177,10 +176,10 @@ def test_the_draws_that_no_judge_decided_are_told_with_their_weight(
         for file in files_of(rounds[0], "duels")
         if file.notes
     }
-    told = "duels were recorded as draws that the judge never decided; the verdict"
+    note = "duels were recorded as draws that the judge never decided; the verdict"
     assert noted == {
-        ("5E5A9q65xz", "5FLiyT19Vc"): f"15 {told} depends on them",
-        ("5HEocZgrZ8", "5FLiyT19Vc"): f"6 {told} doesn't depend on them",
+        ("5E5A9q65xz", "5FLiyT19Vc"): f"15 {note} depends on them",
+        ("5HEocZgrZ8", "5FLiyT19Vc"): f"6 {note} doesn't depend on them",
     }
     assert not [file.path for file in files_of(rounds[1], "duels") if file.notes]
 

@@ -11,7 +11,6 @@ from gen404_assets.commands.replay_text import replay_text
 from gen404_assets.competition.audits import AuditOutcome, GenerationAudits
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.history import History
-from gen404_assets.competition.round import rounds_in
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.winner import Winner
 from gen404_assets.replay.result import Finding, RoundReplay
@@ -28,7 +27,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 @pytest.fixture(scope="module")
 def rounds(history: History) -> list[RoundReplay]:
-    return [replay_round(history, number, Rules()) for number in rounds_in(history.paths)]
+    return [replay_round(history, number, Rules()) for number in history.round_numbers]
 
 
 def test_a_replay_says_what_it_said_when_the_rounds_were_recorded(
@@ -54,7 +53,7 @@ def test_all_judged_duels_follow_from_the_judges_answers(rounds: list[RoundRepla
 
 def test_the_rounds_hold_what_their_description_says(history: History) -> None:
     assert RECORDED.stat().st_size < 300_000
-    assert rounds_in(history.paths) == [0, 1]
+    assert history.round_numbers == [0, 1]
     audits = GenerationAudits.parse(history.read(CHANGED) or b"", CHANGED).root.values()
     outcomes = sorted(audit.outcome for audit in audits)
     assert outcomes == [AuditOutcome.PASSED, AuditOutcome.REJECTED, AuditOutcome.REJECTED]

@@ -121,8 +121,8 @@ def test_a_match_judged_otherwise_contradicts_the_matrix(tampered: Tampered) -> 
         report["margin"] = report["score"] / len(report["duels"])
 
     tampered.edit(tampered.report, judge_again)
-    found = tampered.differing()
-    assert {path: entries(file) for path, file in found.items()} == {
+    files = tampered.differing()
+    assert {path: entries(file) for path, file in files.items()} == {
         MATRIX: [f"leader,{short(tampered.loser)}"]
     }
 
@@ -140,10 +140,10 @@ def test_submissions_reordered_are_found_with_what_follows_from_their_order(
     tampered: Tampered,
 ) -> None:
     tampered.edit(SUBMISSIONS, lambda submissions: dict(reversed(submissions.items())))
-    found = tampered.differing()
-    assert set(found) <= {SUBMISSIONS, BUILDS, MATRIX, REQUESTS, WINNER}
-    assert entries(found[SUBMISSIONS]) == ["the order"]
-    assert found[SUBMISSIONS].by_person == [tampered.commit]
+    files = tampered.differing()
+    assert set(files) <= {SUBMISSIONS, BUILDS, MATRIX, REQUESTS, WINNER}
+    assert entries(files[SUBMISSIONS]) == ["the order"]
+    assert files[SUBMISSIONS].by_person == [tampered.commit]
 
 
 @pytest.mark.parametrize("at", [0, -1])
@@ -164,29 +164,29 @@ def test_a_builds_image_or_tag_changed_is_found(tampered: Tampered, key: str, at
 def test_a_number_typed_into_an_audit_is_found(tampered: Tampered) -> None:
     hotkey = next(iter(tampered.json(AUDITS)))
     tampered.edit(AUDITS, lambda audits: audits[hotkey].update(checked_prompts=3))
-    found = tampered.only(AUDITS)
-    assert entries(found) == [f"{hotkey}.checked_prompts"]
-    assert found.differences[0].origin == f"typed by a person in {tampered.commit}"
+    file = tampered.only(AUDITS)
+    assert entries(file) == [f"{hotkey}.checked_prompts"]
+    assert file.differences[0].origin == f"typed by a person in {tampered.commit}"
 
 
 def test_an_audit_request_added_by_hand_is_found(tampered: Tampered) -> None:
     tampered.edit(
         REQUESTS, lambda requests: [*requests, {"hotkey": tampered.loser, "critical_prompts": []}]
     )
-    found = tampered.only(REQUESTS)
-    assert entries(found) == [tampered.loser]
+    file = tampered.only(REQUESTS)
+    assert entries(file) == [tampered.loser]
     assert (
-        found.differences[0].origin
+        file.differences[0].origin
         == f"asked for in {tampered.commit}; no match of the history calls for it"
     )
 
 
 def test_another_winner_is_found_and_that_it_would_lead(tampered: Tampered) -> None:
     tampered.edit(WINNER, lambda winner: winner.update(winner_hotkey=tampered.loser))
-    found = tampered.differing()
-    assert set(found) == {WINNER, "leader.json"}
-    assert entries(found[WINNER]) == ["winner_hotkey"]
-    assert found[WINNER].by_person == [tampered.commit]
+    files = tampered.differing()
+    assert set(files) == {WINNER, "leader.json"}
+    assert entries(files[WINNER]) == ["winner_hotkey"]
+    assert files[WINNER].by_person == [tampered.commit]
 
 
 @pytest.mark.parametrize(
@@ -265,13 +265,13 @@ def test_an_audit_request_whose_match_was_deleted_is_named_with_the_commits(
     tampered.write(
         {MATRIX: "\n".join(rows).encode(), f"rounds/0/{hotkey}/duels_{LEADER}.json": None}
     )
-    found = tampered.differing()
-    assert {path: entries(file) for path, file in found.items()} == {
+    files = tampered.differing()
+    assert {path: entries(file) for path, file in files.items()} == {
         MATRIX: [f"leader,{short(hotkey)}"],
         REQUESTS: [hotkey],
     }
-    origin = found[REQUESTS].differences[0].origin
-    assert found[REQUESTS].explained, "by what a person did"
+    origin = files[REQUESTS].differences[0].origin
+    assert files[REQUESTS].explained, "by what a person did"
     assert origin.startswith(f"asked for in {asked} ")
     assert f"after leader,{short(hotkey)} ended " in origin
     assert origin.endswith(
@@ -321,8 +321,8 @@ def test_a_file_that_was_broken_and_mended_is_replayed(tampered: Tampered, path:
 # --- older rules
 
 
-def fits(found: RoundReplay) -> dict[str, str]:
-    return {version.rule: version.fits for version in found.versions}
+def fits(replay: RoundReplay) -> dict[str, str]:
+    return {version.rule: version.fits for version in replay.versions}
 
 
 def test_a_round_played_with_more_overtime_forgiven_is_explained_by_that_rule(
@@ -330,9 +330,9 @@ def test_a_round_played_with_more_overtime_forgiven_is_explained_by_that_rule(
 ) -> None:
     older = Rules(docker_image_format=REGISTRY, overtime_tolerance_ratio=0.1)
     history = open_history(Competition(rounds=1, rules=older).make(tmp_path / "repository"))
-    found = replay_round(history, 0, Rules())
-    assert found.clean
-    assert fits(found)["overtime"] == "10%"
+    replayed = replay_round(history, 0, Rules())
+    assert replayed.clean
+    assert fits(replayed)["overtime"] == "10%"
     forced = replay_round(history, 0, Rules(), chosen={"overtime": "5%"})
     assert {file.asset for file in forced.files if file.finding is Finding.DIFFERS} == {"duels"}
 
@@ -342,9 +342,9 @@ def test_weights_that_were_not_rounded_are_explained_by_that_rule(tmp_path: Path
     history = open_history(
         Competition(rounds=2, miners=0, rules=older).make(tmp_path / "repository")
     )
-    found = replay_round(history, 1, Rules())
-    assert found.clean
-    assert fits(found)["weights"] == "unrounded"
+    replayed = replay_round(history, 1, Rules())
+    assert replayed.clean
+    assert fits(replayed)["weights"] == "unrounded"
     forced = replay_round(history, 1, Rules(), chosen={"weights": "rounded"})
     assert [file.path for file in forced.files if file.finding is Finding.DIFFERS] == [
         "leader.json"
@@ -356,6 +356,8 @@ def test_prompts_drawn_twice_are_explained_by_that_rule(tmp_path: Path) -> None:
     history = open_history(
         Competition(rounds=12, miners=0, rules=older).make(tmp_path / "repository")
     )
-    found = [replay_round(history, number, Rules(), assets=[Asset.PROMPTS]) for number in range(12)]
-    assert all(each.clean for each in found)
-    assert {fits(each)["prompts"] for each in found} == {"unique", "as drawn"}
+    rounds = [
+        replay_round(history, number, Rules(), assets=[Asset.PROMPTS]) for number in range(12)
+    ]
+    assert all(each.clean for each in rounds)
+    assert {fits(each)["prompts"] for each in rounds} == {"unique", "as drawn"}

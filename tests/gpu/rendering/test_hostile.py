@@ -22,17 +22,17 @@ def test_there_are_many() -> None:
 def test_g21_a_hostile_file_costs_its_own_picture_alone(
     name: str, pool: Pool, tmp_path: Path
 ) -> None:
-    kind, content, reason = CASES[name]
+    case = CASES[name]
     file, good = tmp_path / "file", tmp_path / "good"
-    file.write_bytes(content)
+    file.write_bytes(case.content)
     good.write_bytes(mesh())
     began = time.monotonic()
-    if reason is None:
-        assert pool.render(file, kind).startswith(b"\x89PNG")
+    if case.reason is None:
+        assert pool.render(file, case.kind).startswith(b"\x89PNG")
     else:
         with pytest.raises(Refused) as refusal:
-            pool.render(file, kind)
-        assert re.search(reason, str(refusal.value))
+            pool.render(file, case.kind)
+        assert re.search(case.reason, str(refusal.value))
         assert re.fullmatch(r"[^\n]{10,300}", str(refusal.value))
     assert (
         time.monotonic() - began < 60

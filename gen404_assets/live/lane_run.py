@@ -1,0 +1,25 @@
+"""One run of a lane: its work and, where that fails, what the lane waits for."""
+
+from collections.abc import Callable
+
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.live.work import Overtaken, Work
+from resources.disk import disk_faults
+
+
+def run_lane(work: Work, lane: Lane, live: Callable[[Work], object]) -> None:
+    """Do what is due in a lane. What keeps it from that is what the lane waits for, and
+    `gen404 status` shows it until a later run has gone well.
+
+    A round that went on meanwhile ends the run, and is no fault. Raises InfrastructureFault.
+    """
+    try:
+        with disk_faults("the work can't go on"):
+            live(work)
+    except InfrastructureFault as fault:
+        work.outside.waiting.begin(lane, str(fault), work.outside.now())
+        raise
+    except Overtaken as reason:
+        work.say(f"nothing to do: {reason}")
+    work.outside.waiting.end(lane)

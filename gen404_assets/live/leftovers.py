@@ -1,0 +1,53 @@
+"""What stays on disk after a round, or after a process that was killed, is removed, so that months
+leave no more than a day.
+"""
+
+import fcntl
+import re
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+_OF_ROUND = re.compile(r"miner-(\d{2,})-.+")
+_TEMPORARY = ("gen404-*", "miner-*-pods-*")
+"""How the work on a round calls its temporary folders."""
+_DAYS_LEFT = 2.0
+"""Days after which nobody alive uses a temporary folder any more: no work of a round takes as long
+without writing to it.
+"""
+
+
+def forget_round(home: Path, number: int) -> None:
+    """Remove the journals and leases of a round that is past, and of those before it, and the
+    temporary folders that killed processes have left.
+
+    What a live process holds stays; the next round's end comes by again. A person who sets the
+    round back loses nothing: a journal begins anew from what the repository has.
+    """
+    for folder in ("journals", "leases"):
+        for path in (home / folder).glob("miner-*"):
+            match = _OF_ROUND.match(path.name)
+            if match and int(match[1]) <= number and not _is_held(_lease_of(home, path)):
+                path.unlink(missing_ok=True)
+    longest = time.time() - _DAYS_LEFT * 24 * 3600
+    for pattern in _TEMPORARY:
+        for folder in Path(tempfile.gettempdir()).glob(pattern):
+            if folder.is_dir() and folder.stat().st_mtime < longest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lease_of(home: Path, path: Path) -> Path:
+    return home / "leases" / f"{path.name.partition('.')[0]}.lock"
+
+
+def _is_held(lease: Path) -> bool:
+    """Whether a live process holds a lease, however long ago it was renewed."""
+    try:
+        with lease.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,0 +1,40 @@
+"""The disk of the machine, when it fails: full, read-only, over quota or broken."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gen404_assets.competition.faults import InfrastructureFault
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG}
+
+
+@contextmanager
+def disk_faults(doing: str) -> Iterator[None]:
+    """Work with files of this machine: an OSError in it is an InfrastructureFault that says what
+    was being done, on which file, and why it failed.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise disk_fault(doing, error) from error
+
+
+def disk_fault(doing: str, error: OSError) -> InfrastructureFault:
+    """One sentence of an OSError, and what to do where the disk is at fault."""
+    reason = error.strerror or type(error).__name__
+    where = f" ({error.filename})" if error.filename else ""
+    return InfrastructureFault(f"{doing}: {reason}{where}{_advice(error)}")
+
+
+def is_of_the_disk(error: OSError) -> bool:
+    """Whether the disk is full, over quota, read-only or broken."""
+    return error.errno in _OF_THE_DISK
+
+
+def _advice(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "; free some space on the disk"
+    if error.errno == errno.EROFS:
+        return "; the disk must be writable"
+    return ""

@@ -1,0 +1,165 @@
+"""Dagster's processes as `gen404 browse` and `gen404 up` start them, really: each is killed or
+stopped, and found and started again; the health says so; the end leaves nothing.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from resources.local_network.ports import free_ports
+
+from simulators.histories import make_competition
+
+pytestmark = pytest.mark.timeout(1500)
+
+SECONDS = 300.0
+"""A start takes 20 seconds on two idle cores."""
+
+
+class Platform:
+    """`gen404 browse` of a made-up competition."""
+
+    def __init__(self, home: Path, repository: Path) -> None:
+        self.home, self.repository = home, repository
+        self.ui, self.port = free_ports(2)
+        home.mkdir(exist_ok=True)
+        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notified.bind(str(home / "n"))
+        self.process = self.start(self.ui, self.port)
+
+    def start(self, ui: int, health: int) -> "subprocess.Popen[bytes]":
+        settings = {
+            "GEN404_HOME": str(self.home),
+            "HEALTH_PORT": str(health),
+            "NOTIFY_SOCKET": str(self.home / "n"),
+        }
+        command = [sys.executable, "-m", "gen404_assets.commands.cli", "browse"]
+        with (self.home / "up.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--port", str(ui), str(self.repository)],
+                env={**os.environ, **settings},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def log(self) -> str:
+        return (self.home / "up.log").read_text()
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """The answer's status and content; 0 where there is none."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=20) as it:
+                return it.status, json.load(it)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {"processes": [], "faults": ["no answer"]}
+
+    def of(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.health()[1]["processes"] if each["name"] == name)
+
+    def until(self, so: Callable[[], object]) -> None:
+        end = time.monotonic() + SECONDS
+        while not so():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < end, (self.health(), self.log())
+            time.sleep(0.5)
+
+    def until_well(self) -> None:
+        self.until(lambda: self.health()[0] == 200)
+
+    def left(self) -> list[str]:
+        """The processes that belong to it."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if str(self.home).encode() in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_bytes().decode())
+        return found
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(SECONDS)
+        self.notified.close()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("p")
+    repository = make_competition(folder / "repo.git", rounds=2, miners=4, prompts=6)
+    found = Platform(folder / "h", repository)
+    try:
+        found.until_well()
+        yield found
+    finally:
+        found.end()
+
+
+def test_health_tells_of_every_process_and_sensor_and_of_the_head(platform: Platform) -> None:
+    status, found = platform.health()
+    assert (status, found["status"], found["faults"]) == (200, "ok", [])
+    assert {each["name"] for each in found["processes"]} == {"code server", "webserver", "daemon"}
+    assert all(each["state"] == "up" and each["pid"] for each in found["processes"])
+    (mirror,) = found["sensors"]
+    assert (mirror["name"], mirror["result"]) == ("mirror", "skipped")
+    assert mirror["age"] < 120
+    git = ["git", "-C", str(platform.repository), "rev-parse", "main"]
+    head = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    assert found["repository"]["seen"] == head
+    assert found["repository"]["age"] < 120
+
+
+def test_systemd_is_told_that_it_is_ready_and_alive(platform: Platform) -> None:
+    platform.notified.settimeout(SECONDS)
+    assert platform.notified.recv(100) == b"READY=1"
+    assert platform.notified.recv(100) == b"WATCHDOG=1"
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("code server", signal.SIGKILL),
+        ("webserver", signal.SIGKILL),
+        ("daemon", signal.SIGKILL),
+        ("code server", signal.SIGSTOP),
+    ],
+)
+def test_whatever_dies_or_hangs_is_started_again_and_told_of_once(
+    platform: Platform, name: str, how: signal.Signals
+) -> None:
+    platform.until_well()
+    before, told = platform.of(name), platform.log().count(f"{name} answers again")
+    os.kill(before["pid"], how)
+    platform.until(lambda: platform.of(name)["restarts"] > before["restarts"])
+    platform.until_well()
+    assert platform.of(name)["pid"] != before["pid"]
+    assert platform.log().count(f"{name} answers again") == told + 1
+    last = platform.health()[1]["sensors"][0]["at"]
+    platform.until(lambda: platform.health()[1]["sensors"][0]["at"] > last)
+
+
+def test_a_home_is_one_platforms(platform: Platform) -> None:
+    second = platform.start(*free_ports(2))
+    assert second.wait(SECONDS) == 2
+    assert "a platform runs in" in platform.log()
+    assert "choose another GEN404_HOME" in platform.log()
+    assert platform.process.poll() is None
+
+
+def test_the_end_leaves_nothing(platform: Platform) -> None:
+    platform.end()
+    assert platform.process.returncode == 0
+    assert platform.left() == []

@@ -1,0 +1,103 @@
+"""Our own render service when more is asked of it than it has workers: whoever is turned away waits
+for room, over real HTTP.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+
+from gen404_assets.competition.faults import InfrastructureFault
+from gpu.faults import RendererDown
+from gpu.services.render import create_app
+from gpu.views import SIDE, grid, png
+from resources.renderer import RenderService
+from simulators.files_3d import mesh
+
+PICTURE = png(grid([np.zeros((SIDE, SIDE, 3), np.uint8)] * 4))
+
+
+class TwoWorkers:
+    """What the service draws with, as `gpu.workers.pool.Pool`: two files at a time, `seconds` each;
+    further ones wait. With `down`, it can't draw."""
+
+    size = 2
+
+    def __init__(self, seconds: float, *, down: bool = False) -> None:
+        self.seconds, self.down, self.drawn = seconds, down, 0
+        self._free = threading.BoundedSemaphore(self.size)
+
+    def render(self, _file: Any, _kind: str) -> bytes:
+        if self.down:
+            raise RendererDown("no OpenGL")
+        with self._free:
+            time.sleep(self.seconds)
+            self.drawn += 1
+            return PICTURE
+
+
+@contextmanager
+def serving(pool: TwoWorkers) -> Iterator[str]:
+    """The URL of the real service around it."""
+    app = create_app(pool)  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        host, port = server.servers[0].sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "model.glb"
+    file.write_bytes(mesh())
+    return file
+
+
+def test_ten_downloads_at_once_wait_for_a_service_of_two_workers(file: Path) -> None:
+    """120 files: it once took 20 runs of the collection and two hours of back-off."""
+    pool = TwoWorkers(0.05)
+    with serving(pool) as url, ThreadPoolExecutor(10) as downloads:
+        service = RenderService(url)
+        pictures = list(downloads.map(lambda _: service.render(file, "glb"), range(120)))
+        service.close()
+    assert pictures == [PICTURE] * 120
+    assert pool.drawn == 120
+
+
+def test_a_service_that_stays_busy_is_given_up_in_time(file: Path) -> None:
+    with (
+        serving(TwoWorkers(2.0)) as url,
+        closing(RenderService(url)) as busy,
+        closing(RenderService(url, patience=0)) as impatient,
+        ThreadPoolExecutor(7) as others,
+    ):
+        under_way = [others.submit(busy.render, file, "glb") for _ in range(6)]
+        time.sleep(0.5)
+        with pytest.raises(InfrastructureFault, match="has been busy for 0 s"):
+            impatient.render(file, "glb")
+        assert all(each.result() == PICTURE for each in under_way)
+
+
+def test_a_renderer_out_of_order_is_not_waited_for(file: Path) -> None:
+    began = time.monotonic()
+    with (
+        serving(TwoWorkers(0, down=True)) as url,
+        closing(RenderService(url)) as service,
+        pytest.raises(InfrastructureFault, match="answers 503"),
+    ):
+        service.render(file, "glb")
+    assert time.monotonic() - began < 10
