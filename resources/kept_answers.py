@@ -109,6 +109,7 @@ class KeptAnswers:
         self._provisional: dict[str, _Provisional] = {}
         self._canary: Canary | None = None
         self._times_distrusted = 0
+        self._why = "no canary duels have come out right yet"
         self._distrusted: dict[str, bytes | None] = {}
         """By the name of good canary duels that bad ones followed: the object that says so, None
         once the store has it.
@@ -213,7 +214,7 @@ class KeptAnswers:
         told = json.dumps({"reason": reason}, indent=1).encode()
         with self._lock:
             self._canary = None
-            self._times_distrusted += 1
+            self._times_distrusted, self._why = self._times_distrusted + 1, reason
             for key, answer in list(self._provisional.items()):
                 if not answer.vouched:
                     self._distrusted.setdefault(answer.recorded_before.name, told)
@@ -296,7 +297,7 @@ class KeptAnswers:
         with self._lock:
             before = self._canary
             if before is None or self._times_distrusted != times_distrusted:
-                raise NotJudged("the judge answered, but canary duels have found it out of order")
+                raise NotJudged(f"an answer of the judge doesn't count: {self._why}")
             # Held until the store has it: asking again would cost again, and could differ.
             given = _Provisional(reply, content, time.monotonic(), before, before)
             self._provisional[key] = given

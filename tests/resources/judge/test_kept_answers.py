@@ -441,7 +441,7 @@ def test_g01_an_answer_that_comes_when_the_judge_was_found_wrong_meanwhile_is_no
         says(verdict(9, 0))(*arguments)
 
     server.replies = [overtaken, says(verdict(1, 2))]
-    with pytest.raises(NotJudged, match="found it out of order"):
+    with pytest.raises(NotJudged, match="doesn't count: noise won"):
         answers.ask(question())
     assert answers.ask(question()).penalty_1 == 1
 
