@@ -14,7 +14,6 @@ from gen404_assets.competition.again import object_name
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commits import by_hand_alone, by_person
 from gen404_assets.competition.history import History
-from gen404_assets.competition.matches import Match, Matrix
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
@@ -115,7 +114,7 @@ def test_a_round_that_is_paused_stays_so_until_it_is_resumed(collected: Simulate
 
 
 def test_what_was_judged_is_not_made_again(collected: SimulatedOutside) -> None:
-    matrix = Matrix((Match("leader", MINER, 0.1),)).to_bytes(None)
+    matrix = f"left,right,margin\nleader,{MINER},0.1\n".encode()
     collected.repository.commit({"rounds/0/matches_matrix.csv": matrix}, "By hand")
     with pytest.raises(Refused, match="matches were played with the entries"):
         make_again(collected, MINER, [], REASON)  # type: ignore[arg-type]
@@ -141,12 +140,8 @@ def test_the_act_is_a_persons_and_the_replay_shows_what_there_was_and_what_there
     assert by_person(collected.repository.messages[-1])
     assert by_hand_alone("rounds/0/again.json")
     collect(work(collected))
-    replayed = replay_round(history(collected), 0, Rules(), assets=[Asset.RENDERS])
+    replayed = replay_round(collected.repository.history(), 0, Rules(), assets=[Asset.RENDERS])
     notes = [note for file in replayed.files if MINER in file.path for note in file.notes]
     assert notes == [
         f"{stem} was made again ({REASON}): before {before}, now {pngs(collected)[stem]}"
     ]
-
-
-def history(outside: SimulatedOutside) -> History:
-    return work(outside).history()
