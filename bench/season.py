@@ -51,12 +51,14 @@ def main() -> None:
     parser.add_argument("--miners", type=int, default=64)
     options = parser.parse_args()
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        with closing(Season(Plan(options.rounds, options.miners), Path(folder))) as season:
-            rows = _play(season)
-            _compare(rows)
-            print(f"{options.rounds} rounds played in {time.perf_counter() - began:.0f} s")
-            wrong = [*unlike_the_reckoning(season), *_replayed(season)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Season(Plan(options.rounds, options.miners), Path(folder))) as season,
+    ):
+        rows = _play(season)
+        _compare(rows)
+        print(f"{options.rounds} rounds played in {time.perf_counter() - began:.0f} s")
+        wrong = [*unlike_the_reckoning(season), *_replayed(season)]
     print("\n".join(wrong) or "schedule and weights are the reckoning's, and all rounds replay")
     sys.exit(bool(wrong))
 
