@@ -16,7 +16,7 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -51,10 +51,10 @@ def main() -> None:
     parser.add_argument("--miners", type=int, default=64)
     options = parser.parse_args()
     began = time.perf_counter()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        plan = Plan(options.rounds, options.miners)
-        season = stack.enter_context(closing(Season(plan, folder)))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Season(Plan(options.rounds, options.miners), Path(folder))) as season,
+    ):
         rows = _play(season)
         _compare(rows)
         print(f"{options.rounds} rounds played in {time.perf_counter() - began:.0f} s")

@@ -13,7 +13,6 @@ from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.again import object_name
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commits import by_hand_alone, by_person
-from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
