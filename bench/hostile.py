@@ -22,7 +22,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -89,8 +89,8 @@ def _report(hunt: Hunt, names: Sequence[str]) -> int:
         f"seed {hunt.seed}, {hunt.seconds:.1f} s a parser, findings go to {hunt.into}", flush=True
     )
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-        found = dict(zip(names, threads.map(lambda name: hunted(hunt, name), names), strict=True))
-    for name, result in found.items():
+        results = dict(zip(names, threads.map(lambda name: hunted(hunt, name), names), strict=True))
+    for name, result in results.items():
         refused = result.tried - result.values
         print(
             f"{name:18}{result.tried:>9,} tried{result.values:>9,} values{refused:>9,} refused or "
@@ -98,7 +98,7 @@ def _report(hunt: Hunt, names: Sequence[str]) -> int:
         )
         for finding in result.findings:
             print(f"  FOUND {finding}")
-    total = sum(len(result.findings) for result in found.values())
+    total = sum(len(result.findings) for result in results.values())
     print(f"{total} findings" if total else "nothing was found")
     return 1 if total else 0
 
@@ -108,7 +108,7 @@ def hunted(hunt: Hunt, name: str) -> Hunted:
     result, left, start = Hunted(), hunt.seconds, 0
     while left > 0 and len(result.findings) < _FEW:
         with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
-            outcome = _one_process(hunt, name, (left, start), Path(folder))
+            outcome = _one_process(replace(hunt, seconds=left), name, start, Path(folder))
         result.tried += outcome["tried"]
         result.values += outcome["values"]
         result.findings += outcome["findings"]
@@ -117,9 +117,12 @@ def hunted(hunt: Hunt, name: str) -> Hunted:
     return result
 
 
-def _one_process(hunt: Hunt, name: str, part: tuple[float, int], folder: Path) -> dict[str, Any]:
-    """What a worker process tells, or what can be told of one that died."""
-    seconds, start = part
+def _one_process(hunt: Hunt, name: str, start: int, folder: Path) -> dict[str, Any]:
+    """What a worker process reports, or what is known of one that died.
+
+    `start` counts this parser's processes, so that each begins with other inputs.
+    """
+    seconds = hunt.seconds
     command = [
         sys.executable,
         "-m",
@@ -142,14 +145,14 @@ def _one_process(hunt: Hunt, name: str, part: tuple[float, int], folder: Path) -
     with (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, env=environment, stdout=errors, stderr=errors)
         stuck = _watch(process, folder)
-    told = folder / "told.json"
-    if process.returncode == 0 and told.exists():
-        outcome: dict[str, Any] = json.loads(told.read_text())
+    report = folder / "told.json"
+    if process.returncode == 0 and report.exists():
+        outcome: dict[str, Any] = json.loads(report.read_text())
         return outcome
     why = "takes too long" if stuck else f"the process ends with {process.returncode}"
     outcome = (
-        json.loads(told.read_text())
-        if told.exists()
+        json.loads(report.read_text())
+        if report.exists()
         else {"tried": 1, "values": 0, "findings": [], "seconds": 1.0}
     )
     current = folder / "current"
@@ -158,8 +161,10 @@ def _one_process(hunt: Hunt, name: str, part: tuple[float, int], folder: Path) -
         return outcome | {"findings": [why], "seconds": seconds}
     size = int.from_bytes(current.read_bytes()[:8], "big")
     saved = _save(hunt.into, name, current.read_bytes()[8 : 8 + size], why)
-    said = (folder / "errors").read_text(errors="replace").strip().splitlines()
-    outcome["findings"].append(" | ".join([f"{name}: {why}: {saved}", *said[:6], *said[6:][-4:]]))
+    output = (folder / "errors").read_text(errors="replace").strip().splitlines()
+    outcome["findings"].append(
+        " | ".join([f"{name}: {why}: {saved}", *output[:6], *output[6:][-4:]])
+    )
     return outcome
 
 
@@ -208,7 +213,7 @@ class _Worker:
         for seed in seeds:
             self._try(seed)
         _bound_memory(self.parser.memory)
-        random, began, told = Random(f"{self.name} {self.hunt.seed}"), time.monotonic(), 0.0
+        random, began, reported_at = Random(f"{self.name} {self.hunt.seed}"), time.monotonic(), 0.0
         kinds = {kind: [data for other, data in seeds if other == kind] for kind, _ in seeds}
         while (took := time.monotonic() - began) < self.hunt.seconds and len(self.known) < _FEW:
             kind, data = random.choice(seeds)
@@ -216,8 +221,8 @@ class _Worker:
                 data = self.parser.mutate(random, data, kinds[kind])
             self._try((kind, data))
             self.outcome["seconds"] = took
-            if took - told > 0.5:
-                told = took
+            if took - reported_at > 0.5:
+                reported_at = took
                 self._tell()
         self.outcome["seconds"] = self.hunt.seconds
         self._tell()
@@ -233,11 +238,11 @@ class _Worker:
         if problem is None:
             self.outcome["values"] += 1
         elif problem:
-            self._found(problem, seed)
+            self._report_finding(problem, seed)
         if used > self.parser.seconds:
-            self._found(f"takes {used:.1f} s of CPU time", seed)
+            self._report_finding(f"takes {used:.1f} s of CPU time", seed)
 
-    def _found(self, problem: str, seed: Seed) -> None:
+    def _report_finding(self, problem: str, seed: Seed) -> None:
         first = problem.partition("\n")[0].partition(":")[0] + problem.rpartition(" at ")[2]
         if first not in self.known:
             self.known.add(first)

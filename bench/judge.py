@@ -167,7 +167,7 @@ def played_plainly(
     """The matches' margins: one match after another, two duels at a time, one question after the
     other.
     """
-    judge, seed = outside.judge.judge, current.need("seed.json", current.seed).seed
+    judge, seed = outside.judge.judge, current.required_seed.seed
     margins = {}
     for pair in pairs:
         match = MatchUnderPlay(pair, current, Sides.of_round(current, pair), Rules())
@@ -212,10 +212,10 @@ def main() -> None:
             f"{'saved':>7}{'other verdicts':>15}"
         )
         for number in range(options.round + 1):
-            found = saved(history, number)
-            share = found.spared / max(1, found.calls)
-            counts = f"{found.matches:>8}{found.clinched:>9}{found.calls:>8}"
-            counts += f"{share:>7.0%}{found.other:>15}"
+            savings = saved(history, number)
+            share = savings.spared / max(1, savings.calls)
+            counts = f"{savings.matches:>8}{savings.clinched:>9}{savings.calls:>8}"
+            counts += f"{share:>7.0%}{savings.other:>15}"
             print(f"{f'round {number}':<18}{counts}")
 
 
@@ -266,8 +266,8 @@ def recorded_outcomes(
 
 def recorded_reports(history: History, number: int) -> Iterator[MatchReport]:
     current = history.round(number)
-    found = (current.report(pair) for pair in reports(history, number))
-    yield from (report for report in found if report is not None)
+    duel_reports = (current.report(pair) for pair in reports(history, number))
+    yield from (report for report in duel_reports if report is not None)
 
 
 @dataclass
@@ -285,13 +285,13 @@ class Saved:
 
 def saved(history: History, number: int) -> Saved:
     """Stop each recorded match where it might have stopped, and compare what it decides."""
-    current, rules, found = history.round(number), Rules(), Saved()
-    seed, win_margin = current.need("seed.json", current.seed).seed, current.config.win_margin
+    current, rules, savings = history.round(number), Rules(), Saved()
+    seed, win_margin = current.required_seed.seed, current.config.win_margin
     for report in recorded_reports(history, number):
         order = {stem(prompt): place for place, prompt in enumerate(current.prompts or [])}
         duels = sorted(report.duels, key=lambda duel: (is_judged(duel), order.get(duel.name, 0)))
         judged = sum(map(is_judged, duels))
-        found.matches, found.calls = found.matches + 1, found.calls + 2 * judged
+        savings.matches, savings.calls = savings.matches + 1, savings.calls + 2 * judged
         for played in range(len(duels) - judged, len(duels)):
             score, left_open = (
                 match_score([duel.winner for duel in duels[:played]]),
@@ -304,14 +304,17 @@ def saved(history: History, number: int) -> Saved:
                 shown = report_of(
                     report.left, report.right, [make_play(duels[:played], len(duels), stopped)]
                 )
-                found.clinched, found.spared = found.clinched + 1, found.spared + 2 * left_open
+                savings.clinched, savings.spared = (
+                    savings.clinched + 1,
+                    savings.spared + 2 * left_open,
+                )
                 won = [each.margin >= win_margin for each in (shown, report)]
                 critical = [
                     critical_prompts(each, seed, win_margin, rules) for each in (shown, report)
                 ]
-                found.other += won[0] is not won[1] or (won[1] and critical[0] != critical[1])
+                savings.other += won[0] is not won[1] or (won[1] and critical[0] != critical[1])
                 break
-    return found
+    return savings
 
 
 def is_judged(duel: Duel) -> bool:

@@ -76,32 +76,32 @@ _WORDS = re.compile(rb"[0-9]+(?:\.[0-9]+)?")
 
 def bytes_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
     """A few changes to bytes, wherever they are."""
-    found = bytearray(data)
+    mutated = bytearray(data)
     for _ in range(random.choice([1, 1, 1, 2, 3, 8])):
-        at, size = _place(random, found), 1 << random.randrange(8)
+        at, size = _place(random, mutated), 1 << random.randrange(8)
         match random.randrange(9):
             case 0:
-                found[at : at + 1] = bytes([random.randrange(256)])
-            case 1 if found:
-                found[min(at, len(found) - 1)] ^= 1 << random.randrange(8)
+                mutated[at : at + 1] = bytes([random.randrange(256)])
+            case 1 if mutated:
+                mutated[min(at, len(mutated) - 1)] ^= 1 << random.randrange(8)
             case 2:
-                del found[at : at + size]
+                del mutated[at : at + size]
             case 3:
-                found[at:at] = random.randbytes(size)
+                mutated[at:at] = random.randbytes(size)
             case 4:
-                found[at:at] = found[_place(random, found) :][:size]
+                mutated[at:at] = mutated[_place(random, mutated) :][:size]
             case 5:
-                del found[at:]
+                del mutated[at:]
             case 6:
-                found[at : at + 4] = struct.pack(
+                mutated[at : at + 4] = struct.pack(
                     "<I", random.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1])
                 )
             case 7:
                 other = random.choice(others)
-                found[at:] = other[_place(random, other) :]
+                mutated[at:] = other[_place(random, other) :]
             case 8:
-                _number(random, found)
-    return bytes(found)
+                _number(random, mutated)
+    return bytes(mutated)
 
 
 def lines_of(random: Random, data: bytes, others: Sequence[bytes]) -> bytes:
@@ -304,13 +304,13 @@ def _value(random: Random, raw: list[str]) -> Any:
 
 def _places(document: Any) -> list[tuple[Any, Any]]:
     """Every (object or array, key or index) of a document that isn't nested beyond reason."""
-    found: list[tuple[Any, Any]] = []
+    places: list[tuple[Any, Any]] = []
     todo = [document]
-    while todo and len(found) < 10_000:
+    while todo and len(places) < 10_000:
         holder = todo.pop()
         members = holder.items() if isinstance(holder, dict) else enumerate(holder)
         for key, inner in list(members) if isinstance(holder, (dict, list)) else ():
-            found.append((holder, key))
+            places.append((holder, key))
             if isinstance(inner, (dict, list)):
                 todo.append(inner)
-    return found
+    return places

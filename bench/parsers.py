@@ -89,11 +89,11 @@ def _commitments() -> Callable[[str, bytes], object]:
 
     def parse(_: str, data: bytes) -> object:
         text = revealed_text(data)
-        found = read_submissions(
+        submissions = read_submissions(
             {MINER: [(1, text)], text[:60]: [(2, text)]}, schedule, "mesh-1"
         ).submissions
-        assert Submissions.parse(found.to_bytes(), "written") == found
-        return found
+        assert Submissions.parse(submissions.to_bytes(), "written") == submissions
+        return submissions
 
     return parse
 
@@ -147,7 +147,7 @@ def _meshes() -> Callable[[str, bytes], object]:
 def _mesh_seeds() -> list[Seed]:
     from gpu.workers.warmup import textured
     from simulators.files_3d import mesh, picture, png_of
-    from simulators.hostile_files import compression
+    from simulators.hostile_files.pictures import compression
 
     made = [
         mesh(),
@@ -191,7 +191,7 @@ def _texture_seeds() -> list[Seed]:
     from PIL import Image
 
     noise = np.random.default_rng(0).integers(0, 255, (9, 7, 4), np.uint8)
-    found = []
+    files = []
     kinds = [(mode, "PNG") for mode in ("RGBA", "RGB", "L", "P", "1", "LA", "I;16")]
     kinds += [("RGB", "JPEG"), ("L", "JPEG"), ("RGB", "WEBP"), ("RGBA", "WEBP")]
     for mode, form in kinds:
@@ -204,8 +204,8 @@ def _texture_seeds() -> list[Seed]:
             else picture.convert(mode)
         )
         picture.save(file, form)
-        found.append(file.getvalue())
-    return _named(found)
+        files.append(file.getvalue())
+    return _named(files)
 
 
 def _state_files() -> Callable[[str, bytes], object]:
@@ -215,10 +215,10 @@ def _state_files() -> Callable[[str, bytes], object]:
 
     def parse(name: str, data: bytes) -> object:
         kind = kinds[name]
-        found = kind.parse(data, "a file")
-        assert kind.parse(found.to_bytes(), "written").says_the_same(found)
-        found.to_bytes(replacing=data)
-        return found
+        state_file = kind.parse(data, "a file")
+        assert kind.parse(state_file.to_bytes(), "written").says_the_same(state_file)
+        state_file.to_bytes(replacing=data)
+        return state_file
 
     return parse
 
@@ -233,9 +233,9 @@ def _matrices() -> Callable[[str, bytes], object]:
     from gen404_assets.competition.matches import Matrix
 
     def parse(_: str, data: bytes) -> object:
-        found = Matrix.parse(data, "matches_matrix.csv")
-        assert Matrix.parse(found.to_bytes(), "written").matches == found.matches
-        return found
+        matrix = Matrix.parse(data, "matches_matrix.csv")
+        assert Matrix.parse(matrix.to_bytes(), "written").matches == matrix.matches
+        return matrix
 
     return parse
 
@@ -333,7 +333,7 @@ def _http_seeds() -> list[Seed]:
         ],
         ["HTTP/1.1 429 Slow", "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT", "Content-Length: 0"],
     ]
-    found = ["\r\n".join([*head, "", ""]).encode() + body for head in heads]
+    answers = ["\r\n".join([*head, "", ""]).encode() + body for head in heads]
     chunked = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n44\r\n"
         + body
@@ -344,7 +344,7 @@ def _http_seeds() -> list[Seed]:
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(squeezed)
         + squeezed
     )
-    return _named([*found, chunked, zipped])
+    return _named([*answers, chunked, zipped])
 
 
 def _github() -> Callable[[str, bytes], object]:

@@ -27,7 +27,6 @@ from PIL import Image
 
 from gpu.views import grid, png
 from gpu.workers.pool import Pool
-from gpu.workers.rendering import Kind
 from gpu.workers.warmup import glb, ply
 
 RUNS = 3
@@ -105,7 +104,7 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
         f"{'':28}{'present way':>16}{'faithful':>16}{ours}{'draft':>16}{ours}  load/draw/encode, "
         "faithful"
     )
-    ratios: dict[Kind, list[float]] = {"glb": [], "glb-draft": []}
+    ratios: dict[str, list[float]] = {"glb": [], "glb-draft": []}
     for file in files:
         row = f"{file.name[:27]:28}"
         before = (
@@ -114,12 +113,12 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
             else None
         )
         row += cost(*before[:2]) if before else f"{'-':>16}"
-        for kind, found in ratios.items():
+        for kind, values in ratios.items():
             cpu, wall, picture = best(partial(rendering.render, kind, content(file)))
             row += cost(cpu, wall)
             if before:
-                found.append(before[0] / cpu)
-                row += f"{found[-1]:6.1f}{decibels(before[2], picture):7.1f}"
+                values.append(before[0] / cpu)
+                row += f"{values[-1]:6.1f}{decibels(before[2], picture):7.1f}"
             else:
                 row += f"{'-':>6}{'-':>7}"
         print(
@@ -130,7 +129,7 @@ def meshes(files: Sequence[Path], folder: Path) -> None:
         )
     if present:
         present.close()
-        medians = {kind: statistics.median(found) for kind, found in ratios.items()}
+        medians = {kind: statistics.median(values) for kind, values in ratios.items()}
         print(
             f"median: faithful {medians['glb']:.1f} times less CPU, as a draft "
             f"{medians['glb-draft']:.1f}"

@@ -83,14 +83,22 @@ def main() -> None:
 
 def _row(repository: str, rounds: Sequence[str]) -> None:
     replay = [sys.executable, "-m", "gen404_assets.commands.cli", "replay", repository, *rounds]
-    found = json.loads(_run([*replay, "--json"])[2])["rounds"]
-    numbers = ",".join(str(replayed["round"]) for replayed in found)
-    reports = sum(file["asset"] == "duels" for replayed in found for file in replayed["files"])
+    replayed_rounds = json.loads(_run([*replay, "--json"])[2])["rounds"]
+    numbers = ",".join(str(replayed["round"]) for replayed in replayed_rounds)
+    reports = sum(
+        file["asset"] == "duels" for replayed in replayed_rounds for file in replayed["files"]
+    )
     duels = reports * _prompts(repository)
     whole, processor, _ = min(_run(replay) for _ in range(RUNS))
     reader = min(_run([sys.executable, "-c", READER, repository, numbers])[0] for _ in range(RUNS))
     cells = (
-        *(len(found), duels, f"{whole:.2f}", f"{processor:.2f}", f"{whole / len(found):.3f}"),
+        *(
+            len(replayed_rounds),
+            duels,
+            f"{whole:.2f}",
+            f"{processor:.2f}",
+            f"{whole / len(replayed_rounds):.3f}",
+        ),
         *(f"{1e6 * whole / max(1, duels):.1f}", f"{reader:.2f}", f"{whole / reader:.1f}"),
     )
     print("".join(f"{cell:>15}" for cell in cells), flush=True)

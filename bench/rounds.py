@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gen404_assets.competition.settings import BLOCK_SECONDS as CHAIN_BLOCK_SECONDS
 from resources.chain.local import LocalChain
 from simulators.local_competition import LocalCompetition
 
@@ -74,7 +75,9 @@ def _report(
         for number in range(rounds):
             block = int(competition.read(f"rounds/{number}/schedule.json")[key])
             committed = commits[subject.format(number)]
-            delays.append((committed - chain.time(block).timestamp()) / 12 * BLOCK_SECONDS)
+            delays.append(
+                (committed - chain.time(block).timestamp()) / CHAIN_BLOCK_SECONDS * BLOCK_SECONDS
+            )
             seen.append(watcher.delay(block))
         row = (_share(delays, 0.5), _share(delays, 0.95), _share(seen, 0.95))
         print(

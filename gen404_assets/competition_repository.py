@@ -4,23 +4,40 @@ of its own.
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from gen404_assets.competition.history import History
-from gen404_assets.settings import RepositorySettings, home
-from resources.repository import Repository, Snapshot
+from gen404_assets.settings import RepositorySettings, fingerprints, home
+from resources.repository import Repository, Signatures, Signers, SigningKey, Snapshot
 from resources.settings import read_settings
 
 
-def open_repository(url: str, branch: str) -> Repository:
-    """The repository at a git URL, path or bundle file. Nothing is read yet."""
+def open_repository(
+    url: str, branch: str, environment: Mapping[str, str] = os.environ
+) -> Repository:
+    """The repository at a git URL, path or bundle file, with the token that `environment` holds.
+    Nothing is read yet.
+    """
     local = Path(url).expanduser()
     address = str(local.absolute()) if local.exists() else url
     name = hashlib.sha256(f"{address} {branch}".encode()).hexdigest()[:16]
-    secret = read_settings(RepositorySettings, os.environ).github_token
-    token = secret.get_secret_value() if secret else None
-    return Repository(address, branch, mirror=home() / "mirrors" / name, token=token)
+    settings = read_settings(RepositorySettings, environment)
+    token = settings.github_token.get_secret_value() if settings.github_token else None
+    # Another repository, such as a bundle that is replayed, has signers of its own.
+    signatures = _signatures(settings) if url == settings.competition_repo else Signatures()
+    mirror = home() / "mirrors" / name
+    return Repository(address, branch, mirror=mirror, token=token, signatures=signatures)
+
+
+def _signatures(settings: RepositorySettings) -> Signatures:
+    key, keys = settings.commit_signing_key, settings.commit_signers_file
+    openpgp = fingerprints(settings.commit_signers_openpgp or "")
+    return Signatures(
+        SigningKey(key, settings.commit_signing_format) if key else None,
+        Signers(keys.absolute() if keys else None, openpgp) if keys or openpgp else None,
+    )
 
 
 @lru_cache(maxsize=2)

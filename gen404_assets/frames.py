@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import ListFile, MapFile, Record
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.round import Round, rounds_in
@@ -165,17 +166,51 @@ def frames_of(history: History, numbers: Sequence[int] | None = None) -> Frames:
     )
 
 
+def file_frame(file: "MapFile[Any] | ListFile[Any]", key: str = "hotkey") -> "pd.DataFrame":
+    """A state file as a data frame, one row a record, in the file's order; `key` names the column
+    of a map's keys.
+    """
+    import pandas as pd  # noqa: PLC0415 -- as in `_frame`
+
+    record_type: type[Record] = get_args(type(file).model_fields["root"].annotation)[-1]
+    columns = list(record_type.model_fields)
+    if isinstance(file, MapFile):
+        rows = [{key: name} | record.model_dump(mode="json") for name, record in file.items()]
+        columns = [key, *(column for column in columns if column != key)]
+    else:
+        rows = [record.model_dump(mode="json") for record in file.root]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def matrix_frame(current: Round) -> "pd.DataFrame":
+    """A round's `matches_matrix.csv` as a data frame; `match_frame` adds what the reports say."""
+    import pandas as pd  # noqa: PLC0415 -- as in `_frame`
+
+    return pd.DataFrame(list(current.matrix.matches), columns=["left", "right", "margin"])
+
+
+def match_frame(current: Round) -> "pd.DataFrame":
+    """A round's matches, as in `Frames.matches`."""
+    return _frame("matches", match_rows(current))
+
+
+def plain_rows(frame: "pd.DataFrame") -> list[Row]:
+    """A frame's rows in Python's own types; what is missing is None."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(column): value for column, value in row.items()} for row in rows]
+
+
 def round_row(current: Round) -> Row:
     """A round in one row."""
     schedule, winner = current.schedule, current.winner
-    given = verdicts(current.audits, current.source_audits)
+    known = verdicts(current.audits, current.source_audits)
     return {
         "round": current.number,
         **(schedule.model_dump() if schedule else {}),
         "seed": current.seed.seed if current.seed else None,
         "prompts": len(current.prompts) if current.prompts is not None else None,
         "submissions": len(current.timeline.order),
-        "qualified": len(current.timeline.qualified(current.matrix.margins, given)),
+        "qualified": len(current.timeline.qualified(current.matrix.margins, known)),
         "matches": len(current.matrix.matches),
         "winner": winner.winner_hotkey if winner else None,
         "winner_repo": winner.repo if winner else None,
@@ -185,7 +220,7 @@ def round_row(current: Round) -> Row:
 
 def submission_rows(current: Round) -> Iterator[Row]:
     """A round's submissions in the order of play."""
-    given = verdicts(current.audits, current.source_audits)
+    known = verdicts(current.audits, current.source_audits)
     margins = current.matrix.margins
     for position, (hotkey, entry) in enumerate(
         current.submissions.items() if current.submissions is not None else []
@@ -207,7 +242,7 @@ def submission_rows(current: Round) -> Iterator[Row]:
             "bytes": sum(output.size for output in complete) if files is not None else None,
             "margin": margin,
             "qualified": None if margin is None else margin >= current.timeline.win_margin,
-            "rejected": hotkey in given.rejected,
+            "rejected": hotkey in known.rejected,
             "won": current.winner.winner_hotkey == hotkey if current.winner else None,
         }
 
@@ -299,7 +334,7 @@ def _sign(number: int) -> int:
 def _miners(submissions: "pd.DataFrame") -> "pd.DataFrame":
     """How each hotkey fared over the rounds, those with the most wins and the best margin first."""
     grouped = submissions.groupby("hotkey", sort=True)
-    found = grouped.agg(
+    miners = grouped.agg(
         rounds=("round", "size"),
         first_round=("round", "min"),
         last_round=("round", "max"),
@@ -309,7 +344,7 @@ def _miners(submissions: "pd.DataFrame") -> "pd.DataFrame":
         best_margin=("margin", "max"),
         mean_margin=("margin", "mean"),
     ).reset_index()
-    ordered = found.sort_values(["won", "best_margin", "hotkey"], ascending=[False, False, True])
+    ordered = miners.sort_values(["won", "best_margin", "hotkey"], ascending=[False, False, True])
     return ordered.astype(dict(COLUMNS["miners"])).reset_index(drop=True)
 
 

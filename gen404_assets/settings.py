@@ -1,12 +1,22 @@
 """The settings of the platform itself; those of rules and adapters stand beside them."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, FilePath, field_validator
 
 from resources.settings import Secret, Settings, read_settings
+
+_FINGERPRINT = re.compile("[0-9A-F]{40}|[0-9A-F]{64}")
+
+
+def fingerprints(text: str) -> frozenset[str]:
+    """The OpenPGP fingerprints in a list with commas, in capitals and without blanks."""
+    words = text.upper().replace(" ", "").split(",")
+    return frozenset(word for word in words if word)
 
 
 class RepositorySettings(Settings):
@@ -17,6 +27,31 @@ class RepositorySettings(Settings):
     )
     github_branch: str = Field("main", description="branch of the competition")
     github_token: Secret | None = Field(None, description="token for GitHub, for git and its API")
+    commit_signing_key: str | None = Field(
+        None,
+        description="key that the platform's commits are signed with, as git's `user.signingKey`: "
+        "path of an SSH key, or fingerprint of an OpenPGP key; unset: commits aren't signed",
+    )
+    commit_signing_format: Literal["ssh", "openpgp"] = Field(
+        "ssh", description="format of `COMMIT_SIGNING_KEY`"
+    )
+    commit_signers_file: FilePath | None = Field(
+        None,
+        description="file of SSH keys (in the format of git's `gpg.ssh.allowedSignersFile`) one of "
+        "which must have signed the competition's head; unset: it isn't asked for",
+    )
+    commit_signers_openpgp: str | None = Field(
+        None,
+        description="fingerprints of OpenPGP keys in GnuPG's keyring, separated by commas, that "
+        "count beside those of `COMMIT_SIGNERS_FILE`",
+    )
+
+    @field_validator("commit_signers_openpgp")
+    @classmethod
+    def _are_fingerprints(cls, text: str | None) -> str | None:
+        if text and not all(_FINGERPRINT.fullmatch(word) for word in fingerprints(text)):
+            raise ValueError("must be fingerprints of 40 hexadecimal digits, separated by commas")
+        return text
 
 
 class PlatformSettings(Settings):

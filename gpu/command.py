@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gpu.faults import Refused, RendererDown
+from gpu.formats import FORMATS, kind_of
 from gpu.splats.kernels import KernelsMissing, compile_kernels
 from gpu.workers.pool import Pool
 
@@ -16,15 +17,18 @@ COMPILE_SECONDS = 1800.0  # for numba, on a slow or busy machine
 
 
 def render(file: Path, output: Path, *, draft: bool = False) -> int:
-    """Write the picture of a `.glb` or `.ply` file. The exit code: 0; 1 for a file that can't be
-    shown; 2 if the renderer can't work. The reason goes to standard error."""
-    kind = file.suffix.lower().removeprefix(".")
-    if kind not in ("glb", "ply"):
-        print(f"{file}: it must be a .glb or a .ply", file=sys.stderr)
+    """Write the picture of a file in one of the `FORMATS`.
+
+    The exit code: 0; 1 for a file that can't be shown; 2 if the renderer can't work. The reason
+    goes to standard error.
+    """
+    name = file.suffix.lower().removeprefix(".")
+    if name not in FORMATS:
+        print(f"{file}: it must be one of .{', .'.join(FORMATS)}", file=sys.stderr)
         return 1
     pool = Pool(1, os.environ)
     try:
-        picture = pool.render(file, "glb-draft" if draft and kind == "glb" else kind)
+        picture = pool.render(file, kind_of(name, draft=draft))
         output.write_bytes(picture)
     except Refused as refusal:
         print(f"{file}: {refusal}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The ways in which a picture can fail to come about."""
+"""Why a picture could not be drawn: the file's fault, or the renderer's."""
 
 
 class Refused(Exception):
@@ -6,10 +6,10 @@ class Refused(Exception):
 
 
 class Unreadable(Refused):
-    """A part of the file is broken or missing. Who can do without the part draws the file all the
-    same.
+    """A part of the file is broken or missing. The caller may catch it and draw the file without
+    that part.
     """
 
 
 class RendererDown(Exception):
-    """The renderer can't work, or has no room just now; nothing is said about the file."""
+    """The renderer can't work, or is busy; this says nothing about the file."""

@@ -1,5 +1,5 @@
-"""GitHub's word on the builds of the miners' images: a round's workflow run and its jobs, over the
-REST API (docs.github.com, "REST API endpoints for workflow runs" and "... for workflow jobs").
+"""The builds of the miners' images as GitHub reports them: a round's workflow run and its jobs, by
+the REST API (docs.github.com, "REST API endpoints for workflow runs" and "... for workflow jobs").
 
 A run that was re-run has several attempts. Its jobs are listed with `filter=all`, each with its
 `run_attempt`: `latest`, the default, leaves out the jobs of earlier attempts that "Re-run failed
@@ -8,13 +8,14 @@ jobs" did not repeat.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 from pydantic import Field, field_validator
 
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
 from resources.settings import BaseUrl, Secret, Settings, read_settings
@@ -31,20 +32,6 @@ _NO_FAULT = frozenset(
 """Conclusions that say nothing of the code that was to be built."""
 
 _CONCLUSIVE = frozenset({"success", "failure", "timed_out"})
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowRun:
-    """A round's workflow run, all its attempts together.
-
-    `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
-    will never be. `jobs`: hotkey -> the job's conclusion where it has one, else its status. `notes`
-    are what the operator should know: what ended through nobody's code, and might be re-run.
-    """
-
-    ended: bool
-    jobs: Mapping[str, str]
-    notes: Sequence[str] = ()
 
 
 class Builds:
@@ -66,14 +53,13 @@ class Builds:
         self._api, self._repository, self._branch = api, repository, branch
         self._job = re.compile(re.escape(job_prefix) + r" \(([^()]+)\)")
 
-    def workflow_run(self, round_number: int) -> WorkflowRun | None:
+    def workflow_run(self, round_number: int) -> BuildRun | None:
         """The run that builds a round's submissions; None while none is listed.
 
-        It is that of the newest commit of the round's `submissions.json` whose message ends with
-        `submissions for round {n}`. Runs that have no job of ours, yet or ever, are not it; where
-        several have, as after a new push, each job's word is that of all of them together. Raises
-        InfrastructureFault where nothing could be learnt: an error, a refusal (a 404 among them),
-        an answer that isn't whole.
+        The run belongs to the newest commit of the round's `submissions.json` whose message ends
+        with `submissions for round {n}`. Runs without a job that builds a miner's image don't
+        count; where several have one, as after a new push, they are read as one run. Raises
+        InfrastructureFault for an error, a refusal (404 included) or an answer that isn't whole.
         """
         try:
             return within(_SECONDS, self._workflow_run, round_number)
@@ -82,7 +68,7 @@ class Builds:
         except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             raise InfrastructureFault(f"GitHub: an answer not as documented: {error!r}") from error
 
-    def _workflow_run(self, round_number: int) -> WorkflowRun | None:
+    def _workflow_run(self, round_number: int) -> BuildRun | None:
         with httpx2.Client(base_url=self._api, headers=self._headers, timeout=_SECONDS) as client:
             commit = self._commit(client, round_number)
             if commit is None:
@@ -91,7 +77,7 @@ class Builds:
             runs = sorted(
                 (run for run in listed if run["head_sha"] == commit), key=lambda run: int(run["id"])
             )
-            return _told([(run, self._jobs(client, int(run["id"]))) for run in runs])
+            return _combined([_Run(run, self._jobs(client, int(run["id"]))) for run in runs])
 
     def _commit(self, client: httpx2.Client, round_number: int) -> str | None:
         path = f"rounds/{round_number}/submissions.json"
@@ -122,15 +108,15 @@ class Builds:
         """The items of all pages; InfrastructureFault unless they are as many as GitHub says there
         are.
         """
-        found: dict[int, dict[str, Any]] = {}
+        items_by_id: dict[int, dict[str, Any]] = {}
         for page in self._pages(client, path, query):
             items = page[key]
-            found |= {int(item["id"]): item for item in items}
-            if len(found) == int(page["total_count"]):
-                return list(found.values())
+            items_by_id |= {int(item["id"]): item for item in items}
+            if len(items_by_id) == int(page["total_count"]):
+                return list(items_by_id.values())
             if not items:
                 break
-        raise InfrastructureFault(f"GitHub: {path.rpartition('/')[2]} are listed by halves")
+        raise InfrastructureFault(f"GitHub: {path.rpartition('/')[2]} are not listed in full")
 
     def _pages(
         self, client: httpx2.Client, path: str, query: Mapping[str, str]
@@ -155,64 +141,79 @@ class _Job:
     word: str
 
 
-def _told(runs: Sequence[tuple[Mapping[str, Any], Sequence[_Job]]]) -> WorkflowRun | None:
-    """What a commit's runs, oldest first, and their jobs of ours tell together."""
-    ours = [(run, jobs) for run, jobs in runs if jobs]
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A workflow run as GitHub describes it, and its jobs that build a miner's image."""
+
+    description: Mapping[str, Any]
+    jobs: Sequence[_Job]
+
+    @property
+    def completed(self) -> bool:
+        """Whether none of its jobs goes on."""
+        return bool(self.description["status"] == "completed")
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether a run that is completed got as far as to begin all its jobs."""
+        return self.description.get("conclusion") in {None, *_CONCLUSIVE}
+
+    @property
+    def all_attempts_listed(self) -> bool:
+        """Whether each attempt has a job listed; else other jobs than those listed may have run."""
+        attempts = range(1, int(self.description.get("run_attempt") or 1) + 1)
+        return {*attempts} <= {job.attempt for job in self.jobs}
+
+    @property
+    def note(self) -> str | None:
+        """What the operator should know of it; None if there is nothing."""
+        conclusion = self.description.get("conclusion")
+        if not self.completed or conclusion not in _NO_FAULT:
+            return None
+        name = self.description.get("name") or "without a name"
+        number = self.description["id"]
+        return f"GitHub's run {number} ({name}) ended as {conclusion}: it can be re-run"
+
+
+def _combined(runs: Sequence[_Run]) -> BuildRun | None:
+    """The builds of a commit, from all its runs, oldest first; None where no run says anything."""
+    ours = [run for run in runs if run.jobs]
     if not ours:
-        notes = [note for run, _ in runs if (note := _note(run))]
-        return WorkflowRun(ended=False, jobs={}, notes=tuple(notes)) if notes else None
+        notes = [note for run in runs if (note := run.note)]
+        return BuildRun(ended=False, jobs={}, notes=tuple(notes)) if notes else None
     executions = defaultdict[str, list[str]](list)
-    for _, jobs in ours:
-        for job in jobs:
+    for run in ours:
+        for job in run.jobs:
             executions[job.hotkey].append(job.word)
-    told = {hotkey: _word(words) for hotkey, words in executions.items()}
-    workflows = {run["workflow_id"] for run, _ in ours if run.get("workflow_id") is not None}
-    same = [run for run, jobs in runs if jobs or run.get("workflow_id") in workflows]
+    conclusions = {hotkey: _word(words) for hotkey, words in executions.items()}
+    # A run that has no job of ours yet may still get one, if it is of the workflow that builds.
+    workflows = {run.description.get("workflow_id") for run in ours} - {None}
+    same = [run for run in runs if run.jobs or run.description.get("workflow_id") in workflows]
     ended = (
-        all(run["status"] == "completed" for run in same)
-        and any(_conclusive(run) for run, _ in ours)
-        and not any(_missing_attempts(run, jobs) for run, jobs in ours)
+        all(run.completed for run in same)
+        and any(run.conclusive for run in ours)
+        and all(run.all_attempts_listed for run in ours)
     )
-    notes = [note for run in same if (note := _note(run))]
+    notes = [note for run in same if (note := run.note)]
     notes += [
         f"the build of {hotkey} ended as {word}, which is not its code's doing: re-run it, or it "
         "times out at the deadline"
-        for hotkey, word in told.items()
+        for hotkey, word in conclusions.items()
         if word in _NO_FAULT
     ]
-    return WorkflowRun(ended, told, tuple(notes))
+    return BuildRun(ended, conclusions, tuple(notes))
 
 
 def _word(executions: Sequence[str]) -> str:
-    """What a job has come to that was executed several times, the last execution last.
+    """The result of a job that was executed several times; `executions` are in order of time.
 
-    The image of one that succeeded is there, whatever came after. Otherwise the last execution
-    counts that says anything of the code.
+    One success is enough, since it has pushed the image. Otherwise the last execution that says
+    anything of the code counts.
     """
     if "success" in executions:
         return "success"
-    telling = [word for word in executions if word not in _NO_FAULT]
-    return (telling or executions)[-1]
-
-
-def _conclusive(run: Mapping[str, Any]) -> bool:
-    """Whether a run that is completed got as far as to begin all its jobs."""
-    return run.get("conclusion") in {None, *_CONCLUSIVE}
-
-
-def _note(run: Mapping[str, Any]) -> str | None:
-    """What the operator should know of a run; None if there is nothing."""
-    if run["status"] != "completed" or run.get("conclusion") not in _NO_FAULT:
-        return None
-    name = run.get("name") or "without a name"
-    return f"GitHub's run {run['id']} ({name}) ended as {run['conclusion']}: it can be re-run"
-
-
-def _missing_attempts(run: Mapping[str, Any], jobs: Iterable[_Job]) -> bool:
-    """Whether an attempt of the run has no job listed: others than those listed may have been
-    run.
-    """
-    return not {*range(1, int(run.get("run_attempt") or 1) + 1)} <= {job.attempt for job in jobs}
+    conclusive = [word for word in executions if word not in _NO_FAULT]
+    return (conclusive or executions)[-1]
 
 
 class BuildSettings(Settings):

@@ -24,7 +24,7 @@ _GAVE_UP = re.compile(
     r"abort(ed)?|cancell?ed|cancel|failed|(network_|server_|internal_)?error|timeout|(over)?load(ed)?"
     r"|insufficient_system_resource"
 )
-"""Ends that say nothing of the question, as vLLM's `abort` when its engine stops."""
+"""Ends that are the server's own failure, such as vLLM's `abort` when its engine stops."""
 _FILTERED = "content_filter"
 _FILTER_CODES = {_FILTERED, "content_policy_violation", "responsibleaipolicyviolation"}
 
@@ -92,8 +92,8 @@ def reply_of(body: str) -> Reply:
 def filtered_reply(body: str, model: str) -> Reply | None:
     """The reply in an error (status 400) of a server that filters what it is shown.
 
-    So Azure's OpenAI service says it; what is drawn decides, so asking for ever would let one
-    picture stop a round. None for any other error, which says nothing of the question.
+    Azure's OpenAI service answers so. The pictures decide whether it filters, so asking again would
+    let one picture stop a round. None for any other error, which says nothing of the question.
     """
     try:
         error = json.loads(body)["error"]

@@ -1,4 +1,4 @@
-"""The client of a miner's container: a stranger's server that turns a picture and a seed into a
+"""The client of a miner's container, an untrusted server that turns a picture and a seed into a
 3D file."""
 
 import asyncio
@@ -23,23 +23,28 @@ _HEALTH_SECONDS = 10.0
 
 
 class Unanswered(MinerFault):
-    """The connection failed: the container's doing, unless its pod is gone."""
+    """The connection failed: the container's fault, unless its pod is gone."""
 
 
-class DoorRefused(InfrastructureFault):
-    """The provider's own door does not let us in to the container."""
+class GatewayRefused(InfrastructureFault):
+    """The provider's gateway refuses the token, so the container can't be reached."""
 
 
 class Container:
     """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with
     `aclose`.
 
-    `token` is sent as a bearer token. With `door`, the token is asked for by the provider's own
-    door, and its refusal is the infrastructure's fault; whatever else goes wrong is the miner's.
+    `token` is sent as a bearer token. With `behind_gateway`, the provider's gateway asks for that
+    token; its refusal is an infrastructure fault. Whatever else goes wrong is the miner's fault.
     """
 
     def __init__(
-        self, url: str, token: str | None = None, *, door: bool = False, limit: int = MAX_FILE_BYTES
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        behind_gateway: bool = False,
+        limit: int = MAX_FILE_BYTES,
     ) -> None:
         headers = {"Accept-Encoding": "identity"} | (
             {"Authorization": f"Bearer {token}"} if token else {}
@@ -51,14 +56,14 @@ class Container:
         self._client = httpx2.AsyncClient(
             base_url=url, headers=headers, cookies=no_cookies, timeout=None, trust_env=False
         )
-        self._door, self._limit = door, limit
+        self._behind_gateway, self._limit = behind_gateway, limit
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
     async def healthy(self) -> bool:
-        """Whether the container says that it is ready. Raises DoorRefused."""
+        """Whether the container says that it is ready. Raises GatewayRefused."""
         try:
             async with (
                 asyncio.timeout(_HEALTH_SECONDS),
@@ -67,7 +72,7 @@ class Container:
                 status = answer.status_code
         except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
             return False
-        self._check_door(status)
+        self._check_gateway(status)
         return status == 200
 
     @asynccontextmanager
@@ -78,7 +83,7 @@ class Container:
 
         `seconds` are what a generation may take, and a download as long again. Slower than that,
         yet within both, is still taken: the rules judge the time. Raises MinerFault or
-        DoorRefused.
+        GatewayRefused.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -101,16 +106,16 @@ class Container:
             ) from error
         taken = time.monotonic() - began
         try:
-            self._check_door(answer.status_code)
+            self._check_gateway(answer.status_code)
             if answer.status_code != 200:
                 raise MinerFault(f"the container answers {answer.status_code}")
             yield Generated(answer, taken, deadline, self._limit)
         finally:
             await answer.aclose()
 
-    def _check_door(self, status: int) -> None:
-        if self._door and status in {401, 403}:
-            raise DoorRefused(f"the provider's door answers {status}")
+    def _check_gateway(self, status: int) -> None:
+        if self._behind_gateway and status in {401, 403}:
+            raise GatewayRefused(f"the provider's gateway answers {status}")
 
 
 class Generated:

@@ -1,6 +1,4 @@
-"""Blocking calls in threads of their own, which keep nothing from exiting; and a total deadline for
-them.
-"""
+"""A total timeout for blocking calls, each of which runs in a daemon thread."""
 
 import threading
 from collections.abc import Callable
@@ -12,8 +10,8 @@ T = TypeVar("T")
 
 
 def in_background(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """What `call` will have returned or raised. It can't be cancelled: what it does unheard must be
-    harmless.
+    """The result of `call`, which runs in a daemon thread. It can't be cancelled, so it must do no
+    harm when nobody waits for it any more.
     """
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
@@ -29,7 +27,7 @@ def in_background(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
 
 
 def within(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `call` returns or raises, or TimeoutError after `seconds`, when it is given up and runs
-    on unheard.
+    """What `call` returns or raises; TimeoutError after `seconds`, when the call runs on in its
+    thread and its result is dropped.
     """
     return in_background(call, *args, **kwargs).result(seconds)

@@ -3,16 +3,21 @@
 import importlib.util
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gpu.distance.dinov3 import MODEL_ID, MODEL_REVISION, DinoV3
-from gpu.distance.embedding import Embedder, Embeddings, Unmeasured
+from gpu.distance import MODEL_ID, MODEL_REVISION
 from resources.deadlines import within
 from resources.settings import BadSetting, BaseUrl, Secret, Settings, read_settings
+
+if TYPE_CHECKING:
+    from gpu.distance.embedding import Embedder
+
+# What measures here is imported where it is opened: Dagster's definitions need the settings alone.
+# ruff: noqa: PLC0415
 
 _SECONDS = 120.0
 _ROUNDING = 1e-6  # a service's float32 can bring identical pictures a little below 0
@@ -20,7 +25,7 @@ _A = TypeVar("_A", bound=BaseModel)
 
 
 class Distance(Protocol):
-    """Whoever measures distances. Many threads may ask at once."""
+    """What measures distances. Threads may share it."""
 
     @property
     def model(self) -> str:
@@ -38,7 +43,9 @@ class MeasuredHere:
     InfrastructureFault.
     """
 
-    def __init__(self, embedder: Embedder, read: Callable[[str], bytes]) -> None:
+    def __init__(self, embedder: "Embedder", read: Callable[[str], bytes]) -> None:
+        from gpu.distance.embedding import Embeddings
+
         self._embeddings = Embeddings(embedder)
         self._read = read
 
@@ -47,6 +54,8 @@ class MeasuredHere:
         return self._embeddings.model
 
     def measure(self, url_a: str, url_b: str) -> float:
+        from gpu.distance.embedding import Unmeasured
+
         try:
             return self._embeddings.distance(self._read(url_a), self._read(url_b))
         except Unmeasured as error:
@@ -91,12 +100,13 @@ class DistanceService:
             reason = f"{type(error).__name__}: {error}"
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
-            reason = f"nonsense: {'.'.join(map(str, problem['loc']))} {problem['msg']}"
+            place = ".".join(map(str, problem["loc"]))
+            reason = f"an answer not as documented: {place} {problem['msg']}"
         raise InfrastructureFault(f"the distance service gave no answer: {reason}")
 
 
 class DistanceSettings(Settings):
-    """Who measures the distance of two pictures."""
+    """What measures the distance of two pictures."""
 
     image_distance_service_url: BaseUrl | None = Field(
         None, description="base URL of a distance service; unset: a model in this process measures"
@@ -120,7 +130,7 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
     if settings.image_distance_service_url:
         return DistanceService(settings.image_distance_service_url)
     if settings.embedder == "pictures":
-        from resources.local_network.pictures import PictureEmbedder  # noqa: PLC0415 - the local network's alone
+        from resources.local_network.pictures import PictureEmbedder
 
         return MeasuredHere(PictureEmbedder(), read)
     if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
@@ -129,6 +139,8 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
             "install them, or set "
             "IMAGE_DISTANCE_SERVICE_URL to a distance service's URL"
         )
+    from gpu.distance.dinov3 import DinoV3
+
     token = settings.hf_token.get_secret_value() if settings.hf_token else None
     return MeasuredHere(DinoV3(settings.model_id, settings.model_revision, token), read)
 

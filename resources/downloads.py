@@ -1,5 +1,5 @@
-"""Downloads from the miners' CDNs: strangers' URLs, which may point anywhere, redirect anywhere,
-and never end."""
+"""Downloads from the miners' CDNs. Their URLs may point anywhere, redirect anywhere, and never
+end."""
 
 import ipaddress
 import itertools
@@ -39,7 +39,8 @@ _PRIVATE = [
         "fc00::/7",
     )
 ]
-# Though Python has them global: clouds' ways into their hosts, 6to4 with any IPv4, documentation.
+# Python calls these global: addresses by which clouds reach their hosts, 6to4, which embeds any
+# IPv4 address, and addresses reserved for documentation.
 _NOT_PUBLIC = [
     ipaddress.ip_network(block)
     for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
@@ -61,8 +62,8 @@ def user_agent() -> str:
 
 
 class _Unreachable(Exception):
-    """Whose fault it is depends on whether the operator's own CDN is reached. The message is the
-    reason."""
+    """The server could not be reached: the miner's fault if the operator's own CDN can be reached,
+    and the network's otherwise. The message is the reason."""
 
 
 _HEADERS = [
@@ -81,9 +82,9 @@ class Downloads:
     be public; with `private`, loopback and private ones will do as well. Each of at most three
     redirects is checked the same way.
 
-    What goes wrong is the miner's fault, with a short reason; a TryLater where it may pass. It
+    A failure is the miner's fault, with a short reason; a TryLater where a retry may succeed. It
     is an InfrastructureFault when the disk fails, or when a server can't be reached and neither
-    can the `witness`, host and port of the operator's own CDN.
+    can the `reachability_probe`, the host and port of the operator's own CDN.
     """
 
     def __init__(
@@ -92,16 +93,16 @@ class Downloads:
         limit: int = MAX_FILE_BYTES,
         timeout: float = _TIMEOUT,
         private: bool = False,
-        witness: tuple[str, int] | None = None,
+        reachability_probe: tuple[str, int] | None = None,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limit = limit
         self._timeout = timeout
         self._private = private
-        self._witness = witness
+        self._reachability_probe = reachability_probe
         self._resolve = resolve or _addresses
-        self._given_tls = tls
+        self._configured_tls = tls
 
     def download(self, url: str, to: Path) -> int:
         """Save what `url` serves as the file `to`, whole or not at all; its size in bytes.
@@ -121,7 +122,7 @@ class Downloads:
         except _Unreachable as error:
             if not self._network_works():
                 raise InfrastructureFault(
-                    f"download: {error}; nor is CDN_URL reached from here"
+                    f"download: {error}; CDN_URL can't be reached from here either"
                 ) from None
             raise TryLater(str(error)) from None
         except OSError as error:
@@ -131,18 +132,18 @@ class Downloads:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return self._given_tls or httpx2.create_ssl_context(trust_env=False)
+        return self._configured_tls or httpx2.create_ssl_context(trust_env=False)
 
     def _body(self, url: str, deadline: float) -> Generator[bytes, None, None]:
-        """What `url` serves, decoded. All of it is a stranger's, so it's here that the
-        unforeseen is a fault of his."""
+        """What `url` serves, decoded. All of it comes from a miner's server, so an error that is
+        not foreseen in here is that server's fault."""
         try:
             yield from self._followed(url, deadline)
         except (MinerFault, InfrastructureFault, _Unreachable):
             raise
         except MemoryError as error:
             raise InfrastructureFault("download: out of memory") from error
-        # Bytes find ways through the libraries: h2's errors come out as they are, IDNA's too.
+        # The HTTP libraries don't wrap every error: those of h2 and of IDNA come out as they are.
         except Exception as error:
             _LOG.warning("%r: what it serves made the HTTP client fail", url[:200], exc_info=True)
             raise TryLater(f"an answer that can't be read ({type(error).__name__})") from error
@@ -156,7 +157,7 @@ class Downloads:
                     yield from self._content(head, answer)
                     return
                 if head.location is None:
-                    raise MinerFault("a redirect to nowhere")
+                    raise MinerFault("a redirect without a location")
                 target = _parsed(head.location, target)
         raise MinerFault(f"more than {_REDIRECTS} redirects")
 
@@ -200,7 +201,7 @@ class Downloads:
             raise TryLater("cut short, or no proper HTTP") from error
 
     def _pinned(self, url: httpx2.URL, deadline: float) -> list[str]:
-        """The addresses of the host, resolved once and found allowed, each of them."""
+        """The addresses of the host, resolved once; each of them is allowed."""
         try:
             left = min(_IDLE["read"], deadline - time.monotonic())
             addresses = within(left, self._resolve, url.raw_host.decode())
@@ -212,11 +213,14 @@ class Downloads:
         return _in_turn(addresses)[:_ADDRESSES]
 
     def _network_works(self) -> bool:
-        if self._witness is None:
+        if self._reachability_probe is None:
             return True
         try:
             within(
-                _IDLE["connect"], socket.create_connection, self._witness, _IDLE["connect"]
+                _IDLE["connect"],
+                socket.create_connection,
+                self._reachability_probe,
+                _IDLE["connect"],
             ).close()
         except OSError:
             return False
@@ -307,18 +311,23 @@ class DownloadSettings(Settings):
 
 
 def open_downloads(environment: Mapping[str, str]) -> Downloads:
-    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB), `ALLOW_PRIVATE_CDN` (false) and, as
-    witness, `CDN_URL`.
+    """Downloads with the settings `MAX_FILE_BYTES` (200 MiB) and `ALLOW_PRIVATE_CDN` (false), and
+    `CDN_URL` as the reachability probe.
 
     Raises BadSetting, naming the setting.
     """
     settings = read_settings(DownloadSettings, environment)
-    witness = None
+    reachability_probe = None
     if settings.cdn_url:
         cdn = httpx2.URL(settings.cdn_url)
-        witness = (cdn.raw_host.decode(), cdn.port or {"http": 80, "https": 443}[cdn.scheme])
+        reachability_probe = (
+            cdn.raw_host.decode(),
+            cdn.port or {"http": 80, "https": 443}[cdn.scheme],
+        )
     return Downloads(
-        limit=settings.max_file_bytes, private=settings.allow_private_cdn, witness=witness
+        limit=settings.max_file_bytes,
+        private=settings.allow_private_cdn,
+        reachability_probe=reachability_probe,
     )
 
 

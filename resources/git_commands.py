@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,6 +55,7 @@ class GitCommands:
         data: bytes = b"",
         directory: Path | None = None,
         network: bool = False,
+        environment: Mapping[str, str] | None = None,
         lock: int = -1,
     ) -> bytes:
         """Run a command; its output. One given a lock holds it until it ends, even if we are
@@ -66,7 +68,7 @@ class GitCommands:
             ["git", *arguments],
             istream=subprocess.PIPE,
             as_process=True,
-            env=self._environment(directory or self._path, network),
+            env={**self._environment(directory or self._path, network), **(environment or {})},
             start_new_session=True,  # of its own, to be ended with all its helpers
             pass_fds=() if lock < 0 else (lock,),
         )

@@ -85,7 +85,7 @@ def in_line(
     made: dict[str, list[Change]] = {}
     for change in changes:
         made.setdefault(change.commit.sha, []).append(change)
-    found: list[Change] = []
+    listed: list[Change] = []
     files: dict[str, str] = {}
     for commit in line:
         new = made.get(commit.sha, [])
@@ -100,8 +100,8 @@ def in_line(
                 files.pop(change.path, None)
             else:
                 files[change.path] = change.blob
-        found += new
-    return line, found
+        listed += new
+    return line, listed
 
 
 def _line(head: str, known: Mapping[str, Commit]) -> tuple[list[Commit], set[str]]:

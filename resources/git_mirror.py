@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from resources.git_commands import REMOTE, GitCommands, RepositoryError
 from resources.git_history import LOG, NO_COMMIT, Commit, decode_path, parse_log
+from resources.git_signatures import Signatures, Signers, UntrustedHead, signed_commit
 
 _FETCH = (
     # Blobs stay on the server until wanted; one that cannot do that sends them all. Only fetches
@@ -30,15 +31,27 @@ _BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0
 _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
 
 
-class Mirror:
-    """The bare repository at `path` that follows one branch, `ref`, of the repository at `url`."""
+_TRUSTED = "refs/trusted/head"
+"""The last head that a named signer had signed."""
 
-    def __init__(self, url: str, ref: str, path: Path, token: str | None, timeout: float) -> None:
+
+class Mirror:
+    """The bare repository at `path` that follows one branch, `ref`, of the repository at `url`.
+
+    What is pushed is signed with the key of `signatures`; a head that none of its signers signed is
+    an UntrustedHead.
+    """
+
+    def __init__(self, path: Path, ref: str, git: GitCommands, signatures: Signatures) -> None:
         self._path = path.resolve()
         self._ref = ref
-        self.git = GitCommands(self._path, url, token, timeout).run
+        self._signing_key = signatures.signing_key
+        self._signers = signatures.signers
+        self._trusted_head = NO_COMMIT.sha
+        self.git = git.run
 
     def refresh(self) -> str:
+        """Fetch the branch; its head's sha, NO_COMMIT's where there is none."""
         with self._lock("refresh"):
             try:
                 self.git(*_FETCH, REMOTE, f"+{self._ref}:{self._ref}", network=True)
@@ -46,13 +59,35 @@ class Mirror:
                 if "couldn't find remote ref" not in str(error):
                     raise
                 self.git("update-ref", "-d", self._ref)
-            return self.head()
+        return self.head()
 
     def head(self) -> str:
+        """The branch's head as it was last fetched. Raises UntrustedHead."""
         try:
-            return self.git("rev-parse", "--verify", "--quiet", self._ref).decode().strip()
+            head = self.git("rev-parse", "--verify", "--quiet", self._ref).decode().strip()
         except RepositoryError:
             return NO_COMMIT.sha
+        if self._signers and head != self._trusted_head:
+            self._check(self._signers, head)
+            self._trusted_head = head
+        return head
+
+    def _check(self, signers: Signers, head: str) -> None:
+        """Raise UntrustedHead unless a signer signed the head and it came after the one before."""
+        if objection := signers.objection(self.git, head, self._path):
+            raise UntrustedHead(head, objection)
+        try:
+            before = self.git("rev-parse", "--verify", "--quiet", _TRUSTED).decode().strip()
+        except RepositoryError:
+            before = ""
+        if before and not self.contains(head, before):
+            raise UntrustedHead(
+                head,
+                f"it doesn't follow {before[:7]}, the head before, so somebody has set the branch "
+                f"back by force (if that was right, remove {self._path})",
+            )
+        with self._lock("refresh"):
+            self.git("update-ref", _TRUSTED, head)
 
     def commit(self, sha: str) -> Commit:
         return parse_log(self.git(*LOG, "-1", "--end-of-options", f"{sha}^{{commit}}"))[0][0]
@@ -125,8 +160,15 @@ class Mirror:
                 (outgoing / "objects/info/alternates").write_text("../../objects\n")
                 stream = b"".join(_import_stream(self._ref, base, message, changes, time))
                 sha = self.git(*_BUILD, data=stream, directory=outgoing, lock=lock).decode().strip()
+                if self._signing_key:
+                    sha = signed_commit(self.git, self._signing_key, sha, outgoing, lock)
+                if self._signers and (why := self._signers.objection(self.git, sha, outgoing)):
+                    raise RepositoryError(
+                        "nothing is published: this platform's own commits wouldn't be trusted by "
+                        f"the signers that its settings name ({why})"
+                    )
                 try:
-                    target = f"{self._ref}:{self._ref}"
+                    target = f"{sha}:{self._ref}"
                     answer = self.git(*_PUSH, REMOTE, target, directory=outgoing, network=True)
                 except RepositoryError as error:
                     return sha, str(error)
@@ -144,6 +186,9 @@ class Mirror:
                 part = pack.with_suffix(suffix)
                 part.replace(self._path / "objects/pack" / part.name)
         self.git("update-ref", self._ref, head)
+        if self._signers:
+            self.git("update-ref", _TRUSTED, head)
+            self._trusted_head = head
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[int]:

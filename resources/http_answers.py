@@ -1,4 +1,6 @@
-"""What the head of a stranger's HTTP answer says, and how its content is decoded. No I/O."""
+"""The status and headers of an HTTP answer from a miner's server, and the decoding of its content.
+No I/O.
+"""
 
 import math
 import re
@@ -37,7 +39,7 @@ class Head:
         return [value.decode("latin-1").strip() for known, value in self._headers if known == name]
 
     def value(self, name: bytes) -> str | None:
-        """The first of them."""
+        """The first value of this name, None where there is none."""
         return next(iter(self.values(name)), None)
 
     @property
@@ -51,18 +53,21 @@ class Head:
 
     @property
     def length(self) -> int | None:
-        """The size of the content on the wire, where it is said."""
+        """The size of the content on the wire, as the header Content-Length has it."""
         text = self.value(b"content-length") or ""
         return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
     @property
     def whole(self) -> int | None:
-        """The size of the content of a 206 that holds all of it, though called a part; None for
-        any other."""
-        said = _RANGE.fullmatch(self.value(b"content-range") or "")
-        if self.status != 206 or said is None or int(said[1]) + 1 != int(said[2]):
+        """The size of the content where a 206 (partial content) holds all of it; None otherwise."""
+        content_range = _RANGE.fullmatch(self.value(b"content-range") or "")
+        if (
+            self.status != 206
+            or content_range is None
+            or int(content_range[1]) + 1 != int(content_range[2])
+        ):
             return None
-        return int(said[2])
+        return int(content_range[2])
 
     @property
     def codings(self) -> list[str]:
@@ -73,37 +78,37 @@ class Head:
             for value in self.values(b"content-encoding")
             for coding in value.split(",")
         ]
-        found = [coding for coding in listed if coding not in _IDENTITY]
-        if len(found) > _MOST_CODINGS or not set(found) <= _COMPRESSED:
+        compressions = [coding for coding in listed if coding not in _IDENTITY]
+        if len(compressions) > _MOST_CODINGS or not set(compressions) <= _COMPRESSED:
             raise MinerFault(
-                f"content encoding {', '.join(found)[:80]!a}, though identity was asked for"
+                f"content encoding {', '.join(compressions)[:80]!a}, though identity was asked for"
             )
-        return found
+        return compressions
 
     @property
     def retry_after(self) -> float | None:
         """The seconds that a server asks to be left alone (RFC 9110, 10.2.3), never negative; None
         if it doesn't.
 
-        A date is reckoned from the server's own clock where it tells the time.
+        A date counts from the server's own clock if it sends the header Date.
         """
-        said = self.value(b"retry-after")
-        if said is None:
+        text = self.value(b"retry-after")
+        if text is None:
             return None
         try:
-            seconds = float(said) if re.match(r"[0-9]", said) else None
+            seconds = float(text) if re.match(r"[0-9]", text) else None
         except ValueError:
             seconds = None
         if seconds is None:
-            then, now = _date(said), _date(self.value(b"date")) or datetime.now(UTC)
+            then, now = _date(text), _date(self.value(b"date")) or datetime.now(UTC)
             seconds = (then - now).total_seconds() if then else None
         return None if seconds is None or math.isnan(seconds) else max(0.0, seconds)
 
     def refuse(self) -> None:
         """Raise what a status other than that of a whole file means.
 
-        A server that is busy or broken, or that names a time, may do better later: TryLater.
-        Anything else, such as 404, 410 or 403, is its answer: MinerFault.
+        TryLater for a server that is busy or broken, or that names a time to retry after.
+        MinerFault for anything else, such as 404, 410 or 403.
         """
         after = self.retry_after
         if self.status in _BUSY or self.status >= 500 or after is not None:
@@ -161,7 +166,7 @@ def exactly(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _date(text: str | None) -> datetime | None:
     """An HTTP date in any of its three forms; None for what is none."""
     try:
-        found = parsedate_to_datetime(text or "")
+        date = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

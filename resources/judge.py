@@ -59,7 +59,7 @@ _CANARY_WIN_OVER = 1
 
 
 class Judge(Protocol):
-    """Whoever judges. Many threads may ask at once."""
+    """What judges two outputs for a prompt. Threads may share it."""
 
     @property
     def model(self) -> str:
@@ -119,13 +119,13 @@ class ServedJudge:
         except TimeoutError:
             reason = f"no answer within {self._total_seconds:g} s"
         except APIStatusError as error:
-            # What comes with a refused key may repeat the key.
-            said = (
+            # A server that refuses the key may repeat it in its answer.
+            detail = (
                 ""
                 if error.status_code in {401, 403}
                 else f": {self._without_key(error.response.text)[:300]}"
             )
-            reason = f"status {error.status_code}{said}"
+            reason = f"status {error.status_code}{detail}"
             filtered = filtered_reply(self._without_key(error.response.text), self._model)
             if filtered and error.status_code == 400:
                 return filtered.answer()
@@ -193,14 +193,13 @@ class AnswerStore(Protocol):
 
 
 class KeptAnswers:
-    """A judge of whom nothing is asked twice, whatever happens in between.
+    """A judge whose answers are kept in the object store, so that no question is asked twice.
 
-    An answer is kept under what was asked: model, prompt version, seed and the SHA-256 of the three
-    pictures, so that another file with the same bytes is the same question, and an object found
-    under its own key was the answer to it.
+    The key of an answer is made of the question: model, prompt version, seed and the SHA-256 of the
+    three pictures. Another file with the same bytes is therefore the same question.
 
-    An answer that can't be used is kept too, once the judge is known to be in order: what a judge
-    says that is out of order is no attempt, and is asked anew after the repair.
+    An answer that can't be used is kept too, once the judge is known to work. What a judge answers
+    that is out of order doesn't count as an attempt, and is asked again after the repair.
     """
 
     def __init__(self, judge: Judge, store: AnswerStore) -> None:
@@ -226,7 +225,7 @@ class KeptAnswers:
 
     @property
     def judge(self) -> Judge:
-        """The judge itself, who is asked anew each time."""
+        """The judge itself, which keeps no answers."""
         return self._judge
 
     def key(self, question: Question) -> str:
@@ -240,15 +239,15 @@ class KeptAnswers:
         finds the judge in order now, after that answer. Raises that, NotJudged, and what the store
         raises.
         """
-        found = []
+        replies = []
         for number in range(ATTEMPTS):
             try:
                 answer = self.ask(replace(question, attempt=number), confirm)
             except Unusable as unusable:
-                found.append(unusable.reply)
+                replies.append(unusable.reply)
             else:
-                return [*found, Reply(answer.model, answer.raw)]
-        return found
+                return [*replies, Reply(answer.model, answer.raw)]
+        return replies
 
     def ask(self, question: Question, confirm: Callable[[], None] | None = None) -> Answer:
         """The kept answer to one attempt, or else the judge's, once it is kept.
@@ -294,7 +293,7 @@ class KeptAnswers:
         question: Question,
         confirm: Callable[[], None] | None,
     ) -> Reply:
-        told: dict[str, str] = {}
+        unusable_fields: dict[str, str] = {}
         try:
             answer = self._judge.ask(question)
             reply = Reply(answer.model, answer.raw)
@@ -303,12 +302,17 @@ class KeptAnswers:
                 raise
             confirm()
             reply = unusable.reply
-            told = {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
-            told["unusable"] = str(unusable)
-        kept = {**question_asked, "answered_by": reply.model, "answer": reply.text} | told
-        self._unkept[key] = json.dumps(
-            kept, indent=1
-        ).encode()  # until the store has it: it was paid for
+            unusable_fields = (
+                {"finish_reason": reply.finish_reason} if reply.finish_reason is not None else {}
+            )
+            unusable_fields["unusable"] = str(unusable)
+        kept = {
+            **question_asked,
+            "answered_by": reply.model,
+            "answer": reply.text,
+        } | unusable_fields
+        # Held until the store has it: asking again would cost again, and could answer differently.
+        self._unkept[key] = json.dumps(kept, indent=1).encode()
         return self._kept(key) or reply
 
 
@@ -330,8 +334,9 @@ def open_judge(environment: Mapping[str, str]) -> ServedJudge:
 
 
 def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0) -> str | None:
-    """Canary duels: why the judge can't be trusted, in a way that no error shows; None if it can.
+    """Canary duels: why the judge's answers can't be trusted; None if they can.
 
+    They find a judge that answers without an error, and wrongly.
     A picture against itself must be a near draw, and a good one must win against noise on either
     side. Ask the judge itself, not one that keeps answers. A canary has as many attempts as any
     question; raises Unusable where none of them can be used, and NotJudged.

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -30,6 +31,14 @@ class ObjectConflict(Exception):
     """The key already holds other bytes, and objects are never overwritten."""
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key of the S3 API."""
+
+    key_id: str
+    secret: str = field(repr=False)
+
+
 class ObjectStore:
     """One bucket behind an S3 endpoint; threads may share it.
 
@@ -44,7 +53,7 @@ class ObjectStore:
         bucket: str,
         cdn_url: str,
         *,
-        credentials: tuple[str, str],
+        credentials: Credentials,
         timeout: float = _TIMEOUT,
     ) -> None:
         self._endpoint = endpoint
@@ -114,12 +123,11 @@ class ObjectStore:
     def _client(self) -> Any:
         from dagster_aws.s3 import S3Resource  # noqa: PLC0415 - Dagster and boto3 take seconds to import
 
-        key_id, secret = self._credentials
         client = S3Resource(
             endpoint_url=self._endpoint,
             region_name="auto",
-            aws_access_key_id=key_id,
-            aws_secret_access_key=secret,
+            aws_access_key_id=self._credentials.key_id,
+            aws_secret_access_key=self._credentials.secret,
             max_attempts=3,
         ).get_client()
         # R2 knows none of the checksums that boto3 sends otherwise.
@@ -170,8 +178,8 @@ class ObjectStore:
             return consume(_genuine(answer)["Body"])
 
     def _call(self, action: str, call: Callable[[], _T]) -> _T:
-        """Within the deadline, with the failures of the store as InfrastructureFaults that hold no
-        secret.
+        """The result of `call`, within the timeout. A failure becomes an InfrastructureFault that
+        holds no secret.
         """
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # noqa: PLC0415
         from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -214,7 +222,7 @@ def open_object_store(environment: Mapping[str, str]) -> ObjectStore:
     BadSetting, naming the setting, where one is bad or missing.
     """
     settings = read_settings(StoreSettings, environment)
-    credentials = (
+    credentials = Credentials(
         settings.r2_access_key_id.get_secret_value(),
         settings.r2_secret_access_key.get_secret_value(),
     )
@@ -252,9 +260,9 @@ def _sha256(body: IO[bytes]) -> str:
 
 
 def _genuine(answer: Any) -> Any:
-    """The answer of an object store, which every 200 need not be."""
+    """The answer, if an object store sent it: a proxy or a captive portal may answer 200, too."""
     if not answer.get("ETag"):
-        raise InfrastructureFault("object store: an answer that isn't one")
+        raise InfrastructureFault("object store: the answer has no ETag, so it isn't the store's")
     return answer
 
 

@@ -12,21 +12,20 @@ from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
-from gpu.views import GRID
+from gpu.formats import FORMATS
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
 from resources.settings import BaseUrl, Settings, read_settings
 
-FORMATS = ("glb", "ply")
 _SECONDS = 120.0
 
 
 class Renderer(Protocol):
-    """Whoever draws. Many threads may ask at once."""
+    """What draws the pictures. Threads may share it."""
 
     def render(self, path: Path, output_format: str) -> bytes:
-        """The PNG of a file's four views, 1041 x 1041 pixels; `output_format` is `glb` or `ply`.
+        """The PNG of a file's four views, 1041 x 1041 pixels; `output_format`: one of `FORMATS`.
 
         Raises MinerFault with the reason if the file can't be shown, and InfrastructureFault if the
         renderer can't work, which says nothing of the file.
@@ -84,7 +83,9 @@ class RenderService:
                 f"no picture: the render service answers {answer.status_code}"
             )
         if not _is_grid(answer.content):
-            raise InfrastructureFault("no picture: the render service answers with something else")
+            raise InfrastructureFault(
+                "no picture: the render service's answer is no PNG of four views"
+            )
         return answer.content
 
     def close(self) -> None:
@@ -92,7 +93,7 @@ class RenderService:
 
 
 class RendererSettings(Settings):
-    """Who draws the pictures."""
+    """What draws the pictures."""
 
     render_url: BaseUrl | None = Field(
         None, description="base URL of a render service; unset: worker processes here draw"
@@ -112,13 +113,13 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
 def _check_format(output_format: str) -> None:
     if output_format not in FORMATS:
         raise ValueError(
-            f"there are files of the formats {' and '.join(FORMATS)}, not {output_format!r}"
+            f"files of the formats {', '.join(FORMATS)} can be drawn, not {output_format!r}"
         )
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """Why a file is bad, in the service's words. A page from elsewhere on the way is no verdict on
-    a file.
+    """Why a file is bad, in the service's words. Raises InfrastructureFault for an answer that
+    isn't the service's, such as the error page of a proxy.
     """
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     try:
@@ -135,5 +136,7 @@ def _reason(answer: httpx2.Response) -> str:
 
 
 def _is_grid(content: bytes) -> bool:
+    from gpu.views import GRID  # noqa: PLC0415 -- with numpy, which Dagster's definitions don't need
+
     whole = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
     return whole and content[16:24] == struct.pack(">II", GRID, GRID)

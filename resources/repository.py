@@ -11,7 +11,7 @@ from pathlib import Path
 from time import sleep
 from urllib.parse import urlsplit
 
-from resources.git_commands import RepositoryError
+from resources.git_commands import GitCommands, RepositoryError
 from resources.git_history import (
     LOG_CHANGES,
     NO_COMMIT,
@@ -21,6 +21,7 @@ from resources.git_history import (
     parse_log,
 )
 from resources.git_mirror import Mirror
+from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
 
 __all__ = [
     "NO_COMMIT",
@@ -29,7 +30,11 @@ __all__ = [
     "PublishFailed",
     "Repository",
     "RepositoryError",
+    "Signatures",
+    "Signers",
+    "SigningKey",
     "Snapshot",
+    "UntrustedHead",
 ]
 
 _TRIES = 10
@@ -109,6 +114,9 @@ class Repository:
     `url` is whatever git fetches from, a bundle file too; `token` is for https; `timeout`, in
     seconds, bounds each git command. Threads and processes may share a mirror. Infrastructure's
     failures are RepositoryErrors.
+
+    `signatures` says how what is published is signed, and whose signature the head must bear: one
+    that bears none of theirs is an UntrustedHead, neither read as the head nor published on.
     """
 
     def __init__(
@@ -119,10 +127,12 @@ class Repository:
         mirror: Path,
         token: str | None = None,
         timeout: float = 300,
+        signatures: Signatures = Signatures(),  # noqa: B008 -- frozen
     ) -> None:
         if "://" in url and urlsplit(url).password:
             raise ValueError("the repository's url holds a password: it belongs in the token")
-        self._mirror = Mirror(url, f"refs/heads/{branch}", mirror, token, timeout)
+        git = GitCommands(mirror.resolve(), url, token, timeout)
+        self._mirror = Mirror(mirror, f"refs/heads/{branch}", git, signatures)
 
     def refresh(self) -> str:
         """Bring the mirror up to date with the remote branch; the head's sha, NO_COMMIT's where
@@ -138,13 +148,13 @@ class Repository:
             return Snapshot(self._mirror, NO_COMMIT)
         sha = commit or self._mirror.head()
         try:
-            found = self._mirror.commit(sha)
+            known = self._mirror.commit(sha)
         except RepositoryError:
             head = self.refresh()
             if commit is None and head == NO_COMMIT.sha:
                 return Snapshot(self._mirror, NO_COMMIT)
-            found = self._mirror.commit(commit or head)
-        return Snapshot(self._mirror, found)
+            known = self._mirror.commit(commit or head)
+        return Snapshot(self._mirror, known)
 
     def publish(
         self,

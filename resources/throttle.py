@@ -1,21 +1,20 @@
-"""How many ask a server at once: fewer when it shows that it has too much to do, more again while
-it answers.
-"""
+"""How many requests a server gets at once: fewer when it is overloaded, more while it answers."""
 
 import threading
 import time
 from types import TracebackType
 
 _ONE_SIGN_SECONDS = 1.0
-"""Signs of overload that come within this time are one: many were asking when it began."""
+"""Signs of overload within this time count as one: many requests were under way when it began."""
 
 
 class Throttle:
-    """Lets as many in as come, until `overloaded` halves how many there are; as many answers as may
-    ask allow one more.
+    """A limit on concurrent requests, which each enter its context.
 
-    So it settles about what the server bears, whatever that is and however it changes. Who waits to
-    be let in waits for others' answers, so no longer than those may take.
+    There is none until the first sign of overload, which halves the number of requests under way.
+    Each answer raises the limit by its reciprocal, so a full set of answers raises it by one
+    (additive increase, multiplicative decrease). It settles near what the server can take. Entering
+    waits for the answers of others, so no longer than those may take.
     """
 
     def __init__(self) -> None:
@@ -25,7 +24,7 @@ class Throttle:
 
     @property
     def limit(self) -> float:
-        """How many may ask at once."""
+        """How many requests may be under way at once."""
         return self._limit
 
     def __enter__(self) -> "Throttle":

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,3 +21,18 @@ def whole_file(to: Path) -> Iterator[IO[bytes]]:
         with part.open("wb") as file:
             yield file
         part.replace(to)
+
+
+def write_whole(to: Path, content: bytes, *, private: bool = False, durable: bool = False) -> None:
+    """Write `content` as the file `to`, whole or not at all.
+
+    `private`: only this user may read it. `durable`: it is on the disk before it becomes `to`, so
+    that not even a power cut leaves an empty file there.
+    """
+    with whole_file(to) as file:
+        if private:
+            os.fchmod(file.fileno(), 0o600)
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from functools import lru_cache
 import dagster as dg
 
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource, lane_is_free
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, lane_is_free
 from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
 from gen404_assets.competition.catalogue import Asset, Lane, made_in
 from gen404_assets.competition.due import Due, due
@@ -47,28 +47,32 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
     def look(
         context: dg.SensorEvaluationContext, competition: CompetitionResource
     ) -> dg.SensorResult | dg.SkipReason:
+        if not competition.is_named():
+            return dg.SkipReason(NO_REPOSITORY)
         head = competition.head()
         current = _round(competition.repository(), head)
         outside = competition.outside()
         block = outside.chain.finalized().number
-        found = due(current.files, block)
+        due_now = due(current.files, block)
         reasons: list[str] = []
         for lane in lanes:
-            wait = outside.waiting.of(lane) if found.assets(lane) else None
+            wait = outside.waiting.of(lane) if due_now.assets(lane) else None
             if wait:
                 reasons.append(f"{lane} waits for {wait.on}")
-        requests = list(_requests(context, found, head, lanes, reasons))
+        requests = list(_requests(context, due_now, head, lanes, reasons))
         if not requests:
             waits = [
                 f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
-                for wait in found.waits
+                for wait in due_now.waits
             ]
             return dg.SkipReason(
-                "; ".join([f"round {found.round} {found.stage} at block {block}", *reasons, *waits])
+                "; ".join(
+                    [f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits]
+                )
             )
         return dg.SensorResult(
             run_requests=requests,
-            dynamic_partitions_requests=[ROUNDS.build_add_request([str(found.round)])],
+            dynamic_partitions_requests=[ROUNDS.build_add_request([str(due_now.round)])],
         )
 
     return look
@@ -76,17 +80,17 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
 
 def _requests(
     context: dg.SensorEvaluationContext,
-    found: Due,
+    due_now: Due,
     head: str,
     lanes: Sequence[Lane],
     reasons: list[str],
 ) -> Iterator[dg.RunRequest]:
     """A run for each lane that has work and may begin; `reasons` says why another may not."""
     for lane in lanes:
-        assets = [asset for asset in found.assets(lane) if asset in made_in(lane)]
+        assets = [asset for asset in due_now.assets(lane) if asset in made_in(lane)]
         if not assets:
             continue
-        runs = LaneRuns.of(context.instance, lane, found.round)
+        runs = LaneRuns.of(context.instance, lane, due_now.round)
         free = lane_is_free(lane)
         if lost := runs.lost(free, time.time()):
             run = context.instance.get_run_by_id(lost.run_id)
@@ -100,14 +104,14 @@ def _requests(
             continue
         if runs.failures == LaneRuns.TELL_AFTER:
             context.log.error(
-                f"{lane} of round {found.round} failed {runs.failures} times; it is tried again"
+                f"{lane} of round {due_now.round} failed {runs.failures} times; it is tried again"
             )
         chosen = _TOGETHER if set(_TOGETHER) & set(assets) else assets
         yield dg.RunRequest(
-            run_key=f"{lane}:{found.round}:{head}:{runs.last}",
+            run_key=f"{lane}:{due_now.round}:{head}:{runs.last}",
             asset_selection=[dg.AssetKey(asset.value) for asset in chosen],
-            partition_key=str(found.round),
-            tags={LANE_TAG: lane.value, ROUND_TAG: str(found.round), HEAD_TAG: head},
+            partition_key=str(due_now.round),
+            tags={LANE_TAG: lane.value, ROUND_TAG: str(due_now.round), HEAD_TAG: head},
         )
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
 from gen404_assets.competition_repository import history_at
 from gen404_assets.settings import platform_settings
 
@@ -26,17 +26,19 @@ def mirror(
     context: dg.SensorEvaluationContext, competition: CompetitionResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Log what the repository's head holds and Dagster has not seen."""
+    if not competition.is_named():
+        return dg.SkipReason(NO_REPOSITORY)
     head = competition.head()
     if head == context.cursor:
         return dg.SkipReason(f"the head is still {head[:7]}")
     history = history_at(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
-    found = list(
+    events = list(
         islice(missing_events(context.instance, history, competition.chain_of), EVENTS_A_TICK + 1)
     )
-    complete = len(found) <= EVENTS_A_TICK
+    complete = len(events) <= EVENTS_A_TICK
     return dg.SensorResult(
-        asset_events=found[:EVENTS_A_TICK],
+        asset_events=events[:EVENTS_A_TICK],
         dynamic_partitions_requests=[ROUNDS.build_add_request(rounds)] if rounds else [],
         cursor=head if complete else context.cursor,
     )

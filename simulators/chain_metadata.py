@@ -25,16 +25,16 @@ def composite(*fields: int) -> bytes:
     return b"\x00" + vector([NUL + compact(field) + NUL + NUL for field in fields])
 
 
-def sequence(of: int) -> bytes:
-    return b"\x02" + compact(of)
+def sequence(item_type: int) -> bytes:
+    return b"\x02" + compact(item_type)
 
 
-def array(length: int, of: int) -> bytes:
-    return b"\x03" + length.to_bytes(4, "little") + compact(of)
+def array(length: int, item_type: int) -> bytes:
+    return b"\x03" + length.to_bytes(4, "little") + compact(item_type)
 
 
-def pair(*of: int) -> bytes:
-    return b"\x04" + vector([compact(item) for item in of])
+def pair(*item_types: int) -> bytes:
+    return b"\x04" + vector([compact(item) for item in item_types])
 
 
 def primitive(kind: int) -> bytes:

@@ -13,6 +13,7 @@ from bittensor._transport.codec import RuntimeCodec
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
+from gen404_assets.competition.settings import BLOCK_SECONDS
 from simulators.chain_metadata import METADATA, encode_reveals
 
 CODEC = RuntimeCodec(
@@ -39,7 +40,7 @@ class Node:
         return f"0x{number:08x}" + blake2b(number.to_bytes(8, "big"), digest_size=28).hexdigest()
 
     def time(self, number: int) -> datetime:
-        return self.genesis + timedelta(seconds=12) * number
+        return self.genesis + timedelta(seconds=BLOCK_SECONDS) * number
 
     def serve(self, connection: ServerConnection) -> None:
         self.connections.add(connection)

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 from resources.providers.local import LocalProvider
+from simulators.serving import QuietHandler, serving
 
 Answer = tuple[int, Any]
 
@@ -78,35 +79,21 @@ class Cloud:
     def served(self) -> Iterator[str]:
         cloud = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def respond(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 cloud.keys.add(self.headers["Authorization"])
-                status, found = cloud.handle(
+                status, document = cloud.handle(
                     self.command, self.path, json.loads(raw) if raw else None
                 )
                 html = cloud.html and status >= 400
-                body = b"<html>down</html>" if html else json.dumps(found).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "text/html" if html else "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                body = b"<html>down</html>" if html else json.dumps(document).encode()
+                self.send(status, body, "text/html" if html else "application/json")
 
             do_GET = do_POST = do_DELETE = respond  # noqa: N815 -- as http.server names them
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+            yield url
 
 
 class TargonCloud(Cloud):
@@ -132,30 +119,30 @@ class TargonCloud(Cloud):
             return 200, {"uid": uid, "name": body["name"]}
         if path == "/workloads":
             assert query == "type=SERVERLESS"
-            return 200, {"items": self.listed([self._told(uid) for uid in self.deployments])}
+            return 200, {"items": self.listed([self._described(uid) for uid in self.deployments])}
         if match is None or match[1] not in self.deployments:
             return 404, {"error": "not found"}
         uid = match[1]
         if method == "DELETE":
             return self.remove(uid)
         if match[2] == "/deploy":
-            found = self.deployments[uid]
-            self.deploy(uid, found["name"], found["image"])
-            return 200, self._told(uid)
-        return 200, {"uid": uid, **self._told(uid)["state"]}
+            deployment = self.deployments[uid]
+            self.deploy(uid, deployment["name"], deployment["image"])
+            return 200, self._described(uid)
+        return 200, {"uid": uid, **self._described(uid)["state"]}
 
-    def _told(self, uid: str) -> dict[str, Any]:
-        found = self.deployments[uid]
-        url = self.url(found["name"]) if found["deployed"] else None
+    def _described(self, uid: str) -> dict[str, Any]:
+        deployment = self.deployments[uid]
+        url = self.url(deployment["name"]) if deployment["deployed"] else None
         placed = url is not None
         state = {
             "status": "running" if placed else "pending",
             "ready_replicas": int(placed),
             "urls": [{"port": 10006, "url": url or "https://not-yet.example"}]
-            if found["deployed"]
+            if deployment["deployed"]
             else None,
         }
-        return {"uid": uid, "name": found["name"], "state": state}
+        return {"uid": uid, "name": deployment["name"], "state": state}
 
 
 class VerdaCloud(Cloud):
@@ -183,7 +170,7 @@ class VerdaCloud(Cloud):
             self.deploy(name, name, body["containers"][0]["image"])
             return 201, body
         if path == "/container-deployments":
-            return 200, self.listed([self._told(name) for name in self.deployments])
+            return 200, self.listed([self._described(name) for name in self.deployments])
         if match is None or match[1] not in self.deployments:
             return 404, {"code": "not_found", "message": "there is no such deployment"}
         if method == "DELETE":
@@ -191,7 +178,7 @@ class VerdaCloud(Cloud):
         replica = {"id": "r-1", "status": "running", "started_at": "2026-01-01T00:00:00Z"}
         return 200, {"list": [] if self.unplaced else [replica]}
 
-    def _told(self, name: str) -> dict[str, Any]:
+    def _described(self, name: str) -> dict[str, Any]:
         body = {
             key: value
             for key, value in self.deployments[name].items()

@@ -36,17 +36,17 @@ def mesh(places: bytes = PLACES, indices: bytes = TRIANGLES, **change: Any) -> b
     """A tetrahedron's GLB, with changes to its first accessor (`accessor`), its second (`index`, or
     its `width`), the first buffer view (`view`), `primitive` or `node`; others are keys of the
     JSON."""
-    said = header()
-    said["accessors"][0] |= change.pop("accessor", {})
-    said["accessors"][1] |= change.pop("index", {}) | {"componentType": change.pop("width", 5123)}
-    said["meshes"][0]["primitives"][0] |= change.pop("primitive", {})
-    said["nodes"][0] |= change.pop("node", {})
+    tree = header()
+    tree["accessors"][0] |= change.pop("accessor", {})
+    tree["accessors"][1] |= change.pop("index", {}) | {"componentType": change.pop("width", 5123)}
+    tree["meshes"][0]["primitives"][0] |= change.pop("primitive", {})
+    tree["nodes"][0] |= change.pop("node", {})
     view = {"buffer": 0, "byteOffset": 0, "byteLength": len(places)} | change.pop("view", {})
-    said["bufferViews"] = [
+    tree["bufferViews"] = [
         view,
         {"buffer": 0, "byteOffset": len(places), "byteLength": len(indices)},
     ]
-    return glb(said | change, places, indices)
+    return glb(tree | change, places, indices)
 
 
 def chunked(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -84,7 +84,7 @@ def picture(width: int, height: int, comment: bytes = b"") -> bytes:
 def gaussians(count: int) -> NDArray[np.float64]:
     """The properties of Gaussians on a ball (n, 14), in the order of `gpu.workers.warmup.ply`."""
     random = np.random.default_rng(count)
-    found = random.normal(0, 1, (count, 14))
-    found[:, :3] /= np.linalg.norm(found[:, :3], axis=1)[:, None]
-    found[:, 7:10] = found[:, 7:10] * 0.5 - 5
-    return found
+    values = random.normal(0, 1, (count, 14))
+    values[:, :3] /= np.linalg.norm(values[:, :3], axis=1)[:, None]
+    values[:, 7:10] = values[:, 7:10] * 0.5 - 5
+    return values

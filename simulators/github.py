@@ -1,14 +1,14 @@
 """GitHub, simulated over HTTP: the workflow runs of one repository, and faults on demand."""
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from simulators.examples import COMMIT
+from simulators.serving import QuietHandler, serving
 
 REPOSITORY = "owner/competition"
 JOB = "Bake and push images to Google Cloud"
@@ -104,32 +104,14 @@ class GitHub:
     def served(self) -> Iterator[str]:
         github = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802 -- as http.server names it
                 url = urlsplit(self.path)
                 query = dict(parse_qsl(url.query))
                 github.asked.append((url.path, query, self.headers["Authorization"]))
                 fault = github.fault(url.path, int(query.get("page", 1)))
                 status, body = fault or (200, json.dumps(github.answer(url.path, query)).encode())
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                self.send(status, body)
 
         with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
             yield url
-
-
-@contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -73,7 +73,7 @@ class World:
         latest = schedule.latest_reveal_block
         earliest = max(schedule.earliest_reveal_block, latest - 14_000)
         block = latest
-        found = {self.hotkey(): [(latest, "{'repo': 'no slash', 'commit': 'main'}")]}
+        revealed = {self.hotkey(): [(latest, "{'repo': 'no slash', 'commit': 'main'}")]}
         for miner in self.miners.values():
             if number and self.rng.random() < 0.6:  # new code, as a rule a bit better
                 miner.commit, miner.skill = (
@@ -91,8 +91,8 @@ class World:
                 [(block, str(code | place)), (latest + 1, '{"commit": "too late"}')],
                 [(earliest, json.dumps(place)), (block, json.dumps(code))],
             )
-            found[miner.hotkey] = self.rng.choice(ways)
-        return found
+            revealed[miner.hotkey] = self.rng.choice(ways)
+        return revealed
 
     def conclusion(self, hotkey: str) -> str:
         """How the build of a miner's image ends."""

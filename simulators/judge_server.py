@@ -67,13 +67,13 @@ def filters() -> Reply:
         "code": "ResponsibleAIPolicyViolation",
         "content_filter_result": {"violence": {"filtered": True}},
     }
-    told = {
+    error = {
         "code": "content_filter",
         "message": "The response was filtered",
         "status": 400,
         "innererror": inner,
     }
-    return sends(json.dumps({"error": told}), 400)
+    return sends(json.dumps({"error": error}), 400)
 
 
 def fails(status: int) -> Reply:

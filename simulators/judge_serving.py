@@ -46,13 +46,13 @@ def serving_files(content: Mapping[str, bytes]) -> Iterator[Files]:
         def do_GET(self) -> None:
             name = self.path.strip("/")
             files.asked.append(name)
-            found = files.files.get(name)
-            self.send_response(302 if name.startswith("moved") else 404 if found is None else 200)
+            data = files.files.get(name)
+            self.send_response(302 if name.startswith("moved") else 404 if data is None else 200)
             if name.startswith("moved"):
                 self.send_header("Location", f"{files.url}/{name.removeprefix('moved-')}")
-            self.send_header("Content-Length", str(len(found or b"")))
+            self.send_header("Content-Length", str(len(data or b"")))
             self.end_headers()
-            self.wfile.write(found or b"")
+            self.wfile.write(data or b"")
 
         def log_message(self, *_: object) -> None:
             """Nothing on standard error."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resources.local_network.ports import free_ports
+from resources.ports import free_ports
 
 FORMATS = ["glb", "ply"]
 SECONDS = 900
@@ -71,7 +71,7 @@ class LocalCompetition:
 
     def left(self) -> list[int]:
         """The processes that belong to it."""
-        found = []
+        pids = []
         folder = str(self.home).encode()
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -82,8 +82,8 @@ class LocalCompetition:
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
             if of_it and int(process.name) != os.getpid():
-                found.append(int(process.name))
-        return found
+                pids.append(int(process.name))
+        return pids
 
     def gen404(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command of the operator's."""

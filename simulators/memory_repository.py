@@ -62,7 +62,7 @@ class MemoryRepository:
 
     def snapshot(self, commit: str | None = None) -> MemorySnapshot:
         return next(
-            found for found in reversed(self.snapshots) if commit in {None, found.commit.sha}
+            known for known in reversed(self.snapshots) if commit in {None, known.commit.sha}
         )
 
     def publish(

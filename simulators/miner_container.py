@@ -60,15 +60,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def fields(headers: Message, body: bytes) -> tuple[str, str]:
     """The picture and the seed of a multipart request."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     boundary = re.search("boundary=(.+)", headers["Content-Type"])
     assert boundary
     for part in body.split(b"--" + boundary[1].encode())[1:-1]:
         head, _, content = part.partition(b"\r\n\r\n")
         name = re.search(rb' name="([^"]+)"', head)
         assert name
-        found[name[1].decode()] = content.removesuffix(b"\r\n").decode()
-    return found["prompt_image_file"], found["seed"]
+        values[name[1].decode()] = content.removesuffix(b"\r\n").decode()
+    return values["prompt_image_file"], values["seed"]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from PIL import Image
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from gen404_assets.competition.judgement import Reply, read_answer
+from gen404_assets.competition.judgement import Reply
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -111,14 +111,14 @@ class SimulatedDownloads:
 
     def download(self, url: str, to: Path) -> int:
         if url.startswith("https://pool.example/"):
-            found = self.prompt(url)
+            content = self.prompt(url)
         else:
             self.asked.append(url)
-            found = self.served(url)
-        if isinstance(found, str):
-            raise MinerFault(found)
-        to.write_bytes(found)
-        return len(found)
+            content = self.served(url)
+        if isinstance(content, str):
+            raise MinerFault(content)
+        to.write_bytes(content)
+        return len(content)
 
 
 class SimulatedRenderer:
@@ -164,7 +164,7 @@ class SimulatedJudge:
     @staticmethod
     def _answer(first: int, second: int) -> Answer:
         raw = json.dumps({"penalty_1": first, "penalty_2": second, "issues": "colours"})
-        return read_answer(raw, "simulated, as served")
+        return Reply("simulated, as served", raw).answer()
 
 
 @dataclass

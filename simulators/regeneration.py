@@ -133,7 +133,7 @@ class Simulation:
         if stem is None:
             return
         assert stem not in self._held, "a prompt twice at once"
-        assert (name, stem) not in {(pod, given) for _, pod, given in self.trace.handed}, (
+        assert (name, stem) not in {(pod, prompt) for _, pod, prompt in self.trace.handed}, (
             "twice to the same pod"
         )
         self.trace.handed.append((self.now, name, stem))

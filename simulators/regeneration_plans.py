@@ -28,13 +28,13 @@ def plan(
     for stem, result in zip(stems, results, strict=True):
         if result is not None:
             prompts.recall(stem, result)
-    found = Regeneration(prompts, PODS)
+    regeneration = Regeneration(prompts, PODS)
     for number in range(pods):
-        found.started(str(number), number * 30.0)
-        found.healthy(str(number))
-    return found
+        regeneration.started(str(number), number * 30.0)
+        regeneration.healthy(str(number))
+    return regeneration
 
 
-def handed(found: Regeneration, pod: str = "0") -> str:
+def handed(regeneration: Regeneration, pod: str = "0") -> str:
     """Every prompt that the pod is given, one after the other, while none comes back."""
-    return "".join(iter(lambda: found.hand_out(pod, 0.0) or "", ""))
+    return "".join(iter(lambda: regeneration.hand_out(pod, 0.0) or "", ""))

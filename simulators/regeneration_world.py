@@ -34,7 +34,7 @@ class World:
     def __init__(self, folder: Path, miner: Mapping[str, Any] | None = None) -> None:
         self.folder, self.provider = folder, LocalProvider(folder / "network")
         self.log = folder / "asked"
-        self.said: list[str] = []
+        self.messages: list[str] = []
         if miner is not None:
             self.publish(IMAGE, miner)
 
@@ -56,19 +56,19 @@ class World:
         )
 
     def means(self, **changes: Any) -> Means:
-        given: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "providers": [self.provider],
             "picture": self.picture,
             "render": self.render,
             "put": self.put,
             "measure": self.measure,
             "home": self.folder / "home",
-            "say": self.said.append,
+            "say": self.messages.append,
             "embedder": lambda: "an embedder",
             "patience": 2.0,
             "pause": 0.02,
         }
-        return Means(**given | changes)
+        return Means(**defaults | changes)
 
     def regenerate(self, what: Subject | None = None, **changes: Any) -> Regenerated:
         """Regenerate with these means; `rules`, `pods`, `progress` and `cancelled` may be among the
@@ -79,7 +79,7 @@ class World:
         cancelled = changes.pop("cancelled", lambda: False)
         try:
             return regenerate(
-                what or subject(), self.means(**changes), (rules, pods), progress, cancelled
+                what or subject(), self.means(**changes), rules, pods, progress, cancelled
             )
         finally:
             left = self.pods_left()
@@ -159,8 +159,8 @@ class Meddled:
         self._methods.get("start", self.provider.start)(pod_name, image, token)
 
     def pods(self) -> list[Pod]:
-        found: list[Pod] = self._methods.get("pods", self.provider.pods)()
-        return found
+        listed: list[Pod] = self._methods.get("pods", self.provider.pods)()
+        return listed
 
     def delete(self, pod_name: str) -> None:
         self._methods.get("delete", self.provider.delete)(pod_name)
@@ -179,7 +179,7 @@ class Failing:
         return self._call(*arguments)
 
 
-def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(true: Callable[[], Any], seconds: float = 120.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -61,9 +61,9 @@ def reveal(outside: SimulatedOutside, hotkeys: Sequence[str]) -> None:
         outside.chain.revealed[hotkey] = [(10 + number, json.dumps(commitment))]
 
 
-def work(outside: SimulatedOutside, number: int = 0, said: list[str] | None = None) -> Work:
+def work(outside: SimulatedOutside, number: int = 0, messages: list[str] | None = None) -> Work:
     """What a run of the platform holds."""
-    say: Callable[[str], None] = said.append if said is not None else (lambda _: None)
+    say: Callable[[str], None] = messages.append if messages is not None else (lambda _: None)
     return Work(outside, number, say)  # type: ignore[arg-type]
 
 

@@ -79,19 +79,19 @@ def simulate(world: World, **config: object) -> SimulatedOutside:
     return outside
 
 
-def step(outside: SimulatedOutside, found: Due) -> None:
+def step(outside: SimulatedOutside, work_due: Due) -> None:
     """What the lanes' runs, and a person, do about what is due."""
     doing = {
-        Lane.COLLECTION: open_round if found.stage is Stage.OPEN else collect,
+        Lane.COLLECTION: open_round if work_due.stage is Stage.OPEN else collect,
         Lane.BUILDS: track_builds,
         Lane.BASELINE: make_baseline,
-        Lane.JUDGING: crown_winner if "winner" in found.assets(Lane.JUDGING) else judge_matches,
+        Lane.JUDGING: crown_winner if "winner" in work_due.assets(Lane.JUDGING) else judge_matches,
         Lane.AUDITS: audit_candidates,
         Lane.FINALIZING: finalize,
     }
     for lane, live in doing.items():
-        if found.assets(lane) and now(outside).number == found.round:
-            live(work(outside, found.round))
+        if work_due.assets(lane) and now(outside).number == work_due.round:
+            live(work(outside, work_due.round))
     current = now(outside)
     for request in current.requests.root:
         if request.hotkey not in current.source_audits.verdicts() and stage(outside) is Stage.DUELS:
@@ -104,20 +104,20 @@ def play(outside: SimulatedOutside, blocks: int) -> list[tuple[int, Stage]]:
     """
     stages: list[tuple[int, Stage]] = []
     for _ in range(200):
-        found = due(now(outside).files, outside.chain.number)
-        if not stages or stages[-1] != (found.round, found.stage):
-            stages.append((found.round, found.stage))
-        if found.stage is Stage.FINISHED:
+        work_due = due(now(outside).files, outside.chain.number)
+        if not stages or stages[-1] != (work_due.round, work_due.stage):
+            stages.append((work_due.round, work_due.stage))
+        if work_due.stage is Stage.FINISHED:
             return stages
         head = outside.repository.head
-        waits = bool(found.waits)
+        waits = bool(work_due.waits)
         try:
-            step(outside, found)
+            step(outside, work_due)
         except InfrastructureFault as fault:  # most of the round's pictures can't be had
-            waits = found.stage is Stage.OPEN and "The opening waits for them" in str(fault)
+            waits = work_due.stage is Stage.OPEN and "The opening waits for them" in str(fault)
         if outside.repository.head is head:
             assert waits, (
-                f"{found.stage} of round {found.round} waits for nothing, and nothing is done"
+                f"{work_due.stage} of round {work_due.round} waits for nothing, and nothing is done"
             )
             outside.chain.number += blocks
     raise AssertionError(f"stuck after {stages}")

@@ -138,6 +138,17 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not fragment or fragment in anchors(linked), target
 
 
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        targets = {target.partition("#")[0] for target in _LINK.findall(text_of(page))}
+        linked = {(page.parent / target).resolve() for target in targets if target.endswith(".md")}
+        waiting += [each for each in linked & set(PAGES) if each not in reached]
+    assert set(PAGES) - reached == set()
+
+
 def test_every_citation_in_a_docstring_or_comment_names_a_page_and_a_heading() -> None:
     citing = [path for path in SOURCES if ".md" in path.read_text()]
     assert len(citing) > 20

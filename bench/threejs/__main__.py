@@ -46,7 +46,11 @@ def main() -> None:
     print(f"{'feature':44}{'dB to three.js':>14}{'as it is' if as_is else '':>10}")
     for number, (name, feature) in enumerate(features.items()):
         ours = rendering.render("glb", memoryview(feature.file))
-        columns = [decibels(ours, png(found[number])) for found in (drawn, as_is) if found]
+        columns = [
+            decibels(ours, png(drawn_views[number]))
+            for drawn_views in (drawn, as_is)
+            if drawn_views
+        ]
         row = "".join(
             f"{column:{width}.1f}" for column, width in zip(columns, (14, 10), strict=False)
         )

@@ -87,12 +87,12 @@ def pictures(files: Sequence[bytes], *, present_light: bool) -> Iterator[Picture
     ):
         for _ in files:
             try:
-                found = done.get(timeout=SECONDS)
+                reply = done.get(timeout=SECONDS)
             except Empty:
                 raise DrawingFailed(f"Chromium drew nothing within {SECONDS:.0f} s") from None
-            if len(found) != 4 * LARGE * LARGE * 4:
-                raise DrawingFailed(found.decode(errors="replace")[:2000])
-            views = np.frombuffer(found, np.uint8).reshape(4, LARGE, LARGE, 4)[:, ::-1]
+            if len(reply) != 4 * LARGE * LARGE * 4:
+                raise DrawingFailed(reply.decode(errors="replace")[:2000])
+            views = np.frombuffer(reply, np.uint8).reshape(4, LARGE, LARGE, 4)[:, ::-1]
             yield grid([halve(view, (0, 0, LARGE, LARGE))[..., :3] for view in views])
 
 

@@ -1,6 +1,7 @@
 """What the miners submitted: downloaded from their CDNs and rendered."""
 
-from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.assets.round_asset import round_assets
+from gen404_assets.assets.specs import round_spec
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.collecting import collect
 

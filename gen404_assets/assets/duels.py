@@ -4,7 +4,8 @@ Audits and duels feed back on each other: a rejection draws the line again and m
 due. The graph shows the way forward; the way back is `competition.timeline`.
 """
 
-from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.assets.round_asset import round_assets
+from gen404_assets.assets.specs import round_spec
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.auditing import audit_candidates
 from gen404_assets.live.judging import crown_winner, judge_matches

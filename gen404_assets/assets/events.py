@@ -1,4 +1,4 @@
-"""What Dagster is told of an asset's recorded files: commit, data version, counts, and something to
+"""What Dagster shows of an asset's recorded files: commit, data version, counts, and something to
 look at.
 """
 
@@ -62,30 +62,30 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
         return metadata | {"malformed": str(error)}
 
 
-def differences(found: Sequence[FileReplay]) -> dg.TableMetadataValue | str:
+def differences(replays: Sequence[FileReplay]) -> dg.TableMetadataValue | str:
     """What differs, entry by entry."""
     rows = [
         {"file": file.path} | {key: str(value) for key, value in asdict(difference).items()}
-        for file in found
+        for file in replays
         for difference in file.differences
     ]
     return table(rows)
 
 
-def check_result(asset: str, found: Sequence[FileReplay]) -> dg.AssetCheckResult:
+def check_result(asset: str, replays: Sequence[FileReplay]) -> dg.AssetCheckResult:
     """The replay of an asset's files as a check: failed if one differs, a warning if a person made
     it so.
     """
-    wrong = [file for file in found if file.finding in {Finding.DIFFERS, Finding.MALFORMED}]
-    counts = {finding: sum(file.finding is finding for file in found) for finding in Finding}
+    wrong = [file for file in replays if file.finding in {Finding.DIFFERS, Finding.MALFORMED}]
+    counts = {finding: sum(file.finding is finding for file in replays) for finding in Finding}
     metadata: dict[str, Any] = {str(finding): count for finding, count in counts.items() if count}
     if wrong:
-        metadata["differences"] = differences(found)
-    reasons = list(dict.fromkeys(file.reason for file in found if file.reason))
-    notes = [f"{file.path}: {note}" for file in found for note in file.notes]
+        metadata["differences"] = differences(replays)
+    reasons = list(dict.fromkeys(file.reason for file in replays if file.reason))
+    notes = [f"{file.path}: {note}" for file in replays for note in file.notes]
     changed = list(
         dict.fromkeys(
-            f"changed by a person in {commit}" for file in found for commit in file.by_person
+            f"changed by a person in {commit}" for file in replays for commit in file.by_person
         )
     )
     if remarks := [*reasons, *notes, *changed]:

@@ -1,22 +1,28 @@
 """The margins of a round as a picture: an SVG, rows defend, columns challenge."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from gen404_assets.competition.hotkeys import short
-from gen404_assets.competition.matches import Pair
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CELL_WIDTH, _CELL_HEIGHT, _LABEL_WIDTH, _LABEL_HEIGHT = 56, 24, 96, 92
 _FULL_COLOUR = 0.3
 """The margin at which a cell has its full colour; the decisive ones are far below 1."""
 
 
-def heat_map(margins: Mapping[Pair, float], order: Sequence[str], win_margin: float) -> str:
-    """An SVG: green where the challenger won, red where the defender did, framed where the margin
-    was enough.
+def heat_map(matches: "pd.DataFrame", order: Sequence[str], win_margin: float) -> str:
+    """An SVG of the matches `left`, `right`, `margin`: green where the challenger won, red where
+    the defender did, framed where the margin was enough.
     """
-    lefts = [hotkey for hotkey in order if any(pair[0] == hotkey for pair in margins)]
-    rights = [hotkey for hotkey in order if any(pair[1] == hotkey for pair in margins)]
+    grid = matches.pivot(index="left", columns="right", values="margin")
+    lefts = [hotkey for hotkey in order if hotkey in grid.index]
+    rights = [hotkey for hotkey in order if hotkey in grid.columns]
+    margins = grid.reindex(index=lefts, columns=rights).to_numpy()
     width = 2 * _LABEL_WIDTH + _CELL_WIDTH * len(rights)
     height = _LABEL_HEIGHT + _CELL_HEIGHT * len(lefts)
     parts = [
@@ -28,8 +34,9 @@ def heat_map(margins: Mapping[Pair, float], order: Sequence[str], win_margin: fl
     for column, right in enumerate(rights):
         x = _LABEL_WIDTH + column * _CELL_WIDTH + 22
         parts.append(_text(x, _LABEL_HEIGHT - 6, short(right), turned=True))
-        for row, left in enumerate(lefts):
-            if (margin := margins.get((left, right))) is not None:
+        for row in range(len(lefts)):
+            margin = float(margins[row, column])
+            if not math.isnan(margin):
                 parts.append(_cell(column, row, margin, margin >= win_margin))
     return "".join([*parts, "</svg>"])
 

@@ -4,43 +4,43 @@ round begins.
 
 import dagster as dg
 
-from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.specs import MINERS, OPERATORS, round_spec
+from gen404_assets.competition.catalogue import Asset
 
 config = dg.AssetSpec(
     "config",
     group_name="open",
     kinds={"json"},
+    owners=[OPERATORS],
     description="The competition as its operator set it up.\n\n`config.json`",
 )
 prompt_pool = dg.AssetSpec(
     "prompt_pool",
     group_name="open",
     kinds={"text"},
+    owners=[OPERATORS],
     description="All prompt pictures, one URL a line.\n\n`prompts.txt`",
 )
 commitments = dg.AssetSpec(
     "commitments",
     group_name="open",
     kinds={"bittensor"},
+    owners=[MINERS],
     description="What miners reveal on the chain. Read when a round's window has closed; no file "
     "of the repository.",
 )
-defending_leader = dg.AssetSpec(
-    "defending_leader",
-    group_name="miner_generation",
+defending_leader = round_spec(
+    Asset.DEFENDING_LEADER,
     kinds={"json"},
-    partitions_def=ROUNDS,
     description="Who leads as the round begins: what the rounds before made of `leader.json`. It "
-    "stands apart from "
-    "`leader`, which the round itself continues, since a graph can't run in a circle.",
+    "stands apart from `leader`, which the round itself continues, since a graph can't run in a "
+    "circle.",
 )
-source_audits = dg.AssetSpec(
-    "source_audits",
-    group_name="duels",
+source_audits = round_spec(
+    Asset.SOURCE_AUDITS,
     kinds={"json"},
-    partitions_def=ROUNDS,
-    description="A person's verdicts on the source code of "
-    "candidates.\n\n`rounds/{n}/source_audit.json`",
+    owner=OPERATORS,
+    description="A person's verdicts on the source code of candidates.",
 )
 ASSETS = [config, prompt_pool, commitments, defending_leader, source_audits]
 SHARED = {"config": "config.json", "prompt_pool": "prompts.txt"}

@@ -1,6 +1,7 @@
 """What is made with the miners' images: their builds and the leader's baseline."""
 
-from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.assets.round_asset import round_assets
+from gen404_assets.assets.specs import round_spec
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.auditing import make_baseline
 from gen404_assets.live.building import track_builds

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from gen404_assets.assets import inputs as given
-from gen404_assets.assets import refusals
+from gen404_assets.assets import inputs, refusals
 from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, recorded_version
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.competition.catalogue import Asset
@@ -63,7 +62,7 @@ def missing_events(
 
 
 def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.AssetMaterialization]:
-    for asset, path in given.SHARED.items():
+    for asset, path in inputs.SHARED.items():
         version = history.last(path)
         last = instance.get_latest_materialization_event(dg.AssetKey(asset))
         known = last.asset_materialization.tags if last and last.asset_materialization else {}
@@ -81,11 +80,11 @@ def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.Asset
 
 
 def _known_versions(instance: dg.DagsterInstance, asset: str) -> dict[str, str]:
-    tags = instance.event_log_storage.get_latest_tags_by_partition(
+    tags_by_partition = instance.event_log_storage.get_latest_tags_by_partition(
         dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
     )
     return {
-        partition: found[DATA_VERSION_TAG]
-        for partition, found in tags.items()
-        if DATA_VERSION_TAG in found
+        partition: tags[DATA_VERSION_TAG]
+        for partition, tags in tags_by_partition.items()
+        if DATA_VERSION_TAG in tags
     }

@@ -1,6 +1,7 @@
 """What opens a round: the schedule, who takes part, the seed and the prompts."""
 
-from gen404_assets.assets.round_asset import round_assets, round_spec
+from gen404_assets.assets.round_asset import round_assets
+from gen404_assets.assets.specs import round_spec
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.opening import open_round
 

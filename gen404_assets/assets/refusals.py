@@ -51,10 +51,10 @@ def refusal_metadata(
     if known or chain is None:
         return known
     try:
-        found = refusals(current, chain())
+        refused = refusals(current, chain())
     except InfrastructureFault as fault:
         return {REASONS: f"not known: {fault}"}
-    rows = [{"hotkey": hotkey, "reason": reason} for hotkey, reason in sorted(found.items())]
+    rows = [{"hotkey": hotkey, "reason": reason} for hotkey, reason in sorted(refused.items())]
     return {COUNT: len(rows), REASONS: table(rows)}
 
 

@@ -2,21 +2,23 @@
 else outside.
 """
 
+import atexit
 import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 
 import dagster as dg
 
+from gen404_assets.assets.adapters import VARIABLES, AdapterResource, adapter_resources
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import history_at, open_repository
+from gen404_assets.competition_repository import history_at
 from gen404_assets.live.outside import Outside
 from gen404_assets.settings import home
 from resources.repository import Repository
@@ -26,38 +28,66 @@ if TYPE_CHECKING:
     from resources.chain.subtensor import Chain
 
 
+NO_REPOSITORY = (
+    "COMPETITION_REPO is not set: `gen404 up` runs a competition on this machine, "
+    "`gen404 browse REPO` looks at another, and with COMPETITION_REPO set to a git URL or path "
+    "Dagster looks at that one."
+)
+"""What to do where Dagster was started without a competition, as by a plain `dagster dev`."""
+
+
 class CompetitionResource(dg.ConfigurableResource[None]):
-    """`url` and `branch` of the competition's repository (`COMPETITION_REPO`, `GITHUB_BRANCH`).
+    """The competition: its repository, and every other adapter that work on it takes.
 
     `operates` (`GEN404_OPERATE`): whether rounds under way are worked on here; otherwise they are
-    only looked at.
+    only looked at. Adapters are opened when first used, once a process and configuration.
     """
 
-    url: str
-    branch: str = "main"
+    repository_settings: AdapterResource
+    chain: AdapterResource
+    object_store: AdapterResource
+    downloads: AdapterResource
+    renderer: AdapterResource
+    judge: AdapterResource
+    distance: AdapterResource
+    gpu_providers: AdapterResource
+    builds: AdapterResource
     operates: bool = False
 
+    def is_named(self) -> bool:
+        """Whether there is a competition to look at (`COMPETITION_REPO`)."""
+        return "COMPETITION_REPO" in self.repository_settings.environment()
+
     def repository(self) -> Repository:
-        return _repository(self.url, self.branch)
+        """The competition's repository. Fails where none is named."""
+        if not self.is_named():
+            raise dg.Failure(NO_REPOSITORY, allow_retries=False)
+        return self.outside().repository
 
     def head(self) -> str:
         """The repository's head, at most a second old: the sensors, which tick together, share one
         look.
         """
-        return _shared_head(self.url, self.branch)
+        return _shared_head(self.repository())
 
     def history(self, run_id: str) -> History:
         """The history up to the head that the run's first step saw; all of its steps read that
         commit.
         """
-        return history_at(self.repository(), _head(self.url, self.branch, run_id))
+        return history_at(self.repository(), _head(self.repository(), run_id))
 
     def history_now(self) -> History:
         """The history up to the head as it is now."""
         return history_at(self.repository(), self.repository().refresh())
 
     def outside(self) -> Outside:
-        return _outside()
+        """Everything outside, by the settings of the adapters' resources."""
+        settings: dict[str, str] = {}
+        for name in type(self).model_fields:
+            adapter = getattr(self, name)
+            if isinstance(adapter, AdapterResource):
+                settings |= adapter.environment()
+        return _outside(frozenset(settings.items()))
 
     def chain_of(self, history: History, number: int) -> "Callable[[], Chain] | None":
         """The chain, where its commitments are still those that a round was opened with; else
@@ -72,6 +102,18 @@ class CompetitionResource(dg.ConfigurableResource[None]):
     @staticmethod
     def rules() -> Rules:
         return read_settings(Rules, os.environ)
+
+
+def competition_resources(
+    environment: Mapping[str, str], *, operates: bool
+) -> dict[str, dg.ConfigurableResource[None]]:
+    """The resources of the definitions: each adapter's, and the competition, which uses them."""
+    adapters = adapter_resources(environment)
+    nested = {
+        "repository_settings" if name == "repository" else name: adapter
+        for name, adapter in adapters.items()
+    }
+    return {**adapters, "competition": CompetitionResource(**nested, operates=operates)}
 
 
 @contextmanager
@@ -102,29 +144,43 @@ def _try(handle: IO[str]) -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
-def _outside() -> Outside:
-    return Outside(os.environ)
+_OPENED: dict[frozenset[tuple[str, str]], Outside] = {}
+_OPENING = threading.Lock()
 
 
-@lru_cache(maxsize=4)
-def _repository(url: str, branch: str) -> Repository:
-    return open_repository(url, branch)
+def _outside(settings: frozenset[tuple[str, str]]) -> Outside:
+    """What is open in this process with these settings of the adapters: a chain's connection takes
+    a second, and sensors look every few. All other settings are the process's own.
+    """
+    with _OPENING:
+        if settings not in _OPENED:
+            others = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+            _OPENED[settings] = Outside({**others, **dict(settings)})
+        return _OPENED[settings]
 
 
-_LOOKED: dict[tuple[str, str], tuple[float, str]] = {}
+@atexit.register
+def close_adapters() -> None:
+    """Close what this process has opened; what is used again is opened anew."""
+    with _OPENING:
+        while _OPENED:
+            _OPENED.popitem()[1].close()
+        _LOOKED.clear()
+
+
+_LOOKED: dict[Repository, tuple[float, str]] = {}
 _LOOKING = threading.Lock()
 
 
-def _shared_head(url: str, branch: str) -> str:
+def _shared_head(repository: Repository) -> str:
     with _LOOKING:
-        looked, head = _LOOKED.get((url, branch), (-1.0, ""))
+        looked, head = _LOOKED.get(repository, (-1.0, ""))
         if time.monotonic() - looked > 1 or not head:
-            head = _repository(url, branch).refresh()
-            _LOOKED[url, branch] = time.monotonic(), head
+            head = repository.refresh()
+            _LOOKED[repository] = time.monotonic(), head
         return head
 
 
 @lru_cache(maxsize=64)
-def _head(url: str, branch: str, run_id: str) -> str:  # noqa: ARG001 -- the run is what the head is remembered for
-    return _repository(url, branch).refresh()
+def _head(repository: Repository, run_id: str) -> str:  # noqa: ARG001 -- the run is what the head is remembered for
+    return repository.refresh()

@@ -21,6 +21,7 @@ from gen404_assets.assets.events import (
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
+from gen404_assets.assets.specs import made_by
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.history import History
@@ -29,21 +30,6 @@ from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
 
 Live = Callable[[Work], object]
-
-
-def round_spec(
-    asset: Asset, *, deps: Sequence[str], kinds: set[str], description: str
-) -> dg.AssetSpec:
-    """An asset of the catalogue, partitioned by round."""
-    return dg.AssetSpec(
-        asset.value,
-        deps=list(deps),
-        description=f"{description}\n\n`{shown_path(asset)}`",
-        group_name=asset.entry.stage.value,
-        kinds=kinds,
-        partitions_def=ROUNDS,
-        skippable=True,
-    )
 
 
 def round_assets(
@@ -55,7 +41,7 @@ def round_assets(
     assets = [Asset(spec.key.to_user_string()) for spec in specs]
 
     @dg.multi_asset(
-        specs=specs,
+        specs=[made_by(spec, live) for spec in specs] if live else specs,
         check_specs=[_check_spec(asset) for asset in assets],
         name="_".join(assets),
         can_subset=True,
@@ -68,8 +54,8 @@ def round_assets(
             history = competition.history(context.run.run_id)
             yield from _Partition(context, competition, history).results(wanted)
             return
-        # The lane is held until all is told: whose lane is free and who says nothing for long is
-        # taken for dead.
+        # The lane is held until all events are logged: a run that logs nothing for long while its
+        # lane is free is taken for dead.
         with hold(lane) as held:
             if held:
                 _work(context, competition, lane, live)
@@ -172,9 +158,3 @@ class _Partition:
             pairs = farthest_pairs(self.history.round(self.number), self.competition.outside().read)
             return {"farthest pairs": dg.MetadataValue.md(pairs)}
         return {}
-
-
-def shown_path(asset: Asset) -> str:
-    """An asset's file as a description shows it."""
-    file = asset.entry.file
-    return file if asset.entry.shared else f"rounds/{{n}}/{file}"

@@ -4,42 +4,49 @@ heat map.
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.heat_map import heat_map
 from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.duels import (
     MatchReport,
-    Outcome,
     judged_duels,
     without_usable_answer,
 )
-from gen404_assets.competition.evidence import Evidence, orders
+from gen404_assets.competition.evidence import orders
 from gen404_assets.competition.history import Version
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import is_close
-from gen404_assets.competition.matches import Match
 from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import State
+from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Line
+from gen404_assets.frames import file_frame, match_frame, matrix_frame, plain_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 View = Callable[[Round], dict[str, Any]]
 Value = str | int | float | bool | None
 CLOSE = "close"
+DIGITS = 3
+"""After the point, of the seconds and margins shown."""
 
 
-def table(rows: Sequence[Mapping[str, Value]]) -> dg.TableMetadataValue | str:
+def table(rows: "Sequence[Mapping[str, Value]] | pd.DataFrame") -> dg.TableMetadataValue | str:
     """Rows as the UI shows them; all have the keys of the first."""
-    return (
-        dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows], _schema(rows[0]))
-        if rows
-        else "none"
+    records = rows if isinstance(rows, Sequence) else plain_rows(rows)
+    if not records:
+        return "none"
+    return dg.MetadataValue.table(
+        [dg.TableRecord(dict(record)) for record in records], _schema(records[0])
     )
 
 
@@ -55,18 +62,11 @@ def schedule(current: Round) -> dict[str, Any]:
 
 
 def submissions(current: Round) -> dict[str, Any]:
-    entries = current.submissions.items() if current.submissions else []
-    rows: list[dict[str, Value]] = [
-        {
-            "hotkey": hotkey,
-            "block": entry.revealed_at_block,
-            "repo": entry.repo,
-            "commit": entry.commit[:7],
-            "cdn": entry.cdn_url,
-        }
-        for hotkey, entry in entries
-    ]
-    return {"submissions": len(rows), "in order of reveal": table(rows)}
+    frame = file_frame(current.submissions or Submissions({}))
+    frame["commit"] = frame["commit"].str[:7]
+    columns = {"hotkey": "hotkey", "revealed_at_block": "block", "repo": "repo"}
+    columns |= {"commit": "commit", "cdn_url": "cdn"}
+    return {"submissions": len(frame), "in order of reveal": table(_shown(frame, columns))}
 
 
 def seed(current: Round) -> dict[str, Any]:
@@ -89,17 +89,9 @@ def prompts(current: Round) -> dict[str, Any]:
 
 
 def builds(current: Round) -> dict[str, Any]:
-    entries = current.builds.items() if current.builds else []
-    rows: list[dict[str, Value]] = [
-        {
-            "hotkey": hotkey,
-            "status": str(build.status),
-            "tag": build.tag,
-            "image": build.docker_image,
-        }
-        for hotkey, build in entries
-    ]
-    return {"statuses": _counted(str(row["status"]) for row in rows), "builds": table(rows)}
+    frame = file_frame(current.builds or Builds({}))
+    columns = {"hotkey": "hotkey", "status": "status", "tag": "tag", "docker_image": "image"}
+    return {"statuses": _counted(frame["status"]), "builds": table(_shown(frame, columns))}
 
 
 def baseline(current: Round) -> dict[str, Any]:
@@ -112,9 +104,9 @@ def regenerated(current: Round) -> dict[str, Any]:
 
 def _regeneration(hotkeys: Sequence[str], current: Round) -> dict[str, Any]:
     rows: list[dict[str, Value]] = [
-        {"hotkey": hotkey, **_output_counts(found, len(current.stems))}
+        {"hotkey": hotkey, **_output_counts(outputs, len(current.stems))}
         for hotkey in hotkeys
-        if (found := current.generated(hotkey)) is not None
+        if (outputs := current.generated(hotkey)) is not None
     ]
     return {"regenerated": table(rows)}
 
@@ -124,7 +116,7 @@ def _output_counts(outputs: Outputs, prompts: int) -> dict[str, Value]:
     return {
         "complete": len(done),
         "of": prompts,
-        "longest, s": round(max((output.generation_time for output in done), default=0.0), 1),
+        "longest, s": round(max((output.generation_time for output in done), default=0.0), DIGITS),
         "largest distance": round(max((output.distance or 0.0 for output in done), default=0.0), 4),
         "MB": round(sum(output.size for output in done) / 1e6, 1),
     }
@@ -133,8 +125,8 @@ def _output_counts(outputs: Outputs, prompts: int) -> dict[str, Value]:
 def renders(current: Round) -> dict[str, Any]:
     rows: list[dict[str, Value]] = []
     for hotkey in current.timeline.order:
-        found = current.submitted(hotkey)
-        done = [output for _, output in found.items() if output.complete] if found else []
+        outputs = current.submitted(hotkey)
+        done = [output for _, output in outputs.items() if output.complete] if outputs else []
         size = round(sum(output.size for output in done) / 1e6, 1)
         rows.append({"hotkey": hotkey, "complete": len(done), "of": len(current.stems), "MB": size})
     return {
@@ -145,36 +137,28 @@ def renders(current: Round) -> dict[str, Any]:
 
 
 def duels(current: Round) -> dict[str, Any]:
-    fought, close, unanswered = 0, 0, 0
-    evidence: list[Evidence] = []
-    rows: list[dict[str, Value]] = []
-    for match in current.matrix.matches:
-        report = current.report(match.pair)
-        if report is not None:
-            won = Counter(duel.winner for duel in report.duels)
-            sure = _how_sure(report, current)
-            rows.append(
-                {
-                    "left": short(match.left),
-                    "right": short(match.right),
-                    "left's wins": won[Outcome.LEFT],
-                    "draws": won[Outcome.DRAW],
-                    "right's wins": won[Outcome.RIGHT],
-                    "margin": report.margin,
-                    "verdict": sure,
-                }
-            )
-            fought += len(report.duels)
-            close += sure.startswith(CLOSE)
-            unanswered += without_usable_answer(report.duels)
-            evidence += [duel.evidence for duel in report.duels if duel.evidence]
-    counts: dict[str, Any] = {"matches": len(rows), "duels": fought, "close matches": close}
-    if unanswered:
+    reports = [
+        report
+        for match in current.matrix.matches
+        if (report := current.report(match.pair)) is not None
+    ]
+    frame = match_frame(current).dropna(subset=["left_wins"])
+    sureness = [_how_sure(report, current) for report in reports]
+    frame["verdict"] = sureness
+    counts: dict[str, Any] = {
+        "matches": len(reports),
+        "duels": sum(len(report.duels) for report in reports),
+        "close matches": sum(each.startswith(CLOSE) for each in sureness),
+    }
+    if unanswered := sum(without_usable_answer(report.duels) for report in reports):
         counts["draws without a usable answer"] = unanswered
-    if found := orders(evidence):
-        counts["position bias"] = round(found.bias, 3)
-        counts["agreement of the two orders"] = round(found.agreement, 3)
-    return counts | {"match by match": table(rows)}
+    evidence = [duel.evidence for report in reports for duel in report.duels if duel.evidence]
+    if both := orders(evidence):
+        counts["position bias"] = round(both.bias, DIGITS)
+        counts["agreement of the two orders"] = round(both.agreement, DIGITS)
+    columns = {"left": "left", "right": "right", "left_wins": "left's wins", "draws": "draws"}
+    columns |= {"right_wins": "right's wins", "margin": "margin", "verdict": "verdict"}
+    return counts | {"match by match": table(_shown(frame, columns))}
 
 
 def _how_sure(report: MatchReport, current: Round) -> str:
@@ -190,44 +174,42 @@ def _how_sure(report: MatchReport, current: Round) -> str:
 
 
 def matches_matrix(current: Round) -> dict[str, Any]:
-    margins, timeline = current.matrix.margins, current.timeline
-    given = verdicts(current.audits, current.source_audits)
-    line = timeline.line(margins, given)
+    frame, timeline = matrix_frame(current), current.timeline
+    verdicts_now = verdicts(current.audits, current.source_audits)
+    line = timeline.line(current.matrix.margins, verdicts_now)
+    first = frame[frame["left"] == LEADER]
     # The leader met everyone, which the table shows; the picture is of those who went on.
-    shown = {hotkey for pair in margins if pair[0] != LEADER for hotkey in pair}
-    among = {pair: margin for pair, margin in margins.items() if pair[1] in shown} or margins
-    picture = heat_map(among, [LEADER, *timeline.order], current.config.win_margin)
+    later = frame[frame["left"] != LEADER]
+    went_on = frame[frame["right"].isin([*later["left"], *later["right"]])]
+    picture = heat_map(
+        went_on if len(went_on) else frame,
+        [LEADER, *timeline.order],
+        current.config.win_margin,
+    )
+    frame["the challenger"] = [
+        _meaning(left, right, margin, line, current.config.win_margin)
+        for left, right, margin in zip(frame["left"], frame["right"], frame["margin"], strict=True)
+    ]
+    columns = {name: name for name in ("left", "right", "margin", "the challenger")}
     return {
-        "matches": len(margins),
-        "qualified": sum(
-            match.left == LEADER and match.margin >= timeline.win_margin
-            for match in current.matrix.matches
-        ),
-        "rejected": len(given.rejected),
+        "matches": len(frame),
+        "qualified": int((first["margin"] >= timeline.win_margin).sum()),
+        "rejected": len(verdicts_now.rejected),
         "margins": dg.MetadataValue.md(
             _picture(picture, "margins: rows defend, columns challenge")
         ),
-        "timeline": table(
-            [_timeline_row(match, line, current) for match in current.matrix.matches]
-        ),
+        "timeline": table(_shown(frame, columns)),
     }
 
 
-def _timeline_row(match: Match, line: Line, current: Round) -> dict[str, Value]:
-    """A match and what follows from it; how sure it is shows in the duels."""
-    enough = match.margin >= current.config.win_margin
-    if match.pair in line.led_by:
-        meaning = "takes the place"
-    elif match.left == LEADER:
-        meaning = "qualifies" if enough else "is out"
-    else:
-        meaning = "would take the place" if enough else "is held"
-    return {
-        "left": short(match.left),
-        "right": short(match.right),
-        "margin": match.margin,
-        "the challenger": meaning,
-    }
+def _meaning(left: str, right: str, margin: float, line: Line, win_margin: float) -> str:
+    """What follows from a match for the challenger; how sure it is shows in the duels."""
+    enough = margin >= win_margin
+    if (left, right) in line.led_by:
+        return "takes the place"
+    if left == LEADER:
+        return "qualifies" if enough else "is out"
+    return "would take the place" if enough else "is held"
 
 
 def audit_requests(current: Round) -> dict[str, Any]:
@@ -239,31 +221,26 @@ def audit_requests(current: Round) -> dict[str, Any]:
 
 
 def audits(current: Round) -> dict[str, Any]:
-    rows: list[dict[str, Value]] = [
-        {
-            "hotkey": short(hotkey),
-            "outcome": str(audit.outcome),
-            "checked": audit.checked_prompts,
-            "failed": audit.failed_prompts,
-            "failed critical": audit.failed_critical,
-            "median, s": audit.generation_time,
-            "reason": audit.reason,
-        }
-        for hotkey, audit in current.audits.items()
-    ]
+    frame = file_frame(current.audits)
+    columns = {
+        "hotkey": "hotkey",
+        "outcome": "outcome",
+        "checked_prompts": "checked",
+        "failed_prompts": "failed",
+        "failed_critical": "failed critical",
+        "generation_time": "median, s",
+        "reason": "reason",
+    }
+    frame["hotkey"] = frame["hotkey"].map(short)
     return {
-        "outcomes": _counted(str(row["outcome"]) for row in rows),
-        "audits": table(rows),
+        "outcomes": _counted(frame["outcome"]),
+        "audits": table(_shown(frame, columns)),
         "farthest pairs": dg.MetadataValue.md(farthest_pairs(current)),
     }
 
 
 def source_audits(current: Round) -> dict[str, Any]:
-    return {
-        "verdicts": table(
-            [dict(audit.model_dump(mode="json")) for audit in current.source_audits.root]
-        )
-    }
+    return {"verdicts": table(file_frame(current.source_audits))}
 
 
 def winner(current: Round) -> dict[str, Any]:
@@ -271,7 +248,7 @@ def winner(current: Round) -> dict[str, Any]:
 
 
 def leader(current: Round) -> dict[str, Any]:
-    return {"transitions": table([dict(entry.model_dump()) for entry in current.leaders.root])}
+    return {"transitions": table(file_frame(current.leaders))}
 
 
 def stages(changes: Sequence[tuple[Version, State | None, State]]) -> dg.TableMetadataValue | str:
@@ -288,7 +265,16 @@ def stages(changes: Sequence[tuple[Version, State | None, State]]) -> dg.TableMe
     return table(rows)
 
 
-def _counted(values: Sequence[str] | Any) -> str:
+def _shown(frame: "pd.DataFrame", columns: Mapping[str, str]) -> "pd.DataFrame":
+    """Some columns of a frame under the names shown: hotkeys of matches short, margins and seconds
+    to three digits.
+    """
+    sides = {side: frame[side].map(short) for side in ("left", "right") if side in columns}
+    digits = dict.fromkeys(("margin", "generation_time"), DIGITS)
+    return frame.assign(**sides).round(digits)[[*columns]].rename(columns=columns)
+
+
+def _counted(values: Iterable[str]) -> str:
     return ", ".join(f"{count} {value}" for value, count in Counter(values).most_common()) or "none"
 
 

@@ -34,7 +34,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _EXPECTED = (BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused)
-"""What is told in one sentence; anything else is a bug, and keeps its traceback."""
+"""Errors that are printed as one sentence. Any other is a bug, and keeps its traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,8 +143,8 @@ def status(*, as_json: bool) -> None:
     from gen404_assets.commands.status import status as look
     from gen404_assets.commands.status import status_json, status_text
 
-    found = _with_outside(look)
-    print(json.dumps(status_json(found), indent=2) if as_json else status_text(found))
+    now = _with_outside(look)
+    print(json.dumps(status_json(now), indent=2) if as_json else status_text(now))
 
 
 @gen404.command(section="Operate")
@@ -253,16 +253,16 @@ def replay(
     known = rounds_in(history.paths)
     wanted = known if rounds is None else [number for number in rounds if number in known]
     if not wanted:
-        had = f"rounds {known[0]} to {known[-1]}" if known else "none"
-        raise Refused(f"{repository} has no such round on {branch}; it has {had}")
+        present = f"rounds {known[0]} to {known[-1]}" if known else "none"
+        raise Refused(f"{repository} has no such round on {branch}; it has {present}")
     versions = dict(choice.split("=", 1) for choice in chosen)
-    found = [replay_round(history, number, rules, chosen=versions) for number in wanted]
+    replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
     if as_json:
-        documents = {"rounds": [asdict(replayed) for replayed in found]}
+        documents = {"rounds": [asdict(each) for each in replayed]}
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        print(replay_text(found))
-    return SAME if all(replayed.clean for replayed in found) else DIFFERS
+        print(replay_text(replayed))
+    return SAME if all(each.clean for each in replayed) else DIFFERS
 
 
 @gen404.command(section="Look")

@@ -1,8 +1,8 @@
 """The local network of `gen404 up`: a chain, a repository, a store, a judge, GitHub, miners and a
-reviewer, all local.
+reviewer, all on this machine.
 
-It lies in `network` in the platform's home, made when first started, and goes on where it was when
-started again.
+It is made in the folder `network` of the platform's home when first started; a later start goes on
+with it.
 """
 
 import json
@@ -27,11 +27,12 @@ from resources.local_network import process
 from resources.local_network.cast import CAST, FIRST_LEADER
 from resources.local_network.miner import hotkey, publish_code
 from resources.local_network.objects import make_prompts
-from resources.local_network.ports import free_ports
 from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
+from resources.ports import free_ports
 from resources.renderer import open_renderer
 from resources.settings import BadSetting, Count, Settings, read_settings
+from resources.whole_file import write_whole
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
@@ -65,9 +66,7 @@ def folder() -> Path:
 
 
 def known_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The settings by which the local network, once it has been started, is reached. Raises
-    BadSetting.
-    """
+    """The settings by which the local network is reached. Raises BadSetting if none was started."""
     path = folder() / "environment.json"
     if not path.exists():
         raise BadSetting(
@@ -87,27 +86,27 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
     ports = _ports()
     ticking = threading.Event()
     with LocalStore(folder() / "store") as store:
-        found = {**_settings(ports), **store.environment, **environment}
+        variables = {**_settings(ports), **store.environment, **environment}
         if not (folder() / "made").exists():
             print(
                 f"making a local network in {folder()}: prompts, chain, first leader, repository",
                 flush=True,
             )
-            _make(found, settings)
+            _make(variables, settings)
         _write_private(
             folder() / "environment.json",
-            {key: found[key] for key in found.keys() - environment.keys()},
+            {key: variables[key] for key in variables.keys() - environment.keys()},
         )
         ticker = threading.Thread(
             target=keep_ticking, args=(folder() / "chain", ticking), daemon=True
         )
         children = [
-            process.start(command, folder() / "logs" / f"{name}.log", {**os.environ, **found})
+            process.start(command, folder() / "logs" / f"{name}.log", {**os.environ, **variables})
             for name, command in _commands(ports).items()
         ]
         ticker.start()
         try:
-            yield found
+            yield variables
         finally:
             ticking.set()
             ticker.join()
@@ -187,7 +186,7 @@ def _commands(ports: Mapping[str, int]) -> Mapping[str, list[str]]:
 
 
 def _make(environment: Mapping[str, str], settings: LocalSettings) -> None:
-    """Make prompts, chain, first leader and repository. A making that was cut off is begun anew."""
+    """Make prompts, chain, first leader and repository; called again if it was interrupted."""
     genesis = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     create_local_chain(
         folder() / "chain", block_time=settings.local_block_seconds, genesis_time=genesis
@@ -243,7 +242,4 @@ def _json(value: Any) -> bytes:
 
 
 def _write_private(path: Path, value: Any) -> None:
-    part = path.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_bytes(_json(value))
-    part.replace(path)
+    write_whole(path, _json(value), private=True)

@@ -106,7 +106,7 @@ def _change_state(
 
     def changed(head: Snapshot) -> Mapping[str, bytes | None]:
         current: Round = see(head)
-        after[:] = [change(current.need(STATE, current.state))]
+        after[:] = [change(current.required_state)]
         return {STATE: after[0].to_bytes(current.files.read(STATE))}
 
     outside.repository.publish(

@@ -1,12 +1,15 @@
 """A replay as a person reads it in a terminal."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from gen404_assets.competition.catalogue import Asset
-from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
+from gen404_assets.replay.result import Difference, FileReplay, Finding, RoundReplay
 
 _SHOWN = 4
+_FRACTION = re.compile(r"-?[0-9]+\.[0-9]{3,}")
 
 
 def replay_text(rounds: Sequence[RoundReplay]) -> str:
@@ -25,15 +28,17 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
     for asset, group in groupby(replayed.files, key=lambda file: file.asset):
         files = list(group)
         for finding in Finding:
-            found = [file for file in files if file.finding is finding]
-            if found:
-                count = f"{len(found)} " if len(files) > 1 else ""
+            alike = [file for file in files if file.finding is finding]
+            if alike:
+                count = f"{len(alike)} " if len(files) > 1 else ""
                 yield f"  {asset:<15} {_file(asset):<26} {count}{finding}"
-                yield from (f"      {line}" for line in _remarks(found))
-    told = sum(file.from_answers for file in replayed.files)
+                yield from (f"      {line}" for line in _remarks(alike))
+    derived = sum(file.from_answers for file in replayed.files)
     taken = sum(file.as_recorded for file in replayed.files)
-    if told or taken:
-        yield f"  judged duels: {told} derived from the judge's answers, {taken} taken as recorded"
+    if derived or taken:
+        yield (
+            f"  judged duels: {derived} derived from the judge's answers, {taken} taken as recorded"
+        )
     for fit in replayed.versions:
         others = [f"{name} {count}" for name, count in fit.explains.items() if name != fit.fits]
         beside = f" (others: {', '.join(others)})" if others else ""
@@ -45,7 +50,11 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
 def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
     yield from dict.fromkeys(file.reason for file in files if file.reason)
     yield from _some(
-        [f"{_place(file, files)}{difference}" for file in files for difference in file.differences],
+        [
+            f"{_place(file, files)}{_rounded(difference)}"
+            for file in files
+            for difference in file.differences
+        ],
         "! ",
     )
     yield from _some(
@@ -58,6 +67,25 @@ def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
             )
         )
     )
+
+
+def _rounded(difference: Difference) -> Difference:
+    """A difference with numbers to three digits, unless both sides would look the same.
+
+    Lists stay as they are, so that a leader's weight is never rounded: its last digits tell the
+    versions of that rule apart.
+    """
+    recorded, derived = _three_digits(difference.recorded), _three_digits(difference.derived)
+    if recorded == derived:
+        return difference
+    return replace(difference, recorded=recorded, derived=derived)
+
+
+def _three_digits(value: str) -> str:
+    if not _FRACTION.fullmatch(value):
+        return value
+    number = float(value)
+    return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
 
 
 def _place(file: FileReplay, files: Sequence[FileReplay]) -> str:

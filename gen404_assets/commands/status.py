@@ -1,6 +1,4 @@
-"""Where the competition stands: round, stage, block, what is due, and what waits for what or whom,
-and until when.
-"""
+"""`gen404 status`: round, stage and block, what is due, what is waited for, and until when."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,9 +29,10 @@ class Status:
 
 
 def status(outside: Outside) -> Status:
-    """What the repository holds, and what the work on this machine waits for. A chain that can't be
-    reached is named, and is no reason to show nothing. Raises InfrastructureFault for the
-    repository.
+    """What is due by the repository's head, and what the work on this machine waits for.
+
+    If the chain can't be reached, the status says so and shows the rest. Raises InfrastructureFault
+    if the repository can't be reached.
     """
     repository = outside.repository
     current = see(repository.snapshot(repository.refresh()))
@@ -41,11 +40,11 @@ def status(outside: Outside) -> Status:
         block, fault = outside.chain.finalized(), None
     except InfrastructureFault as error:
         block, fault = None, f"the chain can't be reached: {error}"
-    found = due(current.files, block.number if block else 0)
-    found.waits += [
-        wait for lane in Lane if found.assets(lane) and (wait := outside.waiting.of(lane))
+    due_now = due(current.files, block.number if block else 0)
+    due_now.waits += [
+        wait for lane in Lane if due_now.assets(lane) and (wait := outside.waiting.of(lane))
     ]
-    return Status(found, block, fault)
+    return Status(due_now, block, fault)
 
 
 def status_text(status: Status) -> str:
@@ -55,36 +54,38 @@ def status_text(status: Status) -> str:
 
 def status_json(status: Status) -> dict[str, Any]:
     """For a program."""
-    found = status.due
+    due_now = status.due
     return {
-        "round": found.round,
-        "stage": found.stage,
+        "round": due_now.round,
+        "stage": due_now.stage,
         "block": status.block.number if status.block else None,
         "out_of_reach": status.out_of_reach,
-        "leads_to": found.to,
-        "due": {lane: assets for lane in Lane if (assets := found.assets(lane))},
-        "matches": [list(pair) for pair in found.pairs],
-        "waits": [{"for": wait.on, "until_block": wait.until} for wait in found.waits],
+        "leads_to": due_now.to,
+        "due": {lane: assets for lane in Lane if (assets := due_now.assets(lane))},
+        "matches": [list(pair) for pair in due_now.pairs],
+        "waits": [{"for": wait.on, "until_block": wait.until} for wait in due_now.waits],
     }
 
 
 def _lines(status: Status) -> Iterator[str]:
-    found, block = status.due, status.block
+    due_now, block = status.due, status.block
     at = f", at block {block.number} ({block.time:%Y-%m-%d %H:%M:%S} UTC)" if block else ""
-    yield f"round {found.round}: {found.stage}{at}"
+    yield f"round {due_now.round}: {due_now.stage}{at}"
     if status.out_of_reach:
         yield f"  {status.out_of_reach}"
     for lane in Lane:
-        if assets := found.assets(lane):
-            of = next((work.of for work in found.work if work.lane is lane and work.of), ())
-            whom = f" for {', '.join(short(hotkey) for hotkey in of[:4])}" if of else ""
-            more = f" and {len(of) - 4} more" if len(of) > 4 else ""
+        if assets := due_now.assets(lane):
+            hotkeys = next(
+                (work.hotkeys for work in due_now.work if work.lane is lane and work.hotkeys), ()
+            )
+            whom = f" for {', '.join(short(hotkey) for hotkey in hotkeys[:4])}" if hotkeys else ""
+            more = f" and {len(hotkeys) - 4} more" if len(hotkeys) > 4 else ""
             yield f"  due       {lane}: {', '.join(assets)}{whom}{more}"
-    if found.pairs:
-        left, right = found.pairs[0]
-        others = f"of {len(found.pairs)} matches that may be played"
+    if due_now.pairs:
+        left, right = due_now.pairs[0]
+        others = f"of {len(due_now.pairs)} matches that may be played"
         yield f"  next      {short(left)} against {short(right)}, {others}"
-    yield from (f"  waits for {wait.on}{_until(wait, block)}" for wait in found.waits)
+    yield from (f"  waits for {wait.on}{_until(wait, block)}" for wait in due_now.waits)
 
 
 def _until(wait: Wait, block: Block | None) -> str:

@@ -5,7 +5,6 @@ that was started.
 import os
 import shutil
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import Pace
 from gen404_assets.settings import PlatformSettings, RepositorySettings, home
 from resources.local_network import process
+from resources.ports import is_free
 from resources.providers.opening import open_providers
 from resources.settings import read_settings
 
@@ -70,7 +70,7 @@ def serve(environment: Mapping[str, str], port: int) -> int:
     """Import what the repository holds, and run Dagster on it until it ends or a signal comes; its
     exit code.
     """
-    if not _is_free(port):
+    if not is_free(port):
         raise Refused(f"port {port} is taken: choose another with --port")
     dagster_home = home() / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
@@ -119,16 +119,6 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         print("stopping", flush=True)
     process.stop([dagster], patience=10)
     return 1 if ended_by_itself else 0
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def end_left_over(instance: dg.DagsterInstance) -> None:

@@ -50,11 +50,12 @@ def entry_of(raw: bytes, hotkey: str) -> Build | None:
 
 @dataclass(frozen=True, slots=True)
 class BuildRun:
-    """A round's workflow run as GitHub last told it.
+    """A round's workflow run as GitHub last reported it, all its attempts together.
 
     `ended`: whether it has ended by itself and was read as a whole, so that a job that isn't listed
     will never be. `jobs` maps a hotkey to the job's conclusion where it has one, else to its status
-    (`queued`, `in_progress`). `notes` are what the operator should know of it.
+    (`queued`, `in_progress`). `notes` are what the operator should know of it, such as a job that
+    ended through nobody's code and might be re-run.
     """
 
     ended: bool
@@ -90,13 +91,17 @@ def pending_builds(submissions: Submissions) -> Builds:
 
 
 def observe_builds(
-    builds: Builds, run: BuildRun | None, waited: float, rules: Rules, judged: Collection[str] = ()
+    builds: Builds,
+    run: BuildRun | None,
+    waited: float,
+    rules: Rules,
+    judged: Collection[str] = (),
 ) -> Builds:
-    """`builds` after GitHub told `run` (None: nothing could be learnt), `waited` seconds into the
-    round's builds. Those of the `judged` hotkeys stay: a verdict rests on them.
+    """`builds` after GitHub reported `run` (None: it could not be read), `waited` seconds into the
+    round's builds (`rules.md`, Builds). The builds of the `judged` hotkeys stay as they are.
 
-    Absence changes nothing unless the run has ended; only the deadline ends what stays open. A
-    success stands, whatever comes after it; a failure stands until a success mends it.
+    A job that is missing changes nothing until the run has ended. Only the deadline ends a build
+    that stays open. A success is final; a failure stands until a later success.
     """
     return Builds(
         {
@@ -115,7 +120,7 @@ def mendable(builds: Builds, judged: Collection[str]) -> list[str]:
     ]
 
 
-_TOLD = {
+_STATUS_OF_WORD = {
     "queued": BuildStatus.PENDING,
     "pending": BuildStatus.PENDING,
     "in_progress": BuildStatus.IN_PROGRESS,
@@ -123,8 +128,8 @@ _TOLD = {
     "failure": BuildStatus.FAILURE,
     "timed_out": BuildStatus.FAILURE,
 }
-"""What a job's conclusion or status makes of a build. Any other word leaves it as it was:
-conclusions that are not the code's doing (`cancelled`, `skipped`, ...) and what GitHub may invent.
+"""A job's conclusion or status -> the build's status. Any other word leaves the build as it was:
+conclusions that say nothing of the miner's code (`cancelled`, `skipped`, ...), and new ones.
 """
 
 
@@ -143,6 +148,9 @@ def _status(hotkey: str, known: BuildStatus, run: BuildRun | None) -> BuildStatu
     if run is None or known is BuildStatus.SUCCESS:
         return known
     if hotkey in run.jobs:
-        told = _TOLD.get(run.jobs[hotkey], known)
-        return told if known is not BuildStatus.FAILURE or told is BuildStatus.SUCCESS else known
+        reported = _STATUS_OF_WORD.get(run.jobs[hotkey], known)
+        # A failure stands until a later success (`rules.md`, Builds).
+        if known is BuildStatus.FAILURE and reported is not BuildStatus.SUCCESS:
+            return known
+        return reported
     return known if known.ended or not run.ended else BuildStatus.NOT_FOUND

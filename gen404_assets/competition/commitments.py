@@ -1,4 +1,4 @@
-"""What miners wrote on the chain, read as submissions: any bytes are read, none ever raises."""
+"""Commitments on the chain, read as submissions. Whatever a miner wrote there, nothing raises."""
 
 import json
 import re
@@ -40,9 +40,7 @@ class Reading:
 
 
 def parse_commitment(text: str) -> dict[str, object]:
-    """The fields that a commitment's text holds; empty for whatever is no JSON object. Never
-    raises.
-    """
+    """The fields in a commitment's text; empty if it is no object (`rules.md`, Commitments)."""
     if len(text) > _LONGEST:
         return {}
     try:
@@ -60,7 +58,7 @@ def read_submissions(
     """Hotkey -> (block, text) pairs as the chain keeps them, to submissions in order of reveal,
     then hotkey.
     """
-    found: list[tuple[int, str, Submission]] = []
+    revealed: list[tuple[int, str, Submission]] = []
     refused: dict[str, str] = {}
     window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
     for hotkey in sorted(commitments):
@@ -77,17 +75,17 @@ def read_submissions(
         block = latest["commit"][0]
         values = {field: str(value) for field, (_, value) in latest.items()}
         values["cdn_url"] = values["cdn_url"].rstrip("/")
-        found.append(
+        revealed.append(
             (block, hotkey, Submission(**values, revealed_at_block=block, round=round_name))
         )
-    found.sort(key=lambda entry: entry[:2])
-    for hotkey, earlier in confusable(hotkey for _, hotkey, _ in found).items():
+    revealed.sort(key=lambda entry: entry[:2])
+    for hotkey, earlier in confusable(hotkey for _, hotkey, _ in revealed).items():
         refused[hotkey] = (
             f"its first ten characters are those of {earlier}, which revealed before it"
         )
     return Reading(
         Submissions(
-            {hotkey: submission for _, hotkey, submission in found if hotkey not in refused}
+            {hotkey: submission for _, hotkey, submission in revealed if hotkey not in refused}
         ),
         refused,
     )
@@ -177,16 +175,17 @@ def _python_style(text: str) -> dict[str, object]:
     inner = text.strip()
     if not (inner.startswith("{") and inner.endswith("}")):
         return {}
-    inner, at, found = inner[1:-1].strip(), 0, {}
+    inner, at = inner[1:-1].strip(), 0
+    members: dict[str, object] = {}
     while at < len(inner):
         member = _MEMBER.match(inner, at)
         if member is None:
             return {}
         key, value = (_unquote(part) for part in member.groups())
         if isinstance(key, str):
-            found[key] = value
+            members[key] = value
         at = member.end()
-    return found
+    return members
 
 
 def _unquote(quoted: str) -> object:

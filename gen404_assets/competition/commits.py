@@ -1,4 +1,4 @@
-"""The words in which the platform commits, by which its commits are told from a person's."""
+"""The platform's commit messages, by which its commits are distinguished from a person's."""
 
 import re
 
@@ -13,11 +13,11 @@ _BY_HAND = ("/source_audit.json",)
 
 
 def by_person(message: str) -> bool:
-    """Whether a person wrote the commit: a line of its message is none of the platform's."""
+    """Whether a person made the commit: its message is empty, or has a line of another form."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return not lines or any(not _OURS.fullmatch(line) for line in lines)
 
 
 def by_hand_alone(path: str) -> bool:
-    """Whether people alone write a file, whatever they say in the message."""
+    """Whether only people write a file, whatever the commit's message is."""
     return path.endswith(_BY_HAND)

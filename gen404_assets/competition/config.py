@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from gen404_assets.competition.files import ObjectFile
+from gen404_assets.competition.output_formats import DEFAULT_FORMAT, OutputFormat
 
 
 class Config(ObjectFile):
@@ -24,7 +25,7 @@ class Config(ObjectFile):
     prompts_per_round: int = Field(gt=0)
     carryover_prompts: int = Field(ge=0)
     round_duration_days: Annotated[int, Field(gt=0)] = 1
-    output_format: Literal["glb", "ply"] = "glb"
+    output_format: OutputFormat = DEFAULT_FORMAT
     close_matches: Literal["best_of_3"] | None = None
     """What becomes of a match that the judge, asked again, could turn (`margins.is_close`):
     nothing, or it is played twice more with other seeds, and the middle margin counts."""

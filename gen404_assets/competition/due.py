@@ -1,5 +1,5 @@
-"""The stage machine: given the repository's files and the chain's block, what is due, and what
-waits for what.
+"""The stage machine: what is due, and what is waited for, by the repository's files and the chain's
+block.
 """
 
 from collections.abc import Sequence
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from gen404_assets.competition.audits import AuditOutcome, verdicts
 from gen404_assets.competition.builds import BuildStatus
 from gen404_assets.competition.catalogue import Asset, Lane
-from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file
+from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file, required
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.timeline import Verdicts
@@ -21,14 +20,12 @@ ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """An asset of the round that can be made now; `of` names the hotkeys it is about, the next
-    first.
-    """
+class DueAsset:
+    """An asset of the round that can be made now, and the hotkeys it is about, the next first."""
 
     asset: Asset
     lane: Lane
-    of: Sequence[str] = ()
+    hotkeys: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class Due:
     round: int
     stage: Stage
     to: Stage | None = None
-    work: list[Work] = field(default_factory=list)
+    work: list[DueAsset] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     pairs: Sequence[Pair] = ()
     """The matches that may be played now, the next first."""
@@ -59,104 +56,108 @@ class Due:
         """The names of what is due in `lane`."""
         return [work.asset for work in self.work if work.lane is lane]
 
-    def of(self, asset: str) -> Sequence[str] | None:
+    def hotkeys(self, asset: str) -> Sequence[str] | None:
         """The hotkeys that an asset's work is about, the next first; None if it isn't due."""
-        return next((work.of for work in self.work if work.asset == asset), None)
+        return next((work.hotkeys for work in self.work if work.asset == asset), None)
 
 
 def due(files: Files, block: int) -> Due:
     """What is due at the finalised `block`. Raises MalformedFile if the files it takes to know
     can't be read.
     """
-    state = read_file(files, STATE, State)
-    if state is None:
-        raise MalformedFile(STATE, 1, "the file is missing")
-    found = Due(state.current_round, state.stage)
+    state = required(STATE, read_file(files, STATE, State))
+    result = Due(state.current_round, state.stage)
     current = Round(files, state.current_round)
     match state.stage:
         case Stage.OPEN:
-            _open(found, _schedule(current), block)
+            _open(result, _schedule(current), block)
         case Stage.MINER_GENERATION:
-            _miner_generation(found, current, block)
+            _miner_generation(result, current, block)
         case Stage.DOWNLOADING:
-            _downloading(found, current)
+            _downloading(result, current)
         case Stage.DUELS:
-            _duels(found, current)
+            _duels(result, current)
         case Stage.FINALIZING:
-            found.to = Stage.OPEN
-            found.work = [
-                Work(asset, Lane.FINALIZING)
+            result.to = Stage.OPEN
+            result.work = [
+                DueAsset(asset, Lane.FINALIZING)
                 for asset in (Asset.SCHEDULE, Asset.LEADER, Asset.STATE)
             ]
         case Stage.PAUSED:
-            found.waits.append(Wait(f"a person to resume {state.interrupted_stage or 'the round'}"))
+            paused = state.interrupted_stage or "the round"
+            result.waits.append(Wait(f"a person to resume {paused}"))
         case Stage.FINISHED:
-            found.waits.append(Wait("nothing: the competition is over"))
-    return found
+            result.waits.append(Wait("nothing: the competition is over"))
+    return result
 
 
 def _schedule(current: Round) -> Schedule:
-    return current.need(current.path("schedule.json"), current.schedule)
+    return current.required_schedule
 
 
-def _open(found: Due, schedule: Schedule, block: int) -> None:
+def _open(result: Due, schedule: Schedule, block: int) -> None:
     if block < schedule.latest_reveal_block:
-        found.waits.append(Wait("miners to reveal", schedule.latest_reveal_block))
+        result.waits.append(Wait("miners to reveal", schedule.latest_reveal_block))
         return
-    found.to = Stage.MINER_GENERATION
-    found.work = [
-        Work(asset, Lane.COLLECTION)
+    result.to = Stage.MINER_GENERATION
+    result.work = [
+        DueAsset(asset, Lane.COLLECTION)
         for asset in (Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS, Asset.STATE)
     ]
 
 
-def _miner_generation(found: Due, current: Round, block: int) -> None:
+def _miner_generation(result: Due, current: Round, block: int) -> None:
     deadline = _schedule(current).generation_deadline_block
     if block < deadline:
-        found.waits.append(Wait("miners to generate", deadline))
+        result.waits.append(Wait("miners to generate", deadline))
     else:
-        found.to = Stage.DOWNLOADING
-        found.work += [Work(Asset.RENDERS, Lane.COLLECTION), Work(Asset.STATE, Lane.COLLECTION)]
-    _regenerate(found, current)
+        result.to = Stage.DOWNLOADING
+        result.work += [
+            DueAsset(Asset.RENDERS, Lane.COLLECTION),
+            DueAsset(Asset.STATE, Lane.COLLECTION),
+        ]
+    _regenerate(result, current)
 
 
-def _downloading(found: Due, current: Round) -> None:
-    submissions = current.need(current.path("submissions.json"), current.submissions)
+def _downloading(result: Due, current: Round) -> None:
+    submissions = current.required_submissions
     missing = [
         hotkey
         for hotkey in submissions.names
         if not is_in(current.submitted(hotkey), current.stems)
     ]
-    found.to = Stage.DUELS
-    found.work += [
-        Work(Asset.RENDERS, Lane.COLLECTION, missing),
-        Work(Asset.STATE, Lane.COLLECTION),
+    result.to = Stage.DUELS
+    result.work += [
+        DueAsset(Asset.RENDERS, Lane.COLLECTION, missing),
+        DueAsset(Asset.STATE, Lane.COLLECTION),
     ]
-    _regenerate(found, current)
+    _regenerate(result, current)
 
 
-def _duels(found: Due, current: Round) -> None:
-    _regenerate(found, current)
-    given = verdicts(current.audits, current.source_audits)
+def _duels(result: Due, current: Round) -> None:
+    _regenerate(result, current)
+    known = verdicts(current.audits, current.source_audits)
     if not current.baseline_is_closed(ATTEMPTS):
-        found.waits.append(Wait("the leader's baseline"))
+        result.waits.append(Wait("the leader's baseline"))
         return
     timeline, margins = current.timeline, current.matrix.margins
-    found.pairs = timeline.by_need(margins, given)
-    if found.pairs:
-        found.work += [Work(asset, Lane.JUDGING) for asset in (Asset.DUELS, Asset.MATCHES_MATRIX)]
-    wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, given)]
+    result.pairs = timeline.by_need(margins, known)
+    if result.pairs:
+        result.work += [
+            DueAsset(asset, Lane.JUDGING) for asset in (Asset.DUELS, Asset.MATCHES_MATRIX)
+        ]
+    wanted = [hotkey for hotkey, _ in timeline.audits_due(margins, known)]
     unasked = [hotkey for hotkey in wanted if current.requests.of(hotkey) is None]
     if unasked:
-        found.work.append(Work(Asset.AUDIT_REQUESTS, Lane.JUDGING, unasked))
-    if timeline.winner(margins, given) is not None:
-        found.to = Stage.FINALIZING
-        found.work += [Work(Asset.WINNER, Lane.JUDGING), Work(Asset.STATE, Lane.JUDGING)]
+        result.work.append(DueAsset(Asset.AUDIT_REQUESTS, Lane.JUDGING, unasked))
+    if timeline.winner(margins, known) is not None:
+        result.to = Stage.FINALIZING
+        result.work += [DueAsset(Asset.WINNER, Lane.JUDGING), DueAsset(Asset.STATE, Lane.JUDGING)]
         return
-    _audits(found, current, wanted, given)
+    _audits(result, current, wanted, known)
 
 
-def _regenerate(found: Due, current: Round) -> None:
+def _regenerate(result: Due, current: Round) -> None:
     """The work of every stage from MINER_GENERATION on: builds and baseline."""
     submissions = current.submissions.names if current.submissions is not None else []
     builds = current.builds
@@ -166,20 +167,20 @@ def _regenerate(found: Due, current: Round) -> None:
         if builds is None or hotkey not in builds or not builds[hotkey].status.ended
     ]
     if open_builds:
-        found.work.append(Work(Asset.BUILDS, Lane.BUILDS, open_builds))
+        result.work.append(DueAsset(Asset.BUILDS, Lane.BUILDS, open_builds))
     if not current.baseline_is_closed(ATTEMPTS):
-        found.work.append(Work(Asset.BASELINE, Lane.BASELINE, [LEADER]))
+        result.work.append(DueAsset(Asset.BASELINE, Lane.BASELINE, [LEADER]))
 
 
-def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) -> None:
+def _audits(result: Due, current: Round, wanted: Sequence[str], known: Verdicts) -> None:
     """What is owed to the line's defenders, and whom the line waits for."""
     ready: list[str] = []
     for request in current.requests.root:
         hotkey = request.hotkey
-        if hotkey not in wanted or hotkey in given.rejected:
+        if hotkey not in wanted or hotkey in known.rejected:
             continue
         if hotkey not in current.source_audits.verdicts():
-            found.waits.append(Wait(f"a person's source audit of {hotkey}"))
+            result.waits.append(Wait(f"a person's source audit of {hotkey}"))
         audit = current.audits.get(hotkey)
         if audit is None or audit.outcome is AuditOutcome.PENDING:
             build = current.builds.get(hotkey) if current.builds is not None else None
@@ -187,8 +188,8 @@ def _audits(found: Due, current: Round, wanted: Sequence[str], given: Verdicts) 
                 ready.append(hotkey)
             else:
                 status = build.status if build else BuildStatus.PENDING
-                found.waits.append(Wait(f"the build of {hotkey} ({status})"))
+                result.waits.append(Wait(f"the build of {hotkey} ({status})"))
     if ready:
-        found.work += [
-            Work(asset, Lane.AUDITS, ready) for asset in (Asset.REGENERATED, Asset.AUDITS)
+        result.work += [
+            DueAsset(asset, Lane.AUDITS, ready) for asset in (Asset.REGENERATED, Asset.AUDITS)
         ]

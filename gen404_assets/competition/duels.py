@@ -1,5 +1,5 @@
-"""`duels_*.json`: a match, duel by duel; what the rules decide without the judge, and what its
-answers mean.
+"""`duels_*.json`: a match, duel by duel. The outcomes that the rules decide without the judge, and
+those that follow from its answers.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -21,14 +21,14 @@ from gen404_assets.competition.settings import Rules
 DRAW_WITHIN = 1.0
 NO_OUTPUT_MARGIN = 100.0
 NOT_JUDGED = "Internal error"
-"""The text that recorded draws carry which no judge decided."""
+"""The text of draws in older reports that no judge decided (`rules.md`, Judge, No answer)."""
 NO_USABLE_ANSWER = "The judge gave no usable answer"
-"""The text of a draw that is one since five attempts at a question could not be used."""
+"""The text of a draw after five unusable answers (`rules.md`, Judge, Attempts)."""
 
 
 class Outcome(StrEnum):
-    """Who won a duel. `skipped` counts for nobody: the prompt's picture is missing, or, in older
-    reports, for whatever reason their time had."""
+    """Who won a duel. `skipped` counts for neither side: the prompt's picture is missing. Older
+    reports skip duels also for reasons that are not recorded."""
 
     LEFT = "left"
     RIGHT = "right"
@@ -57,8 +57,9 @@ class Duel(Record):
 
 
 class Clinched(Record):
-    """A match that stopped when it could no longer change: duels played, of how many, and the
-    scores still possible.
+    """Why a match could stop before its last duel (`rules.md`, Clinched matches).
+
+    `played` of `prompts` duels were played; `least` to `most` are the scores still possible.
     """
 
     played: int
@@ -82,8 +83,7 @@ class MatchReport(ObjectFile):
     """A match on every prompt of the round, its duels ordered by name; a positive score is the
     right side's.
 
-    `others`: the two other plays of a close match that was played three times; the one that counts
-    stands here.
+    A close match is played three times: this is the play that counts, `others` are the other two.
     """
 
     left: str
@@ -94,10 +94,6 @@ class MatchReport(ObjectFile):
     clinched: Clinched | None = None
     others: list[Play] | None = None
 
-    @property
-    def file_name(self) -> str:
-        return report_name(self.left)
-
 
 def report_name(left: str) -> str:
     """The report's file name in the challenger's folder."""
@@ -105,7 +101,7 @@ def report_name(left: str) -> str:
 
 
 def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
-    """The outcome of two answers, the second given with the sides swapped.
+    """The outcome of two answers, the second to the question with the sides swapped.
 
     `rules.md`, Duels: a side's penalty is its mean; a difference of at most 1 is a draw.
     """
@@ -130,13 +126,14 @@ def duel_outcome(evidence: Evidence) -> tuple[Outcome, str]:
 
 
 def without_usable_answer(duels: Sequence[Duel]) -> int:
-    """How many duels are draws since the judge gave no usable answer."""
+    """How many duels are draws because the judge gave no usable answer."""
     return sum(duel.evidence is not None and duel.issues == NO_USABLE_ANSWER for duel in duels)
 
 
 def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozenset[str]:
-    """The stems that lose for their time: over `max_generation_time`, past the first forgiven ones
-    in prompt order.
+    """The stems that lose for their time (`rules.md`, Duels, Overtime).
+
+    Of those over `max_generation_time`, the first in the order of the prompts are forgiven.
     """
     slow = [
         name
@@ -150,43 +147,52 @@ def forced_outcome(
     name: str,
     left: Output | None,
     right: Output | None,
-    late: tuple[frozenset[str], frozenset[str]],
+    *,
+    left_late: bool,
+    right_late: bool,
 ) -> tuple[Outcome, str] | None:
-    """The outcome and its text where no judge is needed; None where one is. `late`: each side's
-    overtime.
+    """The outcome and its text where the rules decide (`rules.md`, Duels, 2 and 3); None where
+    the judge does. `left_late`, `right_late`: whether that side's output is in overtime.
     """
-    shown = (bool(left and left.png), bool(right and right.png))
-    if shown == (False, False):
+    left_shown, right_shown = bool(left and left.png), bool(right and right.png)
+    if not left_shown and not right_shown:
         return Outcome.DRAW, f"No previews for {name}"
-    if not shown[0]:
+    if not left_shown:
         return Outcome.RIGHT, f"No preview for {name} from left"
-    if not shown[1]:
+    if not right_shown:
         return Outcome.LEFT, f"No preview for {name} from right"
-    over = (name in late[0], name in late[1])
-    if over == (True, True):
+    if left_late and right_late:
         return Outcome.DRAW, f"Both generations of {name} took too long"
-    if over[0]:
+    if left_late:
         return Outcome.RIGHT, f"Generation of {name} from left took too long"
-    if over[1]:
+    if right_late:
         return Outcome.LEFT, f"Generation of {name} from right took too long"
     return None
 
 
 def without_judge(
-    prompts: Sequence[str], sides: tuple[Outputs, Outputs], missing: Set[str], rules: Rules
+    prompts: Sequence[str], left: Outputs, right: Outputs, missing: Set[str], rules: Rules
 ) -> Mapping[str, tuple[Outcome, str] | None]:
-    """Prompt stem -> the duel's outcome and text where no judge is needed, None where one is.
+    """Prompt stem -> the duel's outcome and text where the rules decide, None where the judge does.
 
     `missing`: the stems of the prompts without a picture. Their duels are skipped, whatever the
-    sides have, and their times forgive and cost nothing (`rules.md`, OPEN).
+    sides have, and their times use up none of the forgiven overtime (`rules.md`, OPEN).
     """
-    late = tuple(overtime(side.without(missing), prompts, rules) for side in sides)
-    return {
-        name: (Outcome.SKIPPED, f"The picture of prompt {name} could not be had")
-        if name in missing
-        else forced_outcome(name, sides[0].get(name), sides[1].get(name), (late[0], late[1]))
-        for name in map(stem, prompts)
-    }
+    left_late = overtime(left.without(missing), prompts, rules)
+    right_late = overtime(right.without(missing), prompts, rules)
+    outcomes: dict[str, tuple[Outcome, str] | None] = {}
+    for name in map(stem, prompts):
+        if name in missing:
+            outcomes[name] = Outcome.SKIPPED, f"The picture of prompt {name} could not be had"
+        else:
+            outcomes[name] = forced_outcome(
+                name,
+                left.get(name),
+                right.get(name),
+                left_late=name in left_late,
+                right_late=name in right_late,
+            )
+    return outcomes
 
 
 def has_output(outputs: Outputs | None, missing: Set[str]) -> bool:
@@ -214,11 +220,6 @@ def duel_entry(
         "winner": decided[0],
         "issues": decided[1],
     }
-
-
-def make_report(left: str, right: str, duels: Sequence[Duel], prompts: int) -> MatchReport:
-    """The report of a match played once, over `prompts` prompts; margin = score / prompts."""
-    return report_of(left, right, [make_play(duels, prompts)])
 
 
 def make_play(duels: Sequence[Duel], prompts: int, clinched_at: int | None = None) -> Play:
@@ -264,12 +265,14 @@ def report_entry(pair: Pair, plays: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 
 def judged_duels(duels: Sequence[Duel]) -> int:
-    """How many duels the judge decided. Where no evidence says so, those in which both sides showed
-    something.
+    """How many duels the judge decided.
+
+    Older reports hold no evidence. There, those count in which both sides have a preview.
     """
-    told = sum(duel.evidence is not None for duel in duels)
-    shown = [duel for duel in duels if duel.winner is not Outcome.SKIPPED]
-    return told or sum(duel.left_png is not None and duel.right_png is not None for duel in shown)
+    with_evidence = sum(duel.evidence is not None for duel in duels)
+    played = [duel for duel in duels if duel.winner is not Outcome.SKIPPED]
+    with_previews = sum(duel.left_png is not None and duel.right_png is not None for duel in played)
+    return with_evidence or with_previews
 
 
 def match_score(outcomes: Sequence[str]) -> int:
@@ -278,8 +281,8 @@ def match_score(outcomes: Sequence[str]) -> int:
 
 
 def margin_without_report(left: bool, right: bool) -> float | None:
-    """The margin of a match in which a side has no output at all (false); None if both have
-    some.
+    """The margin of a match in which a side has no output (`rules.md`, Duels, Match); None if both
+    have some. `left`, `right`: whether that side has any output.
     """
     if left and right:
         return None

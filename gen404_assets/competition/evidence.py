@@ -1,4 +1,4 @@
-"""A duel's evidence: what the judge was asked, and what it said, from which anybody can derive the
+"""A duel's evidence: the questions to the judge and its answers, from which anybody can derive the
 outcome again.
 """
 
@@ -23,10 +23,11 @@ from gen404_assets.competition.judgement import (
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class Said(Record):
-    """An answer: its object in the store, who says that it answered, and its words to the letter.
+class StoredReply(Record):
+    """An answer of the judge: its key in the store, the model's name as the server reports it, and
+    its text, unchanged.
 
-    `finish_reason` is there where it did not come to its ordinary end: the server's word for that.
+    `finish_reason`: the server's word for an end other than the ordinary one.
     """
 
     key: str
@@ -54,13 +55,13 @@ class Evidence(Record):
     model: str
     prompt_version: str
     seed: int
-    answers: list[Said] = Field(min_length=2, max_length=2)
-    unusable: list[Annotated[list[Said], Field(max_length=ATTEMPTS - 1)]] | None = Field(
+    answers: list[StoredReply] = Field(min_length=2, max_length=2)
+    unusable: list[Annotated[list[StoredReply], Field(max_length=ATTEMPTS - 1)]] | None = Field(
         default=None, min_length=2, max_length=2
     )
 
-    def attempts(self) -> tuple[list[Said], list[Said]]:
-        """All that was said, attempt by attempt, for each order."""
+    def attempts(self) -> tuple[list[StoredReply], list[StoredReply]]:
+        """All answers, attempt by attempt, for each order."""
         before = self.unusable or [[], []]
         first, second = (
             [*earlier, last] for earlier, last in zip(before, self.answers, strict=True)
@@ -68,7 +69,7 @@ class Evidence(Record):
         return first, second
 
     def keys(self) -> tuple[list[str], list[str]]:
-        """Where the store keeps what was said in answer to these questions, attempt by attempt."""
+        """The keys under which the store keeps the answers, attempt by attempt, for each order."""
         orders = ((self.prompt, self.left, self.right), (self.prompt, self.right, self.left))
         first, second = (
             [
@@ -85,7 +86,7 @@ class Evidence(Record):
         Raises NotJudged where these are not the attempts that the rules allow.
         """
         first, second = (
-            count_attempts([said.reply for said in attempts]) for attempts in self.attempts()
+            count_attempts([stored.reply for stored in attempts]) for attempts in self.attempts()
         )
         return (first, second) if first and second else None
 
@@ -102,34 +103,34 @@ class DuelQuestion:
     seed: int
 
     def evidence(self, first: Sequence[Reply], swapped: Sequence[Reply]) -> Evidence:
-        """All that was said in answer to the question and to that with the sides exchanged."""
-        said = [
-            [self._said(reply, pictures, number) for number, reply in enumerate(attempts)]
+        """The evidence with all answers to the question and to the one with sides exchanged."""
+        replies = [
+            [self._stored(reply, pictures, number) for number, reply in enumerate(attempts)]
             for attempts, pictures in (
                 (first, (self.prompt, self.left, self.right)),
                 (swapped, (self.prompt, self.right, self.left)),
             )
         ]
-        before = [attempts[:-1] for attempts in said]
+        before = [attempts[:-1] for attempts in replies]
         return Evidence.model_validate(
             asdict(self)
-            | {"answers": [attempts[-1] for attempts in said]}
+            | {"answers": [attempts[-1] for attempts in replies]}
             | ({"unusable": before} if any(before) else {})
         )
 
-    def _said(self, reply: Reply, pictures: tuple[str, str, str], attempt: int) -> Said:
+    def _stored(self, reply: Reply, pictures: tuple[str, str, str], attempt: int) -> StoredReply:
         question = asked(self.model, self.prompt_version, self.seed, pictures, attempt)
-        said = {"key": answer_key(question), "model": reply.model, "text": reply.text}
+        content = {"key": answer_key(question), "model": reply.model, "text": reply.text}
         reason = {"finish_reason": reply.finish_reason} if reply.finish_reason else {}
-        return Said.model_validate(said | reason)
+        return StoredReply.model_validate(content | reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """How far the judge minds the order in which it is shown two outputs, over `duels`.
+    """How much the judge depends on the order in which it is shown two outputs, over `duels`.
 
-    `bias`: the mean penalty of what it saw first less that of what it saw second, in points; 0 for
-    a fair judge. `agreement`: the share of duels in which both orders find the same side better, or
+    `bias`: the mean penalty of the output shown first minus that of the second, in points; 0 for a
+    fair judge. `agreement`: the share of duels in which both orders find the same side better, or
     neither.
     """
 
@@ -139,7 +140,7 @@ class Orders:
 
 
 def orders(evidence: Iterable[Evidence]) -> Orders | None:
-    """What the answers of duels say of the judge; None if there are none."""
+    """The judge's dependence on the order, by its answers; None if there are none."""
     leads = []
     for each in evidence:
         try:

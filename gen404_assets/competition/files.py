@@ -1,5 +1,5 @@
-"""How state files turn into typed models and back: byte for byte, unknown keys kept, errors with a
-place.
+"""State files read into typed models and written again: unknown keys stay, and an error names file
+and line.
 """
 
 import json
@@ -20,7 +20,7 @@ _DECODER = json.JSONDecoder()
 
 
 class MalformedFile(ValueError):
-    """A state file that breaks its format; nothing is read past it."""
+    """A state file that breaks its format; the message says where and how."""
 
     def __init__(self, path: str, line: int, reason: str) -> None:
         super().__init__(f"{path}:{line}: {reason}")
@@ -85,9 +85,12 @@ class StateFile(BaseModel):
         )
 
     def to_bytes(self, replacing: bytes | None = None) -> bytes:
-        """The file's bytes. With `replacing`, the bytes it stands in for: those very bytes if they
-        say the same; otherwise their order of keys, indentation and final newline are kept, so that
-        a diff shows the change alone."""
+        """The file's bytes.
+
+        `replacing`: the present bytes of the file. They are returned if their content is the same.
+        Otherwise their order of keys, indentation and final newline are kept, so that a diff shows
+        the change alone.
+        """
         content = self.model_dump(mode="json", exclude_unset=True)
         if replacing is None:
             return (
@@ -178,11 +181,11 @@ class _DuplicateKey(Exception):
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         keys = [key for key, _ in pairs]
         raise _DuplicateKey(next(key for key in keys if keys.count(key) > 1))
-    return found
+    return members
 
 
 def _refuse(constant: str) -> None:

@@ -1,6 +1,4 @@
-"""The repository's past: which commit left which file how, and the files as they were at any
-commit.
-"""
+"""The repository's past: the versions of each file, and the files as they were at any commit."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -107,13 +105,13 @@ class History:
 
     def moments(self, paths: Iterable[str], index: int) -> list[int]:
         """The commits up to `index` that changed any of the files, the latest first."""
-        found = {
+        indices = {
             version.index
             for path in paths
             for version in self.versions(path)
             if version.index <= index
         }
-        return sorted(found, reverse=True)
+        return sorted(indices, reverse=True)
 
     def content(self, version: Version) -> bytes | None:
         """A version's bytes."""
@@ -150,26 +148,31 @@ class History:
                     yield version, parse(raw)
 
     def written(self, path: str, entry: Callable[[bytes], object]) -> Version | None:
-        """The version that brought what `entry` finds in the file's last version, and which all
-        since have kept.
+        """The version since which `entry` has read the same from the file as from its last version;
+        None if the file isn't there.
         """
         versions = list(self.versions(path))
         self._fetch(versions)
         if not versions or (raw := self.content(versions[-1])) is None:
             return None
-        wanted, found = entry(raw), versions[-1]
+        wanted, first = entry(raw), versions[-1]
         for version in reversed(versions[:-1]):
             raw = self.content(version)
             if raw is None or entry(raw) != wanted:
                 break
-            found = version
-        return found
+            first = version
+        return first
 
     def by_person(self, path: str) -> list[Version]:
         """The versions of a file that people committed."""
         return [
             version for version in self.versions(path) if by_hand_alone(path) or version.by_person
         ]
+
+    def is_typed(self, path: str) -> bool:
+        """Whether a file is there and stands as a person committed it."""
+        version = self.last(path)
+        return version is not None and version.blob is not None and version.by_person
 
     # --- the files at a commit
 
@@ -192,12 +195,12 @@ class History:
 
     @cached_property
     def _by_round(self) -> Mapping[int, Sequence[str]]:
-        found: dict[int, list[str]] = defaultdict(list)
+        by_round: dict[int, list[str]] = defaultdict(list)
         for path in self.paths:
             number = round_of(path)
             if number is not None:
-                found[number].append(path)
-        return found
+                by_round[number].append(path)
+        return by_round
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.paths)
@@ -240,7 +243,7 @@ class History:
 
         A pause counts as the stage that it holds up.
         """
-        found: Version | None = None
+        opened: Version | None = None
         before = Stage.OPEN
         for version, state in self.states:
             if state.current_round != number:
@@ -249,9 +252,9 @@ class History:
                 (state.interrupted_stage or before) if state.stage is Stage.PAUSED else state.stage
             )
             if before is Stage.OPEN and stage is not Stage.OPEN:
-                found = version
+                opened = version
             before = stage
-        return found
+        return opened
 
     def is_past(self, number: int) -> bool:
         """Whether a round is behind the current one, or the competition is over."""
@@ -270,9 +273,7 @@ class History:
 
 
 class _Moment:
-    """The files at one commit of a history, with the configuration of another where one is
-    given.
-    """
+    """The files at one commit of a history. `config`: another version of `config.json`."""
 
     def __init__(self, history: History, index: int, config: Version | None = None) -> None:
         self._history, self._index, self._config = history, index, config

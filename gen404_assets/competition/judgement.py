@@ -1,4 +1,4 @@
-"""What the judge is asked, word by word, and what its words mean. No I/O."""
+"""The questions to the judge, word by word, and how its answers count. No I/O."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ MAX_TOKENS = 1024
 ATTEMPTS = 5
 """How often one question is put at most, while its answers can't be used (`rules.md`, Duels)."""
 REFUSED = "refusal"
-"""The `finish_reason` of a reply in which the judge says that it won't answer."""
+"""The `finish_reason` of a reply in which the judge declines to answer."""
 
 _SYSTEM = """\
 You are a strict judge of 3D generation. You see a prompt image and two 3D models made from it, each as a 2x2 grid of
@@ -47,17 +47,17 @@ _SCHEMA: Mapping[str, Any] = {
 
 
 class NotJudged(InfrastructureFault):
-    """The judge gave no judgement; the message says why. Nothing follows for the duel: it stays
-    open (`rules.md`).
+    """The judge gave no judgement; the message says why. The duel stays open (`rules.md`, Judge, No
+    answer).
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the judge is asked: a seed, and public URLs of the three pictures.
+    """A question to the judge: a seed, and public URLs of the three pictures.
 
-    `attempt` counts from 0: each after the first has its number added to the seed, and a higher
-    temperature.
+    `attempt` counts from 0; it is added to the seed, and raises the temperature (`rules.md`, Judge,
+    Attempts).
     """
 
     prompt: str
@@ -77,9 +77,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The judge's answer: penalties from 0 (perfect match) to 10 (wrong object), and the evidence.
+    """The judge's answer: penalties from 0 (perfect match) to 10 (wrong object), and a text.
 
-    `model` is the name under which the server says it answered, `raw` what it said, to the letter.
+    `model` is the model's name as the server reports it, `raw` the answer's text, unchanged.
     """
 
     penalty_1: int
@@ -91,9 +91,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the judge said to one attempt: who says that it answered, and the words to the letter.
+    """The judge's reply to one attempt: the model's name as the server reports it, and the text,
+    unchanged.
 
-    `finish_reason` is the server's word for an end that is not the ordinary one, or REFUSED
+    `finish_reason`: the server's word for an end other than the ordinary one, or REFUSED
     (`resources.completion`).
     """
 
@@ -102,7 +103,7 @@ class Reply:
     finish_reason: str | None = None
 
     def answer(self) -> Answer:
-        """What it means. Raises Unusable."""
+        """The answer in this reply. Raises Unusable if there is none."""
         if self.finish_reason == REFUSED:
             raise Unusable(self, f"the judge refused: {self.text[:300]}")
         if self.finish_reason is not None:
@@ -120,7 +121,7 @@ class Reply:
 
 
 class Unusable(NotJudged):
-    """An answer that came and can't be used: an attempt (`rules.md`, Duels)."""
+    """A reply that can't be used; it counts as an attempt (`rules.md`, Judge, Attempts)."""
 
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
@@ -130,10 +131,11 @@ class Unusable(NotJudged):
 def asked(
     model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str], attempt: int = 0
 ) -> dict[str, Any]:
-    """All that an answer depends on; `pictures`: SHA-256 of the prompt's, the first, the second.
+    """All that an answer depends on. `pictures`: SHA-256 of the prompt's picture, the first side's
+    and the second side's.
 
-    A later attempt has another seed and temperature, so it is another question; the first is named
-    without any.
+    A later attempt has another seed and temperature, so it is another question. The first attempt
+    names no temperature: so it was before there were attempts, and kept answers stay valid.
     """
     shown = dict(zip(("prompt", "first", "second"), pictures, strict=True))
     question = {
@@ -146,7 +148,7 @@ def asked(
 
 
 def answer_key(question: Mapping[str, Any]) -> str:
-    """Where the store keeps the answer to what was `asked`."""
+    """The key under which the store keeps the answer to a question (`asked`)."""
     return (
         f"answers/{hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()}.json"
     )
@@ -155,11 +157,6 @@ def answer_key(question: Mapping[str, Any]) -> str:
 def temperature(attempt: int) -> float:
     """The temperature of an attempt, counted from 0."""
     return attempt / 10
-
-
-def read_answer(raw: str, model: str) -> Answer:
-    """The answer that the judge's words give. Raises Unusable if they are no judgement."""
-    return Reply(model, raw).answer()
 
 
 def count_attempts(replies: Sequence[Reply]) -> Answer | None:
@@ -183,8 +180,8 @@ def count_attempts(replies: Sequence[Reply]) -> Answer | None:
 
 
 def request_body(model: str, question: Question) -> dict[str, Any]:
-    """Constant text first, then what most questions share, so that a server's prefix cache serves
-    the rest.
+    """The body of the request. Constant text comes first, then what most questions share, so that
+    the server's prefix cache is used.
     """
     content: list[dict[str, Any]] = []
     for text, url in zip(_PICTURES, question.pictures, strict=True):

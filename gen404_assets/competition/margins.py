@@ -1,8 +1,7 @@
-"""What the margin of a match decides: when it can't change any more, when the judge's mood could,
-and what counts then.
+"""Clinched and close matches (`rules.md`): when a match may stop, when the judge asked again could
+turn it, and which play counts then.
 
-Scores are those of the challenger (right): its wins minus the defender's, in duels; margin = score
-/ prompts.
+Scores are the challenger's (right): its duels won minus the defender's. margin = score / prompts.
 """
 
 import hashlib
@@ -33,11 +32,12 @@ def score_needed(prompts: int, win_margin: float) -> int:
 
 @lru_cache(maxsize=4096)
 def is_close(score: int, judged: int, prompts: int, win_margin: float) -> bool:
-    """Whether the judge, asked again, could turn the verdict with a probability of 1 % or more.
+    """Whether the judge, asked again, could turn the match with a probability of 1 % or more
+    (`rules.md`, Close matches).
 
-    Two answers a judged duel flip independently of each other at the measured rate. A flip is taken
-    to move the score by one, and towards the other verdict: so a match not called close is safe by
-    more than is said.
+    Each judged duel has two answers, which change independently of each other at the measured rate.
+    Each change is taken to move the score by one towards the other verdict. That is the worst case,
+    so a match that is not close is at least as safe as this says.
     """
     needed = score_needed(prompts, win_margin)
     flips = score - needed + 1 if score >= needed else needed - score
@@ -63,12 +63,12 @@ def clinched_score(
     `judged`: the duels that are the judge's to decide, played or not; `win_margin`: the margin to
     win by; `mismatched_margin`: the rules' `max_mismatched_margin`.
 
-    It may stop once whatever comes leaves it lost, or won by so much that no prompt is critical
-    (`win_margin` + `MAX_MISMATCHED_MARGIN`), and not close either way. Its exact margin stays open,
-    so the bound is recorded that is nearest to the other verdict: at best for the challenger of a
-    lost match, at worst for that of a won one. All that a margin is asked for (`>= win_margin`, `>=
-    win_margin + MAX_MISMATCHED_MARGIN`, close or not) has the same answer for the bound as for
-    every margin that could have come out.
+    `rules.md`, Clinched matches: it may stop once it is lost whatever the open duels are, or won by
+    so much that no prompt is critical (`win_margin` + `MAX_MISMATCHED_MARGIN`), and not
+    close in either case. The exact margin is unknown then. The recorded one is the possible margin
+    nearest to the other verdict: the highest of a lost match, the lowest of a won one. Every
+    question that the rules ask of a margin (`>= win_margin`, `>= win_margin +
+    MAX_MISMATCHED_MARGIN`, close or not) has the same answer for it as for all possible ones.
     """
     least, most = score - open_duels, score + open_duels
     if most / prompts < win_margin and not is_close(most, judged, prompts, win_margin):
@@ -87,7 +87,7 @@ def seed_again(seed: int, number: int) -> int:
 
 
 def middle(scores: Sequence[int]) -> int:
-    """Which of three plays of a match counts: that with the middle score; equal ones in the order
-    played.
+    """The number of the play that counts: the one with the middle score, equal ones in the order
+    played (`rules.md`, Close matches).
     """
     return sorted(range(len(scores)), key=lambda number: (scores[number], number))[len(scores) // 2]

@@ -1,5 +1,6 @@
-"""A match while it is played: what the rules decide of it without the judge, and its plays, duel by
-duel. Live work plays it with the judge's answers, replay with those that were recorded.
+"""A match while it is played: the duels that the rules decide without the judge, and its plays.
+
+Live work plays it with the judge's answers, a replay with the recorded ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,17 +36,9 @@ class Sides:
 
     @classmethod
     def of_round(cls, current: Round, pair: Pair) -> "Sides":
-        """What a round's files hold for both; no output where a file is missing."""
-        return cls.of(*(current.played(hotkey) for hotkey in pair))
-
-    @classmethod
-    def of(cls, defender: Outputs | None, challenger: Outputs | None) -> "Sides":
-        """Both sides' outputs; None: a side has none."""
-        nothing = Outputs({})
-        return cls(
-            nothing if defender is None else defender,
-            nothing if challenger is None else challenger,
-        )
+        """Both sides' outputs by a round's files; no outputs where a file is missing."""
+        defender, challenger = (current.played(hotkey) or Outputs({}) for hotkey in pair)
+        return cls(defender, challenger)
 
     def outputs(self, name: str) -> tuple[Output | None, Output | None]:
         """The defender's and the challenger's output for the prompt with that stem."""
@@ -65,7 +58,7 @@ class MatchUnderPlay:
         self.prompts = list(dict.fromkeys(prompts))
         self.prompt_of = {stem(prompt): prompt for prompt in prompts}
         self.forced = without_judge(
-            prompts, (sides.defender, sides.challenger), current.missing, rules
+            prompts, sides.defender, sides.challenger, current.missing, rules
         )
         """Prompt stem -> outcome and text where the rules decide, None where the judge does."""
         self.judged = sum(decided is None for decided in self.forced.values())
@@ -113,7 +106,9 @@ class MatchUnderPlay:
     def duel(
         self, prompt: str, decided: tuple[str, str], output_format: str | None = None
     ) -> dict[str, Any]:
-        """A duel's entry; `output_format`: another than the competition's."""
+        """A duel's entry. `decided`: its outcome and text; `output_format`: where it isn't the
+        competition's.
+        """
         outputs = self.sides.outputs(stem(prompt))
         return duel_entry(
             prompt, *outputs, decided, output_format or self._current.config.output_format
@@ -122,8 +117,8 @@ class MatchUnderPlay:
     def play(self, duels: Sequence[Mapping[str, Any]], *, stopped: bool) -> dict[str, Any]:
         """The entry of a play with these duels.
 
-        `stopped`: whether it ended before its end. One that had to go on has its score so far, and
-        no proof that it could stop.
+        `stopped`: whether it ended before its last duel. If it was not allowed to, its score is
+        that of the duels so far, and the entry has no `clinched`.
         """
         return play_entry(duels, self._count, self.clinched_score(duels) if stopped else None)
 
@@ -135,9 +130,10 @@ class MatchUnderPlay:
 class PlayUnderWay:
     """A match that is played with one seed, as the judge decides its duels.
 
-    Evidence comes in any order. Duels count in one order, those that need no judge first and the
-    others by prompt, and a match that is clinched ends with the duel that clinches it: what is
-    recorded depends on the evidence alone.
+    The judge's answers come in any order. Duels count in a fixed order: those that need no judge
+    first, then the others by prompt. A clinched match ends with the duel that clinches it. So the
+    record depends on the answers, and not on the order in which they came (`rules.md`, Clinched
+    matches).
     """
 
     def __init__(self, match: MatchUnderPlay, seed: int) -> None:
@@ -162,13 +158,13 @@ class PlayUnderWay:
         """The URLs of both sides' pictures of a prompt that is open."""
         defender, challenger = self.match.sides.outputs(stem(prompt))
         if not (defender and defender.png and challenger and challenger.png):
-            raise AssertionError(f"{prompt}: neither the rules nor the judge decide")
+            raise AssertionError(f"{prompt}: the judge is asked, but a side has no preview")
         return defender.png, challenger.png
 
     def take(self, prompt: str, evidence: Evidence) -> None:
-        """The judge has answered all about a prompt: count the duels that are decided now.
+        """Record the judge's answers on a prompt, and count the duels that are decided now.
 
-        Raises NotJudged where the evidence isn't what the rules allow.
+        Raises NotJudged where the attempts are not those that the rules allow.
         """
         self._evidence[prompt] = evidence
         while not self.over and self.open[0] in self._evidence:

@@ -7,14 +7,15 @@ from collections.abc import Set
 from pydantic import Field
 
 from gen404_assets.competition.files import MapFile, Record
+from gen404_assets.competition.output_formats import OUTPUT_FORMATS
 
 
 class Output(Record):
     """One prompt's result: public URLs or null; `generation_time` in seconds (0 for submitted),
     `size` in bytes.
 
-    The 3D file stands under the competition's format, `glb` or `ply`. `distance` is that of the
-    previews, 0 until measured.
+    The 3D file stands under the competition's output format. `distance` is that of the previews, 0
+    until measured.
     """
 
     glb: str | None = None
@@ -28,7 +29,7 @@ class Output(Record):
     @property
     def model(self) -> str | None:
         """The 3D file's URL."""
-        return self.glb or self.ply
+        return next((url for name in OUTPUT_FORMATS if (url := getattr(self, name))), None)
 
     @property
     def complete(self) -> bool:

@@ -11,6 +11,8 @@ from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.outputs import Output, PodStats
 from gen404_assets.competition.settings import Rules
 
+# When a pod is bad, and how many retries are measured before it may get no more (`interfaces.md`,
+# Pods): failures, number of last times, their median in seconds, retries.
 _FAILED, _SLOW_TIMES, _SLOW, _RETRIES = 8, 8, 120.0, 3
 
 
@@ -41,8 +43,8 @@ def pod_prefix(number: int, hotkey: str) -> str:
 
 @dataclass(slots=True)
 class PodAtWork:
-    """What one pod has done so far; `started` in seconds of the caller's clock. `ended`: why it is
-    no more.
+    """What one pod has done so far; `started` in seconds of the caller's clock. `ended`: why it was
+    deleted; None while it runs.
     """
 
     name: str
@@ -75,8 +77,8 @@ class PodAtWork:
 
     @property
     def takes_retries(self) -> bool:
-        """Until at least three have been measured and, together, were no faster than the
-        originals.
+        """Whether the pod gets retries: until three or more have been measured that together were
+        no faster than the first attempts.
         """
         return len(self.retry_deltas) < _RETRIES or sum(self.retry_deltas) < 0
 

@@ -1,8 +1,7 @@
-"""Regeneration: which prompt goes to which pod next, when a pod is started or given up, and when
-all is over.
+"""Regeneration: which prompt goes to which pod next, when a pod is started or ended, and when all
+is over (`interfaces.md`, Pods).
 
-Pure: the caller says what happens and when, in seconds of one clock, and asks what next
-(`interfaces.md`, Pods).
+Pure: the caller reports events with their times, in seconds of one clock, and asks what to do next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from gen404_assets.competition.audits import is_mismatched, trimmed_median
 from gen404_assets.competition.due import ATTEMPTS
+from gen404_assets.competition.output_formats import DEFAULT_FORMAT
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodAtWork, PodRules
 from gen404_assets.competition.settings import Rules
@@ -17,7 +17,8 @@ from gen404_assets.competition.settings import Rules
 
 @dataclass(frozen=True, slots=True)
 class _Lock:
-    """Whose a prompt is until when; `made`: the pod's part is done, and what is left is ours."""
+    """The pod that works on a prompt, and until when. `made`: the pod has delivered its file; the
+    rest, to render, keep and measure it, is the platform's work."""
 
     pod: str
     until: float
@@ -31,7 +32,12 @@ class Prompts:
     """
 
     def __init__(
-        self, stems: Sequence[str], rules: Rules, *, audited: bool, output_format: str = "glb"
+        self,
+        stems: Sequence[str],
+        rules: Rules,
+        *,
+        audited: bool,
+        output_format: str = DEFAULT_FORMAT,
     ) -> None:
         self.stems, self.rules, self.audited, self.output_format = (
             list(stems),
@@ -49,8 +55,8 @@ class Prompts:
 
     def unlock(self, stem: str, pod: str) -> bool:
         """Take a prompt back from a pod; False if its lock had expired before."""
-        found = self.locks.get(stem)
-        if found is None or found.pod != pod:
+        lock = self.locks.get(stem)
+        if lock is None or lock.pod != pod:
             return False
         del self.locks[stem]
         return True
@@ -64,9 +70,7 @@ class Prompts:
         ]
 
     def output(self, model: str | None = None, png: str | None = None, **more: object) -> Output:
-        """A result as it is recorded; one of an attempt that made no file, where nothing is
-        given.
-        """
+        """A result as it is recorded; without arguments, that of an attempt that made no file."""
         content: dict[str, object] = {
             self.output_format: model,
             "png": png,
@@ -107,16 +111,17 @@ class Prompts:
 
     @property
     def decided(self) -> bool:
-        """Whether twice the tolerated mismatches have been found, and so the verdict is certain.
+        """Whether the audit is certain to be rejected: there are twice the tolerated mismatches.
 
-        Critical or not: more than both tolerances together exceed one of them.
+        They are also more than both tolerances together, so that one of these is exceeded whichever
+        of the prompts are critical (`rules.md`, Audits).
         """
         if not self.audited:
             return False
         rules = self.rules
-        found = sum(map(self._lost, self.stems))
+        lost = sum(map(self._lost, self.stems))
         tolerated = rules.max_mismatched_prompts
-        return found >= 2 * tolerated and found > tolerated + rules.max_mismatched_critical_prompts
+        return lost >= 2 * tolerated and lost > tolerated + rules.max_mismatched_critical_prompts
 
     def open(self) -> list[str]:
         """The prompts that should be generated (again), locked ones not, in the order in which they
@@ -144,17 +149,20 @@ class Prompts:
 
     def outputs(self) -> Outputs:
         """`generated.json` as it stands."""
-        found = [(stem, self.best[stem]) for stem in self.stems if stem in self.best]
+        best = {stem: self.best[stem] for stem in self.stems if stem in self.best}
         return Outputs(
-            {stem: out.model_copy(update={"attempts": self.attempts[stem]}) for stem, out in found}
+            {
+                stem: output.model_copy(update={"attempts": self.attempts[stem]})
+                for stem, output in best.items()
+            }
         )
 
     def closed(self) -> Outputs:
         """`generated.json` of a baseline that is over: what was not generated has had its last
         attempt.
         """
-        found = self.outputs()
-        every = {stem: found.get(stem) or self.output() for stem in self.stems}
+        outputs = self.outputs()
+        every = {stem: outputs.get(stem) or self.output() for stem in self.stems}
         last = {"attempts": ATTEMPTS}
         return Outputs(
             {
@@ -222,15 +230,15 @@ class Prompts:
 
 
 class Regeneration:
-    """One image's prompts and pods. `pod` is a pod's name, `now` the time; what ended or expired
-    may still report.
+    """One image's prompts and pods. `pod` is a pod's name, `now` the time. A pod that has ended, or
+    whose lock has expired, may still report a result.
     """
 
     def __init__(self, prompts: Prompts, pod_rules: PodRules) -> None:
         self.prompts, self.pod_rules = prompts, pod_rules
         self.pods: dict[str, PodAtWork] = {}
 
-    # What happens.
+    # --- events that the caller reports
 
     def started(self, pod: str, now: float) -> None:
         """A provider has taken the pod's start."""
@@ -258,16 +266,11 @@ class Regeneration:
             return
         prompts.keep(stem, output)
 
-    def given_back(self, pod: str, stem: str) -> None:
-        """An attempt came to nothing without the miner's doing; it doesn't count."""
-        self.prompts.unlock(stem, pod)
-
     def ended(self, pod: str, reason: str, *, replaced: bool) -> None:
         """The pod is deleted, and what it worked on is free; `replaced`: another may take its
         place.
         """
-        found = self.pods[pod]
-        found.ended, found.replaced = reason, replaced
+        self.pods[pod].ended, self.pods[pod].replaced = reason, replaced
         for stem in self.working_on(pod):
             self.prompts.unlock(stem, pod)
 
@@ -276,18 +279,18 @@ class Regeneration:
         for stem, pod in self.prompts.expired(now):
             self.finished(pod, stem, self.prompts.output())
 
-    # What next.
+    # --- what is to be done next
 
     def hand_out(self, pod: str, now: float) -> str | None:
         """The prompt that the pod shall generate now, locked for it; None: there is none for it at
         present.
         """
-        found = self.pods[pod]
-        if found.ended or found.bad or not found.healthy:
+        worker = self.pods[pod]
+        if worker.ended or worker.bad or not worker.healthy:
             return None
-        stem = next(self._takes(found, self.prompts.open()), None)
+        stem = next(self._takes(worker, self.prompts.open()), None)
         if stem is not None:
-            found.tried.add(stem)
+            worker.tried.add(stem)
             self.prompts.lock(stem, pod, now + self.pod_rules.prompt_lock_timeout)
         return stem
 
@@ -301,14 +304,14 @@ class Regeneration:
 
     def to_end(self, now: float) -> list[tuple[str, str, bool]]:
         """The pods to be deleted now, with the reason, and whether another may take their place."""
-        found = []
+        ending = []
         waiting = [*self.prompts.open(), *self.prompts.locks]
         idle = []
         for pod in self._alive():
             if pod.bad:
-                found.append((pod.name, "bad", True))
+                ending.append((pod.name, "bad", True))
             elif not pod.healthy and now >= pod.started + self.pod_rules.pod_warmup_timeout:
-                found.append((pod.name, "never became healthy", True))
+                ending.append((pod.name, "never became healthy", True))
             elif not self.working_on(pod.name):
                 idle.append(pod)
         # Of those without work, as many are kept as there are attempts that may yet come to them.
@@ -316,7 +319,7 @@ class Regeneration:
             (pod for pod in idle if any(self._takes(pod, waiting))), key=lambda pod: not pod.healthy
         )
         kept = {pod.name for pod in useful[: sum(map(self.prompts.attempts_left, waiting))]}
-        return found + [
+        return ending + [
             (pod.name, "nothing left to do", False) for pod in idle if pod.name not in kept
         ]
 

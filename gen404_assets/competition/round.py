@@ -34,6 +34,7 @@ STATE, CONFIG, LEADERS, POOL = "state.json", "config.json", "leader.json", "prom
 
 F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
+_FILE_FORMATS = "docs/specification/state-files.md"
 _IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
 
 
@@ -93,9 +94,20 @@ def read_file(files: Files, path: str, kind: type[F]) -> F | None:
     return None if raw is None else kind.parse(raw, path)
 
 
+def required(path: str, content: T | None) -> T:
+    """What a file holds that nothing can be decided without. Raises MalformedFile if it is None."""
+    if content is None:
+        reason = f"the file is missing; restore it, or write it as {_FILE_FORMATS} describes it"
+        raise MalformedFile(path, 1, reason)
+    return content
+
+
 class Round:
-    """Round `number` at one commit; each file is read when asked for, once. Properties raise
-    MalformedFile.
+    """Round `number` at one commit; each file is read when asked for, once.
+
+    A file may be missing: its property is None then, or an empty list or map. What can't be done
+    without one asks for the property `required_…`, which raises MalformedFile where it is missing.
+    Every property raises MalformedFile for a file that breaks its format.
     """
 
     def __init__(self, files: Files, number: int) -> None:
@@ -105,29 +117,29 @@ class Round:
     def path(self, name: str) -> str:
         return round_path(self.number, name)
 
-    def need(self, path: str, found: T | None) -> T:
-        """`found`, which the rules can't go on without. Raises MalformedFile where it is
-        missing.
-        """
-        if found is None:
-            raise MalformedFile(path, 1, "the file is missing")
-        return found
-
     @cached_property
     def config(self) -> Config:
-        return self.need(CONFIG, read_file(self.files, CONFIG, Config))
+        return required(CONFIG, read_file(self.files, CONFIG, Config))
 
     @cached_property
     def leaders(self) -> Leader:
-        return self.need(LEADERS, read_file(self.files, LEADERS, Leader))
+        return required(LEADERS, read_file(self.files, LEADERS, Leader))
 
     @cached_property
     def state(self) -> State | None:
         return read_file(self.files, STATE, State)
 
+    @property
+    def required_state(self) -> State:
+        return required(STATE, self.state)
+
     @cached_property
     def schedule(self) -> Schedule | None:
         return read_file(self.files, self.path("schedule.json"), Schedule)
+
+    @property
+    def required_schedule(self) -> Schedule:
+        return required(self.path("schedule.json"), self.schedule)
 
     @cached_property
     def defending(self) -> Transition | None:
@@ -136,9 +148,22 @@ class Round:
         """
         return self.leaders.at(self.schedule.latest_reveal_block) if self.schedule else None
 
+    @property
+    def required_defending(self) -> Transition:
+        """As `defending`. Raises MalformedFile where no leader is in effect."""
+        start = self.required_schedule.latest_reveal_block
+        if self.defending is None:
+            reason = f"no entry is in effect at block {start}, at which round {self.number} starts"
+            raise MalformedFile(LEADERS, 1, f"{reason}; add one with an earlier effective_block")
+        return self.defending
+
     @cached_property
     def seed(self) -> Seed | None:
         return read_file(self.files, self.path("seed.json"), Seed)
+
+    @property
+    def required_seed(self) -> Seed:
+        return required(self.path("seed.json"), self.seed)
 
     @cached_property
     def prompts(self) -> Sequence[str] | None:
@@ -162,6 +187,10 @@ class Round:
     @cached_property
     def submissions(self) -> Submissions | None:
         return read_file(self.files, self.path("submissions.json"), Submissions)
+
+    @property
+    def required_submissions(self) -> Submissions:
+        return required(self.path("submissions.json"), self.submissions)
 
     @cached_property
     def builds(self) -> Builds | None:
@@ -191,8 +220,9 @@ class Round:
 
     @cached_property
     def audits(self) -> GenerationAudits:
-        found = read_file(self.files, self.path("generation_audits.json"), GenerationAudits)
-        return found if found is not None else GenerationAudits({})
+        return read_file(
+            self.files, self.path("generation_audits.json"), GenerationAudits
+        ) or GenerationAudits({})
 
     @cached_property
     def source_audits(self) -> SourceAudits:
@@ -203,6 +233,10 @@ class Round:
     @cached_property
     def winner(self) -> Winner | None:
         return read_file(self.files, self.path("winner.json"), Winner)
+
+    @property
+    def required_winner(self) -> Winner:
+        return required(self.path("winner.json"), self.winner)
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -251,7 +285,7 @@ def is_closed(outputs: Outputs | None, stems: Sequence[str], attempts: int) -> b
     """Whether a regeneration is over: every prompt complete, or given up after its last attempt."""
     if outputs is None:
         return False
-    found: Mapping[str, bool] = {
+    closed: Mapping[str, bool] = {
         name: output.complete or output.attempts >= attempts for name, output in outputs.items()
     }
-    return all(found.get(name, False) for name in stems)
+    return all(closed.get(name, False) for name in stems)

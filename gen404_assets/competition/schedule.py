@@ -39,7 +39,8 @@ def next_start(
     """
     day = config.first_evaluation_date
     if previous is not None:
-        # A start block is reckoned in whole blocks, so that it lies up to one before the start.
+        # A start block is rounded down, so the start lies up to one block after it. Adding that
+        # block keeps a start at midnight from falling onto the day before.
         began = now - timedelta(
             seconds=(now_block - previous.latest_reveal_block - 1) * BLOCK_SECONDS
         )

@@ -1,6 +1,4 @@
-"""The numbers of the rules that an operator may set by environment, and the named versions rules
-have had.
-"""
+"""The numbers of the rules, most of which an operator may set, and earlier versions of rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,13 +71,13 @@ class Rules(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RuleVersion:
-    """A way in which a rule once read: the fields of `Rules` that differ."""
+    """A version of a rule, as the fields of `Rules` that it sets (`rules.md`, Earlier versions)."""
 
     rule: str
     name: str
     change: Mapping[str, Any]
 
-    def of(self, rules: Rules) -> Rules:
+    def applied_to(self, rules: Rules) -> Rules:
         return rules.model_copy(update=dict(self.change))
 
 
@@ -101,7 +99,7 @@ VERSIONS: Mapping[str, tuple[RuleVersion, ...]] = {
 
 
 def _fields(image_format: str) -> set[str]:
-    """The fields of a format as they stand in it; empty where it is none."""
+    """The replacement fields of a format string; empty if it is not valid."""
     try:
         parsed = [*Formatter().parse(image_format)]
     except ValueError:

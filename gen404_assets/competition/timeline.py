@@ -1,8 +1,8 @@
-"""Winner stays in: qualification, the line of defenders, what is to be played and audited next, and
-who wins.
+"""The timeline (`rules.md`, Timeline): qualification, the line of defenders, what is played and
+audited next, and who wins.
 
-All of it is a pure function of the order of submissions, the margins played and the verdicts given
-(`rules.md`, Timeline); a rejection draws the line again, and never changes a played match.
+All of it is a pure function of the order of submissions, the margins played and the verdicts. After
+a rejection the line is drawn again; a played match never changes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -17,8 +17,8 @@ Margins = Mapping[Pair, float]
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Approved: audit and source audit passed. Rejected: either failed. In neither: not yet
-    known.
+    """The hotkeys whose audit and source audit passed, and those of which either failed. The others
+    have no verdict yet (`rules.md`, Timeline 4).
     """
 
     approved: Set[str] = frozenset()
@@ -27,8 +27,8 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The main line as far as it is played: who defended in turn after the leader, and the match
-    that comes next.
+    """The main line as far as it is played: the defenders after the leader, in turn, and the next
+    match; None when all have played.
     """
 
     defenders: Sequence[str]
@@ -68,8 +68,8 @@ class Timeline:
         ]
 
     def line(self, margins: Margins, verdicts: Verdicts) -> Line:
-        """The main line among the qualified. It is drawn once qualification is over; before, see
-        `audits_due`.
+        """The main line among the qualified (`rules.md`, Timeline 2). It holds once qualification
+        is over; see `audits_due` for the time before.
         """
         defender = LEADER
         defenders: list[str] = []
@@ -83,9 +83,10 @@ class Timeline:
         return Line(defenders, None)
 
     def matches_due(self, margins: Margins, verdicts: Verdicts) -> Iterator[Pair]:
-        """What may be played now, the next first: qualification, then the main line, then, while
-        audits run, the missing pairs by left, then right. None: the round is decided, or waits for
-        verdicts alone.
+        """The matches that may be played now, the next first (`rules.md`, Timeline 1 to 3).
+
+        Qualification, then the main line, then, while audits run, the missing pairs by left, then
+        right. Nothing when the round is decided or waits for verdicts alone.
         """
         waiting = self.to_qualify(margins, verdicts)
         if waiting:
@@ -99,9 +100,11 @@ class Timeline:
             yield from (pair for pair in pairs if pair not in margins)
 
     def by_need(self, margins: Margins, verdicts: Verdicts) -> list[Pair]:
-        """`matches_due` as the platform plays them: of the missing pairs first those that the line
-        would need next if one of its defenders, the first first, were rejected now; the others by
-        left, then right."""
+        """`matches_due` in the order in which the platform plays them (`rules.md`, Timeline 3).
+
+        Of the missing pairs those come first that the line would need next if one of its defenders
+        were rejected now, in the order of the defenders; the others follow by left, then right.
+        """
         pending = [
             hotkey
             for hotkey in self.line(margins, verdicts).defenders
@@ -109,14 +112,18 @@ class Timeline:
         ]
         without = (Verdicts(verdicts.approved, {*verdicts.rejected, hotkey}) for hotkey in pending)
         needed = [self.line(margins, fewer).next for fewer in without]
+        # Where several defenders need the same pair, the first one's place counts: hence reversed.
         rank = {pair: number for number, pair in reversed([*enumerate(needed)])}
         return sorted(
             self.matches_due(margins, verdicts), key=lambda pair: rank.get(pair, len(needed))
         )
 
     def audits_due(self, margins: Margins, verdicts: Verdicts) -> list[tuple[str, Pair]]:
-        """Who is to be audited, with the match that led to it: the first to qualify, as soon as all
-        before it have played, and every defender of the line."""
+        """Who is to be audited, with the match that led to it (`rules.md`, Timeline 2).
+
+        It is every defender of the line, and, while qualification runs, the first to qualify as
+        soon as all before it have played.
+        """
         if not self.to_qualify(margins, verdicts):
             return [(pair[1], pair) for pair in self.line(margins, verdicts).led_by]
         for hotkey in self.candidates(verdicts):

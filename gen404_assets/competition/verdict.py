@@ -1,9 +1,9 @@
-"""How a judge's words are read: the one JSON object in them, its penalties and its text. No I/O.
+"""How a judge's text is read: the one JSON object in it, its penalties and its issues. No I/O.
 
-Models don't say just what a schema asks for: they think first, put their answer into a fence or
-between marks, talk around it, write 3.0 or "3" for 3, leave a trailing comma. All of that is read.
-What could mean two things is not: two objects, a key given twice with different values, a penalty
-that is no whole number from 0 to 10.
+Models don't answer exactly by the schema. They think first, put the answer into a fence or between
+marks, add text around it, write 3.0 or "3" for 3, or leave a trailing comma. All of that is read.
+An ambiguous answer is not: two objects, a key twice with different values, a penalty that is not a
+whole number from 0 to 10.
 """
 
 import json
@@ -42,7 +42,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class NoVerdict(ValueError):
-    """The words are no verdict that can be used; the message says why."""
+    """The text holds no usable verdict; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Verdict:
 
 
 def read_verdict(text: str) -> Verdict:
-    """The verdict in a judge's words. Raises NoVerdict.
+    """The verdict in a judge's text. Raises NoVerdict.
 
-    The penalties are what counts: a missing or null `issues` is an empty text, and one that is no
-    string is its JSON.
+    Only the penalties are required. A missing or null `issues` is an empty text, and one that is
+    not a string is written as JSON.
     """
     objects = _objects(text)
     if not objects:
@@ -69,16 +69,16 @@ def read_verdict(text: str) -> Verdict:
     if others or pairs is None:
         raise NoVerdict("it holds more than one JSON object")
     read = {"penalty_1": _penalty, "penalty_2": _penalty, "issues": _issues}
-    found: dict[str, Any] = {}
+    meanings: dict[str, Any] = {}
     for key, value in pairs:
         if key in read:
             meaning = read[key](key, value)
-            if found.setdefault(key, meaning) != meaning:
-                raise NoVerdict(f"{key} is given twice, with different values")
+            if meanings.setdefault(key, meaning) != meaning:
+                raise NoVerdict(f"{key} occurs twice, with different values")
     for key in ("penalty_1", "penalty_2"):
-        if key not in found:
+        if key not in meanings:
             raise NoVerdict(f"{key} is missing")
-    return Verdict(found["penalty_1"], found["penalty_2"], found.get("issues", ""))
+    return Verdict(meanings["penalty_1"], meanings["penalty_2"], meanings.get("issues", ""))
 
 
 def without_surrogates(text: str) -> str:
@@ -91,34 +91,34 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _objects(text: str) -> list[_Pairs | None]:
-    """The JSON objects beside each other in a text, without those that were only thought of.
+    """The JSON objects beside each other in a text, without those in the model's thoughts.
 
     Thinking goes from its opening mark to its closing one; where there is no opening mark (it may
     stand in the question), all before the closing one was thinking. A mark inside an object's
     strings is no mark. None stands for an object that is broken or breaks off, of which a key of
     the verdict is left.
     """
-    found: list[_Pairs | None] = []
+    objects: list[_Pairs | None] = []
     thinking_since: int | None = None
     at, tried = 0, 0
     while mark := _MARK.search(text, at):
         at = mark.end()
         if mark["open"] and thinking_since is None:
-            thinking_since = len(found)
+            thinking_since = len(objects)
         elif mark["close"]:
-            del found[thinking_since or 0 :]
+            del objects[thinking_since or 0 :]
             thinking_since = None
         elif mark["key"]:
-            found.append(None)
+            objects.append(None)
         elif mark["object"]:
             tried += 1
             if tried > _MOST_TRIED:
                 raise NoVerdict("it holds too many braces")
             if decoded := _decode(text[mark.start() :]):
                 pairs, text = decoded
-                found.append(pairs)
+                objects.append(pairs)
                 at = 0
-    return found if thinking_since is None else found[:thinking_since]
+    return objects if thinking_since is None else objects[:thinking_since]
 
 
 def _decode(text: str) -> tuple[_Pairs, str] | None:

@@ -14,6 +14,12 @@ class Winner(ObjectFile):
     commit: str
     docker_image: str | None
 
+    def is_same(self, other: "Winner | None") -> bool:
+        """Whether both name the same hotkey, code and image; other keys don't count."""
+        return other is not None and all(
+            getattr(self, name) == getattr(other, name) for name in type(self).model_fields
+        )
+
 
 def crown(hotkey: str, builds: Builds | None, leader: Transition) -> Winner:
     """The winner's file: code and image from its build, or from the leader's entry. Raises KeyError

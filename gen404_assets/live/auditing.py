@@ -1,5 +1,5 @@
-"""The leader's baseline and the candidates' audits: images run again on GPUs, and the verdicts that
-follow.
+"""The leader's baseline, and the audits of candidates for the lead: their images are run again on
+GPUs, and verdicts follow from the outputs.
 """
 
 import time
@@ -16,108 +16,136 @@ from gen404_assets.competition.audits import (
     judge_audit,
     reject_unmeasured,
 )
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.regeneration import Prompts
-from gen404_assets.competition.round import Round, miner_path, read_file
+from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.building import look_again
-from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
-from gen404_assets.live.work import Overtaken, Work
+from gen404_assets.live.publishing import (
+    STAGES,
+    ImageRun,
+    PublishedOutputs,
+    outputs_message,
+    regenerate_and_publish,
+)
+from gen404_assets.live.regenerating import Cancelled, Regenerated
+from gen404_assets.live.work import Work
 from resources.settings import read_settings
 
-_STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
-_LOOK = 2.0
+_POLL_SECONDS = 2.0
 
 
 def make_baseline(work: Work) -> None:
-    """Regenerate all prompts that have a picture with the leader's image; what its last attempt has
-    not made is closed as such."""
+    """Regenerate all prompts that have a picture with the leader's image, and publish the outputs.
+
+    What could not be generated in the last attempt is published as such: the baseline is closed.
+    """
     due, current = work.due()
-    if due.of("baseline") is None:
+    if due.hotkeys(Asset.BASELINE) is None:
         return
-    leader = current.need("leader.json", current.defending)
-    told = _Told(LEADER, current.baseline)
+    leader = current.required_defending
+    published = PublishedOutputs(LEADER, current.baseline)
     try:
-        if leader.docker is None:  # nothing can run: closed by rule, so that the round goes on
-            stems = [stem(url) for url in current.prompts_with_picture]
-            prompts = Prompts(
-                stems, work.rules, audited=False, output_format=current.config.output_format
-            )
-            found = Regenerated(prompts.closed(), PodStatsFile({}), deployed=False)
+        if leader.docker is None:
+            baseline = _without_image(work, current)
         else:
-            found = _regenerate(work, current, (told, leader.docker), None, Event())
+            image_run = ImageRun(published, leader.docker)
+            baseline = regenerate_and_publish(work, current, image_run, Event())
         work.publish(
-            [f"Update generated for round {work.number}, miner {LEADER}"],
-            _STAGES,
-            lambda now: told.files(now, found.outputs, found.pods),
+            [outputs_message(work.number, LEADER)],
+            STAGES,
+            lambda now: published.files(now, baseline.outputs, baseline.pods),
         )
     except Cancelled as reason:
         work.say(str(reason))
 
 
-def audit_candidates(work: Work) -> None:
-    """Audit whoever is to be audited, several at a time, until nobody is.
+def _without_image(work: Work, current: Round) -> Regenerated:
+    """The closed baseline of a leader that has no image, so that the round can go on."""
+    prompts = Prompts(
+        [stem(url) for url in current.prompts_with_picture],
+        work.rules,
+        audited=False,
+        output_format=current.config.output_format,
+    )
+    return Regenerated(prompts.closed(), PodStatsFile({}), deployed=False)
 
-    An audit that can't be measured ends the work with an InfrastructureFault, once the others are
-    done: it is neither passed nor rejected.
+
+def audit_candidates(work: Work) -> None:
+    """Run the audits that are due, several at a time, until none is.
+
+    Raises InfrastructureFault, once all other audits are done, if one could not be measured: its
+    candidate is neither passed nor rejected.
     """
-    faults: dict[str, InfrastructureFault] = {}
-    stopped = Event()
-    with ThreadPoolExecutor(work.pace.max_concurrent_miners) as pool:
-        try:
-            _audit_while_due(work, pool, faults, stopped)
-        # Also when the run is told to stop: the audits under way are to end, and their pods with
-        # them.
-        finally:
-            stopped.set()
-    if faults:
+    audits = _AuditsUnderWay(work)
+    audits.run_while_due()
+    if audits.faults:
         raise InfrastructureFault(
-            "; ".join(f"{hotkey}: {fault}" for hotkey, fault in faults.items())
+            "; ".join(f"{hotkey}: {fault}" for hotkey, fault in audits.faults.items())
         )
 
 
-def _audit_while_due(
-    work: Work, pool: ThreadPoolExecutor, faults: dict[str, InfrastructureFault], stopped: Event
-) -> None:
-    """Begin the audits that are due one after another, staggered, and gather what keeps them from a
-    verdict.
-    """
-    active: dict[Future[None], str] = {}
-    stagger = read_settings(PodRules, work.outside.environment).pod_start_interval
-    next_start = time.monotonic()
-    while True:
-        try:
-            due, _ = work.due()
-            ready = [
-                hotkey
-                for hotkey in due.of("audits") or ()
-                if hotkey not in {*faults, *active.values()}
-            ]
-        except InfrastructureFault:  # not worth the pods of the audits under way
-            if not active:
-                raise
-            ready = []
-        if ready and time.monotonic() >= next_start:
-            active[pool.submit(_audit, work, ready[0], stopped)] = ready[0]
-            next_start = time.monotonic() + stagger
-        if not active and not ready:
-            return
-        for future in wait(active, timeout=_LOOK).done if active else ():
-            hotkey = active.pop(future)
+class _AuditsUnderWay:
+    """The audits that run at the same time, each in a thread of its own."""
+
+    def __init__(self, work: Work) -> None:
+        self.faults: dict[str, InfrastructureFault] = {}
+        """Hotkey -> what kept its audit from a verdict; it is not tried again in this run."""
+        self._work = work
+        self._active: dict[Future[None], str] = {}
+        self._stopped = Event()
+
+    def run_while_due(self) -> None:
+        """Start the audits that are due, with a pause between two, until none is due or active."""
+        pause = read_settings(PodRules, self._work.outside.environment).pod_start_interval
+        next_start = time.monotonic()
+        with ThreadPoolExecutor(self._work.pace.max_concurrent_miners) as pool:
             try:
-                future.result()
-            except InfrastructureFault as fault:
-                work.say(f"{hotkey} is neither passed nor rejected: {fault}")
-                faults[hotkey] = fault
-        if not active:
-            time.sleep(min(_LOOK, max(0.0, next_start - time.monotonic())))
+                while (ready := self._ready()) or self._active:
+                    if ready and time.monotonic() >= next_start:
+                        audit = pool.submit(_audit, self._work, ready[0], self._stopped)
+                        self._active[audit] = ready[0]
+                        next_start = time.monotonic() + pause
+                    self._wait(next_start)
+            finally:
+                # Also where this run is told to end: the audits under way end and delete their
+                # pods, before the pool is left.
+                self._stopped.set()
+
+    def _ready(self) -> list[str]:
+        """The hotkeys whose audits are due, are not active, and have met no fault."""
+        try:
+            due, _ = self._work.due()
+        except InfrastructureFault:
+            if not self._active:
+                raise
+            return []  # the audits under way go on: their pods have cost money already
+        left_out = {*self.faults, *self._active.values()}
+        return [hotkey for hotkey in due.hotkeys(Asset.AUDITS) or () if hotkey not in left_out]
+
+    def _wait(self, next_start: float) -> None:
+        """Until an audit has ended, or another may be started, or what is due is to be asked."""
+        if self._active:
+            for audit in wait(self._active, timeout=_POLL_SECONDS).done:
+                self._end(self._active.pop(audit), audit)
+        if not self._active:
+            time.sleep(min(_POLL_SECONDS, max(0.0, next_start - time.monotonic())))
+
+    def _end(self, hotkey: str, audit: Future[None]) -> None:
+        try:
+            audit.result()
+        except InfrastructureFault as fault:
+            self._work.say(f"{hotkey} is neither passed nor rejected: {fault}")
+            self.faults[hotkey] = fault
 
 
 def _audit(work: Work, hotkey: str, stopped: Event) -> None:
+    """Audit one candidate, and publish its verdict."""
     if not _has_image(work.head(), hotkey) and look_again(work, hotkey):
         work.say(f"{hotkey} waits: its build failed, and is being run again")
         time.sleep(work.pace.build_poll_seconds)
@@ -125,14 +153,16 @@ def _audit(work: Work, hotkey: str, stopped: Event) -> None:
     current = work.head()
     build = current.builds[hotkey] if current.builds is not None else None
     submitted = _to_audit(current, hotkey)
+    published = PublishedOutputs(hotkey, current.generated(hotkey))
     if build is None or build.docker_image is None or submitted is None:
-        told = _Told(hotkey, current.generated(hotkey))
-        _publish_verdict(work, told, None, reject_unmeasured(hotkey, NO_IMAGE))
+        _publish_verdict(work, published, None, reject_unmeasured(hotkey, NO_IMAGE))
         return
-    told = _Told(hotkey, current.generated(hotkey))
+    image_run = ImageRun(published, build.docker_image, submitted)
     try:
-        found = _regenerate(work, current, (told, build.docker_image), submitted, stopped)
-        _conclude(work, current, told, found)
+        regenerated = regenerate_and_publish(work, current, image_run, stopped)
+        verdict = _verdict(work, current, hotkey, regenerated)
+        _publish_verdict(work, published, regenerated, verdict)
+        work.say(f"{hotkey}: {verdict.outcome} {verdict.reason}")
     except Cancelled as reason:
         work.say(str(reason))
 
@@ -148,123 +178,46 @@ def _to_audit(current: Round, hotkey: str) -> Outputs | None:
     return None if submitted is None else submitted.without(current.missing)
 
 
-def _conclude(work: Work, current: Round, told: "_Told", found: Regenerated) -> None:
-    hotkey, submitted = told.hotkey, _to_audit(current, told.hotkey) or Outputs({})
+def _verdict(work: Work, current: Round, hotkey: str, regenerated: Regenerated) -> GenerationAudit:
+    """The verdict on what was regenerated. Raises InfrastructureFault if a distance is missing."""
+    if not regenerated.deployed:
+        return reject_unmeasured(hotkey, NO_POD)
+    submitted = _to_audit(current, hotkey) or Outputs({})
     request = current.requests.of(hotkey)
     critical = request.critical_prompts if request else []
-    verdict = judge_audit(hotkey, submitted, found.outputs, critical, work.rules)
-    if not found.deployed:
-        verdict = reject_unmeasured(hotkey, NO_POD)
+    verdict = judge_audit(hotkey, submitted, regenerated.outputs, critical, work.rules)
     if verdict is None:
         raise InfrastructureFault("some distances could not be measured")
-    _publish_verdict(work, told, found, verdict)
-    work.say(f"{hotkey}: {verdict.outcome} {verdict.reason}")
+    return verdict
 
 
 def _publish_verdict(
-    work: Work, told: "_Told", found: Regenerated | None, verdict: GenerationAudit
+    work: Work,
+    published: PublishedOutputs,
+    regenerated: Regenerated | None,
+    verdict: GenerationAudit,
 ) -> None:
-    """The verdict, with what it follows from. One that a person has entered meanwhile stands."""
-    hotkey = told.hotkey
+    """Publish a verdict together with the outputs that it follows from.
+
+    A verdict that a person has entered meanwhile stays as it is.
+    """
+    hotkey = published.hotkey
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
-        known = now.audits.get(hotkey)
-        files = told.files(now, found.outputs, found.pods) if found else {}
-        if known is not None and known.outcome is not AuditOutcome.PENDING:
+        files: dict[str, bytes | None] = {}
+        if regenerated:
+            files = published.files(now, regenerated.outputs, regenerated.pods)
+        recorded = now.audits.get(hotkey)
+        if recorded is not None and recorded.outcome is not AuditOutcome.PENDING:
             return files
-        if (
-            verdict.reason == NO_IMAGE
-            and _has_image(now, hotkey)
-            and now.submitted(hotkey) is not None
-        ):
-            return files  # built meanwhile: the audit is due with its image
+        can_be_run = _has_image(now, hotkey) and now.submitted(hotkey) is not None
+        if verdict.reason == NO_IMAGE and can_be_run:
+            return files  # the image was built meanwhile, so the audit is due with it
         path = now.path("generation_audits.json")
         audits = GenerationAudits({**now.audits.root, hotkey: verdict})
         return {**files, path: audits.to_bytes(now.files.read(path))}
 
-    messages = [f"Update generated for round {work.number}, miner {short(hotkey)}"] if found else []
+    messages = [outputs_message(work.number, hotkey)] if regenerated else []
     work.publish(
         [*messages, f"Update generation audits for round {work.number}"], {Stage.DUELS}, derive
     )
-
-
-def _regenerate(
-    work: Work,
-    current: Round,
-    whose: tuple["_Told", str],
-    submitted: Outputs | None,
-    stopped: Event,
-) -> Regenerated:
-    """Run a hotkey's image on the round's prompts, publishing what there is now and then, until
-    `stopped`.
-
-    Raises Cancelled when it isn't wanted any more, InfrastructureFault when nothing can be said of
-    it.
-    """
-    told, image = whose
-    hotkey = told.hotkey
-    subject = Subject(
-        round=work.number,
-        hotkey=hotkey,
-        image=image,
-        seed=current.need(current.path("seed.json"), current.seed).seed,
-        prompts=work.outside.pictures.urls(work.number, current.prompts_with_picture),
-        output_format=current.config.output_format,
-        submitted=submitted,
-        generated=current.generated(hotkey),
-    )
-    message = f"Update generated for round {work.number}, miner {short(hotkey)}"
-
-    published = time.monotonic()
-
-    def publish(outputs: Outputs, pods: PodStatsFile) -> bool:
-        nonlocal published
-        if time.monotonic() - published < work.pace.publish_interval_seconds:
-            return False
-        published = time.monotonic()
-        try:
-            work.publish([message], _STAGES, lambda now: told.files(now, outputs, pods))
-        except InfrastructureFault as fault:  # not worth the pods that work
-            work.say(f"what there is of {hotkey} is published later: {fault}")
-            return False
-        return True
-
-    def unwanted() -> bool:
-        if stopped.is_set():
-            return True
-        try:
-            due, _ = work.due()
-        except Overtaken:
-            return True
-        except InfrastructureFault as fault:
-            work.say(f"whether {hotkey} is still wanted isn't known: {fault}")
-            return False
-        return hotkey not in (due.of("baseline" if hotkey == LEADER else "audits") or ())
-
-    return work.outside.regenerate(subject, work.say, publish, unwanted)
-
-
-class _Told:
-    """What has been published of a hotkey's regeneration: anything else in the repository is a
-    person's change.
-    """
-
-    def __init__(self, hotkey: str, known: Outputs | None) -> None:
-        self.hotkey = hotkey
-        self._known = [known]
-
-    def files(self, now: Round, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
-        """The files with what there is now. Raises Cancelled over a person's change: the work
-        begins anew with that.
-        """
-        if now.generated(self.hotkey) not in self._known:
-            raise Cancelled(f"somebody has changed generated.json of {self.hotkey}")
-        self._known.append(outputs)
-        path = miner_path(now.number, self.hotkey, "generated.json")
-        stats = miner_path(now.number, self.hotkey, "pod_stats.json")
-        known = read_file(now.files, stats, PodStatsFile)
-        both = PodStatsFile({**(known.root if known is not None else {}), **pods.root})
-        return {
-            path: outputs.to_bytes(now.files.read(path)),
-            stats: both.to_bytes(now.files.read(stats)),
-        }

@@ -1,5 +1,5 @@
-"""The builds of the submissions' images, asked of GitHub until each has ended or the deadline has
-come.
+"""The builds of the submissions' images: GitHub is polled until each has ended or the deadline has
+passed.
 """
 
 import time
@@ -29,64 +29,68 @@ _UNDER_WAY = {"queued", "pending", "in_progress", "waiting", "requested"}
 
 
 def track_builds(work: Work) -> None:
-    """Publish `builds.json` whenever something changes; ends when nothing is open.
+    """Publish `builds.json` whenever a build's status changes, until none is open.
 
-    A build that failed may yet be mended by a re-run: while there is one, GitHub is asked on until
-    the deadline, and at least once. The deadline runs by the chain.
+    A re-run may still succeed where a build failed. While there is such a build, GitHub is polled
+    until the deadline, and at least once. The deadline is reckoned by the chain's clock.
     """
-    told = _Told(work)
-    looked = False
+    monitor = _BuildMonitor(work)
+    has_polled = False
     while True:
         due, current = work.due()
         if due.stage not in STAGES:
             return
-        waited = told.waited(current)
-        failed = mendable(current.builds or Builds({}), told.settled(current))
-        follow = bool(failed) and (not looked or waited < work.rules.build_timeout)
-        if not due.assets(Lane.BUILDS) and not follow:
+        waited = monitor.waited(current)
+        failed = mendable(current.builds or Builds({}), monitor.settled(current))
+        may_be_re_run = bool(failed) and (not has_polled or waited < work.rules.build_timeout)
+        if not due.assets(Lane.BUILDS) and not may_be_re_run:
             return
-        if not told.look(current, waited):
+        if not monitor.poll(current, waited):
             time.sleep(work.pace.build_poll_seconds)
-        looked = True
+        has_polled = True
 
 
 def look_again(work: Work, hotkey: str) -> bool:
     """Ask GitHub once more before a verdict rests on a build that has ended without an image.
 
-    Publishes what has changed. Returns whether the hotkey's job is being run again: then the
-    verdict can wait, until the deadline. What can't be asked stays as it is recorded.
+    Publishes the statuses that changed; where GitHub doesn't answer, they stay as recorded. Returns
+    whether the hotkey's job is being run again: then the verdict can wait until the deadline.
     """
-    told, current = _Told(work), work.head()
-    waited = told.waited(current)
-    told.look(current, waited)
-    word = told.run.jobs.get(hotkey) if told.run else None
-    return word in _UNDER_WAY and waited < work.rules.build_timeout
+    monitor, current = _BuildMonitor(work), work.head()
+    waited = monitor.waited(current)
+    monitor.poll(current, waited)
+    status = monitor.run.jobs.get(hotkey) if monitor.run else None
+    return status in _UNDER_WAY and waited < work.rules.build_timeout
 
 
-class _Told:
-    """What GitHub has told in this run of the platform, and what of it the operator knows."""
+class _BuildMonitor:
+    """Polls GitHub for the builds of the round, and tells the operator each remark once.
+
+    What it takes to read the history for is kept for as long as the file that it depends on stays
+    the same.
+    """
 
     def __init__(self, work: Work) -> None:
         self.run: BuildRun | None = None
         self._work = work
-        self._said: set[str] = set()
-        self._silent = False
+        self._reported: set[str] = set()
+        self._out_of_reach = False
         self._opened: tuple[bytes | None, datetime] | None = None
         self._typed: tuple[bytes | None, set[str]] | None = None
 
-    def look(self, current: Round, waited: float) -> bool:
-        """Ask, and publish what has changed, if anything has; whether it has."""
+    def poll(self, current: Round, waited: float) -> bool:
+        """Ask GitHub, and publish the statuses that changed; whether any has."""
         work = self._work
         self.run, fault = self._ask()
-        # The deadline is for what GitHub doesn't list, not for its silence.
-        told = _Observation(
+        # The deadline is for jobs that GitHub doesn't list, not for times when it doesn't answer.
+        observation = _Observation(
             self.run,
             0.0 if fault else waited,
             work.rules,
             self.settled(current),
             current.builds or Builds({}),
         )
-        observe = partial(_file, told=told)
+        observe = partial(_builds_file, observation=observation)
         path = current.path("builds.json")
         if observe(current)[path] == current.files.read(path):
             return False
@@ -94,8 +98,8 @@ class _Told:
         return True
 
     def settled(self, current: Round) -> set[str]:
-        """The hotkeys whose builds stay as they are: those rejected, since a verdict rests on them,
-        and those that a person has ended by hand.
+        """The hotkeys whose builds stay as they are: those of rejected candidates, whose verdicts
+        depend on them, and those that a person has ended by hand.
         """
         content = current.files.read(current.path("builds.json"))
         if self._typed is None or self._typed[0] != content:
@@ -113,27 +117,30 @@ class _Told:
         try:
             run = self._work.outside.builds.workflow_run(self._work.number)
         except InfrastructureFault as fault:
-            self._tell(f"nothing can be learnt of the builds: {fault}")
-            self._silent = True
+            self._report(f"GitHub can't be asked about the builds: {fault}")
+            self._out_of_reach = True
             return None, str(fault)
-        if self._silent:
-            self._work.say("GitHub answers")
-            self._said.clear()
-        self._silent = False
+        if self._out_of_reach:
+            self._work.say("GitHub answers again")
+            self._reported.clear()
+        self._out_of_reach = False
         for note in run.notes if run else ():
-            self._tell(note, alert=True)
-        return (None if run is None else BuildRun(run.ended, run.jobs, run.notes)), ""
+            self._report(note, alert=True)
+        return run, ""
 
-    def _tell(self, line: str, *, alert: bool = False) -> None:
-        """Tell the operator, once."""
-        if line not in self._said:
-            self._said.add(line)
+    def _report(self, line: str, *, alert: bool = False) -> None:
+        """Tell the operator, unless that was done already."""
+        if line not in self._reported:
+            self._reported.add(line)
             (self._work.alert if alert else self._work.say)(line)
 
 
 @dataclass(frozen=True, slots=True)
 class _Observation:
-    """What was told, `waited` seconds into the builds, when they stood as `seen`."""
+    """A workflow run as it was `waited` seconds after the round's opening; None: not listed.
+
+    `seen`: the builds as recorded when it was observed. `settled`: hotkeys whose builds stay.
+    """
 
     run: BuildRun | None
     waited: float
@@ -142,9 +149,9 @@ class _Observation:
     seen: Builds
 
 
-def _file(current: Round, told: _Observation) -> Mapping[str, bytes | None]:
-    """`builds.json` after what GitHub told. What was ended by others meanwhile stands."""
-    submissions = current.need(current.path("submissions.json"), current.submissions)
+def _builds_file(current: Round, observation: _Observation) -> Mapping[str, bytes | None]:
+    """`builds.json` after an observation. Builds that others have ended since then stay."""
+    submissions = current.required_submissions
     known = current.builds.root if current.builds is not None else {}
     builds = Builds(
         {hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()}
@@ -153,10 +160,12 @@ def _file(current: Round, told: _Observation) -> Mapping[str, bytes | None]:
     changed = {
         hotkey
         for hotkey, build in known.items()
-        if build.status.ended and build != told.seen.get(hotkey)
+        if build.status.ended and build != observation.seen.get(hotkey)
     }
-    settled = {*told.settled, *changed, *_judged(current)}
-    observed = observe_builds(builds, told.run, told.waited, told.rules, settled)
+    settled = {*observation.settled, *changed, *_judged(current)}
+    observed = observe_builds(
+        builds, observation.run, observation.waited, observation.rules, settled
+    )
     return {path: observed.to_bytes(current.files.read(path))}
 
 
@@ -175,7 +184,7 @@ def _typed(work: Work, current: Round) -> set[str]:
 
 
 def _judged(current: Round) -> set[str]:
-    """The hotkeys that were rejected: what comes after it changes nothing of what that rests on."""
+    """The hotkeys that were rejected: nothing that their verdicts depend on changes any more."""
     return {
         hotkey for hotkey, audit in current.audits.items() if audit.outcome is AuditOutcome.REJECTED
     }
@@ -186,7 +195,7 @@ def _opening(work: Work, current: Round) -> datetime:
 
     Never before the window closed, whatever the clock of a person who opened it by hand says.
     """
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     closed = work.outside.chain.block(schedule.latest_reveal_block).time
     opened = work.history().opened(work.number)
     return max(closed, opened.commit.time) if opened else closed

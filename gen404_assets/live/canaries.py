@@ -74,7 +74,7 @@ class Canaries:
 
     def _fly(self, current: Round) -> None:
         prompts = current.prompts_with_picture
-        seed = current.need(current.path("seed.json"), current.seed).seed
+        seed = current.required_seed.seed
         outside = self._work.outside
         for left in reversed(range(min(_PROMPTS, len(prompts)))):
             prompt = prompts[self._flown % len(prompts)]

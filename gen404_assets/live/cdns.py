@@ -129,7 +129,7 @@ class Cdns:
             return _NO_TIME
         return min((cdn.next() for cdn in self._cdns.values()), default=_NO_TIME)
 
-    def came(self, file: File) -> None:
+    def succeeded(self, file: File) -> None:
         """A try has brought the file."""
         cdn = self._ended(file)
         cdn.failures = 0

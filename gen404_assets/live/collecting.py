@@ -1,5 +1,5 @@
-"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be had is
-recorded as such."""
+"""DOWNLOADING: every miner's files are fetched, rendered and stored; what can't be fetched is
+recorded with the reason."""
 
 import random
 import time
@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
 from gen404_assets.competition.faults import MinerFault
+from gen404_assets.competition.output_formats import OUTPUT_FORMATS
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
@@ -20,9 +21,6 @@ from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.work import Work, state_file
 from gpu.remarks import remarks_of
 from resources.object_store import ObjectConflict
-
-_TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
-
 
 _SHORTEST_PAUSE = 0.1
 
@@ -46,7 +44,7 @@ def collect(work: Work) -> None:
     miner.
     """
     due, current = work.due()
-    if due.of("renders") is None:
+    if due.hotkeys("renders") is None:
         return
     if due.stage is Stage.MINER_GENERATION:
         messages = [f"Round {work.number}: downloading"]
@@ -70,7 +68,7 @@ class _Collection:
             current.stems,
             current.number,
         )
-        self.found: dict[str, dict[str, Output]] = defaultdict(dict)
+        self.collected: dict[str, dict[str, Output]] = defaultdict(dict)
         self.ended: SimpleQueue[_Try] = SimpleQueue()
         self.under_way: set[Future[Output]] = set()
         self.cdns = self._cdns(current)
@@ -84,9 +82,7 @@ class _Collection:
             Limits(pace.max_concurrent_downloads, pace.download_tries, pace.cdn_patience_seconds)
         )
         began = time.monotonic()
-        for hotkey, submission in current.need(
-            current.path("submissions.json"), current.submissions
-        ).items():
+        for hotkey, submission in current.required_submissions.items():
             known = current.submitted(hotkey)
             missing = [stem for stem in self.stems if known is None or stem not in known]
             files = [
@@ -115,11 +111,11 @@ class _Collection:
                 self._take(self.ended.get(timeout=pause))
             if time.monotonic() >= publish:
                 self.published = time.monotonic()
-                self._tell()
+                self._report()
                 self._publish()
 
-    def _tell(self) -> None:
-        """How far it is."""
+    def _report(self) -> None:
+        """Tell the operator how many files have come."""
         in_already = self.total - len(self.cdns) - len(self.under_way)
         failing = (
             f"; CDNs that fail, and are tried again: {self.cdns.failing}"
@@ -144,12 +140,12 @@ class _Collection:
             output = ended.result.result()
         except MinerFault as fault:
             for file in self.cdns.failed(ended.file, fault, ended.began, ended.ended):
-                self.found[file.hotkey][file.stem] = self._output(
+                self.collected[file.hotkey][file.stem] = self._output(
                     None, None, 0, file.attempts, file.reason
                 )
         else:
-            self.cdns.came(ended.file)
-            self.found[ended.file.hotkey][ended.file.stem] = output
+            self.cdns.succeeded(ended.file)
+            self.collected[ended.file.hotkey][ended.file.stem] = output
 
     def _stop(self) -> None:
         """Begin no further file; what comes nevertheless is published."""
@@ -157,7 +153,7 @@ class _Collection:
             ended = self.ended.get()
             self.under_way.discard(ended.result)
             if ended.result.exception() is None:
-                self.found[ended.file.hotkey][ended.file.stem] = ended.result.result()
+                self.collected[ended.file.hotkey][ended.file.stem] = ended.result.result()
         self._publish()
 
     def _fetch(self, file: File) -> Output:
@@ -176,7 +172,7 @@ class _Collection:
         key = miner_path(self.number, file.hotkey, f"submitted/{file.stem}")
         store = self.work.outside.store
         try:
-            url = store.put(f"{key}.{self.format}", path, _TYPES[self.format])
+            url = store.put(f"{key}.{self.format}", path, OUTPUT_FORMATS[self.format])
         except (
             ObjectConflict
         ):  # an earlier attempt, cut off before it was recorded, got other bytes: they stand
@@ -205,23 +201,23 @@ class _Collection:
         return Output.model_validate(content)
 
     def _publish(self, *, last: bool = False) -> None:
-        found = {hotkey: dict(outputs) for hotkey, outputs in self.found.items() if outputs}
-        if not found and not last:
+        collected = {hotkey: dict(outputs) for hotkey, outputs in self.collected.items() if outputs}
+        if not collected and not last:
             return
         messages = [
-            f"Update submitted for round {self.number}, miner {hotkey[:10]}" for hotkey in found
+            f"Update submitted for round {self.number}, miner {hotkey[:10]}" for hotkey in collected
         ]
 
         def derive(now: Round) -> Mapping[str, bytes | None]:
             files: dict[str, bytes | None] = {}
             complete = last
-            submissions = now.need(now.path("submissions.json"), now.submissions)
+            submissions = now.required_submissions
             for hotkey in (
                 submissions.names
             ):  # a person may have added one, or a prompt, since: it is due then
-                outputs = _joined(now.submitted(hotkey), found.get(hotkey, {}), now.stems)
+                outputs = _joined(now.submitted(hotkey), collected.get(hotkey, {}), now.stems)
                 complete = complete and is_in(outputs, now.stems)
-                if hotkey in found:
+                if hotkey in collected:
                     path = miner_path(self.number, hotkey, "submitted.json")
                     files[path] = outputs.to_bytes(now.files.read(path))
             return files | (state_file(now, Stage.DUELS, self.work.rules) if complete else {})
@@ -231,12 +227,12 @@ class _Collection:
             {Stage.DOWNLOADING},
             derive,
         )
-        self.found = defaultdict(dict)
+        self.collected = defaultdict(dict)
 
 
-def _joined(known: Outputs | None, found: Mapping[str, Output], stems: list[str]) -> Outputs:
-    """What the repository has, and what was found beside it, in the order of the prompts."""
-    entries = dict(found) | (known.root if known is not None else {})
+def _joined(known: Outputs | None, collected: Mapping[str, Output], stems: list[str]) -> Outputs:
+    """What the repository has, and what was collected besides, in the order of the prompts."""
+    entries = dict(collected) | (known.root if known is not None else {})
     order = [stem for stem in stems if stem in entries]
     return Outputs(
         {

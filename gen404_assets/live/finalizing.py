@@ -4,6 +4,9 @@ competition's end.
 
 from collections.abc import Mapping
 
+from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import LEADERS, Round, read_file, round_path
 from gen404_assets.competition.schedule import (
@@ -13,8 +16,10 @@ from gen404_assets.competition.schedule import (
     schedule_at,
     start_block,
 )
+from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.state import Stage
-from gen404_assets.competition.succession import continue_leader
+from gen404_assets.competition.succession import continue_leader, entries_made
+from gen404_assets.competition.winner import Winner
 from gen404_assets.live.work import Work, state_file, time_at
 from resources.chain.subtensor import Block
 
@@ -27,20 +32,24 @@ def finalize(work: Work) -> None:
     if due.stage is not Stage.FINALIZING:
         return
     block = work.outside.chain.finalized()
-    over = _next(current, block) is None
+    over = _next(work.history(), current, block) is None
     stage, number = ("finished", work.number) if over else ("open", work.number + 1)
     message = f"Update state ({stage}), {'' if over else 'schedule, '}leader for round {number}"
     work.publish([message], {Stage.FINALIZING}, lambda now: _files(work, now, block))
 
 
-def _next(current: Round, block: Block) -> Schedule | None:
+def _next(history: History, current: Round, block: Block) -> Schedule | None:
     """The next round's schedule: a person's, or the rules' (`rules.md`, FINALIZING); None after the
     last day.
+
+    One that the platform made when the round ended before stands while it leaves enough time.
     """
     path = round_path(current.number + 1, "schedule.json")
-    typed = read_file(current.files, path, Schedule)
-    if typed is not None:
-        return typed
+    scheduled = read_file(current.files, path, Schedule)
+    if scheduled is not None:
+        buffer = current.config.finalization_buffer_hours * 3600 // BLOCK_SECONDS
+        if history.is_typed(path) or scheduled.latest_reveal_block - block.number >= buffer:
+            return scheduled
     start = next_start(current.config, current.schedule, block.time, block.number)
     if is_over(current.config, start):
         return None
@@ -50,15 +59,15 @@ def _next(current: Round, block: Block) -> Schedule | None:
 
 
 def _files(work: Work, current: Round, block: Block) -> Mapping[str, bytes | None]:
-    following = _next(current, block)
+    history = work.history()
+    following = _next(history, current, block)
     if following is not None:
         effective = following.latest_reveal_block
     else:
         start = next_start(current.config, current.schedule, block.time, block.number)
         effective = start_block(start, block.time, block.number)
-    files: dict[str, bytes | None] = {
-        LEADERS: _leaders(work, current, effective).to_bytes(current.files.read(LEADERS))
-    }
+    leaders = _leaders(current, history, effective, work.rules)
+    files: dict[str, bytes | None] = {LEADERS: leaders.to_bytes(current.files.read(LEADERS))}
     if following is None:
         return files | state_file(current, Stage.FINISHED, work.rules)
     path = round_path(current.number + 1, "schedule.json")
@@ -67,9 +76,41 @@ def _files(work: Work, current: Round, block: Block) -> Mapping[str, bytes | Non
     return files | state_file(current, Stage.OPEN, work.rules, eta)
 
 
-def _leaders(work: Work, current: Round, effective: int) -> Leader:
-    leaders = current.leaders
-    if leaders.root and leaders.root[-1].effective_block >= effective:
-        return leaders
-    winner = current.need(current.path("winner.json"), current.winner)
-    return continue_leader(leaders, winner, effective, current.config, work.rules)
+def _leaders(current: Round, history: History, effective: int, rules: Rules) -> Leader:
+    """`leader.json` with the round's one entry.
+
+    What an earlier end of the round added stands while the same winner leads to it, so that a
+    competition which is extended and finalised again decays nobody's weight twice.
+    """
+    winner = _winner(current, history)
+    leaders, config = current.leaders, current.config
+    made = [entry for entry in entries_made(history, current.number) if entry in leaders.root]
+    if made:
+        block = made[0].effective_block
+        before = Leader([entry for entry in leaders.root if entry.effective_block < block])
+        if made[0] in continue_leader(before, winner, block, config, rules).root:
+            return leaders
+    others = [entry for entry in leaders.root if entry not in made]
+    if others and others[-1].effective_block >= effective:
+        return leaders  # a person's
+    earlier = Leader([entry for entry in leaders.root if entry.effective_block < effective])
+    return continue_leader(earlier, winner, effective, config, rules, made)
+
+
+def _winner(current: Round, history: History) -> Winner:
+    """The round's winner. Raises MalformedFile for one that the verdicts have undone since: it is
+    not for the platform to set the stage back.
+    """
+    path = current.path("winner.json")
+    winner = current.required_winner
+    given = verdicts(current.audits, current.source_audits)
+    follows = current.timeline.winner(current.matrix.margins, given)
+    if current.submissions is None or winner.winner_hotkey == follows or history.is_typed(path):
+        return winner
+    raise MalformedFile(
+        path,
+        1,
+        f"{winner.winner_hotkey} doesn't follow any more from the matrix and the verdicts, by "
+        f"which {follows or 'nobody yet'} has won: set the stage back to duels, or commit the "
+        "winner by hand",
+    )

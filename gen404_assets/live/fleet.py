@@ -89,23 +89,25 @@ class Fleet:
         """Delete every pod of the fleet, of earlier runs too. Raises InfrastructureFault, after the
         others are gone.
         """
-        with self._at_work:  # a start that is under way ends first, so that its pod is found
+        with self._at_work:  # a start that is under way ends first, so that its pod is listed
             faults: list[str] = []
             names = set(self._names)
             for provider in self._providers:
                 try:
-                    found = {
+                    listed = {
                         pod.name
                         for pod in _call(provider, "list", provider.pods)
                         if self._is_ours(pod.name)
                     }
                 except InfrastructureFault as fault:
                     faults.append(str(fault))
-                    found = set()
+                    listed = set()
                 faults += [
-                    reason for name in sorted(found | names) if (reason := _deleted(provider, name))
+                    reason
+                    for name in sorted(listed | names)
+                    if (reason := _deleted(provider, name))
                 ]
-                indices = [int(name.removeprefix(self._prefix)) for name in found]
+                indices = [int(name.removeprefix(self._prefix)) for name in listed]
                 self._next = max([self._next, *(index + 1 for index in indices)])
             if faults:
                 raise InfrastructureFault("; ".join(faults))

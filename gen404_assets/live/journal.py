@@ -1,4 +1,4 @@
-"""What a regeneration has made, on disk the moment it is made, so that nothing is generated twice
+"""The results of a regeneration, written to disk at once, so that nothing is generated twice
 after a crash.
 """
 
@@ -25,7 +25,7 @@ class Journal:
     ) -> None:
         self._path = path
         self._first = {"identity": dict(identity), "recorded": _digest(recorded)}
-        self._told: dict[str, str | None] = {}
+        self._last_publishing: dict[str, str | None] = {}
         self.results: dict[int, tuple[str, Output]] = {}
         lines = _lines(path)
         if not self._continues(lines, _digest(recorded)):
@@ -53,9 +53,9 @@ class Journal:
     def publishing(self, outputs: Outputs) -> None:
         """These outputs may be in the repository from now on."""
         line = {"publishing": _digest(outputs)}
-        if line != self._told:
+        if line != self._last_publishing:
             self._append(line)
-        self._told = line
+        self._last_publishing = line
 
     def published(self, outputs: Outputs) -> None:
         """These outputs are in the repository."""

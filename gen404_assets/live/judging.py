@@ -22,7 +22,7 @@ from gen404_assets.live.playing import MatchesAtOnce, names
 from gen404_assets.live.work import Overtaken, Work, state_file
 
 _UNUSABLE_SHARE = 0.01
-"""More of a round's duels without a usable answer are told to the operator."""
+"""The operator is alerted when a larger share of a round's duels has no usable answer."""
 
 
 def judge_matches(work: Work) -> None:
@@ -73,7 +73,6 @@ def _at_once(due: Due) -> Sequence[Pair]:
 
 def _play(work: Work, current: Round, pairs: Sequence[Pair], canaries: Canaries) -> None:
     """Play matches and record each, in order."""
-    current.need(current.path("seed.json"), current.seed)
     matches = [_match(work, current, pair) for pair in pairs]
     played = [match for match in matches if match.margin_without_report is None]
     with MatchesAtOnce(work, current, played, canaries) as at_once:
@@ -100,14 +99,14 @@ def _record(work: Work, seen: Round, match: Match, report: MatchReport | None) -
     work.publish(messages, {Stage.DUELS}, lambda now: _match_files(work, seen, now, match, report))
     work.say(f"{named}: {match.margin:+.3f}")
     if report and without_usable_answer(report.duels):
-        _tell_unusable(work, match.pair)
+        _alert_unusable(work, match.pair)
 
 
-def _tell_unusable(work: Work, pair: Pair) -> None:
+def _alert_unusable(work: Work, pair: Pair) -> None:
     """Alert the operator when too many of the round's duels have no usable answer.
 
-    That is told once a round: with the first match that makes their share more than 1 % of the
-    duels recorded so far. `pair` is the match that was just recorded.
+    That happens once a round: at the first match with which their share exceeds 1 % of the duels
+    recorded so far. `pair` is the match that was just recorded.
     """
     current = work.head()
     duels = unanswered = 0
@@ -130,8 +129,8 @@ def _tell_unusable(work: Work, pair: Pair) -> None:
 def _match_files(
     work: Work, seen: Round, now: Round, match: Match, report: MatchReport | None
 ) -> Mapping[str, bytes | None]:
-    given = verdicts(now.audits, now.source_audits)
-    if match.pair not in now.timeline.matches_due(now.matrix.margins, given):
+    audit_verdicts = verdicts(now.audits, now.source_audits)
+    if match.pair not in now.timeline.matches_due(now.matrix.margins, audit_verdicts):
         return {}
     same_prompts = (now.prompts, now.missing) == (seen.prompts, seen.missing)
     same_sides = Sides.of_round(now, match.pair) == Sides.of_round(seen, match.pair)
@@ -145,24 +144,26 @@ def _match_files(
 
 
 def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
-    """`require_audit.json` with the audits that are due and were not asked for; empty if there are
+    """`require_audit.json` with the audits that are due and not requested yet; no file if there is
     none.
     """
-    asked = list(now.requests.root)
-    given = verdicts(now.audits, now.source_audits)
-    for hotkey, pair in now.timeline.audits_due(now.matrix.margins, given):
+    requests = list(now.requests.root)
+    audit_verdicts = verdicts(now.audits, now.source_audits)
+    for hotkey, pair in now.timeline.audits_due(now.matrix.margins, audit_verdicts):
         if now.requests.of(hotkey) is None:
             prompts = now.critical_prompts(pair, work.rules)
-            asked.append(AuditRequest(hotkey=hotkey, critical_prompts=prompts or []))
-    if len(asked) == len(now.requests):
+            requests.append(AuditRequest(hotkey=hotkey, critical_prompts=prompts or []))
+    if len(requests) == len(now.requests):
         return {}
     path = now.path("require_audit.json")
-    return {path: AuditRequests(asked).to_bytes(now.files.read(path))}
+    return {path: AuditRequests(requests).to_bytes(now.files.read(path))}
 
 
 def crown_winner(work: Work) -> None:
-    """Publish the winner once the line is final, with the stage FINALIZING. A winner that a person
-    typed stands.
+    """Publish the winner once the line is final, with the stage FINALIZING.
+
+    A winner that a person entered stands. One that the platform entered before somebody set the
+    stage back is replaced where the matrix and the verdicts make another.
     """
     due, current = work.due()
     if "winner" not in due.assets(Lane.JUDGING):
@@ -175,14 +176,15 @@ def crown_winner(work: Work) -> None:
         hotkey = now.timeline.winner(now.matrix.margins, verdicts(now.audits, now.source_audits))
         if hotkey is None or hotkey != winner:
             return {}
-        files: dict[str, bytes | None] = {}
-        if now.winner is None:
+        path, files = now.path("winner.json"), dict[str, bytes | None]()
+        if now.winner is None or not work.history().is_typed(path):
             if hotkey != LEADER and (now.builds is None or hotkey not in now.builds):
                 raise MalformedFile(
                     now.path("builds.json"), 1, f"no build of {hotkey}, who has won"
                 )
-            defending = now.need("leader.json", now.defending)
-            files[now.path("winner.json")] = crown(hotkey, now.builds, defending).to_bytes()
+            crowned = crown(hotkey, now.builds, now.required_defending)
+            if not crowned.is_same(now.winner):
+                files[path] = crowned.to_bytes()
         return files | state_file(now, Stage.FINALIZING, work.rules)
 
     messages = [

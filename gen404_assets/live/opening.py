@@ -1,5 +1,5 @@
-"""OPEN: once the window has closed, who takes part, the seed and the prompts are read, drawn and
-published together.
+"""OPEN: once the window for reveals has closed, the submissions are read, seed and prompts are
+drawn, and all three are published in one commit.
 
 Between drawing and publishing, the prompts' pictures are copied into the store.
 """
@@ -38,7 +38,7 @@ def open_round(work: Work) -> Mapping[str, str]:
     if due.stage is not Stage.OPEN or not due.work:
         return {}
     chain = work.outside.chain
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     latest = chain.block(schedule.latest_reveal_block)
     revealed = chain.reveals(at=latest.number)
     refused: dict[str, str] = {}
@@ -65,7 +65,7 @@ def open_round(work: Work) -> Mapping[str, str]:
             now.path("prompts.txt"): prompts_bytes(prompts),
         }
         if not len(submissions):
-            leader = now.need("leader.json", now.defending)
+            leader = now.required_defending
             made[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
         # What a person has entered before the window closed stands; to have it drawn anew, they
         # delete it. Which pictures can't be had is added to a seed of theirs.
@@ -106,22 +106,22 @@ def _pool(raw: bytes) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def _missing(work: Work, schedule: Schedule, seed: Seed, prompts: list[str]) -> list[str]:
-    """Copy the prompts' pictures; the stems of those that can't be had and that `seed` doesn't
-    name.
+    """Copy the prompts' pictures. Returns the stems of those that can't be fetched and are not
+    named in `seed` yet.
 
-    Raises InfrastructureFault while they are more than half of the round, until half of the miners'
-    time has passed: then their one host, or this machine's own connection, is likely to come back,
-    and a round on the few others is worth less than a late one. After that, the round goes on.
+    Raises InfrastructureFault if they are more than half of the round's and less than half of the
+    miners' time has passed: probably one host or this machine's connection is down and will come
+    back, and a late round is worth more than one with few prompts. After that, the round goes on.
     """
     known = seed.missing_prompts or ()
     gone = copy_pictures(work, [url for url in prompts if stem(url) not in known])
     if not gone:
         return []
-    told = "; ".join(f"{url}: {reason}" for url, reason in [*gone.items()][:3])
+    examples = "; ".join(f"{url}: {reason}" for url, reason in [*gone.items()][:3])
     more = "; …" if len(gone) > 3 else ""
-    told = f"{len(gone)} of {len(prompts)} prompts give no picture: {told}{more}"
+    problem = f"{len(gone)} of {len(prompts)} prompts give no picture: {examples}{more}"
     half_time = (schedule.latest_reveal_block + schedule.generation_deadline_block) // 2
     if 2 * len(gone) > len(prompts) and work.outside.chain.finalized().number < half_time:
-        raise InfrastructureFault(f"{told}. The opening waits for them until block {half_time}")
-    work.alert(f"round {work.number} goes on without some duels: {told}")
+        raise InfrastructureFault(f"{problem}. The opening waits for them until block {half_time}")
+    work.alert(f"round {work.number} goes on without some duels: {problem}")
     return [stem(url) for url in gone]

@@ -54,7 +54,9 @@ class Outside:
     @cached_property
     def repository(self) -> "Repository":
         settings = read_settings(RepositorySettings, self.environment)
-        return open_repository(settings.competition_repo or "", settings.github_branch)
+        return open_repository(
+            settings.competition_repo or "", settings.github_branch, self.environment
+        )
 
     @cached_property
     def waiting(self) -> Waiting:
@@ -152,7 +154,8 @@ class Outside:
         return regenerate(
             subject,
             means,
-            (self.rules, read_settings(PodRules, self.environment)),
+            self.rules,
+            read_settings(PodRules, self.environment),
             progress,
             cancelled,
         )

@@ -1,5 +1,5 @@
-"""How a run waits for an outside that is out of order: it says for what, tells a person once, and
-tries again.
+"""How a run waits for an outside service that fails: it alerts the operator once, and retries with
+back-off.
 """
 
 import time
@@ -12,10 +12,10 @@ _FIRST_DELAY, _LONGEST_DELAY = 5.0, 60.0
 
 
 class Patience:
-    """One run's patience, in seconds without any success; when it ends, the fault is raised, and a
-    later run goes on.
+    """How long one run retries without any success, in seconds. After that the fault is raised, and
+    a later run goes on.
 
-    An outage that several runs meet is one outage: it is told of once.
+    An outage that lasts over several runs is one outage: the operator is alerted once.
     """
 
     def __init__(self, work: Work, lane: Lane, seconds: float) -> None:
@@ -42,7 +42,7 @@ class Patience:
         time.sleep(delay)
 
     def end(self) -> None:
-        """All is well again, or nothing is to be done any more."""
+        """A try has succeeded, or there is nothing left to be done."""
         self._tries = 0
         if self._work.outside.waiting.end(self._lane):
             self._work.say(f"{self._lane} of round {self._work.number} waits no more")

@@ -127,7 +127,8 @@ class MatchesAtOnce:
         self, work: Work, current: Round, matches: Sequence[MatchUnderPlay], canaries: Canaries
     ) -> None:
         self._work, self._current, self._canaries = work, current, canaries
-        self._plays = {match.pair: PlayUnderWay(match, match.seeds[0]) for match in matches}
+        first_seed = current.required_seed.seed
+        self._plays = {match.pair: PlayUnderWay(match, first_seed) for match in matches}
 
     def __enter__(self) -> "MatchesAtOnce":
         if any(not play.over for play in self._plays.values()):

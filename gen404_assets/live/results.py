@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gen404_assets.competition.output_formats import OUTPUT_FORMATS
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.pods import pod_prefix
 from gen404_assets.competition.prompts import stem as stem_of
@@ -23,7 +24,6 @@ from resources.object_store import ObjectConflict
 from resources.providers.provider import Provider
 
 _PICTURES_AT_ONCE = 8
-_TYPES = {"glb": "model/gltf-binary", "ply": "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Results:
         while True:
             key = base if number == 1 else f"{base}-{number}"
             try:
-                model = self._means.put(f"{key}.{extension}", path, _TYPES[extension])
+                model = self._means.put(f"{key}.{extension}", path, OUTPUT_FORMATS[extension])
                 return model, None if preview is None else self._means.put(
                     f"{key}.png", preview, "image/png"
                 )

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pydantic import Field
 
 from gen404_assets.competition.due import Due, due
-from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.round import (
     CONFIG,
@@ -17,6 +16,7 @@ from gen404_assets.competition.round import (
     Files,
     Round,
     read_file,
+    required,
     round_path,
 )
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -84,9 +84,7 @@ class RoundFiles(Files):
 
 def see(snapshot: Snapshot) -> Round:
     """The round under way at a snapshot. Raises MalformedFile if there is none."""
-    state = read_file(snapshot, STATE, State)
-    if state is None:
-        raise MalformedFile(STATE, 1, "the file is missing")
+    state = required(STATE, read_file(snapshot, STATE, State))
     return Round(RoundFiles(snapshot, state.current_round), state.current_round)
 
 
@@ -152,6 +150,6 @@ def time_at(block: Block, number: int) -> str:
 
 def state_file(current: Round, to: Stage, rules: Rules, eta: str | None = None) -> dict[str, bytes]:
     """`state.json` with the stage `to`, held before it by a pause where that is set."""
-    state = current.need(STATE, current.state)
+    state = current.required_state
     after = advance(state, to, eta=eta, pause=rules.pause_on_stage_end)
     return {STATE: after.to_bytes(current.files.read(STATE))}

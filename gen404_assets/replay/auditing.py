@@ -1,10 +1,9 @@
-"""Replay of the audits: who had to be audited on which critical prompts, and every verdict to the
-last digit.
-"""
+"""Replay of the audits: the requests with their critical prompts, and the verdicts."""
 
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -14,7 +13,6 @@ from gen404_assets.competition.audits import (
     NO_POD,
     AuditOutcome,
     AuditRequest,
-    AuditRequests,
     GenerationAudit,
     GenerationAudits,
     judge_audit,
@@ -24,65 +22,72 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import miner_path, round_path
+from gen404_assets.competition.round import Round, miner_path, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.compare import LAYOUT, compare, keeping, text
 from gen404_assets.replay.judging import arrivals, matrices, rows_played
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 _TRIES = 4
-"""How many of the commits before a verdict may hold what it was given on."""
+"""How many commits, from a verdict's back, are searched for the outputs that it rests on."""
 
 
 def replay_requests(history: History, number: int, rules: Rules) -> FileReplay | None:
-    """The audit requests, from the line as the matches drew it while the verdicts came in."""
+    """The audit requests, from the matches in the order played and the verdicts known then."""
     path = round_path(number, "require_audit.json")
     raw = history.read(path)
-    current = history.round(number)
-    called, owed = _called(history, number)
-    owed = owed if history.is_past(number) else set()
+    called = _called(history, number)
+    owed = _owed(history, number) if history.is_past(number) else set()
     if raw is None:
         missing = [
             Difference(hotkey, "no file", "a request") for hotkey in called if hotkey in owed
         ]
         return compared("audit_requests", path, missing) if missing else None
-    asked = [request.hotkey for request in current.requests.root]
-    differences = []
-    derived: list[AuditRequest] = []
-    for request in current.requests.root:
-        pair = called.get(request.hotkey)
-        wanted = _critical_now_or_then(history, number, pair, rules) if pair else None
-        if wanted is None:
-            origin = _request_in_history(history, number, request, rules)
-            differences.append(Difference(request.hotkey, "a request", "no request", origin))
-        elif wanted != request.critical_prompts:
-            origin = _request_in_history(history, number, request, rules)
-            sides = text(request.critical_prompts), text(wanted)
-            differences.append(Difference(f"{request.hotkey}.critical_prompts", *sides, origin))
-        derived.append(request)
+    requests = history.round(number).requests
+    asked = [request.hotkey for request in requests.root]
+    differences = [
+        difference
+        for request in requests.root
+        if (difference := _differs(history, number, request, called.get(request.hotkey), rules))
+    ]
     differences += [
         Difference(hotkey, "nothing", "a request")
         for hotkey in called
-        if hotkey in owed - set(asked)
+        if hotkey in owed and hotkey not in asked
     ]
-    twice = {hotkey for hotkey in asked if asked.count(hotkey) > 1}
     differences += [
         Difference(hotkey, "more than one request", "one request")
         for hotkey in asked
-        if hotkey in twice
+        if asked.count(hotkey) > 1
     ]
     differences += _reordered(
         history, number, asked, [hotkey for hotkey in called if hotkey in asked]
     )
-    notes = [LAYOUT] if not differences and AuditRequests(derived).to_bytes() != raw else []
+    notes = [LAYOUT] if not differences and requests.to_bytes() != raw else []
     return compared("audit_requests", path, differences, notes)
+
+
+def _differs(
+    history: History, number: int, request: AuditRequest, pair: Pair | None, rules: Rules
+) -> Difference | None:
+    """What differs in a request. `pair`: the match that led to it; None where no match did."""
+    wanted = _critical_now_or_then(history, number, pair, rules) if pair else None
+    if wanted == request.critical_prompts:
+        return None
+    origin = _request_in_history(history, number, request, rules)
+    if wanted is None:
+        return Difference(request.hotkey, "a request", "no request", origin)
+    sides = text(request.critical_prompts), text(wanted)
+    return Difference(f"{request.hotkey}.critical_prompts", *sides, origin)
 
 
 def _reordered(
     history: History, number: int, asked: list[str], called: list[str]
 ) -> Iterator[Difference]:
-    """Requests that aren't in the order in which they came up, as far as no match was deleted
-    meanwhile.
+    """Requests in another order than that in which they became due.
+
+    A match that was deleted and played again comes later in the matrix than it was first played, so
+    then the order can't be told.
     """
     grown = [matrix.matches for _, matrix in matrices(history, number)]
     recorded = [hotkey for hotkey in asked if hotkey in called]
@@ -94,152 +99,150 @@ def _reordered(
 def _critical_now_or_then(
     history: History, number: int, pair: Pair, rules: Rules
 ) -> list[str] | None:
-    """The critical prompts by the head's files, or, where they are gone, by those at the last
-    request.
+    """The critical prompts by the head's files, or, where the match is gone, by the files at the
+    last commit of requests.
     """
-    asked = history.last(round_path(number, "require_audit.json"))
     wanted = history.round(number).critical_prompts(pair, rules)
-    return (
-        history.round(number, asked.index).critical_prompts(pair, rules)
-        if wanted is None and asked
-        else wanted
-    )
+    last = history.last(round_path(number, "require_audit.json"))
+    if wanted is not None or last is None:
+        return wanted
+    return history.round(number, last.index).critical_prompts(pair, rules)
 
 
-def _called(history: History, number: int) -> tuple[dict[str, Pair], set[str]]:
-    """Who could be called to an audit, with the match that led to it, in order; and who had to be
-    in the end.
-    """
-    found, known = arrivals(history, number), 0
-    timeline = history.round(number).timeline
+def _called(history: History, number: int) -> dict[str, Pair]:
+    """Everybody whose audit was due at some time, in that order, with the match that led to it."""
     called: dict[str, Pair] = {}
+    for hotkey, pair in _due_over_time(history, number):
+        called.setdefault(hotkey, pair)
+    return called
+
+
+def _due_over_time(history: History, number: int) -> Iterator[tuple[str, Pair]]:
+    """The audits due after each match, and after each arrival of verdicts, in that order.
+
+    A match may have been decided by any of the verdicts that arrived between the commit of the
+    match before it and its own, so it is looked at with each of them.
+    """
+    verdicts, known = arrivals(history, number), 0
+    timeline = history.round(number).timeline
     margins: dict[Pair, float] = {}
     for row in rows_played(history, number):
         timeline = history.round(number, row.version.index).timeline
-        begun = known
-        while known + 1 < len(found) and found[known + 1].index <= row.version.index:
+        before = known
+        while known + 1 < len(verdicts) and verdicts[known + 1].index <= row.version.index:
             known += 1
-            _call(called, timeline.audits_due(margins, found[known].verdicts))
+            yield from timeline.audits_due(margins, verdicts[known].verdicts)
         margins[row.match.pair] = row.match.margin
-        for arrival in found[begun : known + 1]:
-            _call(called, timeline.audits_due(margins, arrival.verdicts))
-    for arrival in found[known:]:
-        _call(called, timeline.audits_due(margins, arrival.verdicts))
-    return called, {hotkey for hotkey, _ in timeline.audits_due(margins, found[-1].verdicts)}
+        for arrival in verdicts[before : known + 1]:
+            yield from timeline.audits_due(margins, arrival.verdicts)
+    for arrival in verdicts[known:]:
+        yield from timeline.audits_due(margins, arrival.verdicts)
 
 
-def _call(called: dict[str, Pair], due: list[tuple[str, Pair]]) -> None:
-    for hotkey, pair in due:
-        called.setdefault(hotkey, pair)
+def _owed(history: History, number: int) -> set[str]:
+    """Whose audit is due by all matches and all verdicts."""
+    rows = rows_played(history, number)
+    timeline = history.round(number, rows[-1].version.index if rows else None).timeline
+    margins = {row.match.pair: row.match.margin for row in rows}
+    last = arrivals(history, number)[-1]
+    return {hotkey for hotkey, _ in timeline.audits_due(margins, last.verdicts)}
 
 
 def _request_in_history(history: History, number: int, request: AuditRequest, rules: Rules) -> str:
-    """Where a request comes from that the head's matches don't call for so: the match that did, and
-    who took it.
+    """The origin of a request that the head's matches don't lead to: the commit that asked for it,
+    the match that once led to it, and who deleted that match.
     """
     path = round_path(number, "require_audit.json")
     asked = history.written(path, partial(_entry, request.hotkey))
     origin = f"asked for in {asked}" if asked else ""
-    given = arrivals(history, number)
+    verdicts = arrivals(history, number)
     for version, matrix in matrices(history, number):
         if asked and version.index > asked.index:
             break
-        seen = history.round(number, version.index)
-        known = [arrival.verdicts for arrival in given if arrival.index <= version.index][-1]
-        pair = dict(seen.timeline.audits_due(matrix.margins, known)).get(request.hotkey)
+        then = history.round(number, version.index)
+        known = [arrival.verdicts for arrival in verdicts if arrival.index <= version.index][-1]
+        pair = dict(then.timeline.audits_due(matrix.margins, known)).get(request.hotkey)
         try:
-            wanted = seen.critical_prompts(pair, rules) if pair else None
+            wanted = then.critical_prompts(pair, rules) if pair else None
         except MalformedFile:
             continue
         if pair is None or wanted is None:
             continue
         same = "these" if wanted == request.critical_prompts else "other"
-        return (
-            f"{origin} after {short(pair[0])},{short(pair[1])} ended {matrix.margins[pair]:+} in "
-            f"{version}, which "
-            f"calls for it with {same} critical prompts{_removal(history, number, pair, version)}"
-        )
+        names = f"{short(pair[0])},{short(pair[1])}"
+        played = f"{names} ended {matrix.margins[pair]:+.3g} in {version}"
+        removal = _removal(history, number, pair, version)
+        return f"{origin} after {played}, which calls for it with {same} critical prompts{removal}"
     return f"{origin}; no match of the history calls for it"
 
 
 def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
-    """By which commit, and whose, a match left the matrix."""
-    kept = {version for version, found in matrices(history, number) if pair in found.margins}
-    later = [
-        v
-        for v in history.versions(round_path(number, "matches_matrix.csv"))
-        if v.index > played.index
-    ]
+    """The commit that removed a match from the matrix, and who made it; empty where none did."""
+    kept = {version for version, matrix in matrices(history, number) if pair in matrix.margins}
+    versions = history.versions(round_path(number, "matches_matrix.csv"))
+    later = [version for version in versions if version.index > played.index]
     gone = next((version for version in later if version not in kept), None)
     return f"; {gone.who} deleted the match in {gone}" if gone else ""
 
 
 def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | None:
-    """The audits' verdicts and numbers, from what was regenerated and how far it was from what was
-    submitted.
-    """
+    """The audits' verdicts and numbers, from the regenerated outputs and their distances."""
     path = round_path(number, "generation_audits.json")
     raw = history.read(path)
     if raw is None:
         return None
-    audits = history.round(number).audits
     notes: list[str] = []
     derived: dict[str, GenerationAudit] = {}
-    for hotkey, audit in audits.items():
-        written = history.written(path, partial(_entry, hotkey))
-        derived[hotkey], note = _verdict(history, number, (hotkey, audit), written, rules)
-        notes += note
-    found, layout = compare(raw, GenerationAudits(derived).to_bytes())
-    differences = []
-    for difference in found:
-        hotkey = difference.entry.split(".")[0]
-        version = history.written(path, partial(_entry, hotkey))
-        origin = (
-            f"{'typed by a person' if version.by_person else 'written'} in {version}"
-            if version
-            else ""
-        )
-        differences.append(
-            Difference(difference.entry, difference.recorded, difference.derived, origin)
-        )
-    return compared("audits", path, differences, [*layout, *notes])
+    written: dict[str, Version | None] = {}
+    for hotkey, audit in history.round(number).audits.items():
+        written[hotkey] = history.written(path, partial(_entry, hotkey))
+        derived[hotkey], note = _verdict(history, number, hotkey, audit, written[hotkey], rules)
+        notes += [note] if note else []
+    differences, layout = compare(raw, GenerationAudits(derived).to_bytes())
+    with_origins = []
+    for difference in differences:
+        version = written.get(difference.entry.split(".")[0])
+        by = "typed by a person" if version and version.by_person else "written"
+        with_origins.append(replace(difference, origin=f"{by} in {version}" if version else ""))
+    return compared("audits", path, with_origins, [*layout, *notes])
 
 
 def _verdict(
     history: History,
     number: int,
-    entry: tuple[str, GenerationAudit],
+    hotkey: str,
+    recorded: GenerationAudit,
     written: Version | None,
     rules: Rules,
-) -> tuple[GenerationAudit, list[str]]:
-    """The verdict that the evidence gives, as it was when the audit was written, or as the head has
-    it.
+) -> tuple[GenerationAudit, str]:
+    """The verdict that follows from the evidence, and a note where it can't be derived.
+
+    Of the verdicts that may be right (`_verdicts`), it is the recorded one if that is among them,
+    else the last. `written`: the commit that brought the recorded one.
     """
-    hotkey, recorded = entry
     if recorded.outcome is AuditOutcome.PENDING:
-        return recorded, [f"{hotkey}: no verdict yet"]
+        return recorded, f"{hotkey}: no verdict yet"
     if recorded.reason == NO_POD:
-        return keeping(recorded, reject_unmeasured(hotkey, NO_POD)), [
-            f"{hotkey}: that no pod got healthy is recorded"
-        ]
+        unmeasured = keeping(recorded, reject_unmeasured(hotkey, NO_POD))
+        return unmeasured, f"{hotkey}: that no pod got healthy is recorded"
     derived: GenerationAudit | None = None
     for verdict in _verdicts(history, number, hotkey, written, rules):
         derived = keeping(recorded, verdict)
         if derived == recorded:
-            return recorded, []
-    if derived is None:
-        derived = recorded.model_copy(update={"hotkey": hotkey})
-        return derived, [
-            f"{hotkey}: nothing was regenerated that its verdict could be derived from"
-        ]
-    return derived, []
+            break
+    if derived is not None:
+        return derived, ""
+    note = f"{hotkey}: nothing was regenerated that its verdict could be derived from"
+    return recorded.model_copy(update={"hotkey": hotkey}), note
 
 
 def _verdicts(
     history: History, number: int, hotkey: str, written: Version | None, rules: Rules
 ) -> Iterator[GenerationAudit]:
-    """The verdicts by what had been regenerated when the audit was written, soon after, before, and
-    by the head.
+    """The verdicts by the files at the commit of the audit, at the next that changed the outputs,
+    at those before, and at the head.
+
+    A run commits audit and outputs separately, and a person may change either at any time.
     """
     paths = [miner_path(number, hotkey, name) for name in ("generated.json", "submitted.json")]
     head = len(history.commits)
@@ -247,26 +250,28 @@ def _verdicts(
     after = [moment for moment in reversed(history.moments(paths, head)) if moment > index]
     moments = [index, *after[:1], *history.moments(paths, index)[1:_TRIES]]
     for moment in [*moments, None]:
-        seen = history.round(number, moment)
         with suppress(MalformedFile):
-            build = seen.builds.get(hotkey) if seen.builds is not None else None
-            if build is not None and build.status.ended and build.docker_image is None:
-                yield reject_unmeasured(hotkey, NO_IMAGE)
-            submitted, generated = seen.submitted(hotkey), seen.generated(hotkey)
-            request = seen.requests.of(hotkey)
-            if submitted is None or generated is None:
-                continue
-            wanted = submitted.without(seen.missing)
-            verdict = judge_audit(
-                hotkey, wanted, generated, request.critical_prompts if request else [], rules
-            )
-            if verdict is not None:
-                yield verdict
+            yield from _verdicts_at(history.round(number, moment), hotkey, rules)
+
+
+def _verdicts_at(then: Round, hotkey: str, rules: Rules) -> Iterator[GenerationAudit]:
+    """The verdicts by a round's files: on a build without an image, and on the outputs."""
+    build = then.builds.get(hotkey) if then.builds is not None else None
+    if build is not None and build.status.ended and build.docker_image is None:
+        yield reject_unmeasured(hotkey, NO_IMAGE)
+    submitted, generated = then.submitted(hotkey), then.generated(hotkey)
+    request = then.requests.of(hotkey)
+    if submitted is None or generated is None:
+        return
+    critical = request.critical_prompts if request else []
+    verdict = judge_audit(hotkey, submitted.without(then.missing), generated, critical, rules)
+    if verdict is not None:
+        yield verdict
 
 
 def _entry(hotkey: str, raw: bytes) -> Any:
-    """A hotkey's entry in a file of audits or requests, whatever its form; None where that can't be
-    read.
+    """A hotkey's entry in a version of a file of audits or requests, valid or not; None where there
+    is none.
     """
     try:
         document = json.loads(raw)

@@ -16,9 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def keeping(recorded: BaseModel | None, derived: M) -> M:
-    """What was derived, with the keys of the recorded one that the format doesn't know: they imply
-    nothing.
-    """
+    """What was derived, with the recorded keys that the format doesn't know."""
     unknown = recorded.model_extra if recorded is not None else None
     return derived.model_copy(update=unknown) if unknown else derived
 
@@ -26,28 +24,28 @@ def keeping(recorded: BaseModel | None, derived: M) -> M:
 def compare(
     recorded: bytes, derived: bytes, *, ordered: bool = False
 ) -> tuple[list[Difference], list[str]]:
-    """(differences, notes) of a recorded JSON file and what was derived; its layout is a note, the
-    order of its keys too unless it is `ordered`."""
+    """(differences, notes) of a recorded JSON file and the derived one.
+
+    Another layout is a note, not a difference. So is another order of keys, unless it is `ordered`.
+    """
     if derived == recorded:
         return [], []
-    sides = json.loads(recorded), json.loads(derived)
-    found = list(_differences(*sides, ""))
-    if not found and ordered and list(sides[0]) != list(sides[1]):
-        first = next(
-            number for number, (old, new) in enumerate(zip(*sides, strict=True)) if old != new
-        )
-        found = [Difference("the order", list(sides[0])[first], list(sides[1])[first])]
-    return (shorten(found), []) if found else ([], [LAYOUT])
+    old, new = json.loads(recorded), json.loads(derived)
+    differences = list(_differences(old, new, ""))
+    if not differences and ordered and list(old) != list(new):
+        keys = next(keys for keys in zip(old, new, strict=True) if keys[0] != keys[1])
+        differences = [Difference("the order", *keys)]
+    return (shorten(differences), []) if differences else ([], [LAYOUT])
 
 
 def compare_lines(recorded: Sequence[str], derived: Sequence[str]) -> list[Difference]:
     """The differences of two lists, line by line."""
-    found = [
+    differences = [
         Difference(f"line {number + 1}", shown(recorded, number), shown(derived, number))
         for number in range(max(len(recorded), len(derived)))
         if recorded[number : number + 1] != derived[number : number + 1]
     ]
-    return shorten(found)
+    return shorten(differences)
 
 
 def shown(lines: Sequence[Any], number: int) -> str:
@@ -65,10 +63,12 @@ def text(value: Any) -> str:
     return written if len(written) <= _LONGEST else written[:_LONGEST] + "…"
 
 
-def shorten(found: list[Difference]) -> list[Difference]:
+def shorten(differences: list[Difference]) -> list[Difference]:
     """The first differences, and how many more there are."""
-    more = len(found) - _SHOWN
-    return [*found[:_SHOWN], Difference(f"{more} more", "…", "…")] if more > 1 else found
+    more = len(differences) - _SHOWN
+    if more <= 1:
+        return differences
+    return [*differences[:_SHOWN], Difference(f"{more} more", "…", "…")]
 
 
 def _differences(recorded: Any, derived: Any, place: str) -> Iterator[Difference]:

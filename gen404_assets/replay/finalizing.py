@@ -11,15 +11,15 @@ from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import LEADERS, STATE, Round, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage, State, transition_fault
-from gen404_assets.competition.succession import continue_leader
+from gen404_assets.competition.succession import continue_leader, entries_made
 from gen404_assets.competition.winner import Winner, crown
 from gen404_assets.replay.compare import compare, keeping, text
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 
 def replay_winner(history: History, number: int) -> FileReplay | None:
-    """The winner, from the order, the matrix and the verdicts: as they were then, or as the head
-    has them.
+    """The winner, from the order, the matrix and the verdicts, either as they were when it was
+    written or as the head has them.
     """
     path = round_path(number, "winner.json")
     raw = history.read(path)
@@ -42,52 +42,50 @@ def replay_winner(history: History, number: int) -> FileReplay | None:
             path,
             [Difference("winner_hotkey", recorded.winner_hotkey, "not decided yet", by)],
         )
-    found = [compare(raw, keeping(recorded, winner).to_bytes()) for winner in known]
-    same = next((notes for differences, notes in found if not differences), None)
+    comparisons = [compare(raw, keeping(recorded, winner).to_bytes()) for winner in known]
+    same = next((notes for differences, notes in comparisons if not differences), None)
     if same is None:
-        return compared(
-            "winner", path, [replace(difference, origin=by) for difference in found[0][0]]
-        )
+        differences, _ = comparisons[0]
+        return compared("winner", path, [replace(each, origin=by) for each in differences])
     if any(winner != known[0] for winner in derived):
-        same = [*same, f"by what was changed since, the winner would be {_told(derived[-1])}"]
+        last = derived[-1].winner_hotkey if derived[-1] else "nobody yet"
+        same = [*same, f"by what was changed since, the winner would be {last}"]
     return compared("winner", path, [], same)
 
 
 def _crowned_then_and_now(
-    history: History, number: int, told: Version | None
+    history: History, number: int, written: Version | None
 ) -> list[Winner | None]:
-    """The winner by the files at the commit that told it, and at the head. Raises MalformedFile if
-    neither is to be.
+    """The winner by the files at the commit that wrote it, and at the head. Raises MalformedFile if
+    it can't be derived from either.
     """
-    found: list[Winner | None] = []
+    winners: list[Winner | None] = []
     failure: MalformedFile | None = None
-    for index in dict.fromkeys((told.index if told else None, None)):
+    for index in dict.fromkeys((written.index if written else None, None)):
         try:
-            found.append(_crowned(history.round(number, index)))
+            winners.append(_crowned(history.round(number, index)))
         except MalformedFile as error:
             failure = error
-    if failure is not None and not found:
+    if failure is not None and not winners:
         raise failure
-    return found
+    return winners
 
 
-def _crowned(seen: Round) -> Winner | None:
-    """The winner by a round's files; None while they decide nothing."""
-    hotkey = seen.timeline.winner(seen.matrix.margins, verdicts(seen.audits, seen.source_audits))
-    if hotkey is None or seen.defending is None:
+def _crowned(then: Round) -> Winner | None:
+    """The winner by a round's files (`rules.md`, Timeline 4); None while they decide nothing."""
+    hotkey = then.timeline.winner(then.matrix.margins, verdicts(then.audits, then.source_audits))
+    if hotkey is None or then.defending is None:
         return None
     try:
-        return crown(hotkey, seen.builds, seen.defending)
+        return crown(hotkey, then.builds, then.defending)
     except KeyError:  # the winner has no build
         return None
 
 
-def _told(winner: Winner | None) -> str:
-    return winner.winner_hotkey if winner else "nobody yet"
-
-
 def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | None:
-    """The leader's entry that the round led to, given the block from which it is in effect."""
+    """The entry of `leader.json` that the round led to. The block from which it is in effect is
+    taken as recorded.
+    """
     ended = history.end(number)
     current = history.round(number)
     winner = current.winner
@@ -95,10 +93,14 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
         return None
     entries = current.leaders.root
     block = _effective_block(history, number, ended)
+    # What an earlier end of the round made is its entry, unless another winner replaced it later.
+    made = [entry for entry in entries_made(history, number, ended) if entry in entries]
+    if made and not any(entry.effective_block == block for entry in entries):
+        block, made = made[0].effective_block, []
     before = Leader([entry for entry in entries if entry.effective_block < block])
     recorded = [entry for entry in entries if entry.effective_block == block]
     config = history.round(number, ended).config
-    derived = continue_leader(before, winner, block, config, rules).root[len(before) :]
+    derived = continue_leader(before, winner, block, config, rules, made).root[len(before) :]
     derived = [keeping(old, new) for old, new in zip_longest(recorded, derived) if new is not None]
     if recorded == derived:
         return compared("leader", LEADERS, [])
@@ -113,10 +115,10 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
 
 
 def _effective_block(history: History, number: int, ended: int) -> int:
-    """The block at which what the round led to takes effect: the next start, as it was set when the
-    round ended.
+    """The block at which the round's result takes effect (`rules.md`, FINALIZING): that of the next
+    round's start, as it was set when this round ended.
 
-    A competition that was over has no next start; then it is as recorded, if anything is.
+    After the last round there is no next start; then it is the block recorded, if there is one.
     """
     following = history.round(number + 1, ended).schedule or history.round(number + 1).schedule
     if following is not None:
@@ -141,10 +143,10 @@ def _entries_at(block: int, raw: bytes) -> object:
 
 
 def stage_changes(history: History, number: int) -> list[tuple[Version, State | None, State]]:
-    """The changes of `state.json` that concern the round: the version, the state before, the state
-    after.
+    """The changes of round or stage that concern the round: the version of `state.json`, the state
+    before and the state after.
     """
-    found = []
+    changes = []
     before: State | None = None
     for version, after in history.states:
         rounds = (
@@ -155,9 +157,9 @@ def stage_changes(history: History, number: int) -> list[tuple[Version, State | 
             after.stage,
         )
         if number in rounds and moved:
-            found.append((version, before, after))
+            changes.append((version, before, after))
         before = after
-    return found
+    return changes
 
 
 def replay_state(history: History, number: int) -> FileReplay | None:

@@ -17,7 +17,7 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
-from gen404_assets.competition.round import POOL, Round, round_path
+from gen404_assets.competition.round import POOL, round_path
 from gen404_assets.competition.schedule import Schedule, next_start, schedule_at
 from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -73,8 +73,9 @@ def _latest_block(raw: bytes) -> int | None:
 
 
 def replay_submissions(history: History, number: int) -> FileReplay | None:
-    """Who takes part and in which order, given what each miner revealed and when; ties stand as
-    recorded.
+    """The submissions and their order, from what each miner revealed and when, as recorded.
+
+    Submissions of the same block keep their recorded order.
     """
     path = round_path(number, "submissions.json")
     version, raw = history.last(path), history.read(path)
@@ -82,7 +83,7 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
         return None
     current = history.round(number, version.index)
     recorded = Submissions.parse(raw, path)
-    schedule = current.need(current.path("schedule.json"), current.schedule)
+    schedule = current.required_schedule
     commitments = {
         hotkey: [
             (
@@ -95,12 +96,12 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
     name = current.config.round_name(number)
     reading = read_submissions(commitments, schedule, name)
     window = range(schedule.earliest_reveal_block, schedule.latest_reveal_block + 1)
-    found = {
+    derived = {
         hotkey: entry.model_copy(update={"round": name})
         for hotkey, entry in sorted(recorded.items(), key=lambda item: item[1].revealed_at_block)
         if entry.revealed_at_block in window and is_hotkey(hotkey)
     }
-    differences, notes = compare(raw, Submissions(found).to_bytes(), ordered=True)
+    differences, notes = compare(raw, Submissions(derived).to_bytes(), ordered=True)
     notes += [
         f"{hotkey}: {remark}"
         for hotkey in recorded.names
@@ -112,7 +113,7 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
 
 
 def _remark(hotkey: str, recorded: Submissions, reading: Reading) -> str | None:
-    """What the rules of today would not have accepted as it is recorded."""
+    """A note on a submission that the present rules would refuse or write otherwise."""
     read = reading.submissions.get(hotkey)
     if read is None:
         reason = reading.refused.get(hotkey)
@@ -140,19 +141,19 @@ def replay_seed(history: History, number: int) -> FileReplay | None:
         return None
     missing = recorded.missing_prompts
     notes = [f"{len(missing)} prompts' pictures could not be had, as recorded"] if missing else []
-    strange = [
+    unknown = [
         Difference("missing_prompts", name, "no prompt of the round")
         for name in missing or ()
         if current.prompts is not None and name not in current.stems
     ]
     if recorded.block is None or recorded.block_hash is None:
         at_random = underivable("seed", path, "it was drawn at random", notes)
-        return compared("seed", path, strange, notes) if strange else at_random
+        return compared("seed", path, unknown, notes) if unknown else at_random
     derived = draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number))
     if "missing_prompts" in recorded.model_fields_set:
         derived = derived.model_copy(update={"missing_prompts": missing})
     differences, layout = compare(raw, keeping(recorded, derived).to_bytes())
-    return compared("seed", path, [*differences, *strange], [*layout, *notes])
+    return compared("seed", path, [*differences, *unknown], [*layout, *notes])
 
 
 def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | None:
@@ -191,14 +192,14 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
 
 
 def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
-    """The builds' tags and image names, given the status that GitHub told for each."""
+    """The builds' tags and image names. Each build's status is taken as recorded."""
     path = round_path(number, "builds.json")
     raw = history.read(path)
     current = history.round(number)
     recorded = current.builds
     if raw is None or recorded is None:
         return None
-    pending = pending_builds(_submissions(current))
+    pending = pending_builds(current.required_submissions)
     image_format, note = _image_format(recorded, pending, rules)
     derived = {}
     for hotkey, build in pending.items():
@@ -216,10 +217,6 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
     )
 
 
-def _submissions(current: Round) -> Submissions:
-    return current.need(current.path("submissions.json"), current.submissions)
-
-
 def _origin(history: History, path: str, difference: Difference) -> Difference:
     hotkey = difference.entry.partition(".")[0]
     version = history.written(path, lambda raw: entry_of(raw, hotkey))
@@ -228,19 +225,21 @@ def _origin(history: History, path: str, difference: Difference) -> Difference:
 
 
 def _image_format(recorded: Builds, builds: Builds, rules: Rules) -> tuple[str, list[str]]:
-    """The setting, or the one that most of the recorded images fit, which the note then names."""
-    found: Counter[str] = Counter()
+    """The format of image names: the setting, or, with a note, the one that more of the recorded
+    images have.
+    """
+    formats: Counter[str] = Counter()
     for hotkey, build in builds.items():
         image = theirs.docker_image if (theirs := recorded.get(hotkey)) else None
         ending = image_name("{hotkey10}:{tag}", hotkey, build.tag)
         if image and image.endswith(f"/{ending}"):
             prefix = image.removesuffix(ending).replace("{", "{{").replace("}", "}}")
-            found[prefix + "{hotkey10}:{tag}"] += 1
+            formats[prefix + "{hotkey10}:{tag}"] += 1
     image_format = rules.docker_image_format
-    best, count = found.most_common(1)[0] if found else (image_format, 0)
+    best, count = formats.most_common(1)[0] if formats else (image_format, 0)
     return (
         (best, [f"the images are named {best}"])
-        if count > found[image_format]
+        if count > formats[image_format]
         else (image_format, [])
     )
 

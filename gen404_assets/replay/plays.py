@@ -1,5 +1,5 @@
-"""Replay of a match report: each duel from what both sides had and what the judge said; what
-clinched and close matches owe to the rules; which of three plays counts.
+"""Replay of a match report: each duel from both sides' outputs and the judge's answers, why a match
+was clinched, and the plays of a close one.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from gen404_assets.competition.duels import (
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.judgement import NotJudged
 from gen404_assets.competition.match_under_play import MatchUnderPlay
+from gen404_assets.competition.output_formats import DEFAULT_FORMAT, OUTPUT_FORMATS
 from gen404_assets.competition.round import Round
 
 Document = dict[str, Any]
@@ -24,8 +25,8 @@ AGAIN = "two more plays: the match is close"
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A report as the rules write it, and how many outcomes follow from answers, how many are as
-    recorded.
+    """A derived report, and how many of its judged duels have outcomes derived from the judge's
+    answers, and how many are taken as recorded.
     """
 
     document: Document
@@ -34,8 +35,11 @@ class Derived:
 
 
 def derive_report(recorded: MatchReport, match: MatchUnderPlay, current: Round) -> Derived:
-    """The report as the rules write it. Outcomes and texts follow from the judge's answers; where
-    those were not kept, they are taken as recorded."""
+    """The report as the rules give it.
+
+    Outcomes and texts are derived from the judge's answers, or taken as recorded where these were
+    not kept.
+    """
     replay = _RecordedMatch(recorded, match, current)
     plays = replay.in_order()
     derived = [replay.derive(play, seed) for play, seed in plays]
@@ -86,25 +90,27 @@ class _RecordedMatch:
         if "clinched" in derived and play.clinched is not None:
             derived["clinched"] |= play.clinched.model_extra or {}
         once_each = derived["score"] / max(1, len(self._match.prompt_of))
-        if play.margin == once_each:  # as old rounds reckoned that hold a prompt twice
+        # Old rounds may hold a prompt twice; their margins count each prompt once.
+        if play.margin == once_each:
             derived["margin"] = once_each
         return derived | ((play.model_extra or {}) if isinstance(play, Play) else {})
 
-    def _duel(self, theirs: Duel, seed: int | None) -> Document:
-        name = theirs.name
+    def _duel(self, recorded: Duel, seed: int | None) -> Document:
+        """A duel's entry: as the rules decide it, else by the judge's answers, else as recorded."""
+        name = recorded.name
         forced = self._match.forced[name]
         evidence: Document = {}
-        decided: tuple[str, str] = (theirs.winner, theirs.issues)
-        as_recorded = theirs.winner is Outcome.SKIPPED and self._skips_as_recorded
-        if forced is not None and theirs.winner is not forced[0] and not as_recorded:
+        decided: tuple[str, str] = (recorded.winner, recorded.issues)
+        as_recorded = recorded.winner is Outcome.SKIPPED and self._skips_as_recorded
+        if forced is not None and recorded.winner is not forced[0] and not as_recorded:
             decided = forced
-        elif forced is None and theirs.evidence is not None:
-            decided = _judged(theirs.evidence, theirs.issues)
-            evidence = {"evidence": _checked(theirs.evidence, seed)}
-        elif forced is None and theirs.winner is Outcome.SKIPPED and not as_recorded:
-            decided = "left, right or draw: the prompt is not missing", theirs.issues
+        elif forced is None and recorded.evidence is not None:
+            decided = _judged(recorded.evidence, recorded.issues)
+            evidence = {"evidence": _checked(recorded.evidence, seed)}
+        elif forced is None and recorded.winner is Outcome.SKIPPED and not as_recorded:
+            decided = "left, right or draw: the prompt is not missing", recorded.issues
         entry = self._match.duel(self._match.prompt_of[name], decided, self._format)
-        return entry | evidence | (theirs.model_extra or {})
+        return entry | evidence | (recorded.model_extra or {})
 
 
 def _judged(evidence: Evidence, issues: str) -> tuple[str, str]:
@@ -116,22 +122,22 @@ def _judged(evidence: Evidence, issues: str) -> tuple[str, str]:
 
 
 def _checked(evidence: Evidence, seed: int | None) -> Document:
-    """The evidence with the seed that the rules give, and the names that its answers have by what
-    was asked.
+    """The evidence with the seed that the rules give, and with its answers' keys derived from the
+    questions.
     """
-    told: Document = evidence.model_dump(exclude_unset=True)
+    checked: Document = evidence.model_dump(exclude_unset=True)
     first, second = (
         [
-            said.model_dump(exclude_unset=True) | {"key": key}
-            for said, key in zip(attempts, keys, strict=True)
+            stored.model_dump(exclude_unset=True) | {"key": key}
+            for stored, key in zip(attempts, keys, strict=True)
         ]
         for attempts, keys in zip(evidence.attempts(), evidence.keys(), strict=True)
     )
-    told |= {"answers": [first[-1], second[-1]]}
-    told.pop("unusable", None)
+    checked |= {"answers": [first[-1], second[-1]]}
+    checked.pop("unusable", None)
     if first[:-1] or second[:-1]:
-        told["unusable"] = [first[:-1], second[:-1]]
-    return told | ({} if seed is None else {"seed": seed})
+        checked["unusable"] = [first[:-1], second[:-1]]
+    return checked | ({} if seed is None else {"seed": seed})
 
 
 def _seed_of(play: MatchReport | Play) -> int | None:
@@ -139,9 +145,8 @@ def _seed_of(play: MatchReport | Play) -> int | None:
 
 
 def _format(recorded: MatchReport, current: Round) -> str:
-    """The competition's output format: where its configuration doesn't say, the one that the report
-    speaks of.
-    """
+    """The output format by the configuration, or by the report where the configuration has none."""
     if "output_format" in current.config.model_fields_set:
         return current.config.output_format
-    return "ply" if any("left_ply" in duel.model_fields_set for duel in recorded.duels) else "glb"
+    named = {key for duel in recorded.duels for key in duel.model_fields_set}
+    return next((each for each in OUTPUT_FORMATS if f"left_{each}" in named), DEFAULT_FORMAT)

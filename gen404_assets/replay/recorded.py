@@ -1,4 +1,4 @@
-"""Which files of a round an asset stands for, and the version of its data that they make."""
+"""The files of a round that belong to an asset, and its data version in Dagster."""
 
 from collections.abc import Mapping
 from hashlib import sha1
@@ -26,10 +26,10 @@ def recorded_files(history: History, number: int, asset: Asset) -> Mapping[str, 
         paths = evidence(history, number, asset)
     else:
         paths = [round_path(number, asset.entry.file)]
-    found = {path: history.last(path) for path in paths}
+    last = {path: history.last(path) for path in paths}
     return {
         path: version
-        for path, version in found.items()
+        for path, version in last.items()
         if version is not None and version.blob is not None
     }
 

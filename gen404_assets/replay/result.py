@@ -1,6 +1,4 @@
-"""What a replay found: for each file whether it is what the rules give, and what a person
-changed.
-"""
+"""The result of a replay: what differs from the rules in each file, and people's changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +16,8 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One entry of a file that isn't what the rules give; `origin` says by which commits, and why,
-    if that is known.
+    """One entry of a file that differs from what the rules give; `origin`: the commit that brought
+    it, and what is known of the reason.
     """
 
     entry: str
@@ -34,11 +32,11 @@ class Difference:
 
 @dataclass(slots=True)
 class FileReplay:
-    """One file compared. `reason`: why it can't be derived. `by_person`: the commits in which
-    people changed it.
+    """The result for one file. `reason`: why it can't be derived, or read. `by_person`: the commits
+    in which people changed it.
 
-    `from_answers`, `as_recorded`: how many of its duels' outcomes follow from the judge's answers,
-    and how many are taken as recorded, since its answers were not kept.
+    `from_answers`, `as_recorded`: the number of judged duels whose outcome was derived from the
+    judge's answers, and the number of those whose answers were not kept.
     """
 
     asset: str
@@ -61,8 +59,8 @@ class FileReplay:
 
 @dataclass(frozen=True, slots=True)
 class RuleFit:
-    """Which version of a rule explains a round best, and how many of the `files` each version tried
-    explains.
+    """The version of a rule that explains most of a round's `files`, and for each version that was
+    tried the number of files that it explains.
     """
 
     rule: str
@@ -73,38 +71,27 @@ class RuleFit:
 
 @dataclass(slots=True)
 class RoundReplay:
-    """A round compared."""
+    """The result for a round."""
 
     round: int
     files: list[FileReplay] = field(default_factory=list)
     versions: list[RuleFit] = field(default_factory=list)
 
-    def of(self, asset: str) -> list[FileReplay]:
-        """What was found on an asset's files."""
-        return [found for found in self.files if found.asset == asset]
-
     @property
     def clean(self) -> bool:
         """Whether nothing differs."""
-        return not any(
-            found.finding in {Finding.DIFFERS, Finding.MALFORMED} for found in self.files
-        )
+        return not any(file.finding in {Finding.DIFFERS, Finding.MALFORMED} for file in self.files)
 
 
 def compared(
     asset: str, path: str, differences: Iterable[Difference], notes: Iterable[str] = ()
 ) -> FileReplay:
     """A file that was derived again."""
-    found = list(differences)
-    return FileReplay(
-        asset,
-        path,
-        Finding.DIFFERS if found else Finding.IDENTICAL,
-        differences=found,
-        notes=list(notes),
-    )
+    shown = list(differences)
+    finding = Finding.DIFFERS if shown else Finding.IDENTICAL
+    return FileReplay(asset, path, finding, differences=shown, notes=list(notes))
 
 
 def underivable(asset: str, path: str, reason: str, notes: Iterable[str] = ()) -> FileReplay:
-    """A file that is evidence: nothing else in the repository implies it."""
+    """The result for a file that can't be derived from others in the repository."""
     return FileReplay(asset, path, Finding.NOT_DERIVABLE, reason=reason, notes=list(notes))

@@ -17,7 +17,7 @@ from gen404_assets.competition.round import (
     report_path,
     round_path,
 )
-from gen404_assets.competition.settings import VERSIONS, Rules
+from gen404_assets.competition.settings import VERSIONS, Rules, RuleVersion
 from gen404_assets.replay.auditing import replay_audits, replay_requests
 from gen404_assets.replay.finalizing import (
     replay_leader,
@@ -63,38 +63,46 @@ def replay_round(
     assets: Sequence[Asset] = REPLAYED,
     chosen: Mapping[str, str] | None = None,
 ) -> RoundReplay:
-    """Derive the files of `assets` of a round again. `chosen`: rule -> version name; others are
-    found by trying.
+    """Derive the files of `assets` of a round again, and compare them with the recorded ones.
+
+    `chosen`: rule -> the name of the version it is held to; of the other rules each version is
+    tried (`rules.md`, Earlier versions).
     """
-    found = RoundReplay(number)
+    replayed = RoundReplay(number)
     prefetch(history, number, assets)
     for asset in assets:
         files = _derivations(history, number, asset)
         rule = asset.entry.rule
         if rule is None:
-            found.files += _run(asset, files, rules)
+            replayed.files += _run(asset, files, rules)
         else:
-            found.files += _fit(asset, files, rules, (rule, (chosen or {}).get(rule)), found)
-        found.files += _deleted(history, number, asset, found)
+            version = (chosen or {}).get(rule)
+            versions = [each for each in VERSIONS[rule] if version in {None, each.name}]
+            results, fit = _fit(asset, files, rules, versions)
+            replayed.files += results
+            replayed.versions += [fit] if fit else []
+        replayed.files += _deleted(history, number, asset, replayed)
     if set(assets) == set(REPLAYED):
-        known = {file.path for file in found.files}
-        strange = [path for path in history.of_round(number) if path not in known]
-        found.files += [
+        known = {file.path for file in replayed.files}
+        unknown = [path for path in history.of_round(number) if path not in known]
+        replayed.files += [
             underivable("other files", path, "it is no file of the competition's")
-            for path in strange
+            for path in unknown
         ]
-    for file in found.files:
+    for file in replayed.files:
         file.by_person = [str(version) for version in people(history, number, file.path)]
-    return found
+    return replayed
 
 
-def _deleted(history: History, number: int, asset: Asset, found: RoundReplay) -> list[FileReplay]:
-    """The file of an asset that a past round had, and that is gone."""
+def _deleted(
+    history: History, number: int, asset: Asset, replayed: RoundReplay
+) -> list[FileReplay]:
+    """The file of an asset that a past round had, and that somebody deleted."""
     path = round_path(number, asset.entry.file)
     last = history.last(path)
     if asset.entry.shared or last is None or last.blob is not None or not history.is_past(number):
         return []
-    if any(file.path == path for file in found.files):
+    if any(file.path == path for file in replayed.files):
         return []
     return [
         compared(
@@ -104,14 +112,14 @@ def _deleted(history: History, number: int, asset: Asset, found: RoundReplay) ->
 
 
 def prefetch(history: History, number: int, assets: Sequence[Asset]) -> None:
-    """Read at once what is about to be read of a round, in place of what was read of another."""
+    """Read all that a replay of the round takes in one go, and forget what was read of another."""
     if assets:
         history.prefetch(_needed(history, number, assets))
 
 
 def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[Version | None]:
-    """What the derivations are about to read: the round's files, and what its matches were judged
-    by at their time.
+    """The versions that the derivations read: of the round's files, and of the outputs by which
+    its matches were judged at their time.
     """
     heavy = {
         Asset.DUELS: "duels_",
@@ -197,7 +205,7 @@ def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay
 
 
 def _run(asset: Asset, files: Sequence[tuple[str, Derive]], rules: Rules) -> list[FileReplay]:
-    return [found for path, derive in files if (found := _guard(asset, path, derive, rules))]
+    return [result for path, derive in files if (result := _guard(asset, path, derive, rules))]
 
 
 def _guard(asset: Asset, path: str, derive: Derive, rules: Rules) -> FileReplay | None:
@@ -206,25 +214,21 @@ def _guard(asset: Asset, path: str, derive: Derive, rules: Rules) -> FileReplay 
     except MalformedFile as error:
         if error.path == path:
             return FileReplay(asset, path, Finding.MALFORMED, reason=str(error))
-        return underivable(asset, path, f"it takes a file that can't be read: {error}")
+        return underivable(asset, path, f"it is derived from a file that can't be read: {error}")
 
 
 def _fit(
     asset: Asset,
     files: Sequence[tuple[str, Derive]],
     rules: Rules,
-    rule: tuple[str, str | None],
-    found: RoundReplay,
-) -> list[FileReplay]:
-    """The files under the version of the rule that explains them all, else each under the first
-    that explains it.
+    versions: Sequence[RuleVersion],
+) -> tuple[list[FileReplay], RuleFit | None]:
+    """The files under the first of a rule's `versions` that explains them all, else each under the
+    first that explains it; and which version explains most of them, None if none explains any.
     """
-    name, chosen = rule
     tried: dict[str, list[FileReplay]] = {}
-    for version in VERSIONS[name]:
-        if chosen not in {None, version.name}:
-            continue
-        tried[version.name] = results = _run(asset, files, version.of(rules))
+    for version in versions:
+        tried[version.name] = results = _run(asset, files, version.applied_to(rules))
         if all(result.finding is not Finding.DIFFERS for result in results):
             break
     explained = {
@@ -232,18 +236,18 @@ def _fit(
         for version, results in tried.items()
     }
     if not any(explained.values()):
-        return next(iter(tried.values()))
+        return next(iter(tried.values())), None
     best = max(explained, key=lambda version: explained[version])
-    found.versions.append(RuleFit(name, best, explained, len(tried[best])))
+    fit = RuleFit(versions[0].rule, best, explained, len(tried[best]))
     if explained[best] == len(tried[best]):
-        return tried[best]
+        return tried[best], fit
     return [
         next(
             (results[at] for results in tried.values() if results[at].finding is Finding.IDENTICAL),
             result,
         )
         for at, result in enumerate(tried[best])
-    ]
+    ], fit
 
 
 def people(history: History, number: int, path: str) -> list[Version]:

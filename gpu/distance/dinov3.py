@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gpu.distance import MODEL_ID, MODEL_REVISION
 from gpu.distance.embedding import BATCH, Unmeasured
-
-MODEL_ID = "facebook/dinov3-vits16-pretrain-lvd1689m"
-MODEL_REVISION = "114c1379950215c8b35dfcd4e90a5c251dde0d32"
 
 SIDE = 224  # pixels
 _MEAN = (0.485, 0.456, 0.406)

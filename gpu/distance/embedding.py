@@ -60,8 +60,8 @@ class Embeddings:
     def _want(self, file: bytes) -> Future[Vector]:
         digest = hashlib.sha256(file).hexdigest()
         with self._lock:
-            if found := self._find(digest):
-                return found
+            if embedding := self._find(digest):
+                return embedding
         picture = decoded(file)
         with self._lock:
             return self._find(digest) or self._waiting.setdefault(digest, (picture, Future()))[1]
@@ -71,7 +71,7 @@ class Embeddings:
         return waiting[1] if waiting else self._known.get(digest)
 
     def _result(self, wanted: Future[Vector]) -> Vector:
-        """Whoever comes to the model first takes along what waits by then, also for others."""
+        """The first thread to get the model also embeds what others wait for by then."""
         while not wanted.done():
             with self._turn:
                 if not wanted.done():
@@ -102,7 +102,7 @@ class Embeddings:
 
 
 def decoded(file: bytes) -> Image.Image:
-    """A picture file as RGB. Raises Unmeasured if it is none, or a very large one."""
+    """A picture file as RGB. Raises Unmeasured if it isn't one, or is very large."""
     try:
         with Image.open(io.BytesIO(file), formats=("PNG", "JPEG", "WEBP")) as picture:
             if picture.width * picture.height > _MAX_PIXELS:
@@ -114,7 +114,7 @@ def decoded(file: bytes) -> Image.Image:
 
 def cosine_distance(a: Vector, b: Vector) -> float:
     """1 - cos of the angle between two vectors (interfaces.md, Distance service). Raises Unmeasured
-    for no number.
+    where that is not a number from 0 to 2.
     """
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     distance = 1 - float(a @ b) / length if length else math.nan

@@ -6,6 +6,7 @@ accessors, texture coordinate sets, texture transforms and the extensions it doe
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -13,13 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu.faults import Refused, Unreadable
-from gpu.meshes.gltf import BYTES, VERTICES, Accessor, Draco, Gltf, Primitive
+from gpu.meshes.gltf import (
+    BYTES,
+    VERTICES,
+    Accessor,
+    Draco,
+    Gltf,
+    Primitive,
+    SparseIndices,
+    SparseValues,
+)
 from gpu.meshes.tolerance import Note
 
 Array = NDArray[Any]
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _FLOAT = 5126
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How one value of an accessor lies in memory: `width` numbers of a type."""
+
+    dtype: np.dtype[Any]
+    width: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of a value."""
+        return self.dtype.itemsize * self.width
 
 
 class Buffers:
@@ -93,27 +116,26 @@ class Buffers:
         )
 
     def _values(self, index: int, accessor: Accessor, width: int) -> Array:
-        form = np.dtype(_TYPES[accessor.componentType]), width
+        layout = _Layout(np.dtype(_TYPES[accessor.componentType]), width)
         if accessor.bufferView is None:
-            values = np.zeros((accessor.count, form[1]), form[0])
+            values = np.zeros((accessor.count, layout.width), layout.dtype)
         else:
             view = self.view(accessor.bufferView)
             stride = self._parts.bufferViews[accessor.bufferView].byteStride
-            values = _strided(view, accessor.byteOffset, accessor.count, stride, form)
+            values = _strided(view, accessor.byteOffset, accessor.count, stride, layout)
         if accessor.sparse and accessor.sparse.count:
             sparse = accessor.sparse
-            at = self._sparse(
-                sparse.indices, sparse.count, (np.dtype(_TYPES[sparse.indices.componentType]), 1)
-            )
-            new = self._sparse(sparse.values, sparse.count, form)
+            index_layout = _Layout(np.dtype(_TYPES[sparse.indices.componentType]), 1)
+            at = self._sparse(sparse.indices, sparse.count, index_layout)
+            new = self._sparse(sparse.values, sparse.count, layout)
             if at.max() >= accessor.count:
                 raise Unreadable(f"accessor {index} replaces values that it doesn't have")
             values = values.copy()
             values[at[:, 0]] = new
         return normalized(values) if accessor.normalized else values
 
-    def _sparse(self, part: Any, count: int, form: tuple[Any, int]) -> Array:
-        return _strided(self.view(part.bufferView), part.byteOffset, count, 0, form)
+    def _sparse(self, part: SparseIndices | SparseValues, count: int, layout: _Layout) -> Array:
+        return _strided(self.view(part.bufferView), part.byteOffset, count, 0, layout)
 
     def draco(self, draco: Draco, primitive: Primitive) -> tuple[dict[str, Array], Array]:
         """A Draco-compressed primitive's values by attribute, and its indices (n,)."""
@@ -125,7 +147,7 @@ class Buffers:
             raise Refused("the Draco compression is broken") from error
         if not hasattr(decoded, "faces"):
             raise Refused("the Draco data holds points, not a mesh")
-        found = {
+        data_by_id = {
             entry["unique_id"]: entry["data"]
             for entry in decoded.attributes
             if entry["data"] is not None
@@ -137,7 +159,7 @@ class Buffers:
             raise Refused(f"the mesh has {count:,} vertices, more than {VERTICES:,}")
         values = {}
         for name, unique in draco.attributes.items():
-            data = np.asarray(found.get(unique, ()))
+            data = np.asarray(data_by_id.get(unique, ()))
             if not data.size or len(data) != count:
                 if name == "POSITION":
                     raise Refused("the Draco data lacks the attribute POSITION")
@@ -182,15 +204,13 @@ def normalized(values: Array) -> Array:
     return fractions.clip(-1)
 
 
-def _strided(
-    view: memoryview, offset: int, count: int, stride: int, form: tuple[Any, int]
-) -> Array:
-    """Values (count, width) of a view; a stride of 0: one after another."""
-    dtype, width = form
-    size = dtype.itemsize * width
+def _strided(view: memoryview, offset: int, count: int, stride: int, layout: _Layout) -> Array:
+    """Values (count, width) of a view, `stride` bytes from one to the next; 0: without a gap."""
+    size = layout.size
     stride = stride or size
     if stride < size:
         raise Unreadable("an accessor's values overlap: its stride is less than their size")
     if offset + stride * (count - 1) + size > min(len(view), BYTES):
         raise Unreadable(f"an accessor of {count:,} values doesn't fit into its buffer view")
-    return np.ndarray((count, width), dtype, view, offset, (stride, dtype.itemsize))
+    strides = (stride, layout.dtype.itemsize)
+    return np.ndarray((count, layout.width), layout.dtype, view, offset, strides)

@@ -1,7 +1,7 @@
 """The container of a GLB file: the JSON in it, and the bytes of its binary chunk.
 
 Read as three.js and trimesh do: a chunk counts if it is whole, whatever the header says of the
-file's length; what isn't known is passed over.
+file's length; chunks of unknown kinds are skipped.
 """
 
 import json
@@ -18,26 +18,26 @@ _JSON, _BINARY = b"JSON", b"BIN\0"
 
 
 def read_glb(data: memoryview, note: Note) -> tuple[dict[str, Any], memoryview]:
-    """What a GLB says, and its binary chunk (empty if there is none). Raises Refused."""
+    """A GLB's JSON, and its binary chunk (empty if there is none). Raises Refused."""
     if len(data) < 20 or bytes(data[:4]) != b"glTF":
         raise Refused("the file isn't a GLB")
     version, length = struct.unpack_from("<II", data, 4)
     if version != 2:
         raise Refused(f"the file is a GLB of version {version}; only 2 is supported")
-    found: dict[bytes, memoryview] = {}
+    chunks: dict[bytes, memoryview] = {}
     for kind, content in _chunks(data, note):
-        if not found and kind != _JSON:
+        if not chunks and kind != _JSON:
             raise Refused("the GLB doesn't begin with its JSON")
-        if kind in found:
+        if kind in chunks:
             raise Refused(f"the GLB has two chunks {kind.rstrip(bytes(1)).decode()}")
         if kind in (_JSON, _BINARY):
-            found[kind] = content
+            chunks[kind] = content
     if length != len(data):
         note(f"the header says that the file has {length:,} bytes, and it has {len(data):,}")
-    text = found.get(_JSON, memoryview(b""))
+    text = chunks.get(_JSON, memoryview(b""))
     if len(text) > JSON_BYTES:
         raise Refused(f"the GLB's JSON has more than {JSON_BYTES:,} bytes")
-    return _parsed(bytes(text), note), found.get(_BINARY, memoryview(b""))
+    return _parsed(bytes(text), note), chunks.get(_BINARY, memoryview(b""))
 
 
 def _chunks(data: memoryview, note: Note) -> Iterator[tuple[bytes, memoryview]]:
@@ -64,15 +64,15 @@ def _parsed(text: bytes, note: Note) -> dict[str, Any]:
     """The first value of the text, which may be padded with anything."""
     characters = text.decode(errors="replace").lstrip("\ufeff \t\r\n\0")
     try:
-        said, end = json.JSONDecoder().raw_decode(characters)
+        document, end = json.JSONDecoder().raw_decode(characters)
     except RecursionError:
         raise Refused(
             "the glTF's JSON is wrong: it is nested too deep, beyond the recursion limit"
         ) from None
     except ValueError as error:
         raise Refused(f"the glTF's JSON is wrong: {str(error)[:200]}") from None
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         raise Refused("the glTF's JSON is wrong: it isn't an object")
     if characters[end:].strip(" "):
         note("the JSON is padded with something else than spaces")
-    return said
+    return document

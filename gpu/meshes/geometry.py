@@ -76,9 +76,9 @@ def _vertices(glb: Glb, primitive: gltf.Primitive) -> tuple[Values, Array | None
     values["POSITION"] = _places(glb, values["POSITION"])
     for name, index in primitive.attributes.items():
         if name not in values and _is_drawn(name):
-            found = optional(glb, index, len(values["POSITION"]), f"{name} of the vertices")
-            if found is not None:
-                values[name] = found
+            attribute = optional(glb, index, len(values["POSITION"]), f"{name} of the vertices")
+            if attribute is not None:
+                values[name] = attribute
     if indices is None and primitive.indices is not None:
         indices = _indices(glb, primitive.indices)
     return values, indices
@@ -90,14 +90,14 @@ def _is_drawn(name: str) -> bool:
     )
 
 
-def _places(glb: Glb, found: Array) -> Array:
+def _places(glb: Glb, positions: Array) -> Array:
     """Positions of three numbers: a fourth isn't looked at, a missing third is zero."""
-    width = found.shape[1]
+    width = positions.shape[1]
     if width not in (2, 3, 4):
         raise Refused(f"POSITION has {width} numbers a vertex, not 3")
     if width != 3:
         glb.note(f"POSITION has {width} numbers a vertex, not 3")
-    return found[:, :3] if width > 2 else np.pad(found, ((0, 0), (0, 1)))
+    return positions[:, :3] if width > 2 else np.pad(positions, ((0, 0), (0, 1)))
 
 
 def _indices(glb: Glb, index: int) -> Array:
@@ -144,12 +144,12 @@ def _triangles(glb: Glb, indices: Array | None, count: int, mode: int) -> Indice
 
 def _numbered(parts: list[Posed], triangles: Indices) -> Indices:
     """The triangles of all parts, whose vertices follow one another."""
-    found, start = [], 0
+    numbered, start = [], 0
     for part in parts:
         turned = part.turned(triangles)
-        found.append(turned + np.uint32(start) if start else turned)
+        numbered.append(turned + np.uint32(start) if start else turned)
         start += len(part.positions)
-    return np.ascontiguousarray(_joined(found))
+    return np.ascontiguousarray(_joined(numbered))
 
 
 def _joined(arrays: list[Any]) -> Any:
@@ -186,11 +186,11 @@ def _normals(
     """Unit normals (n, 3): the file's, else smooth ones. Where there are none, zeros. And the
     file's tangents.
     """
-    given = [part.normals for part in parts if part.normals is not None]
+    normals = [part.normals for part in parts if part.normals is not None]
     tangents = [part.tangents for part in parts if part.tangents is not None]
-    if len(given) < len(parts):
+    if len(normals) < len(parts):
         return unit(smooth_normals(positions, triangles)), None
-    return unit(_joined(given)), _joined(tangents) if len(tangents) == len(parts) else None
+    return unit(_joined(normals)), _joined(tangents) if len(tangents) == len(parts) else None
 
 
 @numba.njit(cache=True)

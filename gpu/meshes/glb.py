@@ -1,4 +1,4 @@
-"""A GLB file put together: what it says, what its buffers hold, and which mesh it shows."""
+"""A GLB file as a whole: its JSON, its buffers, and the mesh that it shows."""
 
 import re
 
@@ -30,9 +30,9 @@ class Glb:
     """
 
     def __init__(self, data: memoryview, note: Note) -> None:
-        said, binary = read_glb(data, note)
+        document, binary = read_glb(data, note)
         self.note = note
-        self.parts = Gltf(said, note)
+        self.parts = Gltf(document, note)
         self.buffers = Buffers(self.parts, binary, note)
         self.scenes = Scenes(self.parts, self.buffers, note)
         unknown = sorted(

@@ -260,20 +260,20 @@ class Parts(Sequence[_Kind], Generic[_Kind]):
     Unreadable.
     """
 
-    def __init__(self, name: str, kind: type[_Kind], said: dict[str, Any], note: Note) -> None:
-        found = said.get(name) or []
-        if not isinstance(found, list):
+    def __init__(self, name: str, kind: type[_Kind], document: dict[str, Any], note: Note) -> None:
+        entries = document.get(name) or []
+        if not isinstance(entries, list):
             if not issubclass(kind, Look):
                 raise Refused(f"the glTF's {name} is wrong: it isn't a list")
             note(f"{name} isn't a list and is ignored")
-            found = []
-        self._name, self._kind, self._said, self._note = name, kind, found, note
+            entries = []
+        self._name, self._kind, self._entries, self._note = name, kind, entries, note
         self._read: dict[int, _Kind] = {}
-        if len(self._said) > MANY:
+        if len(self._entries) > MANY:
             raise Refused(f"the glTF's {name} is wrong: it has more than {MANY:,} parts")
 
     def __len__(self) -> int:
-        return len(self._said)
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[_Kind]:
         return (self[index] for index in range(len(self)))
@@ -296,15 +296,15 @@ class Parts(Sequence[_Kind], Generic[_Kind]):
             raise Unreadable(f"{one} {quoted(index)} is referred to, and there is none")
         if index not in self._read:
             self._read[index] = read(
-                self._kind, self._said[index], f"{self._name}.{index}", self._note
+                self._kind, self._entries[index], f"{self._name}.{index}", self._note
             )
         return self._read[index]
 
 
-def read(kind: type[_Kind], said: Any, place: str, note: Note) -> _Kind:
+def read(kind: type[_Kind], value: Any, place: str, note: Note) -> _Kind:
     """A part from its JSON; `place` says where in the file that is. Raises Unreadable."""
     try:
-        return kind.model_validate(said, context=note)
+        return kind.model_validate(value, context=note)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join([place, *(quoted(step).strip("'") for step in first["loc"])])
@@ -316,19 +316,19 @@ class Gltf:
     long.
     """
 
-    def __init__(self, said: dict[str, Any], note: Note) -> None:
-        self.accessors = Parts("accessors", Accessor, said, note)
-        self.buffers = Parts("buffers", Buffer, said, note)
-        self.bufferViews = Parts("bufferViews", BufferView, said, note)
-        self.images = Parts("images", Image, said, note)
-        self.materials = Parts("materials", Material, said, note)
-        self.meshes = Parts("meshes", Mesh, said, note)
-        self.nodes = Parts("nodes", Node, said, note)
-        self.samplers = Parts("samplers", Sampler, said, note)
-        self.scenes = Parts("scenes", Scene, said, note)
-        self.skins = Parts("skins", Skin, said, note)
-        self.textures = Parts("textures", Texture, said, note)
-        self.scene = said.get("scene")
-        required = said.get("extensionsRequired")
+    def __init__(self, document: dict[str, Any], note: Note) -> None:
+        self.accessors = Parts("accessors", Accessor, document, note)
+        self.buffers = Parts("buffers", Buffer, document, note)
+        self.bufferViews = Parts("bufferViews", BufferView, document, note)
+        self.images = Parts("images", Image, document, note)
+        self.materials = Parts("materials", Material, document, note)
+        self.meshes = Parts("meshes", Mesh, document, note)
+        self.nodes = Parts("nodes", Node, document, note)
+        self.samplers = Parts("samplers", Sampler, document, note)
+        self.scenes = Parts("scenes", Scene, document, note)
+        self.skins = Parts("skins", Skin, document, note)
+        self.textures = Parts("textures", Texture, document, note)
+        self.scene = document.get("scene")
+        required = document.get("extensionsRequired")
         names = required if isinstance(required, list) else []
         self.extensionsRequired = {name for name in names if isinstance(name, str)}

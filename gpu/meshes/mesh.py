@@ -68,29 +68,35 @@ class Model:
 
 
 def read_mesh(data: memoryview, note: Note = lambda _: None) -> Model:
-    """The mesh of a GLB file; Refused says why there is none. `note` is told of each thing that was
-    tolerated.
+    """The mesh of a GLB file. Raises Refused with the reason where there is none to draw. `note` is
+    called with each fault of the file that was tolerated.
     """
     glb = Glb(data, note)
     shown = glb.scenes.shown()
     geometry = read_geometry(glb, shown)
-    material, found = _material(glb, shown.primitive, geometry.values)
+    material, textures_by_slot = _material(glb, shown.primitive, geometry.values)
     colors = _colors(glb, geometry.values)
-    tangents = geometry.tangents if "normal" in found else None
+    tangents = geometry.tangents if "normal" in textures_by_slot else None
     return Model(
-        geometry.positions, geometry.normals, colors, geometry.triangles, material, found, tangents
+        geometry.positions,
+        geometry.normals,
+        colors,
+        geometry.triangles,
+        material,
+        textures_by_slot,
+        tangents,
     )
 
 
 def _colors(glb: Glb, values: dict[str, Array]) -> Floats | None:
-    found = values.get("COLOR_0")
-    if found is None:
+    attribute = values.get("COLOR_0")
+    if attribute is None:
         return None
-    if found.shape[1] not in (3, 4):
-        glb.note(f"COLOR_0 has {found.shape[1]} numbers a vertex, not 3 or 4, and is ignored")
+    if attribute.shape[1] not in (3, 4):
+        glb.note(f"COLOR_0 has {attribute.shape[1]} numbers a vertex, not 3 or 4, and is ignored")
         return None
-    colors = np.ones((len(found), 4), np.float32)
-    colors[:, : found.shape[1]] = normalized(found)
+    colors = np.ones((len(attribute), 4), np.float32)
+    colors[:, : attribute.shape[1]] = normalized(attribute)
     if not np.isfinite(colors).all():
         glb.note("COLOR_0 isn't finite everywhere, and white there")
         colors[~np.isfinite(colors)] = 1
@@ -139,19 +145,31 @@ def _material(
     return factors, _textures(glb, {slot: info for slot, info in infos.items() if info}, values)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A texture before its picture is decoded; `image` is the number of the picture."""
+
+    image: int
+    coordinates: Floats
+    sampler: gltf.Sampler
+
+
 def _textures(
     glb: Glb, infos: dict[str, gltf.TextureInfo], values: dict[str, Array]
 ) -> dict[str, Texture]:
-    """The textures by slot, without those that can't be had: there, the factors show alone.
+    """The textures by slot, without those that can't be used: there, only the factors count.
 
-    A picture that several use is decoded once, and all sizes are known before any is.
+    A picture that several textures use is decoded once. All sizes are checked before any picture is
+    decoded, so that their sum stays bounded.
     """
-    found, files = {}, {}
+    usable: dict[str, _Source] = {}
+    files: dict[int, memoryview] = {}
     for slot, info in infos.items():
         try:
             texture = glb.parts.textures[info.index]
             image, content = _picture(glb, texture)
-            found[slot] = image, _coordinates(glb, info, values), _sampler(glb, texture)
+            coordinates = _coordinates(glb, info, values)
+            usable[slot] = _Source(image, coordinates, _sampler(glb, texture))
             files[image] = content
         except Unreadable as fault:
             _leave_out(glb, slot, fault)
@@ -160,12 +178,12 @@ def _textures(
         if not isinstance(decoded, Unreadable):
             pictures[image] = decoded
             continue
-        for slot in [slot for slot, parts in found.items() if parts[0] == image]:
+        for slot in [slot for slot, source in usable.items() if source.image == image]:
             _leave_out(glb, slot, decoded)
-            del found[slot]
+            del usable[slot]
     return {
-        slot: Texture(pictures[image], coordinates, sampler)
-        for slot, (image, coordinates, sampler) in found.items()
+        slot: Texture(pictures[source.image], source.coordinates, source.sampler)
+        for slot, source in usable.items()
     }
 
 
@@ -222,15 +240,15 @@ def _coordinates(glb: Glb, info: gltf.TextureInfo, values: dict[str, Array]) -> 
     """Texture coordinates (n, 2), moved by KHR_texture_transform: offset + rotation · scale."""
     move = info.extensions.KHR_texture_transform
     name = f"TEXCOORD_{info.texCoord if move.texCoord is None else move.texCoord}"
-    found = values.get(name)
-    if found is None or found.shape[1] < 2:
+    coordinates = values.get(name)
+    if coordinates is None or coordinates.shape[1] < 2:
         raise Unreadable(f"the mesh has no {name} of two numbers a vertex")
-    found = found[:, :2]
-    if not np.isfinite(found).all():
+    coordinates = coordinates[:, :2]
+    if not np.isfinite(coordinates).all():
         glb.note(f"{name} isn't finite everywhere, and zero there")
-        found = np.nan_to_num(found, posinf=0, neginf=0)
+        coordinates = np.nan_to_num(coordinates, posinf=0, neginf=0)
     sine, cosine = np.sin(move.rotation), np.cos(move.rotation)
-    scaled = found * move.scale
+    scaled = coordinates * move.scale
     turned = np.stack(
         [cosine * scaled[:, 0] + sine * scaled[:, 1], cosine * scaled[:, 1] - sine * scaled[:, 0]],
         axis=1,

@@ -41,8 +41,8 @@ class Posed:
         count = np.uint32(len(self.positions) // len(self.mirrored))
         starts = np.arange(len(self.mirrored), dtype=np.uint32) * count
         copies = np.where(self.mirrored[:, None, None], triangles[:, ::-1], triangles)
-        found: Indices = (copies + starts[:, None, None]).reshape(-1, 3)
-        return found
+        numbered: Indices = (copies + starts[:, None, None]).reshape(-1, 3)
+        return numbered
 
 
 @dataclass(frozen=True)
@@ -124,35 +124,36 @@ def posed(glb: Glb, primitive: Primitive, values: Values, pose: Pose) -> Posed:
 def optional(glb: Glb, index: Any, count: int, name: str) -> Array | None:
     """An accessor's values for `count` vertices; None, and a note, where it can't be used."""
     try:
-        found = glb.buffers.values(index)
+        values = glb.buffers.values(index)
     except Unreadable as fault:
         glb.note(f"{quoted(name)} can't be used: {fault}")
         return None
-    if len(found) < count:
+    if len(values) < count:
         glb.note(
-            f"{quoted(name)} can't be used: it has a value for {len(found):,} of {count:,} vertices"
+            f"{quoted(name)} can't be used: "
+            f"it has a value for {len(values):,} of {count:,} vertices"
         )
         return None
-    return found[:count]
+    return values[:count]
 
 
 def unit(vectors: Array) -> Floats:
     """Vectors (n, 3) of length one; those of length zero stay."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    found: Floats = np.divide(
+    units: Floats = np.divide(
         vectors, length, out=np.zeros_like(vectors, np.float32), where=length > 0
     )
-    return found
+    return units
 
 
 def _usable(glb: Glb, values: Values, name: str, width: int) -> Array | None:
-    found = values.get(name)
-    if found is None or not found.any():
+    rows = values.get(name)
+    if rows is None or not rows.any():
         return None
-    if found.shape[1] < width or not np.isfinite(found).all():
+    if rows.shape[1] < width or not np.isfinite(rows).all():
         glb.note(f"{name} isn't usable: {width} finite numbers a vertex are wanted")
         return None
-    return found[:, :width].astype(np.float32)
+    return rows[:, :width].astype(np.float32)
 
 
 def _morphed(glb: Glb, primitive: Primitive, values: Values, weights: tuple[float, ...]) -> Values:

@@ -47,13 +47,13 @@ def _weights() -> Any:
     nearest to one.
     """
     places = np.arange(_TAPS)
-    found = np.zeros((_EDGE + 1, _TAPS), np.int32)
+    table = np.zeros((_EDGE + 1, _TAPS), np.int32)
     for row, first in enumerate((0, 5, 3, 1)):  # how many neighbours are missing
         at = (places - 5.5) / 2
         weights = np.where(places >= first, np.sinc(at) * np.sinc(at / 3), 0)
         scaled = weights / weights.sum() * (1 << _BITS)
-        found[row] = np.trunc(scaled + np.copysign(0.5, scaled))
-    return found
+        table[row] = np.trunc(scaled + np.copysign(0.5, scaled))
+    return table
 
 
 _WEIGHTS = _weights()

@@ -22,9 +22,14 @@ from gpu.meshes.tolerance import Note
 
 Transforms = NDArray[np.float64]
 _POINTS_AND_LINES = (0, 1, 2, 3)  # modes
-_Found = list[
-    tuple[int | None, int]
-]  # nodes (None: no node shows the mesh), each with the number of its mesh
+
+
+@dataclass(frozen=True)
+class _MeshNode:
+    """A node that shows a mesh, by their numbers; `node` is None for a mesh that no node shows."""
+
+    node: int | None
+    mesh: int
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,8 @@ class Scenes:
 
     def shown(self) -> Shown:
         """The mesh, and where it is shown."""
-        found, parents = self._found()
-        meshes = {number for _, number in found}
+        mesh_nodes, parents = self._mesh_nodes()
+        meshes = {each.mesh for each in mesh_nodes}
         primitives = [
             primitive for number in sorted(meshes) for primitive in self._triangles(number)
         ]
@@ -68,27 +73,26 @@ class Scenes:
             )
         mesh = self._parts.meshes[meshes.pop()]
         primitive = read(Primitive, primitives[0], "meshes.primitives", self._note)
-        return Shown(primitive, [self._pose(node, mesh, parents) for node, _ in found])
+        return Shown(primitive, [self._pose(each.node, mesh, parents) for each in mesh_nodes])
 
-    def _found(self) -> tuple[_Found, dict[int, int | None]]:
-        """Who shows a mesh that has triangles, and the parents of the nodes that were looked at."""
+    def _mesh_nodes(self) -> tuple[list[_MeshNode], dict[int, int | None]]:
+        """The nodes that show a mesh with triangles, and the parents of all nodes followed."""
         for number, roots in enumerate(self._sets_of_roots()):
             parents = self._parents(roots)
-            found: _Found = []
+            mesh_nodes: list[_MeshNode] = []
             for index in parents:
                 mesh = self._parts.nodes[index].mesh
                 if mesh is not None and mesh >= len(self._parts.meshes):
                     self._note(f"node {index} shows mesh {mesh}, and there is none")
                 elif mesh is not None and self._triangles(mesh):
-                    found.append((index, mesh))
-            if found:
+                    mesh_nodes.append(_MeshNode(index, mesh))
+            if mesh_nodes:
                 if number:
                     self._note("the default scene shows no mesh; the one of another is drawn")
-                return found, parents
+                return mesh_nodes, parents
         self._note("no node shows the mesh; it is drawn where it is")
-        return [
-            (None, mesh) for mesh in range(len(self._parts.meshes)) if self._triangles(mesh)
-        ], {}
+        numbers = range(len(self._parts.meshes))
+        return [_MeshNode(None, mesh) for mesh in numbers if self._triangles(mesh)], {}
 
     def _sets_of_roots(self) -> Iterator[Iterable[int]]:
         """The roots of the default scene, of the others, and last those of all nodes."""
@@ -119,13 +123,13 @@ class Scenes:
     def _triangles(self, number: int) -> list[Any]:
         """The primitives of a mesh, as JSON, that are made of triangles."""
         if number not in self._of_triangles:
-            found = self._parts.meshes[number].primitives
+            primitives = self._parts.meshes[number].primitives
             kept = [
                 one
-                for one in found
+                for one in primitives
                 if not (isinstance(one, dict) and one.get("mode") in _POINTS_AND_LINES)
             ]
-            if len(kept) < len(found):
+            if len(kept) < len(primitives):
                 self._note("points and lines aren't drawn")
             self._of_triangles[number] = kept
         return self._of_triangles[number]
@@ -173,15 +177,15 @@ class Scenes:
         rotations = np.array([node.rotation for node in nodes], np.float64)
         if (np.abs((rotations**2).sum(axis=1) - 1) > 0.01).any():
             self._note("a node's rotation isn't a unit quaternion, and is made one")
-        found = composed(
+        transforms = composed(
             np.array([node.translation for node in nodes], np.float64),
             rotations,
             np.array([node.scale for node in nodes], np.float64),
         )
         for number, node in enumerate(nodes):
             if node.matrix is not None:
-                found[number] = np.array(node.matrix).reshape(4, 4).T
-        return found
+                transforms[number] = np.array(node.matrix).reshape(4, 4).T
+        return transforms
 
     def _instances(self, instancing: Instancing) -> Transforms:
         """The transforms (k, 4, 4) of EXT_mesh_gpu_instancing."""

@@ -1,10 +1,10 @@
 """How leniently glTF's JSON is read, in one place for all its parts.
 
-A `null` is an absent key, and a whole number may be written as a text or with a fraction of zero:
-so it is in JavaScript. Beyond that there are two kinds of parts. One that says where triangles are
-(`Part`) must be right once it is used: nothing can be guessed of it. One that says how they look
-(`Look`) never costs its file: a value that can't be used counts as absent. In both, a number out of
-range is moved into it, and a part that nothing uses is never read.
+As in JavaScript, a `null` counts as an absent key, and a whole number may be written as a text or
+with a fraction of zero. Beyond that there are two kinds of parts. One that says where triangles are
+(`Part`) must be right once it is used, since nothing of it can be guessed. One that says how they
+look (`Look`) never makes its file unusable: a bad value counts as absent. In both, a number out of
+range is moved to the range's nearest end, and a part that nothing uses is never read.
 """
 
 import math
@@ -25,13 +25,13 @@ from pydantic import (
 )
 
 Note = Callable[[str], None]
-"""Is told of what was tolerated, in a plain sentence without a full stop, in ASCII."""
+"""Is called with each fault that was tolerated: a sentence without a full stop, in ASCII."""
 
 LARGEST = 1e9
 
 
 def quoted(value: object) -> str:
-    """A stranger's value for a message: short, and in printable ASCII."""
+    """A value from a file, for a message: short, and in printable ASCII."""
     if isinstance(value, list | dict):
         return "[...]" if isinstance(value, list) else "{...}"
     text = ascii(value[:60] if isinstance(value, str) else value)
@@ -94,7 +94,7 @@ def _within(least: float, most: float) -> AfterValidator:
 
 
 def _of_length(length: int) -> BeforeValidator:
-    """Of too many numbers the first; of too few, those that glTF leaves at one are added."""
+    """Extra numbers are dropped. Missing ones become 1, which is glTF's default for them."""
 
     def fitting(value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, list) or len(value) == length:
@@ -106,7 +106,7 @@ def _of_length(length: int) -> BeforeValidator:
 
 
 def one_of(*codes: int) -> AfterValidator:
-    """Numbers that stand for something; another one can't be used."""
+    """A number must be one of these codes."""
 
     def known(value: int) -> int:
         if value not in codes:

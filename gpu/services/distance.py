@@ -19,14 +19,14 @@ PORT = 8095
 
 
 class Pair(BaseModel):
-    """What is asked: two pictures' URLs."""
+    """A request: the URLs of two pictures."""
 
     url_a: str
     url_b: str
 
 
 class Measured(BaseModel):
-    """What is answered: a distance, or what went wrong."""
+    """The answer: a distance, or what went wrong."""
 
     distance: float | None
     error: Literal["file_not_found", "request_error"] | None = None
@@ -58,16 +58,16 @@ def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> FastAPI
 
 
 def main() -> None:
-    """Serve, on loopback unless told otherwise."""
+    """Serve, on loopback by default."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     base = os.environ.get("CDN_URL", "")
     if not base.startswith(("http://", "https://")):
         parser.error("CDN_URL must be the http(s) URL below which the pictures are")
     app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch)
-    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

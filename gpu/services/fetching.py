@@ -1,4 +1,4 @@
-"""Pictures by URL, from the places that were configured and from no other (guarantee 26)."""
+"""Pictures by URL, from the configured base URLs alone (guarantee 26)."""
 
 import time
 from collections.abc import Sequence
@@ -10,17 +10,15 @@ _MAX_BYTES = 32 << 20
 
 
 class FileNotFound(Exception):
-    """There is nothing behind a URL; the message names it."""
+    """The server has nothing at a URL (status 404 or 410); the message names it."""
 
 
 class RequestError(Exception):
-    """A picture could not be had; the message says why."""
+    """A picture could not be fetched; the message says why."""
 
 
 class Pictures:
-    """Pictures below base URLs. No redirect is followed; a picture comes within `seconds`, or
-    not.
-    """
+    """Pictures below base URLs, each fetched within `seconds`. No redirect is followed."""
 
     def __init__(self, bases: Sequence[str], seconds: float = _SECONDS) -> None:
         self._bases = tuple(base.rstrip("/") + "/" for base in bases)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gpu.faults import Refused, RendererDown
+from gpu.formats import FORMATS, kind_of
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
 PORT = 8094
-WAITING = 2  # requests for each worker that may wait for it; more are sent away
+WAITING = 2  # requests that may wait for each worker; more are answered 503
 UPLOAD_SECONDS = 120.0
 STOP_SECONDS = 90
-_AROUND = 65_536  # bytes of a request that aren't its file's
+_AROUND = 65_536  # bytes of a request beside its file: headers of the form and other fields
 _LOG = logging.getLogger(__name__)
 
 
 def create_app(pool: Pool) -> "FastAPI":
     """The service around a pool, which it closes when it ends."""
-    from fastapi import FastAPI, HTTPException, Request, Response  # noqa: PLC0415 - extra `local`
+    from fastapi import FastAPI, HTTPException, Request, Response  # noqa: PLC0415 - extra `services`
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -37,7 +38,7 @@ def create_app(pool: Pool) -> "FastAPI":
         await starting
 
     app = FastAPI(title="Pictures of models", lifespan=life)
-    room = _Room(pool.size * (1 + WAITING))
+    capacity = _Capacity(pool.size * (1 + WAITING))
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
@@ -45,22 +46,14 @@ def create_app(pool: Pool) -> "FastAPI":
             return {
                 "status": "ok",
                 "workers": pool.size,
-                "busy": room.taken,
+                "busy": capacity.taken,
                 **await asyncio.to_thread(pool.health),
             }
         except RendererDown as down:
             raise HTTPException(503, str(down)) from down
 
-    @app.post("/render_glb")
-    async def render_glb(request: Request, draft: bool = False) -> Response:
-        return await answer(request, "glb-draft" if draft else "glb")
-
-    @app.post("/render_ply")
-    async def render_ply(request: Request) -> Response:
-        return await answer(request, "ply")
-
     async def answer(request: Request, kind: str) -> Response:
-        if not room.take():
+        if not capacity.take():
             raise HTTPException(503, "all workers are busy", {"Retry-After": "2"})
         try:
             return Response(await _render(pool, request, kind), media_type="image/png")
@@ -69,13 +62,19 @@ def create_app(pool: Pool) -> "FastAPI":
         except RendererDown as down:
             raise HTTPException(503, str(down), {"Retry-After": "2"}) from down
         finally:
-            room.taken -= 1
+            capacity.taken -= 1
+
+    for name in FORMATS:
+
+        @app.post(f"/render_{name}", name=f"render_{name}")
+        async def render(request: Request, draft: bool = False, name: str = name) -> Response:
+            return await answer(request, kind_of(name, draft=draft))
 
     return app
 
 
 def _start(pool: Pool) -> None:
-    """Have all workers started; whoever asks meanwhile is served by the first that is ready."""
+    """Start all workers. Requests that come meanwhile are served by the first that is ready."""
     try:
         pool.start()
         if fault := pool.health().get("splats_fault"):
@@ -84,8 +83,8 @@ def _start(pool: Pool) -> None:
         _LOG.error("the renderer can't work yet: %s", down)
 
 
-class _Room:
-    """How many requests are in the house, their uploads included."""
+class _Capacity:
+    """How many requests are in progress, their uploads included."""
 
     def __init__(self, size: int) -> None:
         self.size, self.taken = size, 0
@@ -97,9 +96,7 @@ class _Room:
 
 
 async def _render(pool: Pool, request: "Request", kind: str) -> bytes:
-    """The PNG of the file that a request brings, which goes to disk as it comes and is never whole
-    in memory.
-    """
+    """The PNG of an uploaded file, which is streamed to disk and never whole in memory."""
     from fastapi import HTTPException  # noqa: PLC0415
     from starlette.datastructures import UploadFile  # noqa: PLC0415
 
@@ -148,9 +145,7 @@ def _too_large() -> Exception:
 
 
 def main() -> None:
-    """Serve, on loopback unless told otherwise; SIGTERM ends it once the requests in the house are
-    answered.
-    """
+    """Serve, on loopback by default. SIGTERM ends it once the requests in progress are answered."""
     import uvicorn  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -159,11 +154,11 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, help="processes that draw; default: as many as cores and GPUs allow"
     )
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     uvicorn.run(
-        create_app(Pool(given.workers)),
-        host=given.host,
-        port=given.port,
+        create_app(Pool(arguments.workers)),
+        host=arguments.host,
+        port=arguments.port,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -52,7 +52,7 @@ def _view(splats: Splats, covariances: Any, colors: Any, azimuth: float) -> Pict
 @numba.njit(cache=True)
 def _covariances(turns: Any, scales: Any) -> Any:
     """Each Gaussian's 3D covariance (n, 6): xx, xy, xz, yy, yz, zz."""
-    found = np.empty((len(turns), 6))
+    covariances = np.empty((len(turns), 6))
     for i in range(len(turns)):
         w, x, y, z = turns[i]
         a, b, c = scales[i]
@@ -71,13 +71,13 @@ def _covariances(turns: Any, scales: Any) -> Any:
             2 * (y * z + w * x) * b,
             (1 - 2 * (x * x + y * y)) * c,
         )
-        found[i, 0] = m00 * m00 + m01 * m01 + m02 * m02
-        found[i, 1] = m00 * m10 + m01 * m11 + m02 * m12
-        found[i, 2] = m00 * m20 + m01 * m21 + m02 * m22
-        found[i, 3] = m10 * m10 + m11 * m11 + m12 * m12
-        found[i, 4] = m10 * m20 + m11 * m21 + m12 * m22
-        found[i, 5] = m20 * m20 + m21 * m21 + m22 * m22
-    return found
+        covariances[i, 0] = m00 * m00 + m01 * m01 + m02 * m02
+        covariances[i, 1] = m00 * m10 + m01 * m11 + m02 * m12
+        covariances[i, 2] = m00 * m20 + m01 * m21 + m02 * m22
+        covariances[i, 3] = m10 * m10 + m11 * m11 + m12 * m12
+        covariances[i, 4] = m10 * m20 + m11 * m21 + m12 * m22
+        covariances[i, 5] = m20 * m20 + m21 * m21 + m22 * m22
+    return covariances
 
 
 @numba.njit(cache=True)

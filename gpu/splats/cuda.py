@@ -179,7 +179,7 @@ class CudaSplats:
         }
 
     def _give_back(self) -> None:
-        """The memory of a large file is for the other workers, too."""
+        """Give a large file's memory back to the GPU, for the other workers."""
         cuda = self._torch.cuda
         if cuda.is_available() and cuda.memory_reserved() > KEPT_BYTES:
             cuda.empty_cache()

@@ -199,9 +199,9 @@ def _converted(columns: list[Any]) -> _Rows:
 
 
 def _bytes(data: memoryview) -> NDArray[np.uint8]:
-    found = np.frombuffer(data, np.uint8)
-    found.flags.writeable = False  # so that one compiled version serves every buffer
-    return found
+    content = np.frombuffer(data, np.uint8)
+    content.flags.writeable = False  # so that one compiled version serves every buffer
+    return content
 
 
 def _after(element: Element, header: Header, data: memoryview, start: int) -> int:

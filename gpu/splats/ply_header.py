@@ -79,15 +79,15 @@ def _lines(head: bytes) -> tuple[list[list[str]], int]:
     data.
     """
     end = b"\r" if head[3:5] != b"\r\n" and head[3:4] == b"\r" else b"\n"
-    found: list[list[str]] = []
+    lines: list[list[str]] = []
     start = head.index(end) + 1
     while (stop := head.find(end, start)) >= 0:
         words = head[start:stop].split()
         start = stop + 1
         if words == [b"end_header"]:
-            return found, start
+            return lines, start
         if words and words[0] not in _IGNORED:
-            found.append([word.decode("latin-1") for word in words])
+            lines.append([word.decode("latin-1") for word in words])
     raise Refused(f"the PLY's header doesn't end within {HEADER_BYTES:,} bytes")
 
 
@@ -104,19 +104,19 @@ def _order(lines: list[list[str]]) -> str | None:
 
 
 def _elements(lines: list[list[str]]) -> list[Element]:
-    found: list[Element] = []
+    elements: list[Element] = []
     for words in lines:
         if words[0] == "element":
             if len(words) != 3:
                 raise Refused(
                     f"the PLY has an element without a name or a number: {' '.join(words)[:80]!r}"
                 )
-            found.append(Element(words[1], _number(words[1], words[2]), []))
+            elements.append(Element(words[1], _number(words[1], words[2]), []))
         elif words[0] == "property":
-            if not found:
+            if not elements:
                 raise Refused("the PLY has a property before its first element")
-            found[-1].properties.append(_property(words))
-    return found
+            elements[-1].properties.append(_property(words))
+    return elements
 
 
 def _number(name: str, text: str) -> int:

@@ -1,5 +1,5 @@
-"""The worker processes: as many as there are cores, each replaced when it dies, and whose fault it
-was.
+"""The worker processes: one for each core, replaced when one dies. It decides whether a file or the
+machine was at fault.
 """
 
 import json
@@ -18,25 +18,20 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from gpu.faults import Refused, RendererDown
+from gpu.formats import KINDS
 from gpu.splats.kernels import WARM_UP
 from gpu.workers.sandbox import CPU_SECONDS
 from gpu.workers.worker import FILE_BYTES, HEAD
 
 ANSWER_BYTES = 16 * 2**20
-WALL_SECONDS = (
-    60.0  # for a file that has its seconds of CPU; later than that, the machine is to blame
-)
-START_SECONDS = (
-    120.0  # a worker takes 2 to 10 once `gen404 warm-up` has run; else it compiles for a minute
-)
+# A file has its seconds of CPU (CPU_SECONDS). One that takes longer than this by the clock has been
+# slowed down by the machine.
+WALL_SECONDS = 60.0
+# A worker takes 2 to 10 s once `gen404 warm-up` has run; otherwise it compiles for a minute.
+START_SECONDS = 120.0
 WAIT_SECONDS = 300.0  # for a worker to be free
 WORKERS_PER_GPU = 8
 _TRIES = 2
-_KINDS = (
-    "glb",
-    "ply",
-    "glb-draft",
-)  # as in gpu.workers.rendering, which is too heavy to import here
 _FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 # No secret is in a worker's environment: it gets these names alone.
 _PASSED = (
@@ -64,9 +59,7 @@ class Late(Exception):
 
 
 class Pool:
-    """Worker processes for the files of strangers. Many threads may render at once; close it when
-    done.
-    """
+    """Worker processes that draw miners' files. Threads may share it; close it when done."""
 
     def __init__(
         self,
@@ -86,11 +79,11 @@ class Pool:
         self._ready: dict[str, Any] = {}
 
     def render(self, file: Path | int, kind: str) -> bytes:
-        """The PNG of a file (a path, or an open descriptor) of kind `glb`, `ply` or `glb-draft`.
+        """The PNG of a file (a path, or an open descriptor) of a kind (`gpu.formats`).
 
-        Raises Refused, the file's fault, and RendererDown, which says nothing of the file. A file
-        on which two workers end that had just shown that they work is at fault itself, and so is
-        one that uses up its CPU time.
+        Raises Refused where the file is at fault, and RendererDown where the renderer is. A file is
+        at fault if it ends two workers, the second of them freshly started, or if it uses up its
+        CPU time.
         """
         if not isinstance(file, int):
             try:
@@ -105,7 +98,7 @@ class Pool:
         if not self._free.acquire(timeout=WAIT_SECONDS):
             raise RendererDown("all workers are busy")
         try:
-            return self._render(file, _KINDS.index(kind))
+            return self._render(file, KINDS.index(kind))
         finally:
             self._free.release()
 
@@ -141,9 +134,10 @@ class Pool:
         raise AssertionError
 
     def health(self) -> dict[str, Any]:
-        """What the last worker said when it was ready: OpenGL's device, CUDA's (None: the CPU draws
-        splats), why splats can't be drawn (None: they can), whether it has a network namespace of
-        its own and can open files no more. Raises RendererDown."""
+        """What the last worker reported when it was ready: OpenGL's device (`gl`), CUDA's (`cuda`,
+        None where the CPU draws splats), why splats can't be drawn (`splats_fault`, None if they
+        can), whether it has a network namespace of its own (`network_namespace`), and whether it
+        can't open files any more (`files_closed`). Raises RendererDown."""
         with self._changed:
             while not self._ready and self._coming:
                 self._changed.wait()
@@ -152,8 +146,8 @@ class Pool:
         return self._ready
 
     def start(self, workers: int | None = None) -> None:
-        """Have workers ready before the first file comes, started at the same time. Each serves as
-        soon as it is ready. Raises RendererDown if one can't start."""
+        """Start workers at the same time, before the first file comes. Each is used as soon as it
+        is ready. Raises RendererDown if one can't start."""
         count = workers or self.size
         with self._changed:
             self._coming += count
@@ -162,7 +156,7 @@ class Pool:
                 start.result()
 
     def close(self) -> None:
-        """End the workers, those too that are still starting."""
+        """End the workers, including those that are still starting."""
         with self._changed:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -236,7 +230,7 @@ class _Worker:
             )
 
     def wait(self, seconds: float) -> dict[str, Any]:
-        """Until it is ready; what it says then. Raises RendererDown."""
+        """Wait until it is ready; what it reports, as `Pool.health`. Raises RendererDown."""
         try:
             ready: dict[str, Any] = json.loads(self._answer(time.monotonic() + seconds)[1])
         except Late:
@@ -259,7 +253,7 @@ class _Worker:
         return self._answer(time.monotonic() + WALL_SECONDS)
 
     def stop(self) -> None:
-        """Kill the process, for which another thread waits, which then hears of it."""
+        """Kill the process. The thread that waits for its answer gets Died."""
         self._process.kill()
 
     def end(self) -> None:
@@ -290,7 +284,7 @@ class _Worker:
         return bytes(content)
 
     def _status(self) -> int:
-        """How the process ended, which it does once its socket has; else it is ended."""
+        """The exit status of a process whose socket has closed; it is killed if it doesn't exit."""
         try:
             return self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -300,17 +294,13 @@ class _Worker:
 
 
 def _workers() -> int:
-    """One for each core; where there are GPUs, not more of them than a GPU's memory has room
-    for.
-    """
+    """One for each core; with GPUs, at most as many as fit into their memory."""
     cores, cards = len(os.sched_getaffinity(0)), len(list(Path("/dev").glob("nvidia[0-9]*")))
     return min(cores, WORKERS_PER_GPU * cards) if cards else cores
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a worker gets to see of the environment: where caches and devices are, and nothing
-    else.
-    """
+    """The environment of a worker: where caches and devices are, and nothing else."""
     passed = {
         name: value
         for name, value in environment.items()
@@ -328,6 +318,6 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def _check_size(file: int) -> None:
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
-        raise RendererDown("what should be drawn isn't a file")
+        raise RendererDown("the file to draw isn't a regular file")
     if status.st_size > FILE_BYTES:
         raise Refused(f"the file has {status.st_size:,} bytes, more than {FILE_BYTES:,}")

@@ -2,26 +2,23 @@
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gpu.faults import RendererDown
+from gpu.formats import FORMATS, format_of
 from gpu.meshes.drawing import MeshDrawing
-from gpu.meshes.mesh import read_mesh
 from gpu.remarks import with_remarks
 from gpu.splats.cpu import draw_splats
-from gpu.splats.ply import Splats, read_splats
+from gpu.splats.ply import Splats
 from gpu.views import Picture, grid, png
 from gpu.workers import warmup
 
 if TYPE_CHECKING:
     from gpu.splats.cuda import CudaSplats
 
-Kind = Literal["glb", "ply", "glb-draft"]
-KINDS: tuple[Kind, ...] = ("glb", "ply", "glb-draft")
-
 
 class Rendering:
-    """The means to draw, kept from one file to the next. One thread's alone.
+    """What draws, kept from one file to the next. Threads must not share it.
 
     `cuda` is the name of the GPU that draws splats, None where the CPU does, and `splats_fault`
     says why nothing can draw them: a fault of a GPU, or of what uses it. Meshes are drawn then,
@@ -31,6 +28,7 @@ class Rendering:
     def __init__(self) -> None:
         from gpu.splats import cuda as splats_cuda  # noqa: PLC0415 - torch's import takes seconds
 
+        self._readers = {name: each.load() for name, each in FORMATS.items()}
         self.cuda: str | None = None
         self.splats_fault: str | None = None
         self._cuda_splats: CudaSplats | None = None
@@ -41,30 +39,31 @@ class Rendering:
         except RendererDown as down:
             self.splats_fault = str(down)
 
-    def render(self, kind: Kind, data: memoryview) -> bytes:
+    def render(self, kind: str, data: memoryview) -> bytes:
         """The PNG of a file's grid (1041, 1041), with remarks on what was tolerated in the file.
 
         Raises Refused for a file that can't be shown, and RendererDown where no splats can be
         drawn.
         """
         remarks: list[str] = []
-        if kind == "ply":
-            splats = read_splats(data)
-            remarks += splats.notes
-            views = self.draw_splats(splats)
+        name, draft = format_of(kind)
+        shown = self._readers[name](data, remarks.append)
+        if isinstance(shown, Splats):
+            views = self.draw_splats(shown)
         else:
-            views = self.meshes.draw(read_mesh(data, remarks.append), draft=kind == "glb-draft")
+            views = self.meshes.draw(shown, draft=draft)
         return with_remarks(png(grid(views)), remarks)
 
     def warm_up(self) -> None:
-        """Draw something of every kind, so that all is loaded and compiled before a stranger's file
-        is opened.
+        """Draw files of every kind, so that everything is loaded and compiled before a miner's file
+        is opened in the sandbox.
         """
-        for kind, data in warmup.files():
-            if kind == "ply":
-                self._try_splats(read_splats(memoryview(data)))
+        for name, data in warmup.files():
+            shown = self._readers[name](memoryview(data), lambda _: None)
+            if isinstance(shown, Splats):
+                self._try_splats(shown)
             else:
-                self.render(kind, memoryview(data))
+                self.render(name, memoryview(data))
 
     @cached_property
     def meshes(self) -> MeshDrawing:

@@ -1,5 +1,5 @@
-"""What a process gives up before it opens a stranger's file: network, files, other programs, and
-unlimited resources.
+"""The sandbox of a process that opens a miner's file: no network, no other files, no other
+programs, and limited resources.
 
 No network: a network namespace of its own where the kernel allows one (as root, or where users may
 have namespaces), and in any case a filter that refuses the system calls for sockets; without the

@@ -1,10 +1,10 @@
-"""Small files of our own that go through everything a stranger's file can go through."""
+"""Small files of our own that together use all code that a miner's file can use."""
 
 import io
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,8 +15,8 @@ _PLY = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scal
 _PLY_TURN = ("rot_0", "rot_1", "rot_2", "rot_3")
 
 
-def files() -> Iterator[tuple[Literal["glb", "ply"], bytes]]:
-    """The files, each with its kind."""
+def files() -> Iterator[tuple[str, bytes]]:
+    """The files, each with the name of its format."""
     for form in ("PNG", "JPEG", "WEBP"):
         yield "glb", textured(_picture(form))
     yield "glb", glb({**_header(), "materials": [{"doubleSided": True}]}, *_geometry())

@@ -20,12 +20,13 @@ HEAD = struct.Struct("<cI")
 
 
 def main() -> None:
-    """Get ready, give up what a stranger's file must not reach, say so, and draw."""
+    """Get ready, enter the sandbox, report that it is ready, and draw."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     namespace = sandbox.leave_network()
 
     from gpu.faults import Refused, RendererDown  # noqa: PLC0415 - a process that has threads can't leave
-    from gpu.workers.rendering import KINDS, Rendering  # noqa: PLC0415
+    from gpu.formats import KINDS  # noqa: PLC0415
+    from gpu.workers.rendering import Rendering  # noqa: PLC0415
 
     rendering = Rendering()
     rendering.warm_up()

@@ -47,7 +47,7 @@ def _submit(environment: Mapping[str, str], name: str, field: Mapping[str, Any])
     call = bittensor.calls.Commitments.set_commitment(netuid=netuid, info={"fields": [dict(field)]})
 
     async def submit() -> bittensor.ExtrinsicResult:
-        client = bittensor.Client("local", substrate=LocalSubstrate.of(folder))
+        client = bittensor.Client("local", substrate=LocalSubstrate.in_folder(folder))
         return await client.submit_call(call, local_keypair(name), wait_for_finalization=False)
 
     try:

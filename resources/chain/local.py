@@ -7,14 +7,13 @@ has come (`REVEAL_AFTER`). Unlike the real one, it shows a commitment that isn't
 the block it is included in.
 """
 
-import fcntl
 import json
 import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -24,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.settings import BLOCK_SECONDS
+from resources.file_lock import locked
 from resources.settings import BadSetting
+from resources.whole_file import write_whole
 
 if TYPE_CHECKING:
     from bittensor_core import Keypair  # type: ignore[import-untyped]
-
-BLOCK_SECONDS = 12
-"""What a block is on the chain's own clock, whatever it takes on the wall's."""
 
 FINALITY = 3
 """Blocks by which the last finalised one trails the head."""
@@ -123,6 +122,16 @@ def local_folder(network: str) -> Path | None:
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class _Genesis:
+    """What `chain.json` holds: the first block, and the seconds of this machine's clock a block."""
+
+    number: int
+    time: datetime
+    block_time: float
+    digest: bytes
+
+
 class LocalChain:
     """The files of the local chain in `folder`. Threads and processes may share them."""
 
@@ -133,12 +142,12 @@ class LocalChain:
         self._reading = threading.Lock()
 
     @cached_property
-    def _genesis(self) -> tuple[int, datetime, float, bytes]:
+    def _genesis(self) -> _Genesis:
         path = self._folder / "chain.json"
         raw = path.read_bytes()
         try:
             genesis = json.loads(raw)
-            return (
+            return _Genesis(
                 int(genesis["number"]),
                 datetime.fromisoformat(genesis["time"]),
                 float(genesis["block_time"]),
@@ -149,15 +158,15 @@ class LocalChain:
 
     @property
     def genesis_number(self) -> int:
-        return self._genesis[0]
+        return self._genesis.number
 
     @property
     def block_time(self) -> float:
         """Seconds of this machine's clock a block."""
-        return self._genesis[2]
+        return self._genesis.block_time
 
     def head(self) -> int:
-        """The number of the newest block. Never less than anybody was told before."""
+        """The number of the newest block; it never decreases, for no process."""
         with self.lock(exclusive=False):
             return math.floor(self._height(time.monotonic()))
 
@@ -166,14 +175,18 @@ class LocalChain:
         return max(self.genesis_number, self.head() - FINALITY)
 
     def time(self, number: int) -> datetime:
-        """A block's timestamp."""
-        return self._genesis[1] + timedelta(seconds=BLOCK_SECONDS) * (number - self.genesis_number)
+        """A block's timestamp, by the chain's own clock: 12 s a block, whatever `block_time` is."""
+        return self._genesis.time + timedelta(seconds=BLOCK_SECONDS) * (
+            number - self.genesis_number
+        )
 
     def hash(self, number: int) -> str:
         """A block's hash: of the genesis and the number."""
         return (
             "0x"
-            + blake2b(number.to_bytes(8, "big"), key=self._genesis[3], digest_size=32).hexdigest()
+            + blake2b(
+                number.to_bytes(8, "big"), key=self._genesis.digest, digest_size=32
+            ).hexdigest()
         )
 
     def tick(self) -> None:
@@ -189,7 +202,7 @@ class LocalChain:
 
     def _height(self, now: float) -> float:
         """The height, with the share of the next block that has passed. Under the lock: a clock is
-        set and read as of one moment, or else somebody could be told less than before."""
+        set and read as of one moment, or else the height could decrease."""
         path = self._folder / "clock.json"
         try:
             # Where it was at the last tick, and the time of that by `time.monotonic`, which all
@@ -238,11 +251,8 @@ class LocalChain:
                             self._read_to += len(line)
         return [extrinsic for extrinsic in self._extrinsics if extrinsic.block <= at]
 
-    @contextmanager
-    def lock(self, *, exclusive: bool) -> Iterator[None]:
-        with (self._folder / "lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-            yield
+    def lock(self, *, exclusive: bool) -> AbstractContextManager[None]:
+        return locked(self._folder / "lock", shared=not exclusive)
 
 
 def _parse(path: Path, line: bytes) -> Extrinsic:
@@ -253,9 +263,4 @@ def _parse(path: Path, line: bytes) -> Extrinsic:
 
 
 def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with part.open("w") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.replace(path)
+    write_whole(path, text.encode(), durable=True)

@@ -39,7 +39,9 @@ def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) ->
     if folder is not None:
         from resources.chain.substrate import LocalSubstrate  # noqa: PLC0415 -- loads the SDK
 
-        return SubtensorChain("local", netuid, lambda: LocalSubstrate.of(folder), deadline=deadline)
+        return SubtensorChain(
+            "local", netuid, lambda: LocalSubstrate.in_folder(folder), deadline=deadline
+        )
     if network not in _NETWORKS and not is_endpoint(network):
         raise BadSetting(
             f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "

@@ -46,7 +46,7 @@ class LocalSubstrate:
         self._numbers: dict[str, int] = {}
 
     @classmethod
-    def of(cls, folder: Path) -> "Substrate":
+    def in_folder(cls, folder: Path) -> "Substrate":
         return cast("Substrate", cls(LocalChain(folder)))
 
     def balance(self, rao: int, netuid: int = 0) -> "Balance":
@@ -65,9 +65,9 @@ class LocalSubstrate:
         number = head if block is None else block
         if not self.chain.genesis_number <= number <= head:
             _fail(f"no block at height {number}")
-        found = self.chain.hash(number)
-        self._numbers[found] = number
-        return found
+        hex_hash = self.chain.hash(number)
+        self._numbers[hex_hash] = number
+        return hex_hash
 
     async def block_number(self) -> int:
         return self.chain.head()
@@ -167,7 +167,7 @@ class LocalSubstrate:
 
 def _reveals(extrinsics: Sequence[Extrinsic], at: int) -> dict[str, list[tuple[str, int]]]:
     """Hotkey -> its last (data, block) revealed by block `at`, bytes as the SDK shows them."""
-    found: dict[str, list[tuple[str, int]]] = {}
+    by_hotkey: dict[str, list[tuple[str, int]]] = {}
     reveals = [
         reveal
         for entry in extrinsics
@@ -175,8 +175,8 @@ def _reveals(extrinsics: Sequence[Extrinsic], at: int) -> dict[str, list[tuple[s
     ]
     for signer, data, block in sorted(reveals, key=lambda reveal: reveal[2]):
         if block <= at:
-            found.setdefault(signer, []).append((_shown(data), block))
-    return {hotkey: reveals[-KEPT_REVEALS:] for hotkey, reveals in found.items()}
+            by_hotkey.setdefault(signer, []).append((_shown(data), block))
+    return {hotkey: reveals[-KEPT_REVEALS:] for hotkey, reveals in by_hotkey.items()}
 
 
 def _revealed(commitment: Extrinsic) -> tuple[str, bytes, int] | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.settings import BLOCK_SECONDS
 
 if TYPE_CHECKING:
     from bittensor import Client, Substrate
@@ -21,7 +22,6 @@ DEADLINE = 60.0
 
 _CLOSING = 15.0  # more than the SDK waits for a node to agree to it
 _LEAVING = 5.0
-_BLOCK_TIME = timedelta(seconds=12)
 _DISCARDED = "State discarded"
 _REVEALED = ("Commitments", "RevealedCommitments")
 _HEX = re.compile(r"0x((?:[0-9a-f]{2})+)")
@@ -78,7 +78,7 @@ def is_endpoint(network: str) -> bool:
 
 
 class SubtensorChain:
-    """The chain behind a substrate of the SDK; `substrate` makes one, for each connection anew.
+    """The chain, through the SDK; `substrate` makes the SDK's substrate for each new connection.
 
     Threads may share it. A connection that failed is not trusted again: the next call opens
     another. The SDK bounds no call as a whole, and waits for ever for an answer when the node
@@ -205,20 +205,21 @@ async def _block(client: "Client", substrate: "Substrate", number: int) -> Block
         if _DISCARDED not in str(error):
             raise
     last = await client.finalized_block()
-    return Block(number, block_hash, await client.timestamp(last) - _BLOCK_TIME * (last - number))
+    passed = timedelta(seconds=(last - number) * BLOCK_SECONDS)
+    return Block(number, block_hash, await client.timestamp(last) - passed)
 
 
 def read_reveals(value: object, at: int) -> list[tuple[int, str]]:
     """A hotkey's `RevealedCommitments`, (data, block) pairs, as (block, text) up to block `at`."""
     entries = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
-    found = []
+    reveals = []
     for entry in entries:
         if not isinstance(entry, Sequence) or isinstance(entry, str | bytes) or len(entry) != 2:
             continue
         data, block = entry
         if isinstance(block, int) and block <= at:
-            found.append((block, _text(data)))
-    return found
+            reveals.append((block, _text(data)))
+    return reveals
 
 
 def _text(data: object) -> str:

@@ -53,7 +53,7 @@ def container(skill: Skill, output_format: str, warm_up: float = _WARM_UP) -> Fa
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until it is stopped by a signal."""
     parser = argparse.ArgumentParser(
         prog="python -m resources.local_network.container", description=__doc__
     )

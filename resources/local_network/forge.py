@@ -1,4 +1,4 @@
-"""The local network's GitHub: workflow runs that build the miners' images, told by GitHub's REST
+"""The local network's GitHub: workflow runs that build the miners' images, listed by GitHub's REST
 API.
 
 `python -m resources.local_network.forge --port N --folder F --repository PATH`: a commit of the
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from resources.whole_file import whole_file
+from resources.whole_file import write_whole
 
 _POLL = 0.5
 _GIT_SECONDS = 30.0
@@ -87,17 +87,17 @@ class Forge:
             if match[2] is None:
                 return {
                     "total_count": len(runs),
-                    "workflow_runs": [_told(run) for run in runs[shown]],
+                    "workflow_runs": [_public(run) for run in runs[shown]],
                 }
-            found = next((run for run in runs if run["id"] == int(match[2])), None)
-            if found is None or not match[4]:
-                return found and _told(found)
-            attempt = int(match[3]) if match[3] else found["run_attempt"]
+            chosen = next((run for run in runs if run["id"] == int(match[2])), None)
+            if chosen is None or not match[4]:
+                return chosen and _public(chosen)
+            attempt = int(match[3]) if match[3] else chosen["run_attempt"]
             wanted = (
                 {attempt} if match[3] or query.get("filter") != "all" else {*range(1, attempt + 1)}
             )
-            jobs = [job for job in found["jobs"] if job["run_attempt"] in wanted]
-            return {"total_count": len(jobs), "jobs": [_told(job) for job in jobs[shown]]}
+            jobs = [job for job in chosen["jobs"] if job["run_attempt"] in wanted]
+            return {"total_count": len(jobs), "jobs": [_public(job) for job in jobs[shown]]}
 
     def post(self, path: str) -> tuple[int, Any]:
         """Status and answer to a POST: a re-run of all jobs of a run that has ended, or of those
@@ -105,19 +105,19 @@ class Forge:
         """
         match = _RERUNS.fullmatch(path)
         with self._lock:
-            found = next((run for run in self._runs if match and run["id"] == int(match[1])), None)
-            if match is None or found is None:
+            run = next((run for run in self._runs if match and run["id"] == int(match[1])), None)
+            if match is None or run is None:
                 return 404, {"message": "Not Found"}
-            if found["status"] != "completed":
+            if run["status"] != "completed":
                 return 403, {"message": "The workflow run is still in progress"}
-            last = [job for job in found["jobs"] if job["run_attempt"] == found["run_attempt"]]
+            last = [job for job in run["jobs"] if job["run_attempt"] == run["run_attempt"]]
             chosen = [job for job in last if match[2] == "rerun" or job["conclusion"] != "success"]
             if not chosen:
                 return 403, {"message": "The workflow run has no failed jobs"}
-            attempt, ids = found["run_attempt"] + 1, max(job["id"] for job in found["jobs"]) + 1
+            attempt, ids = run["run_attempt"] + 1, max(job["id"] for job in run["jobs"]) + 1
             again = {"run_attempt": attempt, "status": "in_progress", "conclusion": None}
-            found["jobs"] += [job | again | {"id": ids + index} for index, job in enumerate(chosen)]
-            found |= again | {"began": time.time()}
+            run["jobs"] += [job | again | {"id": ids + index} for index, job in enumerate(chosen)]
+            run |= again | {"began": time.time()}
             _write(self._folder / "forge.json", self._runs)
             return 201, {}
 
@@ -194,15 +194,15 @@ def serve(
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            found = answer(url.path, dict(parse_qsl(url.query)))
-            self._send(*((404, {"message": "Not Found"}) if found is None else (200, found)))
+            document = answer(url.path, dict(parse_qsl(url.query)))
+            self._send(*((404, {"message": "Not Found"}) if document is None else (200, document)))
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self._send(*post(urlsplit(self.path).path))
 
-        def _send(self, status: int, found: object) -> None:
-            body = json.dumps(found).encode()
+        def _send(self, status: int, document: object) -> None:
+            body = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         time.sleep(_POLL)
 
 
-def _told(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A run or a job without what is ours alone."""
     return {
         key: value for key, value in entry.items() if key not in {"began", "jobs", "code", "image"}
@@ -244,8 +244,7 @@ def _read(path: Path, otherwise: Any) -> Any:
 
 
 def _write(path: Path, content: object) -> None:
-    with whole_file(path) as file:
-        file.write(json.dumps(content, indent=2).encode())
+    write_whole(path, json.dumps(content, indent=2).encode())
 
 
 if __name__ == "__main__":

@@ -72,8 +72,11 @@ class ChatRequest(BaseModel):
     @property
     def chance(self) -> float:
         """A number from 0 to 1 that what is asked gives, wherever the pictures are served."""
-        told = [*(urlsplit(url).path for url in self.pictures), self.seed, self.temperature]
-        return int.from_bytes(hashlib.sha256(json.dumps(told).encode()).digest()[:4], "big") / 2**32
+        question = [*(urlsplit(url).path for url in self.pictures), self.seed, self.temperature]
+        return (
+            int.from_bytes(hashlib.sha256(json.dumps(question).encode()).digest()[:4], "big")
+            / 2**32
+        )
 
     @property
     def pictures(self) -> list[str]:
@@ -101,12 +104,16 @@ class Likeness:
         if len(pictures) != 3:
             raise BadRequest(f"three pictures are compared, not {len(pictures)}")
         prompt: Look | None = self._prompt(pictures[0])
-        found = [difference(prompt, self._grid(url)) for url in pictures[1:]]
+        differences = [difference(prompt, self._grid(url)) for url in pictures[1:]]
         issues = "; ".join(
-            f"model {number}: {in_words(each)}" for number, each in enumerate(found, start=1)
+            f"model {number}: {in_words(each)}" for number, each in enumerate(differences, start=1)
         )
         return json.dumps(
-            {"penalty_1": penalty(found[0]), "penalty_2": penalty(found[1]), "issues": issues}
+            {
+                "penalty_1": penalty(differences[0]),
+                "penalty_2": penalty(differences[1]),
+                "issues": issues,
+            }
         )
 
     def _opened(self, url: str) -> Image.Image:
@@ -146,13 +153,13 @@ def create_app(fetch: Callable[[str], bytes], loops: float = 0.0) -> FastAPI:
             return _error(400, "BadRequestError", str(error))
         if request.chance < loops:
             return _completion({"content": judgement.partition(" ")[0] + " " * 4000}, "length")
-        return _completion(*_SAID[int(request.chance * 2**20) % len(_SAID)](judgement))
+        return _completion(*_FORMS[int(request.chance * 2**20) % len(_FORMS)](judgement))
 
     return app
 
 
 _THOUGHTS = '<think>Perhaps {"penalty_1": 5, "penalty_2": 5}?</think>'
-_SAID: Sequence[Callable[[str], tuple[dict[str, Any], str | None]]] = (
+_FORMS: Sequence[Callable[[str], tuple[dict[str, Any], str | None]]] = (
     lambda judgement: ({"content": judgement}, "stop"),
     lambda judgement: (
         {"content": f"{_THOUGHTS}<|begin_of_box|>{judgement}<|end_of_box|>"},
@@ -171,8 +178,8 @@ def _with_floats(judgement: str) -> str:
     return json.dumps(read | {name: float(read[name]) for name in ("penalty_1", "penalty_2")})
 
 
-def _completion(said: dict[str, Any], ended: str | None) -> dict[str, Any]:
-    message = {"role": "assistant", "refusal": None} | said
+def _completion(fields: dict[str, Any], ended: str | None) -> dict[str, Any]:
+    message = {"role": "assistant", "refusal": None} | fields
     return {
         "id": "chatcmpl-local",
         "object": "chat.completion",
@@ -204,9 +211,9 @@ def main() -> None:
         default=_LOOPS,
         help="share of answers that are white space to the end",
     )
-    given = parser.parse_args()
-    app = create_app(Pictures(given.pictures_base).fetch, given.loops)
-    uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")
+    arguments = parser.parse_args()
+    app = create_app(Pictures(arguments.pictures_base).fetch, arguments.loops)
+    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -70,30 +70,30 @@ def looks(grid: Image.Image) -> list[Look | None]:
 
 def difference(prompt: Look | None, grid: list[Look | None]) -> Difference:
     """How a grid differs from the prompt: mostly by the view that fits best, and by all of them."""
-    found = [_difference(prompt, view) for view in grid]
-    best = min(found, key=lambda each: each.whole)
+    differences = [_difference(prompt, view) for view in grid]
+    best = min(differences, key=lambda each: each.whole)
     outline, colour = (
         _BEST * getattr(best, part)
-        + (1 - _BEST) * sum(getattr(each, part) for each in found) / len(found)
+        + (1 - _BEST) * sum(getattr(each, part) for each in differences) / len(differences)
         for part in ("outline", "colour")
     )
     return Difference(outline, colour)
 
 
-def penalty(found: Difference) -> int:
+def penalty(gap: Difference) -> int:
     """From 0, a perfect match, to 10, a wrong object."""
-    return min(10, max(0, round(_POINTS * math.log2(max(found.whole, 1e-9) / _PERFECT))))
+    return min(10, max(0, round(_POINTS * math.log2(max(gap.whole, 1e-9) / _PERFECT))))
 
 
-def in_words(found: Difference) -> str:
+def in_words(gap: Difference) -> str:
     """What is wrong, as the judge says it."""
-    if found.outline >= 1:
+    if gap.outline >= 1:
         return "shows nothing"
-    said = [
+    phrases = [
         words
         for amount, grades in (
             (
-                found.outline,
+                gap.outline,
                 (
                     (0.3, "another object"),
                     (0.08, "outline differs"),
@@ -101,7 +101,7 @@ def in_words(found: Difference) -> str:
                 ),
             ),
             (
-                found.colour,
+                gap.colour,
                 (
                     (0.15, "colours are wrong"),
                     (0.08, "colours are off"),
@@ -112,7 +112,7 @@ def in_words(found: Difference) -> str:
         for words in [next((words for least, words in grades if amount > least), "")]
         if words
     ]
-    return ", ".join(said) or "very close"
+    return ", ".join(phrases) or "very close"
 
 
 def _difference(one: Look | None, other: Look | None) -> Difference:

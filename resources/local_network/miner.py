@@ -7,7 +7,6 @@ after a restart.
 """
 
 import argparse
-import fcntl
 import importlib
 import json
 import os
@@ -32,9 +31,10 @@ from resources.chain import local as chain
 from resources.chain.committing import commit, commit_sealed
 from resources.chain.local import local_folder
 from resources.chain.opening import open_chain
+from resources.file_lock import locked
 from resources.local_network.cast import Member, member
 from resources.local_network.lathe import Skill, rebuild
-from resources.whole_file import whole_file
+from resources.whole_file import write_whole
 
 POLL = 0.5
 """Seconds between two looks at the repository and the chain."""
@@ -56,11 +56,10 @@ def publish_code(network: Path, member_: Member, number: int, output_format: str
     command = [sys.executable, "-m", "resources.local_network.container", "--format", output_format]
     command += ["--skill", str(member_.published_skill(number))]
     path = network / "code.json"
-    with (network / "code.json.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(network / "code.json.lock"):
         code = _read_json(path, {})
         if code.get(f"{member_.repo}@{commit}") != command:
-            _write(
+            write_whole(
                 path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode()
             )
     return commit
@@ -72,7 +71,7 @@ def hotkey(member_: Member) -> str:
 
 
 @dataclass(frozen=True)
-class Round:
+class OpenRound:
     """The round under way, as the repository shows it; without `seed` until it is published."""
 
     number: int
@@ -89,9 +88,9 @@ class Competition:
     def __init__(self, repository: str) -> None:
         self._repository = repository
         self._head = ""
-        self._round: Round | None = None
+        self._round: OpenRound | None = None
 
-    def round(self) -> Round | None:
+    def round(self) -> OpenRound | None:
         """The round under way, None before the first. Raises InfrastructureFault if git can't be
         asked.
         """
@@ -101,7 +100,7 @@ class Competition:
             self._head = head
         return self._round
 
-    def _read_round(self, head: str) -> Round | None:
+    def _read_round(self, head: str) -> OpenRound | None:
         state, config = map(_parsed, self._read(head, "state.json", "config.json"))
         if state is None or config is None:
             return None
@@ -112,7 +111,7 @@ class Competition:
         schedule, seed = map(_parsed, files)
         if schedule is None:
             return None
-        return Round(
+        return OpenRound(
             number=state["current_round"],
             output_format=config.get("output_format", "glb"),
             earliest=schedule["earliest_reveal_block"],
@@ -125,7 +124,7 @@ class Competition:
         """The files' contents, nothing for one that isn't there."""
         wanted = "".join(f"{head}:{path}\n" for path in paths)
         answer = self._git("cat-file", "--batch", data=wanted.encode())
-        found = []
+        contents = []
         for path in paths:
             header, _, rest = answer.partition(b"\n")
             if not header.endswith(b" missing"):
@@ -133,12 +132,12 @@ class Competition:
                     size = int(header.split()[2])
                 except (IndexError, ValueError) as error:
                     raise InfrastructureFault(f"git gave no answer for {path}") from error
-                found.append(rest[:size])
+                contents.append(rest[:size])
                 answer = rest[size + 1 :]
             else:
-                found.append(b"")
+                contents.append(b"")
                 answer = rest
-        return found
+        return contents
 
     def _git(self, *arguments: str, data: bytes = b"") -> bytes:
         command = ["git", "--git-dir", self._repository, *arguments]
@@ -183,7 +182,7 @@ class Miner:
         elif self._member.skills and current.seed is not None:
             self._generate(current)
 
-    def _generate(self, current: Round) -> None:
+    def _generate(self, current: OpenRound) -> None:
         """Have the files made that are not there yet."""
         if self._generating and self._generating.is_alive():
             return
@@ -197,7 +196,7 @@ class Miner:
             self._generating = threading.Thread(target=generate, args=work, daemon=True)
             self._generating.start()
 
-    def _commit(self, current: Round, done: Mapping[str, Any]) -> None:
+    def _commit(self, current: OpenRound, done: Mapping[str, Any]) -> None:
         """Commit for the round when the member's share of the time to do so has passed."""
         head = self._chain.head()
         delay = chain.REVEAL_AFTER if self._member.sdk else 0
@@ -214,7 +213,7 @@ class Miner:
             block = commit_sealed(self._environment, who.name, text, who.sdk)
         else:
             block = commit(self._environment, who.name, who.garbage or text)
-        _write(
+        write_whole(
             self._folder / "commitments.json",
             json.dumps(
                 {**done, str(current.number): {"block": block, **commitment}}, indent=2
@@ -222,7 +221,7 @@ class Miner:
         )
         _say(f"round {current.number}: committed in block {block}")
 
-    def _commitment(self, current: Round) -> dict[str, str] | None:
+    def _commitment(self, current: OpenRound) -> dict[str, str] | None:
         """What it commits; None while the one that it copies has revealed nothing."""
         if self._member.garbage:
             return {}
@@ -240,12 +239,12 @@ class Miner:
                 revealed = json.loads(text)
                 origin = self._folder / "copied" / str(current.number)
                 origin.parent.mkdir(exist_ok=True)
-                _write(origin, revealed["cdn_url"].encode())
+                write_whole(origin, revealed["cdn_url"].encode())
                 return {"repo": revealed["repo"], "commit": revealed["commit"], "cdn_url": cdn_url}
         return None
 
 
-def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
+def generate(current: OpenRound, missing: Mapping[Path, str], skill: Skill) -> None:
     """Make the files from their prompts' URLs, without disturbing who else works on this
     machine.
     """
@@ -264,7 +263,7 @@ def generate(current: Round, missing: Mapping[Path, str], skill: Skill) -> None:
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 _say(f"round {current.number}: {path.stem}: {error}")
                 continue  # the next step tries this one again
-            _write(path, made)
+            write_whole(path, made)
     made_now = sum(path.exists() for path in missing)
     _say(f"round {current.number}: {made_now} generated in {time.monotonic() - started:.1f} s")
 
@@ -286,7 +285,7 @@ class Cdn:
         ):  # somebody else has the port now: what was committed is lost, the next round is not
             self._server = _Server(("127.0.0.1", 0), _Answer)
         self._server.member, self._server.folder = member_, folder
-        _write(kept, str(self._server.server_port).encode())
+        write_whole(kept, str(self._server.server_port).encode())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
@@ -358,17 +357,12 @@ def _parsed(content: bytes) -> Any:
     return json.loads(content) if content else None
 
 
-def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as file:
-        file.write(content)
-
-
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
 def main() -> None:
-    """Work until told to stop."""
+    """Work until it is stopped by a signal."""
     parser = argparse.ArgumentParser(
         prog="python -m resources.local_network.miner", description=__doc__
     )

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from resources.local_network.lathe import SIDE, Floats, Turned
+from resources.whole_file import write_whole
 
 if TYPE_CHECKING:
     from resources.renderer import Renderer
@@ -114,9 +115,7 @@ def make_prompts(folder: Path, count: int, renderer: "Renderer") -> list[Path]:
     paths = [folder / f"{KINDS[number % len(KINDS)]}-{number:04d}.png" for number in range(count)]
 
     def make(path: Path) -> None:
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(render_prompt(make_object(path.stem), renderer))
-        unfinished.replace(path)
+        write_whole(path, render_prompt(make_object(path.stem), renderer))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(make, [path for path in paths if not path.exists()]))

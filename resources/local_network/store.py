@@ -2,12 +2,10 @@
 R2.
 """
 
-import fcntl
 import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
@@ -17,8 +15,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from gen404_assets.competition.faults import InfrastructureFault
+from resources.file_lock import try_lock
+from resources.ports import LOOPBACK, free_ports, is_free
+from resources.whole_file import write_whole
 
-_HOST = "127.0.0.1"
 _BUCKET = "404-gen"
 _KEY_ID = "local"
 _WEED = Path(sysconfig.get_path("scripts")) / "weed"
@@ -46,17 +46,15 @@ class LocalStore:
         self._held = ExitStack()
         settings = self.folder / "settings.json"
         kept = json.loads(settings.read_text()) if settings.exists() else {}
-        self._port = int(port or kept.get("port") or _free_ports(1)[0])
+        self._port = int(port or kept.get("port") or free_ports(1)[0])
         self._secret = str(kept.get("secret") or secrets.token_hex(16))
-        part = self.folder / "settings.json.part"
-        part.touch(mode=0o600)
-        part.write_text(json.dumps({"port": self._port, "secret": self._secret}))
-        part.replace(settings)
+        content = json.dumps({"port": self._port, "secret": self._secret})
+        write_whole(settings, content.encode(), private=True)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """The settings by which clients find it."""
-        endpoint = f"http://{_HOST}:{self._port}"
+        endpoint = f"http://{LOOPBACK}:{self._port}"
         return {
             "R2_ENDPOINT": endpoint,
             "R2_ACCESS_KEY_ID": _KEY_ID,
@@ -115,14 +113,14 @@ class LocalStore:
         }
         anybody = {"name": "anonymous", "actions": [f"Read:{_BUCKET}"]}
         identities = self.folder / "identities.json"
-        identities.touch(mode=0o600)
-        identities.write_text(json.dumps({"identities": [platform, anybody]}))
-        inner = _free_ports(len(_PORTS))
+        content = json.dumps({"identities": [platform, anybody]})
+        write_whole(identities, content.encode(), private=True)
+        inner = free_ports(len(_PORTS))
         self._ports = {str(port) for port in (self._port, *inner)}
         ports = [f"-{name}={port}" for name, port in zip(_PORTS, inner, strict=True)]
         return [
             *(str(_WEED), "server", "-filer", "-s3", self._data),
-            *(f"-ip={_HOST}", f"-ip.bind={_HOST}", f"-s3.port={self._port}", *ports),
+            *(f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={self._port}", *ports),
             *(
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
@@ -139,22 +137,18 @@ class LocalStore:
         owner, server = (
             self._held.enter_context((self.folder / name).open("w")) for name in ("owner", "server")
         )
-        if not _locked(owner):
+        if not try_lock(owner):
             raise InfrastructureFault(f"local store: another process runs it in {self.folder}")
-        if not _locked(server):
+        if not try_lock(server):
             with suppress(FileNotFoundError, ProcessLookupError):
                 os.killpg(int(self._pid_file.read_text()), signal.SIGKILL)
-            if not _locked(server, _STOP):
+            if not try_lock(server, _STOP):
                 raise InfrastructureFault("local store: the server of an earlier run doesn't end")
         return server
 
     def _launch(self, lock: IO[str]) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_HOST, self._port))
-            except OSError:
-                raise InfrastructureFault(f"local store: port {self._port} is taken") from None
+        if not is_free(self._port):
+            raise InfrastructureFault(f"local store: port {self._port} is taken")
         if not _WEED.exists():
             raise InfrastructureFault(
                 "local store: the command weed is missing, it comes with gen404[local]"
@@ -197,31 +191,3 @@ class LocalStore:
                 return
             time.sleep(0.1)
         raise InfrastructureFault(f"local store: it didn't start, see {self.folder / 'log'}")
-
-
-def _locked(file: IO[str], seconds: float = 0) -> bool:
-    """Whether the lock on it could be had, in the time given; it is held until the file is closed
-    everywhere.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below those that outgoing connections take: one of these would be gone at the next start."""
-    with ExitStack() as stack:
-        found: list[int] = []
-        while len(found) < count:
-            port = 20_000 + secrets.randbelow(12_000)
-            with suppress(OSError):
-                stack.enter_context(socket.socket()).bind((_HOST, port))
-                found.append(port)
-        return found

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gen404_assets.competition.faults import InfrastructureFault
+from resources.ports import free_ports
 from resources.providers.provider import TOKEN_VARIABLE, Pod
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -61,7 +61,7 @@ class LocalProvider:
         if command is None:
             self._write(_State(pod_name, image))
             return
-        port = _free_port()
+        (port,) = free_ports(1)
         home = self._pods / f"{pod_name}.home"
         home.mkdir(parents=True, exist_ok=True)
         environment = {"PATH": os.defpath, "HOME": str(home), "LANG": "C.UTF-8"}
@@ -123,8 +123,8 @@ class LocalProvider:
             return None
         except ValueError as error:
             raise InfrastructureFault(f"{self._images.name} is not JSON") from error
-        found = images.get(image)
-        return [str(part) for part in found] if found else None
+        command = images.get(image)
+        return [str(part) for part in command] if command else None
 
     def _write(self, state: _State) -> None:
         """Whole or not at all, and never over another pod's."""
@@ -141,10 +141,10 @@ class LocalProvider:
 
 def _read(path: Path) -> _State | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
+        fields: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    return _State(**found)
+    return _State(**fields)
 
 
 def _url(state: _State) -> str | None:
@@ -179,10 +179,3 @@ def _start_time(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in {"Z", "X"} else int(fields[19])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -23,8 +23,8 @@ class ProviderSettings(Settings):
     @classmethod
     def _are_known(cls, text: str) -> str:
         names = [name.strip() for name in text.split(",")]
-        if not set(names) <= set(_OPEN) or len(set(names)) < len(names):
-            raise ValueError(f"must list some of {', '.join(_OPEN)}, each once")
+        if not set(names) <= set(PROVIDERS) or len(set(names)) < len(names):
+            raise ValueError(f"must list some of {', '.join(PROVIDERS)}, each once")
         return text
 
     @property
@@ -37,7 +37,7 @@ def open_providers(environment: Mapping[str, str]) -> list[Provider]:
     that can't be used.
     """
     names = read_settings(ProviderSettings, environment).names
-    return [_OPEN[name](environment) for name in names]
+    return [PROVIDERS[name](environment) for name in names]
 
 
 def _open_local(environment: Mapping[str, str]) -> Provider:
@@ -63,8 +63,9 @@ def _open_verda(environment: Mapping[str, str]) -> Provider:
     return open_verda(environment)
 
 
-_OPEN: Mapping[str, Callable[[Mapping[str, str]], Provider]] = {
+PROVIDERS: Mapping[str, Callable[[Mapping[str, str]], Provider]] = {
     "targon": _open_targon,
     "verda": _open_verda,
     "local": _open_local,
 }
+"""Name in `GPU_PROVIDERS` -> how it is opened, from the environment's settings."""

@@ -21,7 +21,7 @@ class Pod:
     """A pod as its provider lists it: one container of a miner's image.
 
     `url`: of the container's API, None until the provider knows it. `failed`: the provider says
-    that it will never run. `token`: what the provider's own door asks for; None where it asks for
+    that it will never run. `token`: what the provider's gateway asks for; None where it asks for
     none.
     """
 
@@ -32,8 +32,8 @@ class Pod:
 
 
 class Provider(Protocol):
-    """Pods by name on somebody's GPUs. Every call may raise InfrastructureFault; none waits longer
-    than minutes.
+    """Pods by name on a provider's GPUs. Every call may raise InfrastructureFault, and ends within
+    minutes.
     """
 
     name: str

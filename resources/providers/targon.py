@@ -102,9 +102,9 @@ class Targon:
             for item in await client.async_serverless.list_container()
             if item.name == pod_name
         }
-        for uid in uids | {
-            uid for name, uid in self._uids.items() if name == pod_name
-        }:  # lists may be stale
+        # The list may be stale: a pod that was just started need not be in it.
+        started = {uid for name, uid in self._uids.items() if name == pod_name}
+        for uid in uids | started:
             try:
                 await client.async_serverless.delete_container(uid)
             except APIError as error:

@@ -27,7 +27,7 @@ _NOT_FOUND = "not_found"
 class Verda:
     """Deployments of one Verda project; each call ends within a minute.
 
-    `generation_token` is what Verda's own door asks of whoever calls a container; no container gets
+    `generation_token` is what Verda's gateway asks of whoever calls a container; no container gets
     it.
     """
 
@@ -36,9 +36,8 @@ class Verda:
     def __init__(self, client_id: str, secret: str, generation_token: str | None, api: str) -> None:
         self._client_id, self._secret, self._api = client_id, secret, api
         self._generation_token = generation_token
-        self._clients: deque[VerdaClient] = (
-            deque()
-        )  # those not in use: a client is no two threads' at once
+        # Clients not in use. The SDK's client isn't safe to share between threads.
+        self._clients: deque[VerdaClient] = deque()
         self._placed: set[str] = set()
 
     def start(self, pod_name: str, image: str, token: str | None) -> None:
@@ -47,7 +46,8 @@ class Verda:
 
         def start(client: "VerdaClient") -> None:
             if not any(
-                found.name == _COMPUTE for found in client.containers.get_compute_resources(1, True)
+                compute.name == _COMPUTE
+                for compute in client.containers.get_compute_resources(1, True)
             ):
                 raise NoCapacity(f"verda: no {_COMPUTE} is free")
             client.containers.create_deployment(deployment)
@@ -61,8 +61,8 @@ class Verda:
             "list",
             lambda client: [
                 pod
-                for found in client.containers.get_deployments()
-                if (pod := self._pod(client, found)) is not None
+                for deployment in client.containers.get_deployments()
+                if (pod := self._pod(client, deployment)) is not None
             ],
         )
 
@@ -78,9 +78,9 @@ class Verda:
 
         self._run("delete", delete)
 
-    def _pod(self, client: "VerdaClient", found: "Deployment") -> Pod | None:
+    def _pod(self, client: "VerdaClient", deployment: "Deployment") -> Pod | None:
         """The pod; None for one that has been deleted since it was listed."""
-        name, url = str(found.name), found.endpoint_base_url
+        name, url = str(deployment.name), deployment.endpoint_base_url
         if name.startswith("miner-") and name not in self._placed:
             try:
                 placed = client.containers.get_deployment_replicas(name)
@@ -131,7 +131,7 @@ class Verda:
                 else VerdaClient(self._client_id, self._secret, self._api)
             )
             result = call(client)
-            self._clients.append(client)  # one that failed or hangs isn't used again
+            self._clients.append(client)  # not after a failure: that client isn't used again
             return result
 
         try:

@@ -3,6 +3,7 @@ others show up.
 """
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,17 +15,19 @@ import pytest
 
 from gen404_assets.assets.events import CHECK, NO_FILE
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.assets.round_asset import shown_path
+from gen404_assets.assets.resource import competition_resources
+from gen404_assets.assets.specs import shown_path
+from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
+from gen404_assets.assets.views import VIEWS
 from gen404_assets.commands.up import import_history
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition_repository import history_of, open_repository
-from gen404_assets.definitions import defs
+from gen404_assets.definitions import definitions
 from sensors import mirror as mirror_module
 from sensors.mirror import mirror
 from simulators.histories import make_competition
 
-GRAPH = defs.resolve_asset_graph()
+GRAPH = definitions({}).resolve_asset_graph()
 
 
 @pytest.fixture
@@ -69,14 +72,15 @@ def import_all(instance: dg.DagsterInstance, competition: Path) -> int:
 def tick(
     instance: dg.DagsterInstance, competition: Path, cursor: str | None = None
 ) -> dg.SensorResult | dg.SkipReason:
-    with dg.build_sensor_context(instance, cursor=cursor, definitions=defs) as context:
-        found = mirror(context, competition=CompetitionResource(url=str(competition)))
-    assert isinstance(found, dg.SensorResult | dg.SkipReason)
-    return found
+    resources = competition_resources({"COMPETITION_REPO": str(competition)}, operates=False)
+    with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+        result = mirror(context)
+    assert isinstance(result, dg.SensorResult | dg.SkipReason)
+    return result
 
 
 def replay(instance: dg.DagsterInstance, number: int) -> dg.ExecuteInProcessResult:
-    job = defs.resolve_implicit_global_asset_job_def()
+    job = definitions(os.environ).resolve_implicit_global_asset_job_def()
     return job.execute_in_process(
         instance=instance, partition_key=str(number), raise_on_error=False
     )
@@ -88,6 +92,56 @@ def test_every_asset_says_what_it_is() -> None:
         assert node.description, key
         assert node.group_name != "default", key
         assert node.kinds, key
+
+
+def test_every_asset_says_who_answers_for_it_and_one_that_is_made_links_to_its_code() -> None:
+    for key in GRAPH.get_all_asset_keys():
+        node = GRAPH.get(key)
+        assert set(node.owners) <= {"team:platform", "team:operators", "team:miners"}, key
+        assert len(node.owners) == 1, key
+    for name, function in (("submissions", "open_round"), ("audits", "audit_candidates")):
+        links = GRAPH.get(dg.AssetKey(name)).metadata["dagster/code_references"]
+        assert isinstance(links, dg.CodeReferencesMetadataValue)
+        first, file_format = links.code_references
+        assert isinstance(first, dg.LocalFileCodeReference)
+        assert isinstance(file_format, dg.LocalFileCodeReference)
+        assert first.label == f"made by {function}"
+        lines = Path(first.file_path).read_text().splitlines()
+        assert lines[int(first.line_number or 0) - 1].startswith(f"def {function}(")
+        assert Path(file_format.file_path).is_relative_to(Path(__file__).parents[2])
+
+
+def test_an_assets_tags_say_which_lane_makes_it_and_how_it_is_replayed() -> None:
+    tags = {asset: GRAPH.get(dg.AssetKey(asset)).tags for asset in Asset}
+    for asset, shown in tags.items():
+        assert shown.get(LANE_TAG) == asset.entry.lane
+        assert (shown.get(REPLAY_TAG) == "evidence") == (asset.entry.evidence is not None)
+    assert tags[Asset.RENDERS][REPLAY_TAG] == "evidence"
+    assert tags[Asset.WINNER][REPLAY_TAG] == "derived"
+
+
+def test_an_assets_columns_are_those_of_its_files(competition: Path) -> None:
+    def columns(asset: Asset) -> dict[str, str]:
+        schema = GRAPH.get(dg.AssetKey(asset)).metadata["dagster/column_schema"]
+        assert isinstance(schema, dg.TableSchema)
+        return {column.name: column.type for column in schema.columns}
+
+    def file(path: str) -> Any:
+        return json.loads(git(competition, "show", f"main:{path}"))
+
+    submissions = file("rounds/0/submissions.json")
+    for entry in submissions.values():
+        assert columns(Asset.SUBMISSIONS).keys() == {"hotkey", *entry}
+    for entry in file("rounds/0/generation_audits.json").values():
+        assert columns(Asset.AUDITS).keys() == entry.keys()
+    for entry in file("leader.json"):
+        assert columns(Asset.LEADER).keys() == entry.keys()
+    for entry in file(f"rounds/0/{next(iter(submissions))}/submitted.json").values():
+        assert columns(Asset.RENDERS).keys() >= {"stem", *entry}
+    header = git(competition, "show", "main:rounds/0/matches_matrix.csv").splitlines()[0]
+    assert [*columns(Asset.MATCHES_MATRIX)] == header.split(",")
+    assert columns(Asset.MATCHES_MATRIX)["margin"] == "number"
+    assert columns(Asset.SUBMISSIONS)["revealed_at_block"] == "integer"
 
 
 def test_the_lineage_reads_as_the_competition_works() -> None:
@@ -132,19 +186,19 @@ def test_a_past_round_materialises_with_the_data_versions_of_the_repository_and_
     before = git(competition, "for-each-ref")
     done = replay(instance, 1)
     assert done.success
-    found = {
+    events = {
         event.asset_key: event
         for event in done.get_asset_materialization_events()
         if event.asset_key
     }
     executable = set(GRAPH.executable_asset_keys)
-    assert set(found) == executable
-    for event in found.values():
+    assert set(events) == executable
+    for event in events.values():
         assert event.partition == "1"
         metadata = event.materialization.metadata
         has_file = (event.materialization.tags or {})["dagster/data_version"] != NO_FILE
         assert {"file", "replay"} | ({"commit"} if has_file else set()) <= set(metadata)
-    winner = found[dg.AssetKey("winner")].materialization
+    winner = events[dg.AssetKey("winner")].materialization
     assert (winner.tags or {})["dagster/data_version"] == git(
         competition, "rev-parse", "main:rounds/1/winner.json"
     )
@@ -204,14 +258,33 @@ def test_the_views_show_who_met_whom_and_how_it_went(
         if abs(float(margin)) < 100
     ]
     duels = shown("duels", "match by match")
-    assert [(row["left"], row["right"], row["margin"]) for row in duels] == met
-    for row in duels:
-        assert (row["right's wins"] - row["left's wins"]) / 8 == row["margin"]
-        assert row["right's wins"] + row["left's wins"] + row["draws"] == 8
-    audits = json.loads(git(competition, "show", "main:rounds/0/generation_audits.json"))
-    assert [row["hotkey"] for row in shown("audits", "audits")] == [
-        hotkey[:10] for hotkey in audits
+    assert [(row["left"], row["right"], row["margin"]) for row in duels] == [
+        (left, right, round(margin, 3)) for left, right, margin in met
     ]
+    for row, (_, _, margin) in zip(duels, met, strict=True):
+        assert (row["right's wins"] - row["left's wins"]) / 8 == margin
+        assert row["right's wins"] + row["left's wins"] + row["draws"] == 8
+    timeline = shown("matches_matrix", "timeline")
+    assert [row["margin"] for row in timeline] == [
+        round(float(margin), 3) for _, _, margin in played
+    ]
+    audits = json.loads(git(competition, "show", "main:rounds/0/generation_audits.json"))
+    assert [(row["hotkey"], row["median, s"]) for row in shown("audits", "audits")] == [
+        (hotkey[:10], round(audit["generation_time"], 3)) for hotkey, audit in audits.items()
+    ]
+    leaders = json.loads(git(competition, "show", "main:leader.json"))
+    assert shown("leader", "transitions") == leaders[: len(shown("leader", "transitions"))]
+
+
+def test_every_view_shows_a_round_that_has_nothing_yet(competition: Path) -> None:
+    repository = open_repository(str(competition), "main")
+    repository.refresh()
+    current = history_of(repository.snapshot()).round(2)
+    for name, view in VIEWS.items():
+        shown = view(current)
+        assert shown or name in {"seed", "winner"}, name
+    assert VIEWS["duels"](current)["match by match"] == "none"
+    assert VIEWS["submissions"](current) == {"submissions": 0, "in order of reveal": "none"}
 
 
 def test_a_round_under_way_materialises_what_it_has_and_says_what_is_not_there_yet(
@@ -246,15 +319,15 @@ def test_what_others_commit_shows_up_by_itself(
     schedule = git(competition, "show", "main:rounds/2/schedule.json")
     commit_by_hand(competition, "rounds/3/schedule.json", schedule, "one more round")
     time.sleep(1.1)  # sensors share a look at the head for a second
-    found = tick(instance, competition, cursor=head)
-    assert isinstance(found, dg.SensorResult)
+    result = tick(instance, competition, cursor=head)
+    assert isinstance(result, dg.SensorResult)
     assert {
-        (event.asset_key.to_user_string(), event.partition) for event in found.asset_events
+        (event.asset_key.to_user_string(), event.partition) for event in result.asset_events
     } == {
         ("source_audits", "2"),
         ("schedule", "3"),
     }
-    requests = found.dynamic_partitions_requests
+    requests = result.dynamic_partitions_requests
     assert requests
     assert [key for request in requests for key in request.partition_keys] == ["3"]
 
@@ -264,13 +337,13 @@ def test_a_long_history_is_mirrored_over_several_ticks(
 ) -> None:
     monkeypatch.setattr(mirror_module, "EVENTS_A_TICK", 10)
     cursor, ticks = None, 0
-    while isinstance(found := tick(instance, competition, cursor), dg.SensorResult):
-        assert len(found.asset_events) <= 10
-        for request in found.dynamic_partitions_requests or []:
+    while isinstance(result := tick(instance, competition, cursor), dg.SensorResult):
+        assert len(result.asset_events) <= 10
+        for request in result.dynamic_partitions_requests or []:
             instance.add_dynamic_partitions(str(ROUNDS.name), list(request.partition_keys))
-        for event in found.asset_events:
+        for event in result.asset_events:
             instance.report_runless_asset_event(event)
-        cursor, ticks = found.cursor, ticks + 1
+        cursor, ticks = result.cursor, ticks + 1
     assert ticks > 3
     assert import_all(instance, competition) == 0
 
@@ -283,9 +356,9 @@ def test_g17_a_malformed_file_is_shown_with_its_line_and_hides_nothing_else(
     )
     assert import_all(instance, competition) > 2 * len(Asset)
     done = replay(instance, 0)
-    found = {
+    checks = {
         check.asset_key.to_user_string(): check for check in done.get_asset_check_evaluations()
     }
-    assert not found["builds"].passed
-    assert "rounds/0/builds.json:" in str(found["builds"].metadata["remarks"].value)
-    assert found["prompts"].passed
+    assert not checks["builds"].passed
+    assert "rounds/0/builds.json:" in str(checks["builds"].metadata["remarks"].value)
+    assert checks["prompts"].passed

@@ -1,6 +1,7 @@
 """Refused commitments are seen, with their reason, where `submissions` is looked at in Dagster."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,12 @@ import dagster as dg
 import pytest
 
 from gen404_assets.assets import open as opening
-from gen404_assets.assets import resource
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.refusals import COUNT, REASONS
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import close_adapters, competition_resources
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition_repository import open_repository
-from gen404_assets.definitions import defs
 from resources.chain.local import LocalChain, advance, local_keypair
 from resources.chain.opening import open_chain
 from resources.chain.timelock import scale_bytes
@@ -37,8 +36,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
     monkeypatch.setenv("BITTENSOR_RUNTIME_CACHE_DIR", str(tmp_path / "runtime-cache"))
-    resource._outside.cache_clear()
-    resource._LOOKED.clear()
+    close_adapters()
     with dg.DagsterInstance.ephemeral() as instance:
         made = Platform(tmp_path, instance)
         instance.add_dynamic_partitions(str(ROUNDS.name), ["0"])
@@ -49,7 +47,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
         advance(made.chain, 620)
         open_by_hand(made)
         yield made
-    resource._outside.cache_clear()
+    close_adapters()
 
 
 def reveal(platform: Platform, hotkey: str, data: bytes) -> None:
@@ -80,11 +78,13 @@ def open_by_hand(platform: Platform) -> None:
 
 def mirrored(platform: Platform, *, operates: bool = True) -> dict[str, Any]:
     """The metadata of `submissions` that the mirror brings."""
-    with dg.build_sensor_context(platform.instance, definitions=defs) as context:
-        competition = CompetitionResource(url=str(platform.repository), operates=operates)
-        found = mirror(context, competition=competition)
-    assert isinstance(found, dg.SensorResult)
-    (event,) = (each for each in found.asset_events if each.asset_key == dg.AssetKey("submissions"))
+    resources = competition_resources(os.environ, operates=operates)
+    with dg.build_sensor_context(platform.instance, resources=resources) as context:
+        result = mirror(context)
+    assert isinstance(result, dg.SensorResult)
+    (event,) = (
+        each for each in result.asset_events if each.asset_key == dg.AssetKey("submissions")
+    )
     assert isinstance(event, dg.AssetMaterialization)
     return dict(event.metadata)
 
@@ -96,15 +96,13 @@ def materialised(platform: Platform, *, operates: bool = True) -> dict[str, Any]
         instance=platform.instance,
         selection=["submissions"],
         partition_key="0",
-        resources={
-            "competition": CompetitionResource(url=str(platform.repository), operates=operates)
-        },
+        resources=competition_resources(os.environ, operates=operates),
     )
     (event,) = done.asset_materializations_for_node("submissions_seed_prompts")
     return dict(event.metadata)
 
 
-def told(metadata: dict[str, Any]) -> dict[str, str]:
+def reasons_shown(metadata: dict[str, Any]) -> dict[str, str]:
     """Hotkey -> reason, of the table."""
     records = [record.data for record in metadata[REASONS].records]
     return {str(row["hotkey"]): str(row["reason"]) for row in records}
@@ -118,18 +116,18 @@ def test_who_was_refused_is_listed_with_the_reason(platform: Platform, seen: Any
     metadata = seen(platform)
     assert metadata["submissions"].value == 2
     assert metadata[COUNT].value == 2
-    assert told(metadata) == EXPECTED
+    assert reasons_shown(metadata) == EXPECTED
 
 
 def test_nothing_that_a_miner_wrote_is_shown_as_markdown(platform: Platform) -> None:
     for value in materialised(platform).values():
         assert not isinstance(value, dg.MarkdownMetadataValue) or "evil" not in str(value.value)
-    assert all("evil" not in reason for reason in told(materialised(platform)).values())
+    assert all("evil" not in reason for reason in reasons_shown(materialised(platform)).values())
 
 
 def test_what_was_said_once_is_said_again_when_the_chain_is_not_asked(platform: Platform) -> None:
     materialised(platform)
-    assert told(materialised(platform, operates=False)) == EXPECTED
+    assert reasons_shown(materialised(platform, operates=False)) == EXPECTED
     with dg.DagsterInstance.ephemeral() as fresh:
         fresh.add_dynamic_partitions(str(ROUNDS.name), ["0"])
         platform.instance = fresh
@@ -142,8 +140,8 @@ def test_a_past_rounds_reveals_are_not_asked_for(platform: Platform) -> None:
     later = json.dumps({"current_round": 1, "stage": "open"}).encode()
     repository.publish("Next", lambda _: {"state.json": later})
     (platform.chain / "extrinsics.jsonl").write_text("the node has dropped that state\n")
-    resource._LOOKED.clear()
-    assert told(materialised(platform)) == EXPECTED
+    close_adapters()
+    assert reasons_shown(materialised(platform)) == EXPECTED
 
 
 def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform) -> None:
@@ -153,15 +151,15 @@ def test_a_person_who_enters_a_refused_miner_ends_its_refusal(platform: Platform
         return {"rounds/0/submissions.json": json.dumps(entries).encode()}
 
     open_repository(str(platform.repository), "main").publish("Let bad take part", enter)
-    resource._LOOKED.clear()
-    assert told(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
+    close_adapters()
+    assert reasons_shown(materialised(platform)) == {GARBAGE: EXPECTED[GARBAGE]}
 
 
 def test_g01_a_chain_that_cannot_be_asked_refuses_nobody_and_stops_nothing(
     platform: Platform,
 ) -> None:
     (platform.chain / "extrinsics.jsonl").write_text("nonsense\n")
-    resource._outside.cache_clear()
+    close_adapters()
     metadata = mirrored(platform)
     assert str(metadata[REASONS].value).startswith("not known: ")
     assert COUNT not in metadata

@@ -28,7 +28,7 @@ def gen404(
     command = [sys.executable, "-m", "gen404_assets.commands.cli", *map(str, arguments)]
     settings = os.environ | {"GEN404_HOME": str(tmp_path)} | environment
     return subprocess.run(
-        command, capture_output=True, text=True, env=settings, check=False, timeout=60
+        command, capture_output=True, text=True, env=settings, check=False, timeout=240
     )
 
 

@@ -12,11 +12,13 @@ from gen404_assets.competition.duels import (
     duel_entry,
     forced_outcome,
     judged_outcome,
-    make_report,
+    make_play,
     margin_without_report,
     overtime,
+    report_name,
+    report_of,
 )
-from gen404_assets.competition.judgement import Answer, NotJudged, read_answer
+from gen404_assets.competition.judgement import Answer, NotJudged, Reply
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.settings import Rules
 from simulators.examples import RULES, output
@@ -85,17 +87,17 @@ def test_a_duel_with_the_sides_exchanged_ends_the_other_way_round(
 )
 def test_g01_a_nonsensical_answer_is_no_answer(nonsense: str) -> None:
     with pytest.raises(NotJudged):
-        read_answer(nonsense, "judge")
+        Reply("judge", nonsense).answer()
 
 
 SIDES = {
-    "no entry": (None, frozenset[str]()),
-    "no preview": (output(png=False), frozenset[str]()),
-    "no preview, late": (output(500, png=False), frozenset({"p"})),
-    "late": (output(500), frozenset({"p"})),
-    "late, forgiven": (output(500), frozenset({"q"})),
-    "in time": (output(), frozenset[str]()),
-    "preview alone": (output(glb=False), frozenset[str]()),
+    "no entry": (None, False),
+    "no preview": (output(png=False), False),
+    "no preview, late": (output(500, png=False), True),
+    "late": (output(500), True),
+    "late, forgiven": (output(500), False),
+    "in time": (output(), False),
+    "preview alone": (output(glb=False), False),
 }
 STRENGTH = {"late": 1, "late, forgiven": 2, "in time": 2, "preview alone": 2}
 
@@ -105,7 +107,7 @@ def test_a_side_without_preview_loses_then_a_late_one_and_the_judge_decides_betw
     left: str, right: str
 ) -> None:
     (one, one_late), (two, two_late) = SIDES[left], SIDES[right]
-    forced = forced_outcome("p", one, two, (one_late, two_late))
+    forced = forced_outcome("p", one, two, left_late=one_late, right_late=two_late)
     strengths = STRENGTH.get(left, 0), STRENGTH.get(right, 0)
     if strengths == (2, 2):
         assert forced is None
@@ -186,7 +188,7 @@ def test_a_report_orders_its_duels_by_name_and_reckons_the_margin_over_all_promp
         duel("b", "right"),
         duel("e", "skipped"),
     ]
-    report = make_report("leader", "5challenger", duels, 5)
+    report = report_of("leader", "5challenger", [make_play(duels, 5)])
     assert [entry.name for entry in report.duels] == ["a", "b", "c", "d", "e"]
     assert (report.left, report.right, report.score, report.margin) == (
         "leader",
@@ -194,9 +196,8 @@ def test_a_report_orders_its_duels_by_name_and_reckons_the_margin_over_all_promp
         1,
         0.2,
     )
-    assert report.file_name == "duels_leader.json"
-    assert make_report("5Defender9xyz", "5c", duels[1:2], 8).margin == -0.125
-    assert make_report("5Defender9xyz", "5c", [], 8).file_name == "duels_5Defender9.json"
+    assert make_play(duels[1:2], 8).margin == -0.125
+    assert report_name("5Defender9xyz") == "duels_5Defender9.json"
 
 
 @pytest.mark.parametrize("output_format", ["glb", "ply"])

@@ -17,7 +17,7 @@ from gen404_assets.competition.duels import (
     match_score,
     report_of,
 )
-from gen404_assets.competition.evidence import Evidence, Said, orders
+from gen404_assets.competition.evidence import Evidence, StoredReply, orders
 from gen404_assets.competition.margins import (
     clinched_score,
     is_close,
@@ -132,7 +132,7 @@ def evidence(first: tuple[int, int], swapped: tuple[int, int]) -> Evidence:
     texts = [
         f'{{"penalty_1": {one}, "penalty_2": {two}, "issues": ""}}' for one, two in (first, swapped)
     ]
-    said = [Said(key="k", model="m", text=text) for text in texts]
+    said = [StoredReply(key="k", model="m", text=text) for text in texts]
     return Evidence(
         prompt="0" * 64,
         left="1" * 64,

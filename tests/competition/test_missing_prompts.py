@@ -87,15 +87,15 @@ def test_a_duel_of_a_missing_prompt_is_skipped_whatever_the_sides_have() -> None
     sides = [output(), output(png=False), output(200.0), None]
     for left in sides:
         for right in sides:
-            outputs = tuple(Outputs({"p00": made} if made else {}) for made in (left, right))
-            decided = without_judge(PROMPTS[:1], (outputs[0], outputs[1]), {"p00"}, RULES)
+            one, other = (Outputs({"p00": made} if made else {}) for made in (left, right))
+            decided = without_judge(PROMPTS[:1], one, other, {"p00"}, RULES)
             assert decided["p00"] == (Outcome.SKIPPED, "The picture of prompt p00 could not be had")
 
 
 def test_other_duels_are_decided_as_ever() -> None:
     sides = side(*range(10)), side()
-    decided = without_judge(PROMPTS, sides, frozenset(), RULES)
-    fewer = without_judge(PROMPTS, sides, {"p30", "p31"}, RULES)
+    decided = without_judge(PROMPTS, *sides, frozenset(), RULES)
+    fewer = without_judge(PROMPTS, *sides, {"p30", "p31"}, RULES)
     assert {name: each for name, each in fewer.items() if name not in {"p30", "p31"}} == {
         name: each for name, each in decided.items() if name not in {"p30", "p31"}
     }
@@ -103,14 +103,14 @@ def test_other_duels_are_decided_as_ever() -> None:
 
 def test_a_missing_prompt_uses_up_no_forgiven_overtime_and_the_number_of_prompts_stays() -> None:
     # 5 % of 40 prompts: two are forgiven, with two missing too.
-    decided = without_judge(PROMPTS, (side(0, 1, 2, 3, 4), side()), {"p00", "p02"}, RULES)
+    decided = without_judge(PROMPTS, side(0, 1, 2, 3, 4), side(), {"p00", "p02"}, RULES)
     late = {name for name, each in decided.items() if each and each[0] is Outcome.RIGHT}
     assert late == {"p04"}
 
 
 def report(missing: set[str], wins: int) -> Play:
     sides = side(), side()
-    forced = without_judge(PROMPTS, sides, missing, RULES)
+    forced = without_judge(PROMPTS, *sides, missing, RULES)
     duels = []
     for prompt, name in zip(PROMPTS, STEMS, strict=True):
         won = Outcome.RIGHT if wins > 0 else Outcome.DRAW

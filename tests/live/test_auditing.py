@@ -69,7 +69,7 @@ def test_g01_a_chain_that_is_away_for_a_moment_neither_cancels_nor_fails_what_ru
         return regenerate(subject, say, progress, unwanted)
 
     instead(outside, asked, monkeypatch)
-    make_baseline(work(outside, said=said))
+    make_baseline(work(outside, messages=said))
     assert cancelled == [False]
     assert any("isn't known: no answer" in line for line in said)
     assert now(outside).baseline is not None

@@ -49,7 +49,7 @@ def test_builds_are_followed_until_all_have_ended() -> None:
     ended = BuildRun(ended=True, jobs={MINERS[0]: "success", MINERS[1]: "failure"})
     outside.builds = Told(outside, begun, "status 502", ended)
     said: list[str] = []
-    track_builds(work(outside, said=said))
+    track_builds(work(outside, messages=said))
     assert statuses(outside) == ["success", "failure"]
     builds = now(outside).builds
     assert builds is not None
@@ -180,7 +180,7 @@ def test_what_is_not_the_miners_fault_waits_and_is_told_until_the_deadline(word:
     run = BuildRun(ended=True, jobs={MINERS[0]: word, MINERS[1]: "success"}, notes=(note,))
     outside.builds = Told(outside, run)
     said: list[str] = []
-    track_builds(work(outside, said=said))
+    track_builds(work(outside, messages=said))
     assert statuses(outside) == ["timed_out", "success"]
     assert outside.chain.number >= 600 + 3 * HOUR
     assert said.count(note) == 1

@@ -63,7 +63,7 @@ def collect(serve: Serve, miners: int = 1, files: int = 4, limits: Limits = LIMI
             under_way.remove(entry)
             _, began, file, fault = entry
             if fault is None:
-                cdns.came(file)
+                cdns.succeeded(file)
                 found.came[f"{file.hotkey}/{file.stem}"] = now
                 continue
             for lost in cdns.failed(file, fault, began, now):

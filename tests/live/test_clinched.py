@@ -11,7 +11,7 @@ import pytest
 
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.judgement import read_answer
+from gen404_assets.competition.judgement import Reply
 from gen404_assets.competition.margins import seed_again
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import report_path
@@ -44,9 +44,8 @@ def judged(scores: Callable[[int, int], int], **config: object) -> SimulatedOuts
         sides = [
             5 - 2 * score if f"/{FINE}/" in url else 5 for url in (question.first, question.second)
         ]
-        return read_answer(
-            json.dumps({"penalty_1": sides[0], "penalty_2": sides[1], "issues": ""}), "simulated"
-        )
+        text = json.dumps({"penalty_1": sides[0], "penalty_2": sides[1], "issues": ""})
+        return Reply("simulated", text).answer()
 
     outside.judging.ask = ask  # type: ignore[method-assign]
     return outside
@@ -78,7 +77,7 @@ def tampered(outside: SimulatedOutside, change: Callable[[dict[str, Any]], objec
 
 def test_a_lost_match_stops_when_nothing_can_save_it_and_says_what_was_still_possible() -> None:
     def loses(_place: int, _seed: int) -> int:
-        time.sleep(0.15)  # long enough to be told to stop before the one after next
+        time.sleep(0.4)  # long enough to be told to stop before the one after next
         return -1
 
     outside = judged(loses)

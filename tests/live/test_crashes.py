@@ -13,7 +13,7 @@ from gen404_assets.competition.due import due
 from gen404_assets.competition.state import Stage
 from simulators.outside import SimulatedOutside
 from simulators.rounds import now
-from tests.live.test_whole_rounds import MinerDoes, World, simulate, step
+from simulators.whole_rounds import MinerDoes, World, simulate, step
 
 FINE = MinerDoes(
     build="success",

@@ -468,7 +468,7 @@ def test_a_prompt_whose_picture_is_found_again_is_regenerated_and_played_from_th
     del seed["missing_prompts"]
     outside.repository.commit({SEED: json.dumps(seed).encode()}, "By hand")
     gone(outside, "")
-    assert due(now(outside).files, DEADLINE).of("baseline") == [LEADER]
+    assert due(now(outside).files, DEADLINE).hotkeys("baseline") == [LEADER]
     make_baseline(work(outside))
     assert set(outputs(outside, LEADER, "generated.json")) == {"a", "b", "c", "d"}
     assert replayed(outside) == {}, "matches that were played stand as they were judged"

@@ -59,7 +59,7 @@ def test_g10_what_one_miner_commits_never_stops_the_round_and_is_told_with_its_r
     outside.chain.revealed |= {hotkey: [(20, text)] for hotkey, text in garbage.items()}
     outside.chain.number = 600
     said: list[str] = []
-    refused = open_round(work(outside, said=said))
+    refused = open_round(work(outside, messages=said))
     assert stage(outside) is Stage.MINER_GENERATION
     assert set(refused) == set(garbage)
     assert all(any(line.startswith(hotkey) for line in said) for hotkey in garbage)

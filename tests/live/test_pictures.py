@@ -189,14 +189,14 @@ def test_what_a_host_serves_instead_of_a_picture_is_said(
 
 def test_a_host_that_is_gone_gives_no_picture_while_our_own_cdn_is_reached(host: Stranger) -> None:
     dead = f"http://127.0.0.1:{closed_port()}/good.png"
-    reached = Downloads(private=True, witness=("127.0.0.1", host.port))
+    reached = Downloads(private=True, reachability_probe=("127.0.0.1", host.port))
     with pytest.raises(NoPicture):
         PromptPictures(SimulatedStore(), reached).copy(0, dead)
 
 
 def test_g01_it_is_a_fault_of_ours_while_our_own_cdn_is_not_reached_either() -> None:
     dead = f"http://127.0.0.1:{closed_port()}/good.png"
-    cut_off = Downloads(private=True, witness=("127.0.0.1", closed_port()))
+    cut_off = Downloads(private=True, reachability_probe=("127.0.0.1", closed_port()))
     with pytest.raises(InfrastructureFault):
         PromptPictures(SimulatedStore(), cut_off).copy(0, dead)
 
@@ -282,7 +282,7 @@ def test_a_host_that_comes_back_in_time_is_not_missed(slept: list[float]) -> Non
 
 
 def test_the_prompts_are_fetched_beside_each_other() -> None:
-    together = threading.Barrier(8, timeout=10)
+    together = threading.Barrier(8, timeout=60)
 
     def prompt(url: str) -> bytes:
         together.wait()

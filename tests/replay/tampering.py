@@ -13,7 +13,7 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
 from resources.repository import Repository
-from simulators.histories import PERSON, PLATFORM
+from simulators.history_commits import PERSON, PLATFORM
 
 MATRIX, REQUESTS = "rounds/0/matches_matrix.csv", "rounds/0/require_audit.json"
 AUDITS, BUILDS = "rounds/0/generation_audits.json", "rounds/0/builds.json"

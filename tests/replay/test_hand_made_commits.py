@@ -19,7 +19,8 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
-from simulators.histories import PERSON, Competition, Story
+from simulators.histories import Competition, MadeUpHistory
+from simulators.history_commits import PERSON
 from tests.replay.tampering import (
     AUDITS,
     BUILDS,
@@ -40,7 +41,7 @@ from tests.replay.tampering import (
 # --- while a round is played
 
 
-class Restarted(Story):
+class Restarted(MadeUpHistory):
     """A renderer's bug: after some matches of round 0 a person deletes them, and they are played
     again.
     """
@@ -72,7 +73,7 @@ def test_duels_that_a_person_restarted_replay_clean_but_for_a_request_that_nothi
     assert [commit[9:23] for commit in matrix.by_person] == ["rendering serv"]
 
 
-class Reconfigured(Story):
+class Reconfigured(MadeUpHistory):
     """A person makes the competition another one after round 0: margin, decay, length and prompts
     of a round.
     """
@@ -96,7 +97,7 @@ def test_a_past_round_is_judged_by_the_configuration_of_its_time(seed: int, tmp_
     assert shown(differing(open_history(path), 5)) == {}
 
 
-class Paused(Story):
+class Paused(MadeUpHistory):
     """The platform pauses between two stages, a person within one; both go on."""
 
     def play(self, pairs: Any) -> None:
@@ -119,10 +120,10 @@ def test_pauses_are_legal_wherever_they_come(tmp_path: Path) -> None:
 
 
 def test_a_round_in_which_nobody_qualifies_goes_to_the_leader(tmp_path: Path) -> None:
-    class Hopeless(Story):
-        def tell(self) -> None:
+    class Hopeless(MadeUpHistory):
+        def commit_all(self) -> None:
             self.config = self.config.model_copy(update={"win_margin": 0.99})
-            super().tell()
+            super().commit_all()
 
     path = Competition(rounds=1).make(tmp_path / "repository", Hopeless)
     history = open_history(path)

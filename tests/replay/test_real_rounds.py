@@ -38,8 +38,12 @@ def rounds(history: History) -> list[RoundReplay]:
 
 
 def one(replayed: RoundReplay, asset: str) -> FileReplay:
-    [found] = replayed.of(asset)
-    return found
+    [file] = files_of(replayed, asset)
+    return file
+
+
+def files_of(replayed: RoundReplay, asset: str) -> list[FileReplay]:
+    return [file for file in replayed.files if file.asset == asset]
 
 
 def test_exactly_two_files_are_not_what_the_head_gives(rounds: list[RoundReplay]) -> None:
@@ -77,7 +81,7 @@ def test_every_file_is_looked_at_and_all_but_evidence_is_derived(
 
 def test_as_much_is_derived_as_there_is(rounds: list[RoundReplay]) -> None:
     identical = [
-        sum(file.finding is Finding.IDENTICAL for file in replayed.of("duels"))
+        sum(file.finding is Finding.IDENTICAL for file in files_of(replayed, "duels"))
         for replayed in rounds
     ]
     assert identical == [107, 36, 0]
@@ -170,7 +174,7 @@ def test_the_draws_that_no_judge_decided_are_told_with_their_weight(
 ) -> None:
     noted = {
         (file.path.split("/")[2][:10], file.path.rsplit("_", 1)[1][:10]): file.notes[0]
-        for file in rounds[0].of("duels")
+        for file in files_of(rounds[0], "duels")
         if file.notes
     }
     told = "duels were recorded as draws that the judge never decided; the verdict"
@@ -178,7 +182,7 @@ def test_the_draws_that_no_judge_decided_are_told_with_their_weight(
         ("5E5A9q65xz", "5FLiyT19Vc"): f"15 {told} depends on them",
         ("5HEocZgrZ8", "5FLiyT19Vc"): f"6 {told} doesn't depend on them",
     }
-    assert not [file.path for file in rounds[1].of("duels") if file.notes]
+    assert not [file.path for file in files_of(rounds[1], "duels") if file.notes]
 
 
 def test_schedules_start_on_the_days_that_they_did(rounds: list[RoundReplay]) -> None:
@@ -197,7 +201,7 @@ def gen404(home: Path, *arguments: str) -> tuple[int, str]:
     ]
     settings = os.environ | {"GEN404_HOME": str(home)}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=settings, timeout=60
+        command, capture_output=True, text=True, check=False, env=settings, timeout=240
     )
     assert done.stderr == ""
     return done.returncode, done.stdout

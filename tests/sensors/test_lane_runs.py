@@ -85,6 +85,6 @@ def test_a_run_that_nobody_has_heard_of_is_lost_unless_its_lane_is_held() -> Non
 def test_g14_whatever_has_happened_the_work_is_taken_up_within_ten_minutes(
     statuses: list[dg.DagsterRunStatus], same_head: bool
 ) -> None:
-    found = runs(*statuses)
-    assert not found.busy(lane_is_free=True)
-    assert not found.back_off("head" if same_head else "other", 1000.0 + 600.0)
+    lane_runs = runs(*statuses)
+    assert not lane_runs.busy(lane_is_free=True)
+    assert not lane_runs.back_off("head" if same_head else "other", 1000.0 + 600.0)

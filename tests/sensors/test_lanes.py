@@ -3,6 +3,7 @@ up again.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,14 +12,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from gen404_assets.assets import resource
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import CompetitionResource, hold
+from gen404_assets.assets.resource import close_adapters, competition_resources, hold
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.up import end_left_over
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.definitions import defs
+from gen404_assets.live.waiting import Waiting
+from gen404_assets.settings import home
 from resources.chain.local import advance, create_local_chain
 from resources.chain.opening import open_chain
 from sensors import lanes
@@ -50,16 +52,15 @@ class Platform:
         chain.close()
 
     def tick(self, name: str) -> dg.SensorResult | dg.SkipReason:
-        with dg.build_sensor_context(self.instance, definitions=defs) as context:
-            found = SENSORS[name](
-                context, competition=CompetitionResource(url=str(self.repository), operates=True)
-            )
-        assert isinstance(found, dg.SensorResult | dg.SkipReason)
-        return found
+        resources = competition_resources(os.environ, operates=True)
+        with dg.build_sensor_context(self.instance, resources=resources) as context:
+            result = SENSORS[name](context)
+        assert isinstance(result, dg.SensorResult | dg.SkipReason)
+        return result
 
     def requested(self, name: str) -> list[dg.RunRequest]:
-        found = self.tick(name)
-        return list(found.run_requests or []) if isinstance(found, dg.SensorResult) else []
+        result = self.tick(name)
+        return list(result.run_requests or []) if isinstance(result, dg.SensorResult) else []
 
     def run_of(self, request: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:
         """A run that came of a request, as Dagster would record it."""
@@ -76,28 +77,28 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
-    resource._outside.cache_clear()
+    close_adapters()
     with dg.DagsterInstance.ephemeral() as instance:
         yield Platform(tmp_path, instance)
-    resource._outside.cache_clear()
+    close_adapters()
 
 
 def test_before_the_block_a_tick_says_what_is_waited_for(platform: Platform) -> None:
-    found = platform.tick("collection")
-    assert isinstance(found, dg.SkipReason)
-    assert "waits for miners to reveal (block 600)" in str(found.skip_message)
+    result = platform.tick("collection")
+    assert isinstance(result, dg.SkipReason)
+    assert "waits for miners to reveal (block 600)" in str(result.skip_message)
 
 
 def test_at_the_block_one_run_of_the_due_assets_is_requested_with_its_partition(
     platform: Platform,
 ) -> None:
     advance(platform.chain, 700)
-    found = platform.tick("collection")
-    assert isinstance(found, dg.SensorResult)
-    (request,) = found.run_requests or []
+    result = platform.tick("collection")
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
     assert {key.to_user_string() for key in request.asset_selection or []} == OPENING
     assert request.partition_key == "0"
-    (added,) = found.dynamic_partitions_requests or []
+    (added,) = result.dynamic_partitions_requests or []
     assert (added.partitions_def_name, list(added.partition_keys)) == (ROUNDS.name, ["0"])
     for other in ("generation", "judging", "finalizing"):
         assert not platform.requested(other)
@@ -131,12 +132,12 @@ def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> Non
     advance(platform.chain, 700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.STARTED)
-    waiting = resource._outside().waiting
+    waiting = Waiting(home() / "waiting")
     assert waiting.begin(Lane.COLLECTION, "the store: 503", datetime(2026, 1, 5, tzinfo=UTC))
-    found = platform.tick("collection")
-    assert isinstance(found, dg.SkipReason)
+    result = platform.tick("collection")
+    assert isinstance(result, dg.SkipReason)
     assert "collection waits for the store: 503, since 2026-01-05T00:00:00+00:00" in str(
-        found.skip_message
+        result.skip_message
     )
     assert waiting.end(Lane.COLLECTION)
     assert "waits for the store" not in str(platform.tick("collection"))
@@ -148,9 +149,9 @@ def test_g14_a_failed_run_is_taken_up_again_under_another_key(
     advance(platform.chain, 700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.FAILURE)
-    found = platform.tick("collection")
-    assert isinstance(found, dg.SkipReason)
-    assert "failed 1 times" in str(found.skip_message)
+    result = platform.tick("collection")
+    assert isinstance(result, dg.SkipReason)
+    assert "failed 1 times" in str(result.skip_message)
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now + 60)
     (again,) = platform.requested("collection")
@@ -166,9 +167,9 @@ def test_g14_a_run_that_died_without_a_word_is_reported_and_its_work_taken_up(
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now + 1000)
     platform.tick("collection")
-    found = platform.instance.get_run_by_id(run.run_id)
-    assert found is not None
-    assert found.status is dg.DagsterRunStatus.FAILURE
+    failed = platform.instance.get_run_by_id(run.run_id)
+    assert failed is not None
+    assert failed.status is dg.DagsterRunStatus.FAILURE
 
 
 def test_runs_left_over_by_a_process_that_is_gone_are_failed_at_the_next_start(

@@ -167,10 +167,10 @@ def test_g12_a_service_that_answers_byte_by_byte_is_left_at_the_deadline() -> No
 
 
 @pytest.mark.parametrize(
-    ("given", "distance"), [(0, 0.0), (0.25, 0.25), (2, 2.0), (-1.2e-7, 0.0), (2.0000001, 2.0)]
+    ("answered", "distance"), [(0, 0.0), (0.25, 0.25), (2, 2.0), (-1.2e-7, 0.0), (2.0000001, 2.0)]
 )
-def test_a_services_rounding_is_forgiven(given: float, distance: float) -> None:
-    with service({"distance": given, "error": None}) as client:
+def test_a_services_rounding_is_forgiven(answered: float, distance: float) -> None:
+    with service({"distance": answered, "error": None}) as client:
         assert client.measure("a", "b") == distance
 
 

@@ -20,7 +20,7 @@ from gpu.meshes.mesh import read_mesh
 from gpu.workers.warmup import files, textured
 from simulators.files_3d import mesh, png_of
 from tests.gpu.rendering.test_scenes import read
-from tests.gpu.rendering.test_tolerance import said, saying
+from tests.gpu.rendering.test_tolerance import saying, tree_of
 
 MODELS = Path(__file__).parents[4] / "shared/models"
 ODD: tuple[Any, ...] = (
@@ -78,7 +78,7 @@ def changed(tree: Any, place: tuple[Any, ...], value: Any) -> Any:
 @_STEADY
 def test_g21_with_any_one_value_wrong_a_glb_is_drawn_or_refused(data: st.DataObject) -> None:
     file = data.draw(st.sampled_from(GOOD))
-    tree = said(file)
+    tree = tree_of(file)
     place = data.draw(st.sampled_from(list(places(tree))))
     wrong = saying(file, changed(tree, place, data.draw(st.sampled_from(ODD))))
     try:
@@ -95,7 +95,7 @@ def test_g21_with_any_one_value_wrong_a_glb_is_drawn_or_refused(data: st.DataObj
 @_STEADY
 def test_no_value_of_the_looks_costs_a_glb_its_picture(data: st.DataObject) -> None:
     file = data.draw(st.sampled_from(GOOD[:4]))
-    tree = said(file) | {
+    tree = tree_of(file) | {
         "asset": {"version": "2.0"},
         "samplers": [{"wrapS": 33071, "minFilter": 9987}],
     }
@@ -130,7 +130,7 @@ SHAPES = {
 
 
 def painted(shape: trimesh.Trimesh, how: str) -> trimesh.Trimesh:
-    found = shape.copy()
+    painted_shape = shape.copy()
     random = np.random.default_rng(1)
     if how == "texture":
         material = trimesh.visual.material.PBRMaterial(  # type: ignore[no-untyped-call]
@@ -139,13 +139,13 @@ def painted(shape: trimesh.Trimesh, how: str) -> trimesh.Trimesh:
             alphaMode="BLEND",
             doubleSided=True,
         )
-        places = random.random((len(found.vertices), 2))
-        found.visual = trimesh.visual.TextureVisuals(places, material)  # type: ignore[no-untyped-call]
+        places = random.random((len(painted_shape.vertices), 2))
+        painted_shape.visual = trimesh.visual.TextureVisuals(places, material)  # type: ignore[no-untyped-call]
     elif how == "colours":
-        found.visual = trimesh.visual.ColorVisuals(
-            found, vertex_colors=random.integers(0, 255, (len(found.vertices), 4))
+        painted_shape.visual = trimesh.visual.ColorVisuals(
+            painted_shape, vertex_colors=random.integers(0, 255, (len(painted_shape.vertices), 4))
         )
-    return found
+    return painted_shape
 
 
 @pytest.mark.parametrize("how", ["plain", "texture", "colours"])

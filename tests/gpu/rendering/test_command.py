@@ -24,7 +24,7 @@ def test_a_bad_file_is_1_and_the_rest_2(tmp_path: Path, capsys: pytest.CaptureFi
     assert render(bad, out) == 1
     assert "isn't a PLY" in capsys.readouterr().err
     assert render(tmp_path / "model.obj", out) == 1
-    assert ".glb or a .ply" in capsys.readouterr().err
+    assert "one of .glb, .ply" in capsys.readouterr().err
     assert render(tmp_path / "gone.glb", out) == 2
     assert "can't be opened" in capsys.readouterr().err
     assert not out.exists()

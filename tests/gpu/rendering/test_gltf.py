@@ -16,16 +16,8 @@ from PIL import Image
 
 from bench.threejs.browser import missing, pictures
 from gpu.workers.rendering import Rendering
-from simulators.features import (
-    all_features,
-    file,
-    golden,
-    material,
-    png,
-    reduced,
-    shell,
-    textured,
-)
+from simulators.feature_parts import file, material, png, shell, textured
+from simulators.features import all_features, golden, reduced
 
 FEATURES = all_features()
 LEAST = 50.0  # decibels, of reduced pictures; what is drawn wrongly lies far below
@@ -91,8 +83,8 @@ def test_the_order_of_triangles_shows_in_no_translucent_mesh(rendering: Renderin
     assert decibels(glass(triangles), glass(shuffled)) > 55
 
 
-def gloss(**said: Any) -> bytes:
-    return file(materials=[{"extensions": {"KHR_materials_pbrSpecularGlossiness": said}}])
+def gloss(**fields: Any) -> bytes:
+    return file(materials=[{"extensions": {"KHR_materials_pbrSpecularGlossiness": fields}}])
 
 
 def test_specular_glossiness_is_drawn_as_the_metallic_roughness_that_looks_the_same(

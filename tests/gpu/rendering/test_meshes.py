@@ -69,7 +69,7 @@ def square(
         material[slot] = texture
     vectors = {"componentType": 5126, "count": 4}
     attributes = {"POSITION": 0, "TEXCOORD_0": 1, "TEXCOORD_1": 2}
-    said: dict[str, Any] = {
+    tree: dict[str, Any] = {
         "meshes": [{"primitives": [{"attributes": attributes, "indices": 3, "material": 0}]}],
         "accessors": [
             {"bufferView": 0, **vectors, "type": "VEC3"},
@@ -85,7 +85,7 @@ def square(
     other = np.ascontiguousarray(coordinates[:, ::-1])
     content = picture if isinstance(picture, bytes) else encoded(picture)
     parts = (CORNERS, coordinates.astype("<f4"), other.astype("<f4"), SQUARE)
-    return glb(said, *(part.tobytes() for part in parts), content)
+    return glb(tree, *(part.tobytes() for part in parts), content)
 
 
 def test_it_is_white_around_and_the_mesh_is_not(rendering: Rendering) -> None:
@@ -227,9 +227,9 @@ def test_colours_of_vertices(width: int, rendering: Rendering) -> None:
     content = (colors * (1 if width == 5126 else np.iinfo(dtype).max)).astype(dtype)
 
     def painted(**primitive: Any) -> bytes:
-        said = header()
-        said["meshes"][0]["primitives"][0] |= primitive
-        said["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"] = 2
+        tree = header()
+        tree["meshes"][0]["primitives"][0] |= primitive
+        tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"] = 2
         form = {
             "bufferView": 2,
             "componentType": width,
@@ -237,8 +237,8 @@ def test_colours_of_vertices(width: int, rendering: Rendering) -> None:
             "count": 4,
             "type": "VEC4",
         }
-        said["accessors"].append(form)
-        return glb(said | {"materials": [{}]}, PLACES, TRIANGLES, content.tobytes())
+        tree["accessors"].append(form)
+        return glb(tree | {"materials": [{}]}, PLACES, TRIANGLES, content.tobytes())
 
     bare, covered = drawn(rendering, painted()), drawn(rendering, painted(material=0))
     seen = bare[(bare < 200).any(axis=2)]
@@ -252,8 +252,8 @@ def test_smooth_normals_are_the_present_renderers() -> None:
     summed = smooth_normals(
         stretched.vertices.astype(np.float32), stretched.faces.astype(np.uint32)
     )
-    found = summed / np.linalg.norm(summed, axis=1)[:, None]
-    assert np.allclose(found, stretched.vertex_normals, atol=1e-5)
+    smooth = summed / np.linalg.norm(summed, axis=1)[:, None]
+    assert np.allclose(smooth, stretched.vertex_normals, atol=1e-5)
 
 
 def _turn(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
@@ -334,15 +334,15 @@ def test_quantised_and_sparse_positions(rendering: Rendering) -> None:
 def test_draco(rendering: Rendering) -> None:
     ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
     places, faces = ball.vertices.astype("<f4"), ball.faces.astype("<u4")
-    said = header()
-    said["accessors"][0]["count"], said["accessors"][1]["count"] = len(places), faces.size
-    said["accessors"][1]["componentType"] = 5125
-    plain = glb(said, places.tobytes(), faces.tobytes())
-    for accessor in said["accessors"]:
+    document = header()
+    document["accessors"][0]["count"], document["accessors"][1]["count"] = len(places), faces.size
+    document["accessors"][1]["componentType"] = 5125
+    plain = glb(document, places.tobytes(), faces.tobytes())
+    for accessor in document["accessors"]:
         del accessor["bufferView"]
     extension = {"KHR_draco_mesh_compression": {"bufferView": 0, "attributes": {"POSITION": 0}}}
-    said["meshes"][0]["primitives"][0]["extensions"] = extension
-    packed = glb(said, DracoPy.encode(places, faces=faces, quantization_bits=16))
+    document["meshes"][0]["primitives"][0]["extensions"] = extension
+    packed = glb(document, DracoPy.encode(places, faces=faces, quantization_bits=16))
     assert decibels(drawn(rendering, packed), drawn(rendering, plain)) > 45
 
 
@@ -359,13 +359,14 @@ def test_what_no_triangle_has_changes_nothing(rendering: Rendering) -> None:
         [[x, y, z] for x in (-0.6, 0.6) for y in (-0.6, 0.6) for z in (-0.6, 0.6)], "<f4"
     )
     normals = np.random.default_rng(0).normal(size=(4, 3)).astype("<f4")
-    said = header(normals=True)
-    alone = drawn(rendering, glb(said, PLACES, TRIANGLES, normals.tobytes()))
+    document = header(normals=True)
+    alone = drawn(rendering, glb(document, PLACES, TRIANGLES, normals.tobytes()))
     for place in (0, 2):
-        said["accessors"][place]["count"] = 12
+        document["accessors"][place]["count"] = 12
     more = np.concatenate([normals, np.ones((8, 3), "<f4")])
     assert np.array_equal(
-        drawn(rendering, glb(said, PLACES + corners.tobytes(), TRIANGLES, more.tobytes())), alone
+        drawn(rendering, glb(document, PLACES + corners.tobytes(), TRIANGLES, more.tobytes())),
+        alone,
     )
 
 

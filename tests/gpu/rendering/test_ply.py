@@ -97,9 +97,9 @@ def test_what_is_no_number_in_text_costs_its_row(written: str) -> None:
     header = HEAD.replace(b"binary_little_endian", b"ascii") + b"end_header\n"
     lines = text(VALUES).split(b"\n")
     lines[4] = b" ".join([written.encode(), *lines[4].split()[1:]])
-    found = read(header + b"\n".join(lines))
-    assert same(found, read(ply(np.delete(VALUES, 4, axis=0))))
-    assert found.notes == ("1 of 100 Gaussians are degenerate and were left out",)
+    shown = read(header + b"\n".join(lines))
+    assert same(shown, read(ply(np.delete(VALUES, 4, axis=0))))
+    assert shown.notes == ("1 of 100 Gaussians are degenerate and were left out",)
 
 
 @pytest.mark.parametrize("wrong", ["0x10", "1.2.3", "--1", "1e", "one", "1,5", "."])
@@ -116,9 +116,9 @@ def test_other_words_in_text_are_named(wrong: str) -> None:
 @given(st.floats(-1e300, 1e300), st.sampled_from([repr, "{:.17e}".format, "{:.6f}".format]))
 def test_text_is_read_as_python_reads_it(value: float, form: Callable[[float], str]) -> None:
     written = form(value).encode() + b" "
-    (found,) = numbers(np.frombuffer(written, np.uint8), 0, 1)
+    (number,) = numbers(np.frombuffer(written, np.uint8), 0, 1)
     expected = float(written)
-    assert found == expected or abs(found - expected) <= 1e-15 * abs(expected) + 1e-307
+    assert number == expected or abs(number - expected) <= 1e-15 * abs(expected) + 1e-307
 
 
 def test_text_of_100_000_gaussians_takes_half_a_second_of_one_core_at_most() -> None:
@@ -134,8 +134,8 @@ def test_text_of_100_000_gaussians_takes_half_a_second_of_one_core_at_most() -> 
 @pytest.mark.parametrize("place", ["before", "behind", "both"])
 def test_other_elements_are_passed_over(order: str, place: str) -> None:
     kinds = {"<": b"binary_little_endian", ">": b"binary_big_endian"}
-    said = b"element face 3\nproperty uchar flags\nproperty list ushort int indices\nproperty list uchar double uv\n"
-    said += b"element camera 2\nproperty double focal\nproperty uchar id\n"
+    properties = b"element face 3\nproperty uchar flags\nproperty list ushort int indices\nproperty list uchar double uv\n"
+    properties += b"element camera 2\nproperty double focal\nproperty uchar id\n"
     rows = [(1, [1, 2, 3], []), (2, [], [0.5, 0.25]), (3, [7] * 300, [0.5])]
     other = b"".join(
         bytes([flags])
@@ -148,15 +148,18 @@ def test_other_elements_are_passed_over(order: str, place: str) -> None:
     head = HEAD.replace(b"binary_little_endian", kinds[order])
     content = VALUES.astype(order + "f4").tobytes()
     if place != "behind":
-        head, content = head.replace(b"element vertex", said + b"element vertex"), other + content
+        head, content = (
+            head.replace(b"element vertex", properties + b"element vertex"),
+            other + content,
+        )
     if place != "before":
-        head, content = head + said.replace(b"face", b"edge"), content + other
+        head, content = head + properties.replace(b"face", b"edge"), content + other
     assert same(read(head + b"end_header\n" + content), read(PLAIN))
 
 
 def test_lists_that_lead_beyond_the_file_are_refused() -> None:
-    said = b"element face 9\nproperty list uint double indices\nelement vertex"
-    head = HEAD.replace(b"element vertex", said) + b"end_header\n"
+    properties = b"element face 9\nproperty list uint double indices\nelement vertex"
+    head = HEAD.replace(b"element vertex", properties) + b"end_header\n"
     with pytest.raises(Refused, match="go on beyond"):
         read(head + b"\xff\xff\xff\xff" + CONTENT)
     with pytest.raises(Refused, match="go on beyond"):
@@ -188,10 +191,17 @@ def test_properties_stand_in_any_order_among_others(order: list[int], others: li
     rows = np.zeros(100, fields)
     for column, name in enumerate(names):
         rows[name] = VALUES[:, column]
-    said = [f"property float {names[k]}" for k in order]
-    said += [f"property {kind} f_rest_{k}" for k, kind in enumerate(others)]
+    properties = [f"property float {names[k]}" for k in order]
+    properties += [f"property {kind} f_rest_{k}" for k, kind in enumerate(others)]
     head = "\n".join(
-        ["ply", "format binary_little_endian 1.0", "element vertex 100", *said, "end_header", ""]
+        [
+            "ply",
+            "format binary_little_endian 1.0",
+            "element vertex 100",
+            *properties,
+            "end_header",
+            "",
+        ]
     )
     assert same(read(head.encode() + rows.tobytes()), read(PLAIN))
 
@@ -201,9 +211,9 @@ def test_a_row_with_a_nan_is_no_part_of_the_model(column: int) -> None:
     values = VALUES.copy()
     values[7, :3] = 1000  # its place counts for nothing, either
     values[7, column] = np.nan
-    found = read(ply(values))
-    assert same(found, read(ply(np.delete(values, 7, axis=0))))
-    assert found.notes == ("1 of 100 Gaussians are degenerate and were left out",)
+    shown = read(ply(values))
+    assert same(shown, read(ply(np.delete(values, 7, axis=0))))
+    assert shown.notes == ("1 of 100 Gaussians are degenerate and were left out",)
     assert read(PLAIN).notes == ()
 
 
@@ -211,10 +221,10 @@ def test_a_gaussian_of_full_opacity_or_no_thickness_is_one() -> None:
     """As converters from other formats write them: the logit of 1 and the logarithm of 0."""
     values = VALUES.copy()
     values[3, 6], values[4, 9] = np.inf, -np.inf
-    found = read(ply(values))
-    assert found.opacities[3] == 1
-    assert found.scales[4, 2] == 0
-    assert found.notes == ()
+    shown = read(ply(values))
+    assert shown.opacities[3] == 1
+    assert shown.scales[4, 2] == 0
+    assert shown.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -226,8 +236,8 @@ def test_a_gaussian_of_full_opacity_or_no_thickness_is_one() -> None:
     ],
 )
 def test_other_layouts_are_named(names: tuple[str, ...], reason: str) -> None:
-    said = "".join(f"property float {name}\n" for name in names)
-    head = f"ply\nformat binary_little_endian 1.0\nelement vertex 3\n{said}end_header\n"
+    properties = "".join(f"property float {name}\n" for name in names)
+    head = f"ply\nformat binary_little_endian 1.0\nelement vertex 3\n{properties}end_header\n"
     with pytest.raises(Refused, match=reason):
         read(head.encode() + bytes(4 * 3 * len(names)))
 

@@ -34,11 +34,11 @@ def test_without_remarks_a_preview_is_as_it_was() -> None:
 
 def test_remarks_are_one_line_of_ascii_and_bounded() -> None:
     marked = with_remarks(PLAIN, ["a\nb\0c\ud800é" * 1000])
-    found = remarks_of(marked)
-    assert found.startswith("a b c ?a b c ?")
-    assert found.isascii()
-    assert found.isprintable()
-    assert len(found) == LENGTH
+    remarks = remarks_of(marked)
+    assert remarks.startswith("a b c ?a b c ?")
+    assert remarks.isascii()
+    assert remarks.isprintable()
+    assert len(remarks) == LENGTH
 
 
 @pytest.mark.parametrize("cut", range(0, 80, 3))

@@ -58,7 +58,7 @@ def attack(code: str) -> "subprocess.CompletedProcess[str]":
         env=worker_environment({"PATH": "/usr/bin:/bin"}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
@@ -113,7 +113,7 @@ thread.start()""",
         [sys.executable, "-c", code],
         env=worker_environment({}),
         capture_output=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.stdout == b"refused", done

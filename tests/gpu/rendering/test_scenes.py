@@ -28,24 +28,24 @@ def shown(
     return read(mesh(nodes=nodes, scenes=scenes or [{"nodes": list(range(len(nodes)))}], **more))
 
 
-def is_at(found: Model, *places: NDArray[Any]) -> bool:
+def is_at(model: Model, *places: NDArray[Any]) -> bool:
     """Whether the mesh is shown at these places of its vertices, and nowhere else."""
     faces = np.concatenate([FACES + 4 * number for number in range(len(places))])
-    return np.allclose(found.positions, np.concatenate(places), atol=1e-6) and np.array_equal(
-        found.triangles, faces
+    return np.allclose(model.positions, np.concatenate(places), atol=1e-6) and np.array_equal(
+        model.triangles, faces
     )
 
 
 def moved(*by: float) -> NDArray[Any]:
-    found: NDArray[Any] = CORNERS + np.array(by)
-    return found
+    places: NDArray[Any] = CORNERS + np.array(by)
+    return places
 
 
 def test_two_nodes_show_one_mesh_twice() -> None:
-    found, notes = shown(
+    model, notes = shown(
         [{"mesh": 0, "translation": [0.2, 0, 0]}, {"mesh": 0, "scale": [0.5, 0.5, 0.5]}]
     )
-    assert is_at(found, moved(0.2, 0, 0), CORNERS * 0.5)
+    assert is_at(model, moved(0.2, 0, 0), CORNERS * 0.5)
     assert not notes
 
 
@@ -61,11 +61,11 @@ def test_all_values_of_vertices_are_there_for_each_copy() -> None:
     }
     normals = np.eye(3, dtype="<f4")[[0, 1, 2, 0]]
     colors = np.arange(16, dtype="<u1") * 17
-    found, _ = read(glb(tree, PLACES, TRIANGLES, normals.tobytes(), colors.tobytes()))
-    assert found.colors is not None
-    assert np.allclose(found.colors, np.tile(colors.reshape(4, 4) / 255, (2, 1)))
-    assert np.allclose(found.normals, np.concatenate([normals, normals * (-1, 1, 1)]))
-    assert np.array_equal(found.triangles[4:], FACES[:, ::-1] + 4)  # a mirror turns front to back
+    model, _ = read(glb(tree, PLACES, TRIANGLES, normals.tobytes(), colors.tobytes()))
+    assert model.colors is not None
+    assert np.allclose(model.colors, np.tile(colors.reshape(4, 4) / 255, (2, 1)))
+    assert np.allclose(model.normals, np.concatenate([normals, normals * (-1, 1, 1)]))
+    assert np.array_equal(model.triangles[4:], FACES[:, ::-1] + 4)  # a mirror turns front to back
 
 
 def test_what_the_scene_does_not_show_is_not_counted() -> None:
@@ -83,8 +83,8 @@ def test_a_mesh_in_another_scene_than_the_default() -> None:
         ([{"nodes": [0]}, {"nodes": [1]}], {}),
         ([{"nodes": [1]}, {}], {"scene": 1}),
     ):
-        found, notes = shown(nodes, scenes, **more)
-        assert is_at(found, moved(0.1, 0, 0))
+        model, notes = shown(nodes, scenes, **more)
+        assert is_at(model, moved(0.1, 0, 0))
         assert notes == ["the default scene shows no mesh; the one of another is drawn"]
 
 
@@ -98,8 +98,8 @@ def test_a_mesh_in_no_scene(scenes: Any) -> None:
 
 
 def test_a_mesh_without_a_node() -> None:
-    found, notes = shown([{}])
-    assert is_at(found, CORNERS)
+    model, notes = shown([{}])
+    assert is_at(model, CORNERS)
     assert notes == ["no node shows the mesh; it is drawn where it is"]
 
 
@@ -114,8 +114,8 @@ def test_a_matrix_counts_more_than_translation_rotation_and_scale() -> None:
 def test_a_rotation_is_made_a_unit_quaternion() -> None:
     half = np.sqrt(0.5)
     right = shown([{"mesh": 0, "rotation": [0, half, 0, half]}])[0].positions
-    found, notes = shown([{"mesh": 0, "rotation": [0, 3, 0, 3]}])
-    assert np.allclose(found.positions, right, atol=1e-6)
+    model, notes = shown([{"mesh": 0, "rotation": [0, 3, 0, 3]}])
+    assert np.allclose(model.positions, right, atol=1e-6)
     assert notes
     assert is_at(shown([{"mesh": 0, "rotation": [0, 0, 0, 0]}])[0], CORNERS)
 
@@ -125,8 +125,8 @@ def test_of_two_parents_the_last_counts() -> None:
         {"children": [2], "translation": [0.1, 0, 0]},
         {"children": [2], "translation": [0.2, 0, 0]},
     ]
-    found, notes = shown([*parents, {"mesh": 0}], [{"nodes": [0, 1]}])
-    assert is_at(found, moved(0.2, 0, 0))
+    model, notes = shown([*parents, {"mesh": 0}], [{"nodes": [0, 1]}])
+    assert is_at(model, moved(0.2, 0, 0))
     assert notes == ["node 2 has two parents, of which the last counts"]
 
 
@@ -153,8 +153,8 @@ def test_instances() -> None:
     tree["nodes"][0]["translation"] = [0, 0, 0.1]
     tree["extensionsRequired"] = ["EXT_mesh_gpu_instancing"]
     sizes = np.full((3, 3), 0.5, "<f4")
-    found, _ = read(glb(tree, PLACES, TRIANGLES, at.tobytes(), sizes.tobytes()))
-    assert is_at(found, *(CORNERS * 0.5 + move + (0, 0, 0.1) for move in at))
+    model, _ = read(glb(tree, PLACES, TRIANGLES, at.tobytes(), sizes.tobytes()))
+    assert is_at(model, *(CORNERS * 0.5 + move + (0, 0, 0.1) for move in at))
 
 
 def morphing(
@@ -187,15 +187,15 @@ def test_morph_targets_count_with_their_weights() -> None:
         ({"weights": [0.5, 1]}, {"weights": [0.25]}, (0.25, 1)),
         ({"weights": [0.5, 1]}, {"weights": [0, -1, 0, 7, 9]}, (0, -1)),
     ):
-        found, notes = morphing(weights, node)
-        assert is_at(found, CORNERS + one * places + two * more)
+        model, notes = morphing(weights, node)
+        assert is_at(model, CORNERS + one * places + two * more)
         turned = _NORMALS + one * normals
         assert np.allclose(
-            found.normals, turned / np.linalg.norm(turned, axis=1)[:, None], atol=1e-6
+            model.normals, turned / np.linalg.norm(turned, axis=1)[:, None], atol=1e-6
         )
         assert not notes
-    found, notes = morphing({"weights": [0, 1, 1]})
-    assert is_at(found, CORNERS + more)
+    model, notes = morphing({"weights": [0, 1, 1]})
+    assert is_at(model, CORNERS + more)
     assert notes
 
 
@@ -241,17 +241,20 @@ def test_a_skin_puts_vertices_where_its_joints_are() -> None:
         (0, 1),
     ]  # of a vertex without weights, the first joint has all
     places = [
-        (sum(share * joint for share, joint in zip(of, joints, strict=True)) @ [*place, 1])[:3]
-        for of, place in zip(shares, CORNERS, strict=True)
+        (
+            sum(share * joint for share, joint in zip(weights_of_joints, joints, strict=True))
+            @ [*place, 1]
+        )[:3]
+        for weights_of_joints, place in zip(shares, CORNERS, strict=True)
     ]
-    found, notes = skinned()
-    assert is_at(found, np.array(places))
+    model, notes = skinned()
+    assert is_at(model, np.array(places))
     assert not notes
 
 
 def test_a_skin_that_cannot_be_used_is_not_applied() -> None:
-    found, notes = skinned(skin=3, translation=[0, 0, 0])
-    assert is_at(found, CORNERS)
+    model, notes = skinned(skin=3, translation=[0, 0, 0])
+    assert is_at(model, CORNERS)
     assert "the skin isn't applied" in notes[0]
 
 
@@ -259,8 +262,8 @@ def test_meshopt_is_refused_by_name_unless_there_is_a_fallback() -> None:
     packed = {
         "extensions": {"EXT_meshopt_compression": {"buffer": 0, "count": 4, "mode": "ATTRIBUTES"}}
     }
-    found, notes = read(mesh(view=packed))
-    assert is_at(found, CORNERS)
+    model, notes = read(mesh(view=packed))
+    assert is_at(model, CORNERS)
     assert "fallback" in notes[0]
     for file in (
         mesh(view=packed, extensionsRequired=["EXT_meshopt_compression"]),

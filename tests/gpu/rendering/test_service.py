@@ -22,20 +22,15 @@ from PIL import Image
 from gpu.services import render as render_service
 from gpu.services.render import create_app
 from gpu.workers.pool import Pool
+from resources.ports import free_ports
 from simulators.files_3d import mesh
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Service:
     """The service in a process of its own, of one worker."""
 
     def __init__(self) -> None:
-        port = free_port()
+        (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gpu.services.render", "--port", str(port), "--workers", "1"]
@@ -50,7 +45,7 @@ class Service:
         raise AssertionError("the service doesn't come up")
 
     def post(self, kind: str, content: bytes, name: str = "file") -> httpx2.Response:
-        return httpx2.post(f"{self.url}/render_{kind}", files={name: content}, timeout=60)
+        return httpx2.post(f"{self.url}/render_{kind}", files={name: content}, timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +88,7 @@ def test_g20_a_file_over_200_mib_gets_413_however_it_comes(service: Service) -> 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     declared = httpx2.Headers(kind | {"Content-Length": str(2**30)})
     assert _status_before_body(service.url, declared) == 413
-    answer = httpx2.post(f"{service.url}/render_glb", content=endless(), headers=kind, timeout=60)
+    answer = httpx2.post(f"{service.url}/render_glb", content=endless(), headers=kind, timeout=240)
     assert answer.status_code == 413
     assert service.post("glb", mesh()).status_code == 200
 

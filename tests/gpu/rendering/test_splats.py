@@ -170,8 +170,8 @@ def test_gsplat_projects_as_we_do() -> None:
     )
     ours = _covariances(splats.turns, splats.scales)
     for view, pose in enumerate(splats_cuda.cameras()[0]):
-        found, flat = _project(splats.means, ours, splats.opacities, pose)
-        seen = found > 0
-        assert np.allclose(depths[view].numpy()[seen], found[seen], atol=1e-5)
+        distances, flat = _project(splats.means, ours, splats.opacities, pose)
+        seen = distances > 0
+        assert np.allclose(depths[view].numpy()[seen], distances[seen], atol=1e-5)
         assert np.allclose(centres[view].numpy()[seen], flat[seen, :2], atol=1e-2)
         assert np.allclose(inverses[view].numpy()[seen], flat[seen, 2:5], rtol=1e-3, atol=1e-5)

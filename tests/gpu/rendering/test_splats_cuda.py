@@ -71,8 +71,8 @@ def test_the_stand_in_refuses_what_gsplat_refused(splats: Splats) -> None:
 
 
 def test_what_is_given_are_arrays_of_32_bits(splats: Splats) -> None:
-    given = gaussians(splats) | {"colors": splats.colors} | painting(1)
-    arrays = [value for value in given.values() if isinstance(value, np.ndarray)]
+    arguments = gaussians(splats) | {"colors": splats.colors} | painting(1)
+    arrays = [value for value in arguments.values() if isinstance(value, np.ndarray)]
     assert len(arrays) == 8
     assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in arrays)
 
@@ -80,12 +80,12 @@ def test_what_is_given_are_arrays_of_32_bits(splats: Splats) -> None:
 @with_gsplat
 @pytest.mark.parametrize("name", ["rasterization", "fully_fused_projection"])
 def test_the_stand_in_has_gsplats_signature(name: str) -> None:
-    def said(function: Callable[..., Any]) -> list[tuple[str, object]]:
+    def signature_of(function: Callable[..., Any]) -> list[tuple[str, object]]:
         parameters = inspect.signature(function).parameters.values()
         return [(each.name, str(each.default)) for each in parameters]
 
     theirs = getattr(importlib.import_module("gsplat"), name)
-    assert said(getattr(gsplat_stand_in, name)) == said(theirs)
+    assert signature_of(getattr(gsplat_stand_in, name)) == signature_of(theirs)
 
 
 # gsplat's own Python, over kernels that are none
@@ -264,7 +264,7 @@ def test_architectures_are_those_asked_for_and_those_here(packages: Path) -> Non
     code = "import sys; from gpu.splats.cuda import architectures; "
     code += "print(architectures({'TORCH_CUDA_ARCH_LIST': sys.argv[1]}))"
 
-    def said(asked: str) -> str:
+    def chosen(asked: str) -> str:
         path = {"PYTHONPATH": f"{packages}{os.pathsep}{Path(kernels.__file__).parents[1]}"}
         return subprocess.run(
             [sys.executable, "-c", code, asked],
@@ -274,9 +274,9 @@ def test_architectures_are_those_asked_for_and_those_here(packages: Path) -> Non
             check=True,
         ).stdout.strip()
 
-    assert said("") == "9.0"
-    assert said("8.0;9.0+PTX") == "8.0;9.0+PTX"
-    assert said("8.0 8.6") == "8.0;8.6;9.0"
+    assert chosen("") == "9.0"
+    assert chosen("8.0;9.0+PTX") == "8.0;9.0+PTX"
+    assert chosen("8.0 8.6") == "8.0;8.6;9.0"
 
 
 def test_what_to_run_is_said_where_there_is_nothing_to_load(environment: dict[str, str]) -> None:

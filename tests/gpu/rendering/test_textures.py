@@ -47,16 +47,16 @@ def test_a_format_without_loss_gives_its_pixels(form: str) -> None:
     picture = Image.fromarray(PIXELS)
     if form == "GIF":
         picture = picture.quantize(256)
-    found = read(saved(form, picture, **options))
-    assert np.array_equal(found[..., :3], np.asarray(picture.convert("RGB")))
-    assert (found[..., 3] == 255).all()
+    decoded = read(saved(form, picture, **options))
+    assert np.array_equal(decoded[..., :3], np.asarray(picture.convert("RGB")))
+    assert (decoded[..., 3] == 255).all()
 
 
 @pytest.mark.parametrize("form", ["JPEG", "AVIF", "JPEG2000", "WEBP"])
 def test_a_format_with_loss_gives_about_its_pixels(form: str) -> None:
     smooth = Image.fromarray(PIXELS[:2, :2]).resize((40, 40), Image.Resampling.BICUBIC)
-    found = read(saved(form, smooth))
-    assert np.abs(found[..., :3].astype(int) - np.asarray(smooth)).mean() < 8
+    decoded = read(saved(form, smooth))
+    assert np.abs(decoded[..., :3].astype(int) - np.asarray(smooth)).mean() < 8
 
 
 @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF", "TGA", "AVIF", "JPEG2000"])
@@ -72,8 +72,8 @@ def test_a_worker_decodes_them_all_after_it_has_given_up_files(
 def test_every_kind_of_png_becomes_rgba(mode: str) -> None:
     if mode == "I;16":
         grey = (np.arange(240, dtype=np.uint16) * 270).reshape(12, 20)
-        found = read(saved("PNG", Image.fromarray(grey)))
-        assert np.array_equal(found[..., 0], grey >> 8)
+        decoded = read(saved("PNG", Image.fromarray(grey)))
+        assert np.array_equal(decoded[..., 0], grey >> 8)
     else:
         picture = Image.fromarray(PIXELS).convert(mode)
         assert np.array_equal(read(saved("PNG", picture)), np.asarray(picture.convert("RGBA")))
@@ -165,9 +165,9 @@ def test_what_is_no_picture_is_unreadable(content: bytes, reason: str) -> None:
 
 
 def test_of_several_each_is_told_apart_and_their_size_together_is_bound() -> None:
-    found = decode_all({3: memoryview(saved("PNG")), 5: memoryview(b"none")})
-    assert np.array_equal(np.asarray(found[3])[..., :3], PIXELS)
-    assert isinstance(found[5], Unreadable)
+    decoded = decode_all({3: memoryview(saved("PNG")), 5: memoryview(b"none")})
+    assert np.array_equal(np.asarray(decoded[3])[..., :3], PIXELS)
+    assert isinstance(decoded[5], Unreadable)
     large = memoryview(saved("PNG", Image.new("1", (8000, 8000))))
     with pytest.raises(Refused, match="128,000,000 pixels"):
         decode_all({0: large, 1: large})

@@ -45,9 +45,9 @@ def same(one: Model, other: Model) -> bool:
     return all(np.array_equal(first, second) for first, second in arrays)
 
 
-def said(file: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file[20 : 20 + struct.unpack_from("<I", file, 12)[0]])
-    return found
+def tree_of(file: bytes) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(file[20 : 20 + struct.unpack_from("<I", file, 12)[0]])
+    return tree
 
 
 def saying(file: bytes, tree: dict[str, Any]) -> bytes:
@@ -97,8 +97,8 @@ def unpadded() -> bytes:
     ],
 )
 def test_a_container_that_is_whole_is_read(file: bytes, noted: str) -> None:
-    found, notes = read(file)
-    assert same(found, read(mesh())[0])
+    model, notes = read(file)
+    assert same(model, read(mesh())[0])
     assert noted in "; ".join(notes)
 
 
@@ -152,7 +152,7 @@ def test_a_value_of_a_material_that_cannot_be_used_counts_as_absent(change: dict
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"),
+    ("written", "taken"),
     [
         ({"emissiveFactor": [2.5, 0.5, -1]}, {"emissiveFactor": [1, 0.5, 0]}),
         ({METAL: {"metallicFactor": 7}}, {METAL: {"metallicFactor": 1}}),
@@ -164,26 +164,26 @@ def test_a_value_of_a_material_that_cannot_be_used_counts_as_absent(change: dict
     ids=str,
 )
 def test_a_factor_out_of_range_is_moved_into_it(
-    given: dict[str, Any], taken: dict[str, Any]
+    written: dict[str, Any], taken: dict[str, Any]
 ) -> None:
-    found, notes = read(with_material(**given))
+    model, notes = read(with_material(**written))
     right, none = read(with_material(**taken))
-    assert same(found, right)
-    assert (none, bool(notes)) == ([], "0.25" not in str(given))
+    assert same(model, right)
+    assert (none, bool(notes)) == ([], "0.25" not in str(written))
 
 
 @pytest.mark.parametrize("name", ["magFilter", "minFilter", "wrapS", "wrapT"])
 @pytest.mark.parametrize("value", [0, -1, 9987.5, 10**20, "linear", None, [9729], {}])
 def test_an_unknown_way_to_look_up_a_texture_is_the_default(name: str, value: Any) -> None:
     file = textured(PICTURE)
-    tree = said(file) | {"samplers": [{name: value}], "textures": [{"source": 0, "sampler": 0}]}
+    tree = tree_of(file) | {"samplers": [{name: value}], "textures": [{"source": 0, "sampler": 0}]}
     assert same(read(saying(file, tree))[0], read(file)[0])
 
 
 @pytest.mark.parametrize("sampler", [7, -1, "x"])
 def test_a_sampler_that_is_not_there_is_the_default(sampler: Any) -> None:
     file = textured(PICTURE)
-    tree = said(file) | {"textures": [{"source": 0, "sampler": sampler}]}
+    tree = tree_of(file) | {"textures": [{"source": 0, "sampler": sampler}]}
     assert same(read(saying(file, tree))[0], read(file)[0])
 
 
@@ -215,10 +215,10 @@ LISTS = (
 @pytest.mark.parametrize("name", LISTS)
 def test_what_nothing_uses_may_be_broken(name: str) -> None:
     file = textured(PICTURE)
-    tree = said(file)
+    tree = tree_of(file)
     tree[name] = [*tree.get(name, []), *BROKEN]
-    found, notes = read(saying(file, tree))
-    assert same(found, read(file)[0])
+    model, notes = read(saying(file, tree))
+    assert same(model, read(file)[0])
     assert not notes
 
 
@@ -273,7 +273,7 @@ def test_extensions_that_change_nothing_essential_may_be_required(name: str) -> 
 
 def test_what_a_data_uri_holds_is_in_the_file() -> None:
     file = textured(PICTURE)
-    tree = said(file)
+    tree = tree_of(file)
     encoded = base64.b64encode(PICTURE).decode()
     safe = encoded.replace("+", "-").replace("/", "_").rstrip("=")
     for uri in (
@@ -281,8 +281,8 @@ def test_what_a_data_uri_holds_is_in_the_file() -> None:
         f"DATA:;Base64,{safe}",
         "data:," + "".join(f"%{b:02x}" for b in PICTURE),
     ):
-        found, notes = read(saying(file, tree | {"images": [{"uri": uri}]}))
-        assert same(found, read(file)[0])
+        model, notes = read(saying(file, tree | {"images": [{"uri": uri}]}))
+        assert same(model, read(file)[0])
         assert not notes
     whole = base64.b64encode(file[28 + struct.unpack_from("<I", file, 12)[0] :]).decode()
     tree["buffers"] = [{"uri": f"data:application/octet-stream;base64,{whole}"}]
@@ -292,14 +292,14 @@ def test_what_a_data_uri_holds_is_in_the_file() -> None:
 @pytest.mark.parametrize("uri", ["data:image/png;base64,****", "data:image/png", "data:,hello"])
 def test_a_picture_that_cannot_be_had_leaves_the_factor(uri: str) -> None:
     file = textured(PICTURE)
-    found, notes = read(saying(file, said(file) | {"images": [{"uri": uri}]}))
-    assert not found.textures
+    model, notes = read(saying(file, tree_of(file) | {"images": [{"uri": uri}]}))
+    assert not model.textures
     assert "the base color texture isn't drawn" in "; ".join(notes)
 
 
 def test_a_texture_in_several_formats_is_the_first_that_can_be_had() -> None:
     file = textured(PICTURE)
-    tree = said(file)
+    tree = tree_of(file)
     tree["images"].append({"bufferView": 99})
     extensions: dict[str, Any]
     for extensions in (
@@ -335,8 +335,8 @@ def test_other_values_of_vertices_that_cannot_be_used_are_left_out() -> None:
     for name in ("NORMAL", "COLOR_0", "TEXCOORD_0", "TANGENT", "JOINTS_0", "_CUSTOM"):
         for wrong in (99, -1, "x", None, 1):
             attributes = {"POSITION": 0, name: wrong}
-            found, notes = read(mesh(primitive={"attributes": attributes}))
-            assert same(found, plain), (name, wrong)
+            model, notes = read(mesh(primitive={"attributes": attributes}))
+            assert same(model, plain), (name, wrong)
             assert notes or name == "_CUSTOM" or wrong is None or name == "TEXCOORD_0" or wrong == 1
 
 
@@ -351,16 +351,16 @@ def test_more_values_than_vertices_are_not_looked_at() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_a_vertex_without_triangles_may_be_anywhere(value: float) -> None:
     places = PLACES + np.full(3, value, "<f4").tobytes()
-    found, _ = read(mesh(places=places, accessor={"count": 5}))
-    assert np.array_equal(found.positions[:4], read(mesh())[0].positions)
-    assert np.isfinite(found.positions).all()
+    model, _ = read(mesh(places=places, accessor={"count": 5}))
+    assert np.array_equal(model.positions[:4], read(mesh())[0].positions)
+    assert np.isfinite(model.positions).all()
 
 
 def test_texture_coordinates_may_be_whole_numbers() -> None:
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
     right = read(textured(PICTURE, corners.astype("<f4").tobytes()))[0]
     file = textured(PICTURE, np.pad(corners, ((0, 0), (0, 2))).astype("<u2").tobytes())
-    tree = said(file)
+    tree = tree_of(file)
     tree["accessors"][2]["componentType"] = 5123
     tree["bufferViews"][2]["byteStride"] = 8
     assert same(read(saying(file, tree))[0], right)
@@ -382,11 +382,11 @@ def test_colours_of_vertices_come_in_every_form(kind: str, width: int) -> None:
         "normalized": kind != "<f4",
     }
     tree["accessors"].append(form)
-    found = read(glb(tree, PLACES, TRIANGLES, (colors * largest).astype(kind).tobytes()))[0]
+    model = read(glb(tree, PLACES, TRIANGLES, (colors * largest).astype(kind).tobytes()))[0]
     right = np.ones((4, 4))
     right[:, :width] = colors
-    assert found.colors is not None
-    assert np.array_equal(found.colors, right)
+    assert model.colors is not None
+    assert np.array_equal(model.colors, right)
 
 
 def test_what_has_no_data_is_zero() -> None:
@@ -396,16 +396,16 @@ def test_what_has_no_data_is_zero() -> None:
 
 
 def test_a_triangle_without_a_corner_is_not_drawn() -> None:
-    found, notes = read(mesh(index={"count": 11}))
-    assert np.array_equal(found.triangles, read(mesh())[0].triangles[:3])
+    model, notes = read(mesh(index={"count": 11}))
+    assert np.array_equal(model.triangles, read(mesh())[0].triangles[:3])
     assert notes == ["the last triangle misses a corner and isn't drawn"]
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2, 3])
 def test_points_and_lines_beside_the_mesh_are_not_drawn(mode: int) -> None:
     (one,) = header()["meshes"][0]["primitives"]
-    found, notes = read(mesh(meshes=[{"primitives": [one | {"mode": mode, "indices": "?"}, one]}]))
-    assert same(found, read(mesh())[0])
+    model, notes = read(mesh(meshes=[{"primitives": [one | {"mode": mode, "indices": "?"}, one]}]))
+    assert same(model, read(mesh())[0])
     assert notes == ["points and lines aren't drawn"]
 
 

@@ -36,7 +36,7 @@ TICK = (
 )
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -206,7 +206,7 @@ def test_a_commitment_that_is_too_large_or_a_call_nobody_knows_is_refused(networ
     network.commit("alice", bytes(LARGEST_COMMITMENT))
 
     async def transfer() -> bittensor.ExtrinsicResult:
-        client = bittensor.Client("local", substrate=LocalSubstrate.of(network.folder))
+        client = bittensor.Client("local", substrate=LocalSubstrate.in_folder(network.folder))
         call = bittensor.calls.SubtensorModule.root_register(
             hotkey=local_keypair("alice").ss58_address
         )
@@ -267,7 +267,7 @@ def test_a_registered_validator_sets_weights_through_the_sdk(network: Network) -
     kept: list[object] = []
 
     async def set_weights() -> int:
-        client = bittensor.Client("local", substrate=LocalSubstrate.of(network.folder))
+        client = bittensor.Client("local", substrate=LocalSubstrate.in_folder(network.folder))
         call = bittensor.calls.SubtensorModule.burned_register(
             netuid=17, hotkey=validator.ss58_address
         )

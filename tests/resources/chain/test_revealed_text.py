@@ -164,9 +164,9 @@ def test_what_either_sdk_seals_opens_with_the_recorded_signature_of_the_real_bea
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not beside the repository")
 def test_the_shared_cases_of_commitments_are_read(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(SHARED / "cases/make_cases.py"), str(tmp_path)], check=True)
-    found = {path.stem: path.read_bytes() for path in (tmp_path / "commitments").iterdir()}
-    assert len(found) >= 5
-    for name, data in found.items():
+    cases = {path.stem: path.read_bytes() for path in (tmp_path / "commitments").iterdir()}
+    assert len(cases) >= 5
+    for name, data in cases.items():
         for handed_over in (shown(data), data):
             (reveal,) = read_reveals([(handed_over, 5)], at=9)
             reading = read_submissions({MINER: [reveal]}, WINDOW, "mesh-1")

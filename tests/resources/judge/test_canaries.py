@@ -62,9 +62,9 @@ def test_a_judge_in_order_passes() -> None:
 def test_g01_a_judge_that_has_gone_wrong_without_an_error_is_found_out(
     penalties: Callable[[str, str], tuple[int, int]], reason: str
 ) -> None:
-    found = checked(judging(penalties))
-    assert found is not None
-    assert reason in found
+    fault = checked(judging(penalties))
+    assert fault is not None
+    assert reason in fault
 
 
 def test_a_judge_that_does_not_answer_is_not_called_wrong() -> None:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.seed import Seed
 from gen404_assets.live.canaries import Canaries
 from resources.judge import Answer, Judge, KeptAnswers, Question, Reply, ServedJudge
 from resources.local_network.judge import MODEL, create_app
@@ -47,16 +47,8 @@ class Round:
     number = 0
 
     def __init__(self, prompts: list[str]) -> None:
-        self.prompts_with_picture, self.seed = prompts, self
-
-    def path(self, name: str) -> str:
-        return name
-
-    def need(self, _: str, __: Any) -> Any:
-        class Seed:
-            seed = 1
-
-        return Seed
+        self.prompts_with_picture = prompts
+        self.required_seed = Seed(seed=1)
 
 
 class Work:

@@ -21,8 +21,8 @@ def body(content: Any, finish: str | None = "stop", **message: Any) -> str:
 
 
 def test_the_words_are_kept_to_the_letter() -> None:
-    said = f"<think>\u202ehm\0\n</think>{PLAIN}  "
-    assert reply_of(body(said)) == Reply(MODEL, said)
+    text = f"<think>\u202ehm\0\n</think>{PLAIN}  "
+    assert reply_of(body(text)) == Reply(MODEL, text)
 
 
 def test_half_a_surrogate_pair_which_no_file_can_hold_is_replaced() -> None:
@@ -134,13 +134,13 @@ def test_no_words_at_all_are_an_answer_that_cannot_be_used(content: Any) -> None
 @pytest.mark.skipif(not (SHARED / "cases").is_dir(), reason="the shared cases are not there")
 def test_the_answers_among_the_shared_cases(tmp_path: Path) -> None:
     subprocess.run([sys.executable, SHARED / "cases" / "make_cases.py", tmp_path], check=True)
-    found: dict[str, tuple[int, int] | None] = {}
+    penalties: dict[str, tuple[int, int] | None] = {}
     for path in sorted((tmp_path / "answers").iterdir()):
         try:
             answer = reply_of(path.read_text()).answer()
-            found[path.stem] = (answer.penalty_1, answer.penalty_2)
+            penalties[path.stem] = (answer.penalty_1, answer.penalty_2)
         except Unusable:
-            found[path.stem] = None
+            penalties[path.stem] = None
     unusable = {"two-objects", "length"}
-    assert unusable < set(found)
-    assert found == {name: None if name in unusable else (3, 5) for name in found}
+    assert unusable < set(penalties)
+    assert penalties == {name: None if name in unusable else (3, 5) for name in penalties}

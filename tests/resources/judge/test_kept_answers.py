@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.judgement import read_answer
+from gen404_assets.competition.judgement import Reply
 from resources.judge import PROMPT_VERSION, KeptAnswers, NotJudged, Question, ServedJudge
 from resources.object_store import ObjectConflict
 from simulators.judge_server import MODEL, JudgeServer, fails, judge_server, loops, says, verdict
@@ -166,8 +166,8 @@ def test_g04_of_two_processes_that_asked_at_the_same_time_both_take_the_answer_t
 def test_g02_the_evidence_is_kept_under_what_was_asked_and_gives_the_answer_again(
     server: JudgeServer, judge: ServedJudge, store: FolderStore
 ) -> None:
-    said = f"<think>hm</think>{verdict(3, 6, 'the base is missing')}"
-    server.replies = [says(said)]
+    text = f"<think>hm</think>{verdict(3, 6, 'the base is missing')}"
+    server.replies = [says(text)]
     answers = KeptAnswers(judge, store)
     answer = answers.ask(question())
     kept = json.loads((store.folder / answers.key(question())).read_bytes())
@@ -178,10 +178,10 @@ def test_g02_the_evidence_is_kept_under_what_was_asked_and_gives_the_answer_agai
         "seed": 7,
         "pictures": dict(zip(("prompt", "first", "second"), digests, strict=True)),
         "answered_by": MODEL,
-        "answer": said,
+        "answer": text,
     }
     assert answers.digests(question()) == tuple(digests)
-    assert read_answer(kept["answer"], kept["answered_by"]) == answer
+    assert Reply(kept["answered_by"], kept["answer"]).answer() == answer
     asked = {name: kept[name] for name in ("model", "prompt_version", "seed", "pictures")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     assert answers.key(question()) == f"answers/{digest}.json"

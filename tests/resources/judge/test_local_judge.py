@@ -109,14 +109,14 @@ def test_a_copy_gets_the_same_penalty_and_sides_do_not_matter(
 def test_it_says_its_judgement_in_the_ways_in_which_models_do(
     judge: ServedJudge, files: Files
 ) -> None:
-    said = {
+    beginnings = {
         ask(judge, files, name, first, "blank").raw[:8]
         for name in OBJECTS
         for first in files.files
         if "vase" in first
     }
-    assert {"<think>P", "Here is "} < said
-    assert any(text.startswith("{") for text in said)
+    assert {"<think>P", "Here is "} < beginnings
+    assert any(text.startswith("{") for text in beginnings)
 
 
 def test_it_loops_at_some_questions_and_at_none_of_them_for_all_attempts(files: Files) -> None:
@@ -211,7 +211,7 @@ def test_it_is_a_command_that_serves_on_loopback(files: Files) -> None:
     process = subprocess.Popen(command)
     try:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 models = httpx2.get(f"{url}/v1/models", timeout=5).json()

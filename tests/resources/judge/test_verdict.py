@@ -148,9 +148,9 @@ def test_however_it_is_dressed_it_says_the_same(
     penalties: tuple[int, int], number: str, before: str, after: str, comma: str
 ) -> None:
     first, second = map(number.format, penalties)
-    said = f'{before}{{"penalty_1": {first}, "penalty_2": {second}{comma} }}{after}'
-    assert read_verdict(said) == Verdict(*penalties, "")
-    assert read_verdict(f"<think>{before}{OTHER}</think>{said}") == Verdict(*penalties, "")
+    text = f'{before}{{"penalty_1": {first}, "penalty_2": {second}{comma} }}{after}'
+    assert read_verdict(text) == Verdict(*penalties, "")
+    assert read_verdict(f"<think>{before}{OTHER}</think>{text}") == Verdict(*penalties, "")
 
 
 PIECES = st.sampled_from(
@@ -175,11 +175,11 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_any_text_is_a_verdict_or_none_and_a_verdict_is_one_that_stands_there(text: str) -> None:
     try:
-        found = read_verdict(text)
+        read = read_verdict(text)
     except NoVerdict:
         return
-    assert found in {Verdict(3, 5, "x"), Verdict(9, 9, "no")}
-    assert (PLAIN if found.penalty_1 == 3 else OTHER) in text
+    assert read in {Verdict(3, 5, "x"), Verdict(9, 9, "no")}
+    assert (PLAIN if read.penalty_1 == 3 else OTHER) in text
 
 
 # --- the text
@@ -195,7 +195,7 @@ def test_the_text_is_cut_to_what_the_schema_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("text", "shown"),
     [
         ("a\nb\tc\r\nd\0e\x1b[31m\x7f\x85\u2028", "a b c  d e [31m   "),
         ("left\u202egnp.exe\u202c \u2066x\u2069 \u200b\ufeff\u00ad", "leftgnp.exe x "),
@@ -211,8 +211,8 @@ def test_the_text_is_cut_to_what_the_schema_allows() -> None:
         (7, "7"),
     ],
 )
-def test_the_text_is_fit_for_a_public_file(said: Any, told: str) -> None:
-    assert issues(said) == told
+def test_the_text_is_fit_for_a_public_file(text: Any, shown: str) -> None:
+    assert issues(text) == shown
 
 
 def test_penalties_without_a_text_are_a_verdict() -> None:
@@ -225,11 +225,11 @@ def test_a_line_break_that_stands_raw_in_the_text_is_read() -> None:
 
 
 @given(st.text(st.characters(), max_size=700))
-def test_no_text_holds_anything_that_steers_a_terminal_or_breaks_a_file(said: str) -> None:
-    told = issues(said)
-    assert len(told) <= MAX_ISSUES
-    told.encode()
-    assert not {unicodedata.category(character) for character in told} & {"Cc", "Cs", "Zl", "Zp"}
-    assert not set(told) & set(
+def test_no_text_holds_anything_that_steers_a_terminal_or_breaks_a_file(text: str) -> None:
+    shown = issues(text)
+    assert len(shown) <= MAX_ISSUES
+    shown.encode()
+    assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs", "Zl", "Zp"}
+    assert not set(shown) & set(
         "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
     )

@@ -45,7 +45,7 @@ def draw(*bands: str, width: int = 160) -> bytes:
     return file.getvalue()
 
 
-def eventually(see: Callable[[], _T], seconds: float = 30) -> _T:
+def eventually(see: Callable[[], _T], seconds: float = 120) -> _T:
     """What `see` gives once it is something; its last answer fails the test after that many
     seconds.
     """
@@ -123,9 +123,9 @@ class Network:
         from resources.chain.local import local_keypair  # noqa: PLC0415
 
         chain = open_chain(self.environment)
-        found = chain.reveals(chain.finalized().number).get(local_keypair(name).ss58_address, [])
+        revealed = chain.reveals(chain.finalized().number).get(local_keypair(name).ss58_address, [])
         chain.close()
-        return found
+        return revealed
 
     def commitment(self, name: str) -> dict[str, str]:
         """What this miner revealed last, once it has."""

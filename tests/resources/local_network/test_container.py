@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from resources.local_network.lathe import Skill, rebuild
-from resources.local_network.ports import free_ports
+from resources.ports import free_ports
 from tests.resources.local_network.conftest import draw, eventually
 
 SKILL = Skill(rings=20, segments=12, noise=0.01)

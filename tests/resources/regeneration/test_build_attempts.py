@@ -7,7 +7,7 @@ import pytest
 from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, WorkflowRun
+from resources.builds import Builds
 from simulators.examples import MINERS, RULES, submission
 from simulators.github import GitHub
 
@@ -19,17 +19,15 @@ def test_after_a_rerun_of_failed_jobs_every_other_job_keeps_its_conclusion(
     github: GitHub, builds: Builds
 ) -> None:
     run = github.run({ALICE: "success", BOB: "failure", CAROL: "success"})
-    assert builds.workflow_run(1) == WorkflowRun(
+    assert builds.workflow_run(1) == BuildRun(
         True, {ALICE: "success", BOB: "failure", CAROL: "success"}
     )
     github.rerun(run, {BOB: None}, status="in_progress")
-    assert builds.workflow_run(1) == WorkflowRun(
+    assert builds.workflow_run(1) == BuildRun(
         False, {ALICE: "success", BOB: "in_progress", CAROL: "success"}
     )
     github.rerun(run, {BOB: "success"})
-    assert builds.workflow_run(1) == WorkflowRun(
-        True, dict.fromkeys((ALICE, BOB, CAROL), "success")
-    )
+    assert builds.workflow_run(1) == BuildRun(True, dict.fromkeys((ALICE, BOB, CAROL), "success"))
 
 
 @pytest.mark.parametrize(
@@ -56,9 +54,9 @@ def test_what_a_job_has_come_to_that_was_run_several_times(
             github.run({ALICE: word})
         else:
             github.rerun(run, {ALICE: word})
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert found.jobs == {ALICE: expected}
+    build_run = builds.workflow_run(1)
+    assert build_run is not None
+    assert build_run.jobs == {ALICE: expected}
 
 
 def test_g06_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_missing(
@@ -67,10 +65,10 @@ def test_g06_a_github_that_lists_the_last_attempt_alone_makes_nobodys_build_miss
     github.only_latest = True
     run = github.run({ALICE: "success", BOB: "failure"})
     github.rerun(run, {BOB: "success"})
-    found = builds.workflow_run(1)
-    assert found == WorkflowRun(False, {BOB: "success"})
+    build_run = builds.workflow_run(1)
+    assert build_run == BuildRun(False, {BOB: "success"})
     pending = pending_builds(Submissions({ALICE: submission(), BOB: submission()}))
-    observed = observe_builds(pending, BuildRun(found.ended, found.jobs), 60, RULES)
+    observed = observe_builds(pending, build_run, 60, RULES)
     assert [build.status.value for _, build in observed.items()] == ["pending", "success"]
 
 
@@ -82,11 +80,11 @@ def test_g06_a_run_that_ended_through_nobodys_code_makes_no_build_missing_and_is
 ) -> None:
     run = github.run({ALICE: "success"})
     github.runs[-1]["conclusion"] = conclusion
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert (found.ended, found.jobs) == (False, {ALICE: "success"})
+    build_run = builds.workflow_run(1)
+    assert build_run is not None
+    assert (build_run.ended, build_run.jobs) == (False, {ALICE: "success"})
     assert [
-        f"GitHub's run {run} (Build) ended as {conclusion}" in note for note in found.notes
+        f"GitHub's run {run} (Build) ended as {conclusion}" in note for note in build_run.notes
     ] == [True]
     github.run({ALICE: "success", BOB: "failure"})
     again = builds.workflow_run(1)
@@ -100,21 +98,21 @@ def test_a_run_that_ended_before_it_had_a_job_is_told_to_the_operator(
 ) -> None:
     github.run({})
     github.runs[-1]["conclusion"] = conclusion
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert (found.ended, dict(found.jobs)) == (False, {})
-    assert conclusion in found.notes[0]
+    build_run = builds.workflow_run(1)
+    assert build_run is not None
+    assert (build_run.ended, dict(build_run.jobs)) == (False, {})
+    assert conclusion in build_run.notes[0]
 
 
 def test_a_job_that_ended_through_nobodys_code_is_told_with_its_hotkey(
     github: GitHub, builds: Builds
 ) -> None:
     github.run({ALICE: "cancelled", BOB: "success"})
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert found.jobs == {ALICE: "cancelled", BOB: "success"}
-    assert any(ALICE in note and "cancelled" in note for note in found.notes)
-    assert not any(BOB in note for note in found.notes)
+    build_run = builds.workflow_run(1)
+    assert build_run is not None
+    assert build_run.jobs == {ALICE: "cancelled", BOB: "success"}
+    assert any(ALICE in note and "cancelled" in note for note in build_run.notes)
+    assert not any(BOB in note for note in build_run.notes)
 
 
 def test_another_workflow_of_the_commit_neither_holds_the_builds_up_nor_is_told(
@@ -125,7 +123,7 @@ def test_another_workflow_of_the_commit_neither_holds_the_builds_up_nor_is_told(
         number = github.run({}, status=status)
         github.runs[-1] |= {"workflow_id": 8, "name": "Lint", "conclusion": conclusion}
         github.jobs[number] = [github.job(number, "lint", conclusion)]
-    assert builds.workflow_run(1) == WorkflowRun(True, {ALICE: "success"})
+    assert builds.workflow_run(1) == BuildRun(True, {ALICE: "success"})
 
 
 def test_g06_a_new_run_of_the_workflow_that_has_no_job_yet_may_bring_the_missing_one(
@@ -133,7 +131,7 @@ def test_g06_a_new_run_of_the_workflow_that_has_no_job_yet_may_bring_the_missing
 ) -> None:
     github.run({ALICE: "success"})
     github.run({}, status="queued")
-    assert builds.workflow_run(1) == WorkflowRun(False, {ALICE: "success"})
+    assert builds.workflow_run(1) == BuildRun(False, {ALICE: "success"})
 
 
 @pytest.mark.parametrize(

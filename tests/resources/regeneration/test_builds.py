@@ -11,34 +11,35 @@ import pytest
 from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, WorkflowRun, open_builds
+from resources.builds import Builds, open_builds
 from resources.local_network.forge import Forge, serve
 from resources.settings import BadSetting
 from simulators.examples import COMMIT, MINERS, RULES, submission
-from simulators.github import REPOSITORY, GitHub, serving
+from simulators.github import REPOSITORY, GitHub
+from simulators.serving import serving
 
 ALICE, BOB, CAROL = MINERS[:3]
 
 
 def test_a_run_is_found_by_its_commit_and_told_job_by_job(github: GitHub, builds: Builds) -> None:
     github.run({MINERS[0]: "success", MINERS[1]: "failure", MINERS[2]: None}, status="in_progress")
-    found = builds.workflow_run(1)
-    assert found == WorkflowRun(
+    build_run = builds.workflow_run(1)
+    assert build_run == BuildRun(
         False, {MINERS[0]: "success", MINERS[1]: "failure", MINERS[2]: "in_progress"}
     )
 
 
 def test_a_run_that_has_ended_says_so(github: GitHub, builds: Builds) -> None:
     github.run({MINERS[0]: "success"})
-    assert builds.workflow_run(1) == WorkflowRun(True, {MINERS[0]: "success"})
+    assert builds.workflow_run(1) == BuildRun(True, {MINERS[0]: "success"})
 
 
 def test_all_pages_of_jobs_are_read(github: GitHub, builds: Builds) -> None:
     names = [f"hotkey{number}" for number in range(230)]
     github.run(dict.fromkeys(names, "success"))
-    found = builds.workflow_run(1)
-    assert found is not None
-    assert sorted(found.jobs) == sorted(names)
+    build_run = builds.workflow_run(1)
+    assert build_run is not None
+    assert sorted(build_run.jobs) == sorted(names)
 
 
 def test_all_pages_of_runs_are_read(github: GitHub, builds: Builds) -> None:
@@ -46,7 +47,7 @@ def test_all_pages_of_runs_are_read(github: GitHub, builds: Builds) -> None:
         number = github.run({})
         github.jobs[number] = [github.job(number, "lint", "success")]
     github.run({MINERS[0]: "success"})
-    assert builds.workflow_run(1) == WorkflowRun(True, {MINERS[0]: "success"})
+    assert builds.workflow_run(1) == BuildRun(True, {MINERS[0]: "success"})
 
 
 def test_of_runs_that_build_the_same_the_later_ones_word_counts_and_all_must_have_ended(
@@ -54,9 +55,7 @@ def test_of_runs_that_build_the_same_the_later_ones_word_counts_and_all_must_hav
 ) -> None:
     github.run({MINERS[0]: "failure", MINERS[1]: "success"})
     github.run({MINERS[0]: "success"}, status="in_progress")
-    assert builds.workflow_run(1) == WorkflowRun(
-        False, {MINERS[0]: "success", MINERS[1]: "success"}
-    )
+    assert builds.workflow_run(1) == BuildRun(False, {MINERS[0]: "success", MINERS[1]: "success"})
 
 
 def test_the_newest_commit_of_the_submissions_counts(github: GitHub, builds: Builds) -> None:
@@ -69,7 +68,7 @@ def test_the_newest_commit_of_the_submissions_counts(github: GitHub, builds: Bui
     )
     github.run({MINERS[0]: "failure"})
     github.run({MINERS[0]: "success"}, sha=later)
-    assert builds.workflow_run(1) == WorkflowRun(True, {MINERS[0]: "success"})
+    assert builds.workflow_run(1) == BuildRun(True, {MINERS[0]: "success"})
 
 
 def test_g06_before_anything_is_listed_there_is_no_run(github: GitHub, builds: Builds) -> None:
@@ -88,9 +87,7 @@ def test_g06_a_run_without_one_job_of_ours_says_nothing_of_builds(
     number = github.run({}, status=status)
     github.jobs[number] = [github.job(1, "Prepare the matrix", None)]
     pending = pending_builds(Submissions({MINERS[0]: submission()}))
-    run = builds.workflow_run(1)
-    told = BuildRun(run.ended, run.jobs) if run else None
-    assert observe_builds(pending, told, 10, RULES) == pending
+    assert observe_builds(pending, builds.workflow_run(1), 10, RULES) == pending
 
 
 @pytest.mark.parametrize(
@@ -116,7 +113,7 @@ def test_g06_an_error_anywhere_teaches_nothing(
         builds.workflow_run(1)
     assert "secret-token" not in str(caught.value)
     github.fault = lambda _path, _page: None
-    assert builds.workflow_run(1) == WorkflowRun(True, {MINERS[0]: "success"})
+    assert builds.workflow_run(1) == BuildRun(True, {MINERS[0]: "success"})
 
 
 @pytest.mark.parametrize("second", [(200, b'{"total_count": 150, "jobs": []}'), (502, b"")])
@@ -166,7 +163,7 @@ def test_the_prefix_of_the_jobs_is_a_setting(github: GitHub) -> None:
             "GITHUB_API_URL": url,
             "BUILD_JOB_PREFIX": "Build image",
         }
-        assert open_builds(settings).workflow_run(1) == WorkflowRun(True, {MINERS[0]: "success"})
+        assert open_builds(settings).workflow_run(1) == BuildRun(True, {MINERS[0]: "success"})
 
 
 # The local network's GitHub.
@@ -209,17 +206,15 @@ def test_the_local_forge_builds_what_miners_have_published(
         builds = Builds(REPOSITORY, api=url)
         assert builds.workflow_run(1) is None
         forge.look()
-        assert builds.workflow_run(1) == WorkflowRun(
-            False, dict.fromkeys(MINERS[:3], "in_progress")
-        )
+        assert builds.workflow_run(1) == BuildRun(False, dict.fromkeys(MINERS[:3], "in_progress"))
         time.sleep(0.3)
         Forge(
             tmp_path, competition, "local/{hotkey10}:{tag}", seconds=0.3
         ).look()  # another, after a crash
     again = Forge(tmp_path, competition, "local/{hotkey10}:{tag}", seconds=0.3)
     with serving(serve(again.answer, 0)) as url:
-        found = Builds(REPOSITORY, api=url).workflow_run(1)
-    assert found == WorkflowRun(
+        build_run = Builds(REPOSITORY, api=url).workflow_run(1)
+    assert build_run == BuildRun(
         True, dict(zip(MINERS, ["success", "failure", "success"], strict=False))
     )
     images = json.loads((tmp_path / "images.json").read_text())
@@ -244,13 +239,13 @@ def test_the_local_forge_runs_failed_jobs_again_as_github_does(
         builds, api = Builds(REPOSITORY, api=url), f"{url}/repos/{REPOSITORY}/actions/runs/1"
         assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 403  # it is still in progress
         until_built()
-        assert builds.workflow_run(1) == WorkflowRun(
+        assert builds.workflow_run(1) == BuildRun(
             True, {ALICE: "success", BOB: "failure", CAROL: "success"}
         )
         (tmp_path / "code.json").write_text(json.dumps(code | {f"owner/m1@{COMMIT}": ["run"]}))
         assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 201
         assert httpx2.get(api).json()["run_attempt"] == 2
-        assert builds.workflow_run(1) == WorkflowRun(
+        assert builds.workflow_run(1) == BuildRun(
             False, {ALICE: "success", BOB: "in_progress", CAROL: "success"}
         )
         listed = {
@@ -265,7 +260,7 @@ def test_the_local_forge_runs_failed_jobs_again_as_github_does(
         }
         assert list(listed.values()) == [1, 1, 4, 3, 1]
         until_built()
-        assert builds.workflow_run(1) == WorkflowRun(
+        assert builds.workflow_run(1) == BuildRun(
             True, dict.fromkeys((ALICE, BOB, CAROL), "success")
         )
         assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 403  # none has failed

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from resources.container import Container, DoorRefused
+from resources.container import Container, GatewayRefused
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -57,12 +57,12 @@ def stranger(
 
 
 def generated(
-    url: str, to: Path, *, seconds: float = 0.3, door: bool = False, limit: int = 1000
+    url: str, to: Path, *, seconds: float = 0.3, behind_gateway: bool = False, limit: int = 1000
 ) -> tuple[float, int]:
     """Generation time and size of what a container at `url` makes."""
 
     async def run() -> tuple[float, int]:
-        container = Container(url, "token", door=door, limit=limit)
+        container = Container(url, "token", behind_gateway=behind_gateway, limit=limit)
         try:
             async with container.generate(b"picture", 7, seconds) as answer:
                 return answer.seconds, await answer.save(to)
@@ -92,23 +92,23 @@ def test_generation_time_is_from_sending_to_headers_and_the_body_may_take_longer
     def answer(connection: socket.socket) -> None:
         time.sleep(0.2)
         connection.sendall(OK + b"Content-Length: 4\r\n\r\n")
-        time.sleep(1)
+        time.sleep(3)
         connection.sendall(b"file")
 
     with stranger(answer) as url:
-        seconds, size = generated(url, tmp_path / "file", seconds=2)
-    assert 0.2 <= seconds < 1
+        seconds, size = generated(url, tmp_path / "file", seconds=5)
+    assert 0.2 <= seconds < 3
     assert size == 4
     assert (tmp_path / "file").read_bytes() == b"file"
 
 
 def test_slower_than_the_limit_is_taken_within_twice_the_limit(tmp_path: Path) -> None:
     def answer(connection: socket.socket) -> None:
-        time.sleep(0.5)
+        time.sleep(2.5)
         connection.sendall(OK + b"Content-Length: 4\r\n\r\nfile")
 
     with stranger(answer) as url:
-        assert generated(url, tmp_path / "file", seconds=0.4)[0] >= 0.5
+        assert generated(url, tmp_path / "file", seconds=2)[0] >= 2.5
 
 
 FOREVER = {
@@ -129,7 +129,7 @@ def test_g12_whatever_drips_ends(tmp_path: Path, case: str) -> None:
     began = time.monotonic()
     with stranger(answer) as url, pytest.raises(MinerFault, match=reason):
         generated(url, tmp_path / "file")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 WRONG = {
@@ -203,7 +203,7 @@ def test_a_stranger_s_cookies_are_neither_kept_nor_read(tmp_path: Path, headers:
 def test_g10_whatever_is_wrong_is_the_miners_fault_with_a_reason(tmp_path: Path, case: str) -> None:
     answer, reason = WRONG[case]
     with stranger(answer) as url, pytest.raises(MinerFault, match=reason) as caught:
-        generated(url, tmp_path / "file", seconds=2)
+        generated(url, tmp_path / "file", seconds=5)
     assert "token" not in str(caught.value)
 
 
@@ -213,13 +213,13 @@ def test_a_container_that_is_not_there_is_the_miners_fault(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_g01_a_door_that_refuses_us_is_not_the_miners_fault(tmp_path: Path, status: int) -> None:
+def test_g01_a_gateway_that_refuses_us_is_not_the_miners_fault(tmp_path: Path, status: int) -> None:
     with stranger(once(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())) as url:
-        with pytest.raises(DoorRefused):
-            generated(url, tmp_path / "file", door=True)
-        with pytest.raises(DoorRefused):
-            asyncio.run(_healthy(url, door=True))
-        assert not asyncio.run(_healthy(url, door=False))
+        with pytest.raises(GatewayRefused):
+            generated(url, tmp_path / "file", behind_gateway=True)
+        with pytest.raises(GatewayRefused):
+            asyncio.run(_healthy(url, behind_gateway=True))
+        assert not asyncio.run(_healthy(url, behind_gateway=False))
 
 
 def test_g01_a_disk_that_fails_is_not_the_miners_fault(tmp_path: Path) -> None:
@@ -240,12 +240,12 @@ def test_g01_a_disk_that_fails_is_not_the_miners_fault(tmp_path: Path) -> None:
 )
 def test_a_container_is_healthy_when_it_answers_200(content: bytes, healthy: bool) -> None:
     with stranger(once(content)) as url:
-        assert asyncio.run(_healthy(url, door=False)) is healthy
-    assert not asyncio.run(_healthy("http://127.0.0.1:9", door=False))
+        assert asyncio.run(_healthy(url, behind_gateway=False)) is healthy
+    assert not asyncio.run(_healthy("http://127.0.0.1:9", behind_gateway=False))
 
 
-async def _healthy(url: str, *, door: bool) -> bool:
-    container = Container(url, "token", door=door)
+async def _healthy(url: str, *, behind_gateway: bool) -> bool:
+    container = Container(url, "token", behind_gateway=behind_gateway)
     try:
         return await container.healthy()
     finally:

@@ -32,8 +32,8 @@ def never(*_: Any) -> Any:
     raise AssertionError
 
 
-def complete(found: Regenerated, count: int = 6) -> bool:
-    outputs = [output for _, output in found.outputs.items()]
+def complete(regenerated: Regenerated, count: int = 6) -> bool:
+    outputs = [output for _, output in regenerated.outputs.items()]
     return len(outputs) == count and all(
         output.complete and output.attempts == 1 for output in outputs
     )
@@ -45,18 +45,20 @@ def complete(found: Regenerated, count: int = 6) -> bool:
 @pytest.mark.parametrize("what", ["picture", "render", "put", "measure"])
 def test_g01_a_fault_of_a_service_is_met_with_another_try(tmp_path: Path, what: str) -> None:
     world = World(tmp_path, {})
-    found = world.regenerate(None, **{what: Failing(getattr(world.means(), what), FAULT, times=2)})
-    assert complete(found)
-    assert any("out of order" in line for line in world.said)
+    regenerated = world.regenerate(
+        None, **{what: Failing(getattr(world.means(), what), FAULT, times=2)}
+    )
+    assert complete(regenerated)
+    assert any("out of order" in line for line in world.messages)
 
 
 @pytest.mark.parametrize("what", ["picture", "render", "put", "measure"])
 def test_g01_a_fault_that_lasts_decides_nothing(tmp_path: Path, what: str) -> None:
     world = World(tmp_path, {})
-    told: list[Outputs] = []
+    reported: list[Outputs] = []
 
     def progress(outputs: Outputs, _: object) -> bool:
-        told.append(outputs)
+        reported.append(outputs)
         return True
 
     with pytest.raises(InfrastructureFault, match="out of order"):
@@ -66,7 +68,7 @@ def test_g01_a_fault_that_lasts_decides_nothing(tmp_path: Path, what: str) -> No
             patience=0.1,
             progress=progress,
         )
-    assert told == []
+    assert reported == []
     assert complete(world.regenerate())
 
 
@@ -115,8 +117,8 @@ def test_a_start_that_failed_after_creating_the_pod_is_recognised_by_name(tmp_pa
         world.provider.start(*arguments)
         raise InfrastructureFault("HTTP status 500")
 
-    found = world.regenerate(providers=[Meddled(world.provider, start=start)])
-    assert complete(found)
+    regenerated = world.regenerate(providers=[Meddled(world.provider, start=start)])
+    assert complete(regenerated)
 
 
 def test_a_start_that_failed_and_can_not_be_seen_leaves_no_pod(tmp_path: Path) -> None:
@@ -157,9 +159,9 @@ def test_lists_that_fail_or_are_stale_are_looked_at_again(tmp_path: Path) -> Non
 def test_g01_prompts_of_a_pod_that_the_provider_lost_have_not_failed(tmp_path: Path) -> None:
     world = World(tmp_path, {"slow": 0.3})
     losing = _losing(world, times=1)
-    found = world.regenerate(subject(8), providers=[losing])
-    assert complete(found, 8)
-    assert "lost by the provider" in {pod.termination_reason for _, pod in found.pods.items()}
+    regenerated = world.regenerate(subject(8), providers=[losing])
+    assert complete(regenerated, 8)
+    assert "lost by the provider" in {pod.termination_reason for _, pod in regenerated.pods.items()}
 
 
 def test_g01_where_the_provider_loses_every_pod_there_is_no_verdict(tmp_path: Path) -> None:
@@ -191,16 +193,20 @@ def _ports_asked(world: World) -> set[str]:
     )
 
 
-def test_g01_a_door_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
+def test_g01_a_gateway_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
     world = World(tmp_path, {"health": 401})
     pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=1.5, max_pod_attempts=1)
 
-    def behind_a_door() -> list[Pod]:
-        return [Pod(pod.name, pod.url, pod.failed, token="door") for pod in world.provider.pods()]
+    def behind_a_gateway() -> list[Pod]:
+        return [
+            Pod(pod.name, pod.url, pod.failed, token="gateway") for pod in world.provider.pods()
+        ]
 
-    with pytest.raises(InfrastructureFault, match="door answers 401"):
-        world.regenerate(providers=[Meddled(world.provider, pods=behind_a_door)], pods=pods)
-    assert not world.regenerate(pods=pods).deployed  # no door: it is the image that says so
+    with pytest.raises(InfrastructureFault, match="gateway answers 401"):
+        world.regenerate(providers=[Meddled(world.provider, pods=behind_a_gateway)], pods=pods)
+    assert not world.regenerate(
+        pods=pods
+    ).deployed  # without a gateway, the image itself answers so
 
 
 def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path) -> None:
@@ -208,7 +214,7 @@ def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path)
     deletes = Meddled(world.provider, delete=Failing(never, FAULT))
     with pytest.raises(AssertionError, match=PREFIX):  # pods are left
         world.regenerate(subject(1), providers=[deletes])
-    assert any(line.startswith("pods are left") for line in world.said)
+    assert any(line.startswith("pods are left") for line in world.messages)
     assert reap([world.provider], lambda name: is_held(tmp_path / "home", name)) != []
     assert world.pods_left() == []
 
@@ -327,8 +333,8 @@ def test_g15_killed_at_any_effect_it_goes_on_where_it_was_and_no_pod_is_left(
         assert world.pods_left() == [], nth
         kept = [line for line in _journal(world) if '"glb": "http' in line]
         before = world.asked()
-        found = world.regenerate(subject(3, generated=world.recorded()))
-        assert untimed(found.outputs) == undisturbed, nth
+        regenerated = world.regenerate(subject(3, generated=world.recorded()))
+        assert untimed(regenerated.outputs) == undisturbed, nth
         again = world.asked() - before
         assert not {stem for stem in again if any(f'"{stem}"' in line for line in kept)}, nth
     assert 15 < nth < 99

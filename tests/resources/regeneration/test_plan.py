@@ -39,9 +39,9 @@ def test_limits_are_kept_by_what_stands_at_them() -> None:
 
 
 def test_of_two_equal_results_the_first_is_kept() -> None:
-    found = plan(made(10))
-    found.prompts.keep("a", made(10).model_copy(update={"size": 2}))
-    assert found.prompts.best["a"].size == 1
+    regeneration = plan(made(10))
+    regeneration.prompts.keep("a", made(10).model_copy(update={"size": 2}))
+    assert regeneration.prompts.best["a"].size == 1
 
 
 def test_a_failed_attempt_is_recorded_with_nothing() -> None:
@@ -65,55 +65,58 @@ def test_a_baseline_has_no_distances() -> None:
 
 
 def test_a_prompt_is_locked_while_a_pod_has_it_and_never_comes_back_to_it() -> None:
-    found = plan(None, pods=2)
-    assert found.hand_out("0", 0.0) == "a"
-    assert found.hand_out("1", 0.0) is None
-    found.finished("0", "a", FAILED)
-    assert found.hand_out("0", 0.0) is None
-    assert found.hand_out("1", 0.0) == "a"
+    regeneration = plan(None, pods=2)
+    assert regeneration.hand_out("0", 0.0) == "a"
+    assert regeneration.hand_out("1", 0.0) is None
+    regeneration.finished("0", "a", FAILED)
+    assert regeneration.hand_out("0", 0.0) is None
+    assert regeneration.hand_out("1", 0.0) == "a"
 
 
 def test_a_lock_expires_after_ten_minutes_and_counts_as_a_failed_attempt() -> None:
-    found = plan(None, pods=2)
-    found.hand_out("0", 0.0)
-    found.expire(599.9)
-    assert found.hand_out("1", 599.9) is None
-    found.expire(600)
-    assert found.hand_out("1", 600) == "a"
-    found.finished("0", "a", made(20))  # late, and yet the best there is
-    found.finished("1", "a", FAILED)
-    assert (found.prompts.best["a"].complete, found.prompts.attempts["a"]) == (True, 2)
+    regeneration = plan(None, pods=2)
+    regeneration.hand_out("0", 0.0)
+    regeneration.expire(599.9)
+    assert regeneration.hand_out("1", 599.9) is None
+    regeneration.expire(600)
+    assert regeneration.hand_out("1", 600) == "a"
+    regeneration.finished("0", "a", made(20))  # late, and yet the best there is
+    regeneration.finished("1", "a", FAILED)
+    assert (regeneration.prompts.best["a"].complete, regeneration.prompts.attempts["a"]) == (
+        True,
+        2,
+    )
 
 
 def test_a_lock_does_not_expire_while_the_rest_is_ours_to_do_nor_with_the_pod() -> None:
-    found = plan(None, pods=2)
-    found.hand_out("0", 0.0)
-    found.made("0", "a")
-    found.expire(10_000)
-    found.ended("0", "bad", replaced=True)
-    assert found.hand_out("1", 10_000) is None
-    found.finished("0", "a", made(20))
-    assert found.over
+    regeneration = plan(None, pods=2)
+    regeneration.hand_out("0", 0.0)
+    regeneration.made("0", "a")
+    regeneration.expire(10_000)
+    regeneration.ended("0", "bad", replaced=True)
+    assert regeneration.hand_out("1", 10_000) is None
+    regeneration.finished("0", "a", made(20))
+    assert regeneration.over
 
 
 def test_what_an_ended_pod_worked_on_is_fresh_again() -> None:
-    found = plan(None, pods=2)
-    found.hand_out("0", 0.0)
-    found.ended("0", "lost", replaced=True)
-    found.finished("0", "a", FAILED)
-    assert found.prompts.attempts["a"] == 0
-    assert found.prompts.open() == ["a"]
-    assert found.hand_out("1", 0.0) == "a"
+    regeneration = plan(None, pods=2)
+    regeneration.hand_out("0", 0.0)
+    regeneration.ended("0", "lost", replaced=True)
+    regeneration.finished("0", "a", FAILED)
+    assert regeneration.prompts.attempts["a"] == 0
+    assert regeneration.prompts.open() == ["a"]
+    assert regeneration.hand_out("1", 0.0) == "a"
 
 
 def test_a_prompt_has_three_attempts() -> None:
-    found = plan(None, pods=4)
+    regeneration = plan(None, pods=4)
     for pod in "012":
-        assert found.hand_out(pod, 0.0) == "a"
-        found.finished(pod, "a", FAILED)
-    assert found.hand_out("3", 0.0) is None
-    assert found.over
-    assert found.prompts.outputs()["a"].attempts == 3
+        assert regeneration.hand_out(pod, 0.0) == "a"
+        regeneration.finished(pod, "a", FAILED)
+    assert regeneration.hand_out("3", 0.0) is None
+    assert regeneration.over
+    assert regeneration.prompts.outputs()["a"].attempts == 3
 
 
 results = st.builds(
@@ -156,8 +159,8 @@ def test_the_next_prompt_is_that_of_a_plain_reading_of_the_rule(
     made_so_far: list[Output | None], trim: int, audited: bool
 ) -> None:
     rules = Rules(generation_median_trim_count=trim, max_mismatched_prompts=100)
-    found = plan(*made_so_far, rules=rules, audited=audited)
-    stems = found.prompts.stems
+    regeneration = plan(*made_so_far, rules=rules, audited=audited)
+    stems = regeneration.prompts.stems
     times = sorted(
         output.generation_time if output and output.complete else 180.0 for output in made_so_far
     )
@@ -174,27 +177,27 @@ def test_the_next_prompt_is_that_of_a_plain_reading_of_the_rule(
             elif output.generation_time > 90 and median(kept) > 90:
                 slow.append((-output.generation_time, stem))
     expected = fresh + failed + over + [stem for _, stem in sorted(slow)]
-    assert found.prompts.open() == expected
+    assert regeneration.prompts.open() == expected
 
 
 # The end.
 
 
 def test_a_regeneration_is_over_when_no_pod_can_take_what_is_left_and_none_may_be_started() -> None:
-    found = plan(FAILED, pods=4)
+    regeneration = plan(FAILED, pods=4)
     for pod in "0123":
-        assert not found.over
-        found.pods[pod].tried.add("a")
-    assert found.over
+        assert not regeneration.over
+        regeneration.pods[pod].tried.add("a")
+    assert regeneration.over
 
 
 @pytest.mark.parametrize(("far", "decided"), [(11, False), (12, True), (20, True)])
 def test_the_rest_is_not_generated_once_twice_the_tolerated_mismatches_are_found(
     far: int, decided: bool
 ) -> None:
-    found = plan(*[made(10, 0.5)] * far, *[None] * 3, rules=RULES)
-    assert found.over is decided
-    assert (found.hand_out("0", 0.0) is None) is decided
+    regeneration = plan(*[made(10, 0.5)] * far, *[None] * 3, rules=RULES)
+    assert regeneration.over is decided
+    assert (regeneration.hand_out("0", 0.0) is None) is decided
 
 
 @pytest.mark.parametrize(
@@ -209,32 +212,32 @@ def test_an_early_end_is_certain_whichever_prompts_are_critical(
 
 
 def test_what_may_still_be_generated_well_is_no_mismatch_yet() -> None:
-    found = plan(*[FAILED] * 40, rules=RULES)
-    assert not found.over
-    for stem in found.prompts.stems[:12]:
-        found.prompts.attempts[stem] = 3
-    assert found.over
+    regeneration = plan(*[FAILED] * 40, rules=RULES)
+    assert not regeneration.over
+    for stem in regeneration.prompts.stems[:12]:
+        regeneration.prompts.attempts[stem] = 3
+    assert regeneration.over
 
 
 def test_what_stays_too_slow_after_its_last_attempt_is_a_mismatch() -> None:
-    found = plan(*[made(200)] * 12, None, rules=RULES)
-    found.prompts.attempts |= dict.fromkeys(found.prompts.stems[:11], 3)
-    assert not found.prompts.decided
-    found.prompts.attempts["l"] = 3
-    assert found.prompts.decided
+    regeneration = plan(*[made(200)] * 12, None, rules=RULES)
+    regeneration.prompts.attempts |= dict.fromkeys(regeneration.prompts.stems[:11], 3)
+    assert not regeneration.prompts.decided
+    regeneration.prompts.attempts["l"] = 3
+    assert regeneration.prompts.decided
 
 
 def test_what_is_not_measured_is_no_mismatch_whatever_its_attempts() -> None:
-    found = plan(*[made(200, None)] * 20, rules=RULES)
-    found.prompts.attempts |= dict.fromkeys(found.prompts.stems, 3)
-    assert not found.prompts.decided
+    regeneration = plan(*[made(200, None)] * 20, rules=RULES)
+    regeneration.prompts.attempts |= dict.fromkeys(regeneration.prompts.stems, 3)
+    assert not regeneration.prompts.decided
 
 
 def test_a_baseline_has_no_early_end_and_is_closed_in_the_end() -> None:
-    found = plan(*[made(10, 0.5)] * 12, FAILED, None, rules=RULES, audited=False)
-    assert not found.over
-    closed = found.prompts.closed()
-    assert closed.names == found.prompts.stems
+    regeneration = plan(*[made(10, 0.5)] * 12, FAILED, None, rules=RULES, audited=False)
+    assert not regeneration.over
+    closed = regeneration.prompts.closed()
+    assert closed.names == regeneration.prompts.stems
     assert [closed[name].attempts for name in ("a", "m", "n")] == [1, 3, 3]
     assert [key for key, _ in closed["n"].model_dump(exclude_unset=True).items()][:2] == [
         "glb",
@@ -243,7 +246,7 @@ def test_a_baseline_has_no_early_end_and_is_closed_in_the_end() -> None:
 
 
 def test_a_regeneration_is_not_over_while_a_result_waits_for_its_distance() -> None:
-    found = plan(made(10, None))
-    assert not found.over
-    assert found.prompts.unmeasured == ["a"]
+    regeneration = plan(made(10, None))
+    assert not regeneration.over
+    assert regeneration.prompts.unmeasured == ["a"]
     assert plan(made(10)).over

@@ -87,90 +87,92 @@ def test_a_pods_stats_are_what_it_did() -> None:
 
 
 def test_a_pod_that_is_not_healthy_or_has_ended_is_given_nothing() -> None:
-    found = plan(None)
-    found.pods["0"].healthy = False
-    assert found.hand_out("0", 0.0) is None
-    found.healthy("0")
-    found.ended("0", "lost", replaced=True)
-    assert found.hand_out("0", 0.0) is None
+    regeneration = plan(None)
+    regeneration.pods["0"].healthy = False
+    assert regeneration.hand_out("0", 0.0) is None
+    regeneration.healthy("0")
+    regeneration.ended("0", "lost", replaced=True)
+    assert regeneration.hand_out("0", 0.0) is None
 
 
 def test_a_pod_that_takes_no_retries_still_takes_fresh_prompts() -> None:
-    found = plan(FAILED, None)
-    found.pods["0"].retry_deltas = [1.0, 1.0, 1.0]
-    assert handed(found) == "b"
+    regeneration = plan(FAILED, None)
+    regeneration.pods["0"].retry_deltas = [1.0, 1.0, 1.0]
+    assert handed(regeneration) == "b"
 
 
 def test_a_bad_pod_is_given_nothing_and_is_replaced() -> None:
-    found = plan(None, made(10))
-    found.pods["0"].bad = True
-    assert found.hand_out("0", 0.0) is None
-    assert found.to_end(0.0) == [("0", "bad", True)]
-    assert not found.over
-    found.ended("0", "bad", replaced=True)
-    assert found.start_due(60.0)
+    regeneration = plan(None, made(10))
+    regeneration.pods["0"].bad = True
+    assert regeneration.hand_out("0", 0.0) is None
+    assert regeneration.to_end(0.0) == [("0", "bad", True)]
+    assert not regeneration.over
+    regeneration.ended("0", "bad", replaced=True)
+    assert regeneration.start_due(60.0)
 
 
 def test_two_pods_first_then_four_once_one_is_healthy_thirty_seconds_apart() -> None:
-    found = Regeneration(Prompts([f"p{number}" for number in range(20)], RULES, audited=True), PODS)
+    regeneration = Regeneration(
+        Prompts([f"p{number}" for number in range(20)], RULES, audited=True), PODS
+    )
     now = 0.0
     started: list[float] = []
     while now < 600:
         if now == 300:
-            found.healthy("0")
-        if found.start_due(now):
-            found.started(str(len(started)), now)
+            regeneration.healthy("0")
+        if regeneration.start_due(now):
+            regeneration.started(str(len(started)), now)
             started.append(now)
         now += 10
     assert started == [0, 30, 300, 330]
 
 
 def test_a_pod_that_never_gets_healthy_is_given_up_and_replaced_while_the_budget_lasts() -> None:
-    found = Regeneration(Prompts(["a", "b"], RULES, audited=True), PODS)
+    regeneration = Regeneration(Prompts(["a", "b"], RULES, audited=True), PODS)
     for number in range(6):
         now = number * 4000.0
-        assert found.start_due(now)
-        found.started(str(number), now)
-        assert found.to_end(now + 3599) == []
-        assert found.to_end(now + 3600) == [(str(number), "never became healthy", True)]
-        found.ended(str(number), "never became healthy", replaced=True)
-    assert not found.start_due(1e6)
-    assert found.over
-    assert not found.deployed
+        assert regeneration.start_due(now)
+        regeneration.started(str(number), now)
+        assert regeneration.to_end(now + 3599) == []
+        assert regeneration.to_end(now + 3600) == [(str(number), "never became healthy", True)]
+        regeneration.ended(str(number), "never became healthy", replaced=True)
+    assert not regeneration.start_due(1e6)
+    assert regeneration.over
+    assert not regeneration.deployed
 
 
 def test_pods_are_not_started_for_prompts_that_others_can_take() -> None:
-    found = plan(None)
-    assert not found.start_due(100.0)
+    regeneration = plan(None)
+    assert not regeneration.start_due(100.0)
     assert plan(None, None).start_due(100.0)
     assert not plan(made(10), made(10)).start_due(100.0)
 
 
 def test_pods_without_a_chance_of_work_are_ended_and_not_replaced() -> None:
-    found = plan(made(10), None, pods=4)
-    assert found.hand_out("0", 0.0) == "b"
+    regeneration = plan(made(10), None, pods=4)
+    assert regeneration.hand_out("0", 0.0) == "b"
     # Two attempts may yet come to others, should the first one fail.
-    assert found.to_end(100.0) == [("3", "nothing left to do", False)]
-    found.ended("3", "nothing left to do", replaced=False)
-    found.finished("0", "b", FAILED)
-    assert not found.start_due(1000.0)
-    assert [name for name, _, _ in found.to_end(100.0)] == ["0"]
-    assert found.hand_out("1", 0.0) == "b"
+    assert regeneration.to_end(100.0) == [("3", "nothing left to do", False)]
+    regeneration.ended("3", "nothing left to do", replaced=False)
+    regeneration.finished("0", "b", FAILED)
+    assert not regeneration.start_due(1000.0)
+    assert [name for name, _, _ in regeneration.to_end(100.0)] == ["0"]
+    assert regeneration.hand_out("1", 0.0) == "b"
 
 
 def test_a_pod_is_started_for_a_prompt_that_no_other_can_take() -> None:
-    found = plan(None)
-    found.hand_out("0", 0.0)
-    found.finished("0", "a", FAILED)
-    assert found.start_due(100.0)
-    assert not found.over
+    regeneration = plan(None)
+    regeneration.hand_out("0", 0.0)
+    regeneration.finished("0", "a", FAILED)
+    assert regeneration.start_due(100.0)
+    assert not regeneration.over
 
 
 def test_a_pod_that_warms_up_is_ended_before_one_that_is_healthy() -> None:
-    found = plan(None, made(10), pods=4)
-    found.pods["1"].healthy = False
-    assert found.hand_out("0", 0.0) == "a"
-    assert found.to_end(100.0) == [("1", "nothing left to do", False)]
+    regeneration = plan(None, made(10), pods=4)
+    regeneration.pods["1"].healthy = False
+    assert regeneration.hand_out("0", 0.0) == "a"
+    assert regeneration.to_end(100.0) == [("1", "nothing left to do", False)]
 
 
 @pytest.mark.parametrize("name", ["INITIAL_POD_COUNT", "PODS_PER_MINER", "MAX_POD_ATTEMPTS"])

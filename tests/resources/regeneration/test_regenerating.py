@@ -25,10 +25,10 @@ STEMS = [f"p{number:02}" for number in range(6)]
 
 def test_every_prompt_is_generated_rendered_kept_and_measured(tmp_path: Path) -> None:
     world = World(tmp_path, {})
-    found = world.regenerate()
-    assert found.deployed
-    assert found.outputs.names == STEMS
-    output = found.outputs["p03"]
+    regenerated = world.regenerate()
+    assert regenerated.deployed
+    assert regenerated.outputs.names == STEMS
+    output = regenerated.outputs["p03"]
     assert output.glb == f"{STORE}rounds/3/{MINER}/generated/p03.glb"
     assert output.png == f"{STORE}rounds/3/{MINER}/generated/p03.png"
     assert world.kept(output.glb) == b"p03 7 well"
@@ -40,16 +40,19 @@ def test_every_prompt_is_generated_rendered_kept_and_measured(tmp_path: Path) ->
         "generated_sha256": hashlib.sha256(b"preview of p03 7 well").hexdigest(),
         "embedder": "an embedder",
     }
-    assert sum(pod.processed for _, pod in found.pods.items()) == 6
+    assert sum(pod.processed for _, pod in regenerated.pods.items()) == 6
     assert set(world.asked().values()) == {1}
 
 
 def test_pods_are_named_after_round_hotkey_and_start(tmp_path: Path) -> None:
-    found = World(tmp_path, {"slow": 0.1}).regenerate(subject(12))
-    assert set(found.pods.names) <= {
+    regenerated = World(tmp_path, {"slow": 0.1}).regenerate(subject(12))
+    assert set(regenerated.pods.names) <= {
         f"miner-03-{MINER[:10].lower()}-{number}" for number in range(4)
     }
-    assert {pod.termination_reason for _, pod in found.pods.items()} <= {None, "nothing left to do"}
+    assert {pod.termination_reason for _, pod in regenerated.pods.items()} <= {
+        None,
+        "nothing left to do",
+    }
 
 
 def test_an_audit_is_of_the_prompts_with_file_and_preview(tmp_path: Path) -> None:
@@ -59,35 +62,39 @@ def test_an_audit_is_of_the_prompts_with_file_and_preview(tmp_path: Path) -> Non
         stem: out if stem < "p03" else out.model_copy(update={"png": None})
         for stem, out in whole.submitted.items()
     }
-    found = World(tmp_path, {}).regenerate(subject(submitted=Outputs(half)))
-    assert found.outputs.names == STEMS[:3]
+    regenerated = World(tmp_path, {}).regenerate(subject(submitted=Outputs(half)))
+    assert regenerated.outputs.names == STEMS[:3]
 
 
 def test_an_audit_of_nothing_starts_no_pod(tmp_path: Path) -> None:
     world = World(tmp_path, {})
-    found = world.regenerate(subject(submitted=Outputs({})))
-    assert (found.outputs.names, found.pods.names, found.deployed) == ([], [], True)
-    assert not any("started" in line for line in world.said)
+    regenerated = world.regenerate(subject(submitted=Outputs({})))
+    assert (regenerated.outputs.names, regenerated.pods.names, regenerated.deployed) == (
+        [],
+        [],
+        True,
+    )
+    assert not any("started" in line for line in world.messages)
 
 
 def test_a_baseline_is_of_all_prompts_with_nothing_to_be_measured(tmp_path: Path) -> None:
     world = World(tmp_path, {"spoils": ["p01"]})
-    found = world.regenerate(
+    regenerated = world.regenerate(
         subject(hotkey="leader", submitted=None, output_format="ply"),
         measure=lambda *_: pytest.fail("measured"),
     )
-    assert found.outputs.names == STEMS
-    assert found.outputs["p00"].ply == f"{STORE}rounds/3/leader/generated/p00.ply"
-    assert {output.distance for _, output in found.outputs.items()} == {0.0}
-    closed = found.outputs["p01"]
+    assert regenerated.outputs.names == STEMS
+    assert regenerated.outputs["p00"].ply == f"{STORE}rounds/3/leader/generated/p00.ply"
+    assert {output.distance for _, output in regenerated.outputs.items()} == {0.0}
+    closed = regenerated.outputs["p01"]
     assert (closed.complete, closed.attempts) == (False, 3)
 
 
 def test_a_prompt_that_fails_is_tried_on_three_pods(tmp_path: Path) -> None:
     world = World(tmp_path, {"spoils": ["p01"], "slow": 0.05})
-    found = world.regenerate(subject(10))
+    regenerated = world.regenerate(subject(10))
     assert world.asked()["p01"] == 3
-    failed = found.outputs["p01"].model_dump(exclude_unset=True)
+    failed = regenerated.outputs["p01"].model_dump(exclude_unset=True)
     reason = {"reason": "the container answers 500"}
     assert (
         failed
@@ -104,16 +111,16 @@ def test_a_prompt_that_fails_is_tried_on_three_pods(tmp_path: Path) -> None:
 
 
 def test_a_file_that_can_not_be_rendered_keeps_its_url(tmp_path: Path) -> None:
-    found = World(tmp_path, {"made": "unrenderable"}).regenerate(subject(1), pods=ONE_POD)
-    output = found.outputs["p00"]
+    regenerated = World(tmp_path, {"made": "unrenderable"}).regenerate(subject(1), pods=ONE_POD)
+    output = regenerated.outputs["p00"]
     assert (output.glb, output.png) == (f"{STORE}rounds/3/{MINER}/generated/p00.glb", None)
     assert output.model_dump()["reason"] == "no mesh in it"
 
 
 def test_lies_are_found_and_the_rest_is_not_generated(tmp_path: Path) -> None:
     world = World(tmp_path, {"made": "otherwise", "slow": 0.02})
-    found = world.regenerate(subject(40))
-    far = [output for _, output in found.outputs.items() if output.distance == 1.0]
+    regenerated = world.regenerate(subject(40))
+    far = [output for _, output in regenerated.outputs.items() if output.distance == 1.0]
     assert 12 <= len(far) < 40
     assert max(world.asked().values()) == 1
 
@@ -121,21 +128,23 @@ def test_lies_are_found_and_the_rest_is_not_generated(tmp_path: Path) -> None:
 def test_an_image_that_never_gets_healthy_has_not_been_deployed(tmp_path: Path) -> None:
     world = World(tmp_path, {"health": 500})
     pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=0.3, max_pod_attempts=3)
-    found = world.regenerate(pods=pods)
-    assert not found.deployed
-    assert [pod.termination_reason for _, pod in found.pods.items()] == ["never became healthy"] * 3
+    regenerated = world.regenerate(pods=pods)
+    assert not regenerated.deployed
+    assert [pod.termination_reason for _, pod in regenerated.pods.items()] == [
+        "never became healthy"
+    ] * 3
 
 
 def test_an_image_that_can_not_be_pulled_has_not_been_deployed(tmp_path: Path) -> None:
-    found = World(tmp_path, {}).regenerate(subject(image="registry/other:1"))
-    assert not found.deployed
-    assert len(found.pods) == PODS.max_pod_attempts
+    regenerated = World(tmp_path, {}).regenerate(subject(image="registry/other:1"))
+    assert not regenerated.deployed
+    assert len(regenerated.pods) == PODS.max_pod_attempts
 
 
 def test_g11_a_baseline_whose_image_is_gone_is_closed(tmp_path: Path) -> None:
-    found = World(tmp_path, {}).regenerate(subject(submitted=None, hotkey="leader", image=""))
-    assert not found.deployed
-    assert [(output.complete, output.attempts) for _, output in found.outputs.items()] == [
+    regenerated = World(tmp_path, {}).regenerate(subject(submitted=None, hotkey="leader", image=""))
+    assert not regenerated.deployed
+    assert [(output.complete, output.attempts) for _, output in regenerated.outputs.items()] == [
         (False, 3)
     ] * 6
 
@@ -143,23 +152,23 @@ def test_g11_a_baseline_whose_image_is_gone_is_closed(tmp_path: Path) -> None:
 def test_g11_a_container_that_ends_fails_the_prompt_and_is_replaced(tmp_path: Path) -> None:
     # Slow enough for the answer before it to have come whole, on any machine.
     world = World(tmp_path, {"dies": "p02", "slow": 0.4})
-    found = world.regenerate(subject(8))
-    assert found.deployed
-    assert found.outputs["p02"].attempts == 3
-    assert sum(output.complete for _, output in found.outputs.items()) == 7
-    assert "the container ended" in {pod.termination_reason for _, pod in found.pods.items()}
+    regenerated = world.regenerate(subject(8))
+    assert regenerated.deployed
+    assert regenerated.outputs["p02"].attempts == 3
+    assert sum(output.complete for _, output in regenerated.outputs.items()) == 7
+    assert "the container ended" in {pod.termination_reason for _, pod in regenerated.pods.items()}
 
 
 def test_g12_a_container_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
     rules = Rules(generation_timeout=0.3)
-    found = World(tmp_path, {"slow": 60}).regenerate(subject(1), pods=ONE_POD, rules=rules)
-    assert found.outputs["p00"].model_dump()["reason"] == "no answer within 0.6 s"
+    regenerated = World(tmp_path, {"slow": 60}).regenerate(subject(1), pods=ONE_POD, rules=rules)
+    assert regenerated.outputs["p00"].model_dump()["reason"] == "no answer within 0.6 s"
 
 
 def test_the_next_prompt_is_asked_for_while_the_last_ones_body_downloads(tmp_path: Path) -> None:
     world = World(tmp_path, {"body": 1.0})
-    found = world.regenerate(subject(4), pods=ONE_POD)
-    assert all(output.generation_time < 1 for _, output in found.outputs.items())
+    regenerated = world.regenerate(subject(4), pods=ONE_POD)
+    assert all(output.generation_time < 1 for _, output in regenerated.outputs.items())
     times = [float(line.split()[2]) for line in world.log.read_text().splitlines()]
     assert times[-1] - times[0] < 1
 
@@ -178,17 +187,19 @@ def test_a_regeneration_that_is_not_wanted_any_more_ends(tmp_path: Path) -> None
 
 
 def test_progress_is_told_and_kept(tmp_path: Path) -> None:
-    told: list[Outputs] = []
+    reported: list[Outputs] = []
 
     def progress(outputs: Outputs, _: object) -> bool:
-        told.append(outputs)
+        reported.append(outputs)
         return True
 
-    found = World(tmp_path, {"slow": 0.2}).regenerate(subject(8), progress=progress)
-    assert len(told) > 1
-    assert [len(outputs) for outputs in told] == sorted({len(outputs) for outputs in told})
+    regenerated = World(tmp_path, {"slow": 0.2}).regenerate(subject(8), progress=progress)
+    assert len(reported) > 1
+    assert [len(outputs) for outputs in reported] == sorted({len(outputs) for outputs in reported})
     assert all(
-        found.outputs[stem] == output for outputs in told for stem, output in outputs.items()
+        regenerated.outputs[stem] == output
+        for outputs in reported
+        for stem, output in outputs.items()
     )
 
 
@@ -199,24 +210,24 @@ def test_what_the_repository_has_is_not_generated_again(tmp_path: Path) -> None:
     )
     unmeasured = submitted("p01").model_copy(update={"distance": None})
     world.put(f"rounds/3/{MINER}/submitted/p01.png", b"made well", "image/png")
-    found = world.regenerate(subject(generated=Outputs({"p00": known, "p01": unmeasured})))
+    regenerated = world.regenerate(subject(generated=Outputs({"p00": known, "p01": unmeasured})))
     assert set(world.asked()) == set(STEMS[2:])
-    assert found.outputs["p00"] == known
-    assert found.outputs["p01"].distance == 0.01
-    assert found.outputs["p01"].png == unmeasured.png
+    assert regenerated.outputs["p00"] == known
+    assert regenerated.outputs["p01"].distance == 0.01
+    assert regenerated.outputs["p01"].png == unmeasured.png
 
 
 def test_g18_a_retry_never_overwrites_what_was_kept(tmp_path: Path) -> None:
     world = World(tmp_path, {})
     for name in ("p00.glb", "p01.png", "p01-2.glb"):
         world.put(f"rounds/3/{MINER}/generated/{name}", b"of another run", "image/png")
-    found = world.regenerate(subject(3))
+    regenerated = world.regenerate(subject(3))
     base = f"{STORE}rounds/3/{MINER}/generated/"
-    assert (found.outputs["p00"].glb, found.outputs["p00"].png) == (
+    assert (regenerated.outputs["p00"].glb, regenerated.outputs["p00"].png) == (
         f"{base}p00-2.glb",
         f"{base}p00-2.png",
     )
-    assert (found.outputs["p01"].glb, found.outputs["p01"].png) == (
+    assert (regenerated.outputs["p01"].glb, regenerated.outputs["p01"].png) == (
         f"{base}p01-3.glb",
         f"{base}p01-3.png",
     )

@@ -92,14 +92,16 @@ def test_the_verdict_is_the_same_with_and_without_the_early_end(liars: int) -> N
         return Made(20.0 + pod, 5.0, 0.5 if stem in lying else 0.01)
 
     submitted = Outputs({stem: output() for stem in stems})
-    found = []
+    outcomes = []
     for tolerated in (6, 1000):
         prompts = Prompts(stems, Rules(max_mismatched_prompts=tolerated), audited=True)
         trace = Simulation(prompts, PODS, Image(lambda _: 300.0, make)).run()
         audit = judge_audit(MINER, submitted, prompts.outputs(), [], Rules())
         assert audit is not None
-        found.append((audit.outcome, trace.pod_seconds))
+        outcomes.append((audit.outcome, trace.pod_seconds))
     assert (
-        found[0][0] == found[1][0] == (AuditOutcome.REJECTED if liars > 6 else AuditOutcome.PASSED)
+        outcomes[0][0]
+        == outcomes[1][0]
+        == (AuditOutcome.REJECTED if liars > 6 else AuditOutcome.PASSED)
     )
-    assert (found[0][1] < found[1][1]) == (liars >= 12)
+    assert (outcomes[0][1] < outcomes[1][1]) == (liars >= 12)

@@ -230,8 +230,8 @@ def http_date(seconds: float) -> str:
 def test_the_time_that_a_server_asks_for_is_read(
     code: int, headers: list[str], after: float | None, to: Path
 ) -> None:
-    found = later(status(code, *headers), to).after
-    assert found == (pytest.approx(after, rel=0.01) if after else after)
+    seconds = later(status(code, *headers), to).after
+    assert seconds == (pytest.approx(after, rel=0.01) if after else after)
 
 
 def test_a_403_that_names_a_time_means_later(to: Path) -> None:

@@ -317,7 +317,7 @@ def test_g12_a_cdn_that_drips_ends(prefix: bytes, to: Path) -> None:
     with stranger(lambda _: itertools.chain([prefix], dripped(b"x" * 1000))) as cdn:
         started = time.monotonic()
         assert reason(cdn.url, to, HASTY) == "no end after 0.5 s"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_g12_nobody_answering_ends(to: Path) -> None:
@@ -336,13 +336,13 @@ def test_g12_nobody_answering_ends(to: Path) -> None:
 
 def test_g12_a_name_server_that_never_answers_ends(to: Path) -> None:
     def asleep(_: str) -> list[str]:
-        time.sleep(3)
+        time.sleep(8)
         return []
 
     slow = Downloads(timeout=0.3, resolve=asleep)
     started = time.monotonic()
     assert reason("http://cdn.invalid/", to, slow) == "the host isn't found"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 7
 
 
 def test_g01_what_is_this_machine_s_fault_is_no_miner_s(to: Path) -> None:

@@ -1,0 +1,134 @@
+"""A regeneration whose outputs are published while it runs: the leader's baseline, and audits."""
+
+import time
+from dataclasses import dataclass
+from threading import Event
+
+from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.outputs import Outputs, PodStatsFile
+from gen404_assets.competition.round import Round, miner_path, read_file
+from gen404_assets.competition.state import Stage
+from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
+from gen404_assets.live.work import Overtaken, Work
+
+STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
+"""The stages in which outputs that were regenerated are published."""
+
+
+class PublishedOutputs:
+    """The outputs that this run has published of a hotkey's regeneration.
+
+    If the repository holds any others, somebody else has changed them.
+    """
+
+    def __init__(self, hotkey: str, at_start: Outputs | None) -> None:
+        self.hotkey = hotkey
+        self._versions = [at_start]
+
+    def files(self, now: Round, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
+        """The files that publish these outputs, with the statistics of the pods that made them.
+
+        Raises Cancelled if somebody has changed the outputs: the regeneration begins again from
+        that change.
+        """
+        if now.generated(self.hotkey) not in self._versions:
+            raise Cancelled(f"somebody has changed generated.json of {self.hotkey}")
+        self._versions.append(outputs)
+        outputs_path = miner_path(now.number, self.hotkey, "generated.json")
+        stats_path = miner_path(now.number, self.hotkey, "pod_stats.json")
+        earlier = read_file(now.files, stats_path, PodStatsFile) or PodStatsFile({})
+        stats = PodStatsFile({**earlier.root, **pods.root})  # with the pods of earlier runs
+        return {
+            outputs_path: outputs.to_bytes(now.files.read(outputs_path)),
+            stats_path: stats.to_bytes(now.files.read(stats_path)),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRun:
+    """The run of one hotkey's image on the round's prompts.
+
+    `submitted`: the outputs that an audit compares with; None for the baseline.
+    """
+
+    published: PublishedOutputs
+    image: str
+    submitted: Outputs | None = None
+
+    @property
+    def hotkey(self) -> str:
+        return self.published.hotkey
+
+    @property
+    def asset(self) -> Asset:
+        """The asset that the run is for: it is wanted for as long as that is due."""
+        return Asset.BASELINE if self.hotkey == LEADER else Asset.AUDITS
+
+
+def regenerate_and_publish(
+    work: Work, current: Round, run: ImageRun, stopped: Event
+) -> Regenerated:
+    """Run an image, and publish its outputs so far every `PUBLISH_INTERVAL_SECONDS`.
+
+    Raises Cancelled once `stopped` is set or the run is no longer wanted, and InfrastructureFault
+    if it could not go on, from which nothing follows for the hotkey.
+    """
+    subject = Subject(
+        round=work.number,
+        hotkey=run.hotkey,
+        image=run.image,
+        seed=current.required_seed.seed,
+        prompts=work.outside.pictures.urls(work.number, current.prompts_with_picture),
+        output_format=current.config.output_format,
+        submitted=run.submitted,
+        generated=current.generated(run.hotkey),
+    )
+    publications = _Publications(work, run.published)
+    return work.outside.regenerate(
+        subject, work.say, publications.publish, lambda: _is_unwanted(work, run, stopped)
+    )
+
+
+def outputs_message(number: int, hotkey: str) -> str:
+    """The message of a commit that publishes outputs that were regenerated."""
+    return f"Update generated for round {number}, miner {short(hotkey)}"
+
+
+class _Publications:
+    """The publications of one run's outputs while it goes on."""
+
+    def __init__(self, work: Work, published: PublishedOutputs) -> None:
+        self._work, self._published = work, published
+        self._last = time.monotonic()
+
+    def publish(self, outputs: Outputs, pods: PodStatsFile) -> bool:
+        """Publish the outputs so far, unless the last publication was a moment ago; whether they
+        were published.
+        """
+        work, published = self._work, self._published
+        if time.monotonic() - self._last < work.pace.publish_interval_seconds:
+            return False
+        self._last = time.monotonic()
+        message = outputs_message(work.number, published.hotkey)
+        try:
+            work.publish([message], STAGES, lambda now: published.files(now, outputs, pods))
+        except InfrastructureFault as fault:  # the pods go on working; the next try may succeed
+            work.say(f"the outputs of {published.hotkey} so far are published later: {fault}")
+            return False
+        return True
+
+
+def _is_unwanted(work: Work, run: ImageRun, stopped: Event) -> bool:
+    """Whether a run that goes on is to end: it was stopped, or its asset is no longer due."""
+    if stopped.is_set():
+        return True
+    try:
+        due, _ = work.due()
+    except Overtaken:
+        return True
+    except InfrastructureFault as fault:  # the pods go on working until the answer is known
+        work.say(f"whether {run.hotkey} is still wanted isn't known: {fault}")
+        return False
+    return run.hotkey not in (due.hotkeys(run.asset) or ())
