@@ -16,7 +16,7 @@ from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import due
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import Stage
-from resources.local_network.ports import free_ports
+from resources.ports import free_ports
 from simulators.torture import processes
 from simulators.torture.acts import Acts, Played
 from simulators.torture.faults import Fault, Faults, Kind

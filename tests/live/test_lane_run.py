@@ -72,10 +72,10 @@ def test_a_round_that_went_on_is_no_fault_and_nothing_is_waited_for(
         pause(outside, "")  # type: ignore[arg-type]
         raise Overtaken("round 0 is paused now")
 
-    said: list[str] = []
+    messages: list[str] = []
     outside.waiting.begin(Lane.COLLECTION, "what was before", outside.now())
-    run_lane(work(outside, said=said), Lane.COLLECTION, overtaken)
-    assert said == ["nothing to do: round 0 is paused now"]
+    run_lane(work(outside, messages=messages), Lane.COLLECTION, overtaken)
+    assert messages == ["nothing to do: round 0 is paused now"]
     assert outside.waiting.of(Lane.COLLECTION) is None
 
 
