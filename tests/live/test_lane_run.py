@@ -35,7 +35,9 @@ def store_down(outside: SimulatedOutside) -> None:
     outside.store.put = put  # type: ignore[method-assign,assignment]
 
 
-def test_what_a_collection_fails_for_is_shown_until_it_goes_well(outside: SimulatedOutside) -> None:
+def test_g01_what_a_collection_fails_for_is_shown_until_it_goes_well(
+    outside: SimulatedOutside,
+) -> None:
     put = outside.store.put
     store_down(outside)
     with pytest.raises(InfrastructureFault):
