@@ -46,6 +46,12 @@ def history_at(repository: Repository, commit: str) -> History:
     return history_of(repository.snapshot(commit))
 
 
+@lru_cache(maxsize=2)
+def mirrored_history(repository: Repository, commit: str) -> History:
+    """The same, of the mirror as it stands: what it lacks is a NotFetched when it is read."""
+    return history_of(repository.mirrored(commit))
+
+
 def history_of(snapshot: Snapshot) -> History:
     """The history up to a snapshot's commit."""
     return History(snapshot.commits, snapshot.history, snapshot.read_blobs)

@@ -66,6 +66,19 @@ class PlatformSettings(Settings):
     sensor_seconds: int = Field(
         5, ge=1, le=600, description="seconds between two looks of each sensor"
     )
+    bind_address: str = Field(
+        "127.0.0.1",
+        description="address that Dagster's UI and /healthz listen on; neither asks for a password",
+    )
+    health_port: int | None = Field(
+        None, ge=1, le=65535, description="port of /healthz; unset: 1000 above the UI's"
+    )
+    retention_days: int = Field(
+        30, ge=1, le=3650, description="days that Dagster keeps what a run logged, and failed ticks"
+    )
+    log_megabytes: int = Field(
+        50, ge=1, le=10000, description="size at which a log is rotated; three older ones are kept"
+    )
 
 
 def platform_settings(environment: Mapping[str, str] = os.environ) -> PlatformSettings:

@@ -2,8 +2,10 @@
 3D file."""
 
 import asyncio
+import errno
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -20,22 +22,45 @@ _UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
 a redirect leads."""
 
 _HEALTH_SECONDS = 10.0
+_REFUSALS = {401, 403}
+_MISSING = {404, 502, 503, 504}
+
+
+_OUR_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
+"""Errors of a connection that never left this machine, or found no way to where it should go."""
 
 
 class Unanswered(MinerFault):
     """The connection failed: the container's fault, unless its pod is gone."""
 
 
+class Unconnected(Unanswered):
+    """No connection could be made, so the container has been asked nothing."""
+
+
+class TimedOut(Unanswered):
+    """The container took too long: the connection may have been silent on this side."""
+
+
+class Missing(MinerFault):
+    """An answer that a container may give, and a provider too for a pod that is gone."""
+
+
+class Unreachable(InfrastructureFault):
+    """There is no way from here to the container: no network, no route, no address for a name."""
+
+
 class GatewayRefused(InfrastructureFault):
-    """The provider's gateway refuses the token, so the container can't be reached."""
+    """The provider's gateway refuses the operator's token."""
 
 
 class Container:
     """One container's API (`interfaces.md`, A miner's container), reached at `url`; close it with
     `aclose`.
 
-    `token` is sent as a bearer token. With `behind_gateway`, the provider's gateway asks for that
-    token; its refusal is an infrastructure fault. Whatever else goes wrong is the miner's fault.
+    `token` is sent as a bearer token. Where a gateway asks for it, `gateway` is a URL behind it at
+    which no container answers: a refusal there, and nothing that a container could answer, shows
+    that the gateway refuses the token.
     """
 
     def __init__(
@@ -43,7 +68,7 @@ class Container:
         url: str,
         token: str | None = None,
         *,
-        behind_gateway: bool = False,
+        gateway: str | None = None,
         limit: int = MAX_FILE_BYTES,
     ) -> None:
         headers = {"Accept-Encoding": "identity"} | (
@@ -56,23 +81,21 @@ class Container:
         self._client = httpx2.AsyncClient(
             base_url=url, headers=headers, cookies=no_cookies, timeout=None, trust_env=False
         )
-        self._behind_gateway, self._limit = behind_gateway, limit
+        self._gateway, self._limit = gateway, limit
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
     async def healthy(self) -> bool:
-        """Whether the container says that it is ready. Raises GatewayRefused."""
+        """Whether the container says that it is ready. Raises GatewayRefused or Unreachable."""
         try:
-            async with (
-                asyncio.timeout(_HEALTH_SECONDS),
-                self._client.stream("GET", "/health") as answer,
-            ):
-                status = answer.status_code
-        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
+            status = await self._status("/health")
+        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE) as error:
+            if _is_our_side(error):
+                raise Unreachable(_unreachable(error)) from None
             return False
-        self._check_gateway(status)
+        await self._check_gateway(status)
         return status == 200
 
     @asynccontextmanager
@@ -82,8 +105,8 @@ class Container:
         """Ask for a file; enters when the answer's headers are in, when the next may be asked for.
 
         `seconds` are what a generation may take, and a download as long again. Slower than that,
-        yet within both, is still taken: the rules judge the time. Raises MinerFault or
-        GatewayRefused.
+        yet within both, is still taken: the rules judge the time. Raises MinerFault (among
+        them those of this module), GatewayRefused or Unreachable.
         """
         began = time.monotonic()
         deadline = asyncio.get_running_loop().time() + 2 * seconds
@@ -97,25 +120,71 @@ class Container:
             async with asyncio.timeout_at(deadline):
                 answer = await self._client.send(request, stream=True)
         except TimeoutError:
-            raise MinerFault(f"no answer within {2 * seconds:g} s") from None
+            raise TimedOut(f"no answer within {2 * seconds:g} s") from None
         except httpx2.HTTPError as error:
-            raise Unanswered(f"the container doesn't answer: {type(error).__name__}") from None
+            if _is_our_side(error):
+                raise Unreachable(_unreachable(error)) from None
+            kind = Unconnected if isinstance(error, httpx2.ConnectError) else Unanswered
+            raise kind(f"the container doesn't answer: {type(error).__name__}") from None
         except _UNREADABLE as error:
             raise MinerFault(
                 f"an answer whose headers can't be read ({type(error).__name__})"
             ) from error
         taken = time.monotonic() - began
         try:
-            self._check_gateway(answer.status_code)
             if answer.status_code != 200:
-                raise MinerFault(f"the container answers {answer.status_code}")
+                await self._check_gateway(answer.status_code)
+                fault = Missing if answer.status_code in _MISSING else MinerFault
+                raise fault(f"the container answers {answer.status_code}")
             yield Generated(answer, taken, deadline, self._limit)
         finally:
             await answer.aclose()
 
-    def _check_gateway(self, status: int) -> None:
-        if self._behind_gateway and status in {401, 403}:
+    async def _status(self, url: str) -> int:
+        async with (
+            asyncio.timeout(_HEALTH_SECONDS),
+            self._client.stream("GET", url) as answer,
+        ):
+            return answer.status_code
+
+    async def _check_gateway(self, status: int) -> None:
+        """After a refusal, ask the gateway itself. Raises GatewayRefused if it refuses too."""
+        if self._gateway is None or status not in _REFUSALS:
+            return
+        try:
+            status = await self._status(self._gateway)
+        except (httpx2.HTTPError, TimeoutError, *_UNREADABLE):
+            return
+        if status in _REFUSALS:
             raise GatewayRefused(f"the provider's gateway answers {status}")
+
+
+def _is_our_side(error: BaseException) -> bool:
+    """Whether a connection failed before it left this side."""
+    return any(
+        isinstance(cause, socket.gaierror)
+        or (isinstance(cause, OSError) and cause.errno in _OUR_SIDE)
+        for cause in _causes(error)
+    )
+
+
+def _unreachable(error: BaseException) -> str:
+    return f"the container can't be reached from here: {type(error).__name__}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it was raised from, groups of several attempts included."""
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is None or any(found is known for known in seen):
+            continue
+        seen.append(found)
+        yield found
+        left += [found.__cause__, found.__context__]
+        if isinstance(found, BaseExceptionGroup):
+            left += found.exceptions
 
 
 class Generated:
@@ -143,7 +212,7 @@ class Generated:
                             raise MinerFault(f"larger than {self._limit} bytes")
                         file.write(chunk)
         except TimeoutError:
-            raise MinerFault("the download did not end in time") from None
+            raise TimedOut("the download did not end in time") from None
         except httpx2.HTTPError as error:
             raise Unanswered(f"the download broke off: {type(error).__name__}") from None
         except OSError as error:

@@ -30,7 +30,7 @@ class GitCommands:
     def __init__(self, path: Path, url: str, token: str | None, timeout: float) -> None:
         self._path = path
         self._token = token
-        self._timeout = timeout
+        self.timeout = timeout
         self._shown_url = _without_credentials(url)
         self._config = {f"remote.{REMOTE}.url": url, "protocol.version": "2"}
         if "://" not in url and Path(url).exists():
@@ -74,10 +74,10 @@ class GitCommands:
         )
         action = "git " + next(word for word in arguments if word != "-c" and "=" not in word)
         try:
-            output, errors = process.communicate(data, timeout=self._timeout)
+            output, errors = process.communicate(data, timeout=self.timeout)
         except subprocess.TimeoutExpired:
             where = f" of {self._shown_url}" if network else ""
-            raise RepositoryError(f"{action}{where}: no end after {self._timeout:g} s") from None
+            raise RepositoryError(f"{action}{where}: no end after {self.timeout:g} s") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -5,11 +5,13 @@ that nobody has asked for.
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 from resources.git_commands import REMOTE, GitCommands, RepositoryError
 from resources.git_history import LOG, NO_COMMIT, Commit, decode_path, parse_log
@@ -31,20 +33,30 @@ _BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0
 _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
 
 
+_LOCK_POLL = 0.05
 _TRUSTED = "refs/trusted/head"
 """The last head that a named signer had signed."""
+
+
+class NotFetched(RepositoryError):
+    """The mirror lacks these blobs, and may not ask the remote for them."""
+
+    def __init__(self, blobs: Collection[str]) -> None:
+        super().__init__(f"read blobs: {len(blobs)} are not in the mirror yet")
+        self.blobs = blobs
 
 
 class Mirror:
     """The bare repository at `path` that follows one branch, `ref`, of the repository at `url`.
 
     What is pushed is signed with the key of `signatures`; a head that none of its signers signed is
-    an UntrustedHead.
+    an UntrustedHead. A lock is waited for no longer than a git command.
     """
 
     def __init__(self, path: Path, ref: str, git: GitCommands, signatures: Signatures) -> None:
         self._path = path.resolve()
         self._ref = ref
+        self._timeout = git.timeout
         self._signing_key = signatures.signing_key
         self._signers = signatures.signers
         self._trusted_head = NO_COMMIT.sha
@@ -107,10 +119,14 @@ class Mirror:
             return False
         return True
 
-    def read(self, blobs: Collection[str]) -> dict[str, bytes]:
-        """Content by blob sha. What the mirror lacks is fetched, all in one go."""
+    def read(self, blobs: Collection[str], *, fetch: bool = True) -> dict[str, bytes]:
+        """Content by blob sha. What the mirror lacks is fetched, all in one go, or without `fetch`
+        is a NotFetched.
+        """
         found = self._cat(blobs)
         missing = [blob for blob in blobs if blob not in found]
+        if missing and not fetch:
+            raise NotFetched(missing)
         if missing:
             with self._lock("refresh"):
                 wanted = ("--no-auto-maintenance", "--stdin", REMOTE)
@@ -197,7 +213,13 @@ class Mirror:
         """
         self._path.mkdir(parents=True, exist_ok=True)
         with (self._path / f"{name}.flock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            until = time.monotonic() + self._timeout
+            while not _try_lock(handle):
+                if time.monotonic() > until:
+                    raise RepositoryError(
+                        f"{name}: others have been at it in {self._path} for {self._timeout:g} s"
+                    )
+                time.sleep(_LOCK_POLL)
             if name == "refresh":
                 self._sweep()
             yield handle.fileno()
@@ -217,6 +239,14 @@ class Mirror:
             file.unlink(missing_ok=True)
         if not (self._path / "objects/info").is_dir():  # the last thing that init creates
             self.git("init", "--quiet", "--bare", "--template=")
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _lines(names: Iterable[str]) -> bytes:

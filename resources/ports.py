@@ -23,13 +23,13 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now."""
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on the port of an address of this machine now."""
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still closing can be listened on.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

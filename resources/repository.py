@@ -20,13 +20,14 @@ from resources.git_history import (
     in_line,
     parse_log,
 )
-from resources.git_mirror import Mirror
+from resources.git_mirror import Mirror, NotFetched
 from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
 
 __all__ = [
     "NO_COMMIT",
     "Change",
     "Commit",
+    "NotFetched",
     "PublishFailed",
     "Repository",
     "RepositoryError",
@@ -54,9 +55,10 @@ class PublishFailed(RepositoryError):
 class Snapshot:
     """The repository's files and history at one pinned commit."""
 
-    def __init__(self, mirror: "Mirror", commit: Commit) -> None:
+    def __init__(self, mirror: "Mirror", commit: Commit, *, fetch: bool = True) -> None:
         self.commit = commit
         self._mirror = mirror
+        self._fetch = fetch
 
     @cached_property
     def blobs(self) -> Mapping[str, str]:
@@ -74,7 +76,7 @@ class Snapshot:
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Content by path, in one batch; paths that are no files are left out."""
         wanted = {path: self.blobs[path] for path in paths if path in self.blobs}
-        contents = self._mirror.read(set(wanted.values()))
+        contents = self.read_blobs(wanted.values())
         return {path: contents[blob] for path, blob in wanted.items()}
 
     def read_blob(self, blob: str) -> bytes:
@@ -83,9 +85,9 @@ class Snapshot:
 
     def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
         """Content by blob sha, in one batch; RepositoryError for one that the remote does not
-        have.
+        have, NotFetched for what the snapshot is not to fetch.
         """
-        return self._mirror.read(set(blobs))
+        return self._mirror.read(set(blobs), fetch=self._fetch)
 
     @property
     def commits(self) -> Sequence[Commit]:
@@ -126,7 +128,7 @@ class Repository:
         *,
         mirror: Path,
         token: str | None = None,
-        timeout: float = 300,
+        timeout: float = 120,
         signatures: Signatures = Signatures(),  # noqa: B008 -- frozen
     ) -> None:
         if "://" in url and urlsplit(url).password:
@@ -139,6 +141,21 @@ class Repository:
         there is none.
         """
         return self._mirror.refresh()
+
+    def mirrored(self, commit: str) -> Snapshot:
+        """The repository at a commit that the mirror has. The remote is not asked for anything:
+        what the mirror lacks is a NotFetched.
+        """
+        found = NO_COMMIT if commit == NO_COMMIT.sha else self._mirror.commit(commit)
+        return Snapshot(self._mirror, found, fetch=False)
+
+    def fetch_blobs(self, blobs: Iterable[str]) -> None:
+        """Have in the mirror what a NotFetched names."""
+        self._mirror.read(set(blobs))
+
+    def last_known_head(self) -> str:
+        """The remote branch's head as of the last refresh; NO_COMMIT's where there was none."""
+        return self._mirror.head()
 
     def snapshot(self, commit: str | None = None) -> Snapshot:
         """The repository at `commit`, or at the mirror's last known head; what the mirror lacks is

@@ -2,6 +2,7 @@
 the next may begin.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -16,18 +17,46 @@ _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _ENDED = {*_FAILED, dg.DagsterRunStatus.SUCCESS}
 _WAITING = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}
 _KNOWN = 50
+_REMEMBERED = 1000
 _FIRST_DELAY, _LONGEST_DELAY, _LONGEST_IDLE = 5.0, 600.0, 60.0
 _LOST_AFTER = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRun:
-    """A run of a lane; `changed` is when it was last heard of, in seconds since the epoch."""
+    """A run of a lane; `quiet` is how many seconds ago it was last heard of."""
 
     run_id: str
     status: dg.DagsterRunStatus
     head: str
-    changed: float
+    quiet: float
+
+
+class Quiet:
+    """How long ago runs were last heard of.
+
+    Dagster dates that by the machine's clock. What it says counts when a date is first seen, if it
+    is not in the future; from then on the monotonic clock counts, so that no step of the clock
+    makes a lane wait.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, float, float]] = {}
+
+    def seconds(self, run_id: str, changed: float) -> float:
+        """Seconds since a run was last heard of, at `changed` in seconds since the epoch."""
+        now = time.monotonic()
+        known, at, age = self._seen.get(run_id, (None, now, 0.0))
+        if known != changed:
+            at, age = now, max(0.0, time.time() - changed)
+            self._seen.pop(run_id, None)
+            self._seen[run_id] = (changed, at, age)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.pop(next(iter(self._seen)))
+        return age + now - at
+
+
+_QUIET = Quiet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +77,10 @@ class LaneRuns:
                     record.dagster_run.run_id,
                     record.dagster_run.status,
                     record.dagster_run.tags.get(HEAD_TAG, ""),
-                    record.end_time or record.update_timestamp.timestamp(),
+                    _QUIET.seconds(
+                        record.dagster_run.run_id,
+                        record.end_time or record.update_timestamp.timestamp(),
+                    ),
                 )
                 for record in records
             ]
@@ -77,15 +109,13 @@ class LaneRuns:
             return f"run {run.run_id[:8]} is {run.status.value.lower()}"
         return "" if lane_is_free else "a run of another origin works on it"
 
-    def lost(self, lane_is_free: bool, now: float) -> LaneRun | None:
+    def lost(self, lane_is_free: bool) -> LaneRun | None:
         """A run that Dagster believes to be under way, and that nobody has heard of for long."""
         run = self.under_way()
         launched = run is not None and run.status not in _WAITING
-        return (
-            run if run and launched and lane_is_free and now - run.changed > _LOST_AFTER else None
-        )
+        return run if run and launched and lane_is_free and run.quiet > _LOST_AFTER else None
 
-    def back_off(self, head: str, now: float) -> str:
+    def back_off(self, head: str) -> str:
         """How long the next run is to wait after failures, or after runs that left the head as it
         is; or nothing.
         """
@@ -97,7 +127,7 @@ class LaneRuns:
             min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY) if self.failures else 0.0
         )
         delay = max(delay, min(2.0 ** (idle - 1), _LONGEST_IDLE) if idle else 0.0)
-        left = last.changed + delay - now
+        left = delay - last.quiet
         if left <= 0:
             return ""
         return (

@@ -5,7 +5,6 @@ Nothing is remembered but Dagster's own runs: a lane with a run under way is lef
 last runs failed is taken up again with back-off, for as long as the work is due.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -13,6 +12,7 @@ import dagster as dg
 
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, lane_is_free
+from gen404_assets.assets.sight import in_seconds
 from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
 from gen404_assets.competition.catalogue import Asset, Lane, made_in
 from gen404_assets.competition.due import Due, due
@@ -49,33 +49,37 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         if not competition.is_named():
             return dg.SkipReason(NO_REPOSITORY)
-        head = competition.head()
-        current = _round(competition.repository(), head)
-        outside = competition.outside()
-        block = outside.chain.finalized().number
-        due_now = due(current.files, block)
-        reasons: list[str] = []
-        for lane in lanes:
-            wait = outside.waiting.of(lane) if due_now.assets(lane) else None
-            if wait:
-                reasons.append(f"{lane} waits for {wait.on}")
-        requests = list(_requests(context, due_now, head, lanes, reasons))
-        if not requests:
-            waits = [
-                f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
-                for wait in due_now.waits
-            ]
-            return dg.SkipReason(
-                "; ".join(
-                    [f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits]
-                )
-            )
-        return dg.SensorResult(
-            run_requests=requests,
-            dynamic_partitions_requests=[ROUNDS.build_add_request([str(due_now.round)])],
-        )
+        return in_seconds(name, context.log, lambda: _look(context, competition, lanes))
 
     return look
+
+
+def _look(
+    context: dg.SensorEvaluationContext, competition: CompetitionResource, lanes: Sequence[Lane]
+) -> dg.SensorResult | dg.SkipReason:
+    """What is due at the head and the finalised block, requested; or what it waits for."""
+    sight = competition.sight()
+    head, block = sight.head(), sight.block().number
+    due_now = sight.read(lambda: due(_round(competition.repository(), head).files, block))
+    waiting = competition.outside().waiting
+    reasons: list[str] = []
+    for lane in lanes:
+        wait = waiting.of(lane) if due_now.assets(lane) else None
+        if wait:
+            reasons.append(f"{lane} waits for {wait.on}")
+    requests = list(_requests(context, due_now, head, lanes, reasons))
+    if not requests:
+        waits = [
+            f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
+            for wait in due_now.waits
+        ]
+        return dg.SkipReason(
+            "; ".join([f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits])
+        )
+    return dg.SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=[ROUNDS.build_add_request([str(due_now.round)])],
+    )
 
 
 def _requests(
@@ -92,13 +96,13 @@ def _requests(
             continue
         runs = LaneRuns.of(context.instance, lane, due_now.round)
         free = lane_is_free(lane)
-        if lost := runs.lost(free, time.time()):
+        if lost := runs.lost(free):
             run = context.instance.get_run_by_id(lost.run_id)
             if run is not None:
                 context.instance.report_run_failed(
                     run, "nobody has heard of it for long: its process must be gone"
                 )
-        wait = runs.busy(free) or runs.back_off(head, time.time())
+        wait = runs.busy(free) or runs.back_off(head)
         if wait:
             reasons.append(f"{lane}: {wait}")
             continue
@@ -117,7 +121,7 @@ def _requests(
 
 @lru_cache(maxsize=2)
 def _round(repository: Repository, head: str) -> Round:
-    return see(repository.snapshot(head))
+    return see(repository.mirrored(head))
 
 
 SENSORS = [lane_sensor(name, lanes) for name, lanes in LANES.items()]

@@ -9,7 +9,8 @@ import dagster as dg
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
-from gen404_assets.competition_repository import history_at
+from gen404_assets.assets.sight import in_seconds
+from gen404_assets.competition_repository import mirrored_history
 from gen404_assets.settings import platform_settings
 
 EVENTS_A_TICK = 30
@@ -28,14 +29,24 @@ def mirror(
     """Log what the repository's head holds and Dagster has not seen."""
     if not competition.is_named():
         return dg.SkipReason(NO_REPOSITORY)
-    head = competition.head()
+    return in_seconds("mirror", context.log, lambda: _look(context, competition))
+
+
+def _look(
+    context: dg.SensorEvaluationContext, competition: CompetitionResource
+) -> dg.SensorResult | dg.SkipReason:
+    sight = competition.sight()
+    head = sight.head()
     if head == context.cursor:
         return dg.SkipReason(f"the head is still {head[:7]}")
-    history = history_at(competition.repository(), head)
+    history = mirrored_history(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
-    events = list(
-        islice(missing_events(context.instance, history, competition.chain_of), EVENTS_A_TICK + 1)
-    )
+
+    def missing() -> list[dg.AssetMaterialization]:
+        found = missing_events(context.instance, history, competition.seen_chain_of)
+        return list(islice(found, EVENTS_A_TICK + 1))
+
+    events = sight.read(missing)
     complete = len(events) <= EVENTS_A_TICK
     return dg.SensorResult(
         asset_events=events[:EVENTS_A_TICK],

@@ -1,11 +1,14 @@
-"""The sensor that deletes pods which no live run holds: they cost money by the minute."""
+"""The sensor that deletes our pods which no live run holds: they cost money by the minute."""
 
-from functools import partial
+from functools import lru_cache
 
 import dagster as dg
 
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.assets.sight import in_seconds
+from gen404_assets.live.background import Background
+from gen404_assets.live.fleet import reap
+from gen404_assets.live.outside import Outside
 from gen404_assets.settings import home, platform_settings
 
 
@@ -17,13 +20,25 @@ from gen404_assets.settings import home, platform_settings
     description="Deletes, by exact name, the pods of ours that no live run holds, on every "
     "provider.",
 )
-def reaper(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SkipReason:
-    """Reap; a provider that can't be asked makes the tick fail, after the others have been
-    reaped.
-    """
-    names = reap(competition.outside().providers, partial(is_held, home()))
+def reaper(
+    context: dg.SensorEvaluationContext, competition: CompetitionResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Reap in the background; what was deleted is told by the tick that sees the end of it."""
+    return in_seconds("reaper", context.log, lambda: _reap(context, competition))
+
+
+def _reap(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SkipReason:
+    names = _reaping(competition.outside()).result()
     for name in names:
         context.log.warning(f"{name}: deleted, no live run held it")
     return dg.SkipReason(
         f"deleted {', '.join(names)}" if names else "every pod of ours is held by a live run"
     )
+
+
+@lru_cache(maxsize=1)
+def _reaping(outside: Outside) -> Background[list[str]]:
+    def work() -> list[str]:
+        return reap(outside.providers, home())
+
+    return Background("the GPU providers", work)

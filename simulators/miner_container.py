@@ -3,9 +3,11 @@ argument.
 
 `warm`, `slow`, `body`: seconds before it is healthy, before it answers, and between the answer's
 headers and its body. `spoils`: prompts that fail. `dies`: a prompt at which it ends. `health`: the
-status of its health, in place of 200. A picture is the prompt's stem; the file made of it is
-`{stem} {seed} {made}`, where `made` is a word of its own. `log`: a file that gets a line for each
-prompt asked for: stem, port, and the seconds since its start.
+status of its health, in place of 200. `refuses`: the status of each answer to a prompt, in place
+of 200. `authorized`: a file that gets the header Authorization of each request. A picture is the
+prompt's stem; the file made of it is `{stem} {seed} {made}`, where `made` is a word of its own.
+`log`: a file that gets a line for each prompt asked for: stem, port, and the seconds since its
+start.
 """
 
 import http.server
@@ -27,11 +29,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self.note_authorization()
         warm = time.monotonic() - BORN >= BEHAVIOUR.get("warm", 0)
         self.answer(BEHAVIOUR.get("health", 200) if warm else 503, b"")
 
     def do_POST(self) -> None:
+        self.note_authorization()
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "refuses" in BEHAVIOUR:
+            self.answer(BEHAVIOUR["refuses"], b"")
+            return
         stem, seed = fields(self.headers, body)
         if "log" in BEHAVIOUR:
             with open(BEHAVIOUR["log"], "a") as log:  # noqa: PTH123 -- light to start
@@ -53,6 +60,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def note_authorization(self) -> None:
+        if "authorized" in BEHAVIOUR:
+            with open(BEHAVIOUR["authorized"], "a") as log:  # noqa: PTH123 -- light to start
+                log.write(f"{self.headers['Authorization']}\n")
 
     def log_message(self, *_: object) -> None:
         pass

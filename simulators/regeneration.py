@@ -19,23 +19,25 @@ TICK = 30.0
 @dataclass(frozen=True)
 class Made:
     """What a pod makes of a prompt: seconds until the headers, seconds until it is measured; None:
-    it fails.
+    it fails. `cut_off`: the platform's own connection breaks first.
     """
 
     seconds: float
     after: float = 5.0
     distance: float | None = 0.01
+    cut_off: bool = False
 
 
 @dataclass(frozen=True)
 class Image:
     """How a miner's image behaves: `warm_up` of the i-th pod (inf: never), what it makes, when a
-    provider loses it.
+    provider loses it, and how many seconds after its start the provider runs it.
     """
 
     warm_up: Callable[[int], float]
     make: Callable[[int, str], Made]
     lost: Callable[[int], float] = lambda _: float("inf")
+    placed: Callable[[int], float] = lambda _: 0.0
 
 
 @dataclass
@@ -100,8 +102,10 @@ class Simulation:
             self.trace.lives[name] = [self.now, float("inf")]
             self._working[name], self._in_flight[name] = None, 0
             warm_up, lost = self.image.warm_up(index), self.image.lost(index)
+            placed = self.now + self.image.placed(index)
+            self._at(placed, lambda: self.plan.placed(name, self.now))
             if warm_up < float("inf"):
-                self._at(self.now + warm_up, lambda: self._warm(name))
+                self._at(placed + warm_up, lambda: self._warm(name))
             if lost < float("inf"):
                 self._at(self.now + lost, lambda: self._lost(name))
         self._at(self.now + TICK, self._tick)
@@ -146,6 +150,12 @@ class Simulation:
         if self.plan.pods[name].ended is not None:
             return
         self._working[name] = None
+        if made.cut_off:
+            self.trace.handed = [entry for entry in self.trace.handed if entry[1:] != (name, stem)]
+            self._in_flight[name] -= 1
+            self._held.pop(stem, None)
+            self.plan.given_back(name, stem)
+            return
         if made.distance is not None:
             self.plan.made(name, stem)
         self._at(self.now + made.after, lambda: self._finished(name, stem, made))
@@ -181,6 +191,7 @@ def an_image(seed: int, stems: list[str]) -> Image:
     """
     rng = random.Random(seed)
     fails, lies, lost, sick = (rng.choice([0, 0, 0.05, 0.3, 1]) for _ in range(4))
+    cut_off = rng.choice([0, 0, 0.1, 0.5])
     base, spread = rng.choice([10, 60, 85, 130, 190]), rng.choice([0, 0.1, 0.6])
     liars = {stem for stem in stems if rng.random() < lies}
     slow_pods = {index for index in range(6) if rng.random() < rng.choice([0, 0.3])}
@@ -191,10 +202,13 @@ def an_image(seed: int, stems: list[str]) -> Image:
         seconds = min(
             base * (1 + spread * draw.uniform(-1, 2)) * (2 if pod in slow_pods else 1), 360.0
         )
+        if draw.random() < cut_off:
+            return Made(draw.uniform(0, seconds), cut_off=True)
         if draw.random() < fails or seconds == 360:
             return Made(seconds, distance=None)
         return Made(seconds, draw.uniform(1, 30), 0.5 if stem in liars else 0.02)
 
     warm_ups = [float("inf") if rng.random() < sick else rng.uniform(60, 3000) for _ in range(6)]
     losses = [rng.uniform(10, 5000) if rng.random() < lost / 2 else float("inf") for _ in range(6)]
-    return Image(warm_ups.__getitem__, make, losses.__getitem__)
+    placed = [rng.uniform(0, 3600) * rng.choice([0, 0, 1, 1.3]) for _ in range(6)]
+    return Image(warm_ups.__getitem__, make, losses.__getitem__, placed.__getitem__)

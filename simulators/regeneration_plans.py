@@ -18,10 +18,14 @@ def made(seconds: float, distance: float | None = 0.01) -> Output:
 
 
 def plan(
-    *results: Output | None, pods: int = 1, rules: Rules = FEW, audited: bool = True
+    *results: Output | None,
+    pods: int = 1,
+    rules: Rules = FEW,
+    audited: bool = True,
+    healthy: bool = True,
 ) -> Regeneration:
-    """A plan of prompts a, b, c, ... with what was made of each so far, and healthy pods 0, 1,
-    ...
+    """A plan of prompts a, b, c, ... with what was made of each so far, and (healthy) pods 0,
+    1, ...
     """
     stems = [chr(ord("a") + number) for number in range(len(results))]
     prompts = Prompts(stems, rules, audited=audited)
@@ -31,7 +35,8 @@ def plan(
     regeneration = Regeneration(prompts, PODS)
     for number in range(pods):
         regeneration.started(str(number), number * 30.0)
-        regeneration.healthy(str(number))
+        if healthy:
+            regeneration.healthy(str(number))
     return regeneration
 
 

@@ -3,7 +3,6 @@ it.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -15,9 +14,6 @@ from gen404_assets.competition.history import History, cite
 from gen404_assets.competition.round import rounds_in
 from gen404_assets.replay.rounds import prefetch
 
-if TYPE_CHECKING:
-    from resources.chain.subtensor import Chain
-
 
 def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
     """The rounds that the repository has and Dagster does not know as partitions."""
@@ -28,8 +24,8 @@ def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
 def missing_events(
     instance: dg.DagsterInstance,
     history: History,
-    chain_of: "Callable[[History, int], Callable[[], Chain] | None]" = lambda _history, _number: (
-        None
+    chain_of: Callable[[History, int], Callable[[], refusals.Commitments] | None] = (
+        lambda _history, _number: None
     ),
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialisation for each asset whose last one isn't of the data that the repository now

@@ -3,7 +3,7 @@ file, which holds the valid ones alone.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import dagster as dg
 
@@ -13,14 +13,19 @@ from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 
-if TYPE_CHECKING:
-    from resources.chain.subtensor import Chain
-
 COUNT = "refused"
 REASONS = "refused commitments"
 
 
-def refusals(current: Round, chain: "Chain") -> Mapping[str, str]:
+class Commitments(Protocol):
+    """The chain, as far as it is asked here."""
+
+    def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
+        """What is revealed as of a block (`Chain.reveals`)."""
+        ...
+
+
+def refusals(current: Round, chain: Commitments) -> Mapping[str, str]:
     """Hotkey -> reason, as the chain shows it at the last block of the round's window.
 
     Whoever has a submission on record is left out: a person may have entered it. Raises
@@ -37,7 +42,7 @@ def refusals(current: Round, chain: "Chain") -> Mapping[str, str]:
 def refusal_metadata(
     current: Round,
     instance: dg.DagsterInstance,
-    chain: "Callable[[], Chain] | None",
+    chain: Callable[[], Commitments] | None,
     *,
     anew: bool = False,
 ) -> dict[str, Any]:

@@ -15,17 +15,19 @@ from typing import IO, TYPE_CHECKING
 import dagster as dg
 
 from gen404_assets.assets.adapters import VARIABLES, AdapterResource, adapter_resources
+from gen404_assets.assets.sight import Sight
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_at
 from gen404_assets.live.outside import Outside
+from gen404_assets.live.sightings import Sightings
 from gen404_assets.settings import home
 from resources.repository import Repository
 from resources.settings import read_settings
 
 if TYPE_CHECKING:
-    from resources.chain.subtensor import Chain
+    from gen404_assets.assets.refusals import Commitments
 
 
 NO_REPOSITORY = (
@@ -64,11 +66,9 @@ class CompetitionResource(dg.ConfigurableResource[None]):
             raise dg.Failure(NO_REPOSITORY, allow_retries=False)
         return self.outside().repository
 
-    def head(self) -> str:
-        """The repository's head, at most a second old: the sensors, which tick together, share one
-        look.
-        """
-        return _shared_head(self.repository())
+    def sight(self) -> Sight:
+        """What ticks see; the sensors, which tick together, share it."""
+        return _sight(self.outside())
 
     def history(self, run_id: str) -> History:
         """The history up to the head that the run's first step saw; all of its steps read that
@@ -89,15 +89,18 @@ class CompetitionResource(dg.ConfigurableResource[None]):
                 settings |= adapter.environment()
         return _outside(frozenset(settings.items()))
 
-    def chain_of(self, history: History, number: int) -> "Callable[[], Chain] | None":
+    def chain_of(self, history: History, number: int) -> "Callable[[], Commitments] | None":
         """The chain, where its commitments are still those that a round was opened with; else
         None.
         """
-        return (
-            (lambda: self.outside().chain)
-            if self.operates and not history.is_past(number)
-            else None
-        )
+        return (lambda: self.outside().chain) if self._may_ask(history, number) else None
+
+    def seen_chain_of(self, history: History, number: int) -> "Callable[[], Commitments] | None":
+        """The same for a tick, which doesn't wait for it."""
+        return self.sight if self._may_ask(history, number) else None
+
+    def _may_ask(self, history: History, number: int) -> bool:
+        return self.operates and not history.is_past(number)
 
     @staticmethod
     def rules() -> Rules:
@@ -165,20 +168,14 @@ def close_adapters() -> None:
     with _OPENING:
         while _OPENED:
             _OPENED.popitem()[1].close()
-        _LOOKED.clear()
+        _sight.cache_clear()
 
 
-_LOOKED: dict[Repository, tuple[float, str]] = {}
-_LOOKING = threading.Lock()
-
-
-def _shared_head(repository: Repository) -> str:
-    with _LOOKING:
-        looked, head = _LOOKED.get(repository, (-1.0, ""))
-        if time.monotonic() - looked > 1 or not head:
-            head = repository.refresh()
-            _LOOKED[repository] = time.monotonic(), head
-        return head
+@lru_cache(maxsize=4)
+def _sight(outside: Outside) -> Sight:
+    url = outside.environment["COMPETITION_REPO"]
+    sightings = Sightings(home() / "sightings")
+    return Sight(url, outside.repository, lambda: outside.chain, sightings)
 
 
 @lru_cache(maxsize=64)

@@ -139,12 +139,19 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
 @gen404.command(section="Operate")
 @_as_json
 def status(*, as_json: bool) -> None:
-    """Show round, stage and block, what is due, and what waits for what."""
+    """Show round, stage and block, what is due, what waits for what, and whether it all runs."""
+    from gen404_assets.commands.occupied import platform_health
     from gen404_assets.commands.status import status as look
     from gen404_assets.commands.status import status_json, status_text
+    from gen404_assets.settings import home
 
-    now = _with_outside(look)
-    print(json.dumps(status_json(now), indent=2) if as_json else status_text(now))
+    now, platform = _with_outside(look), platform_health(home())
+    if as_json:
+        print(json.dumps({**status_json(now), "platform": platform}, indent=2))
+        return
+    print(status_text(now))
+    for line in [*platform["faults"], *(f"waits for {wait}" for wait in platform["waits"])]:
+        print(f"  platform  {line}")
 
 
 @gen404.command(section="Operate")
@@ -181,20 +188,17 @@ def source_audit(hotkey: str, verdict: str, reason: str) -> None:
 @click.option("--reap", is_flag=True, help="Delete those of ours that no live run holds.")
 def pods(*, reap: bool) -> None:
     """List the pods on the GPU providers."""
-    from functools import partial
-
     from gen404_assets.live import fleet
     from gen404_assets.settings import home
     from resources.providers.opening import open_providers
 
     providers = open_providers(_environment())
-    held = partial(fleet.is_held, home())
     if reap:
-        for name in fleet.reap(providers, held):
+        for name in fleet.reap(providers, home()):
             print(f"{name}: deleted")
     for provider in providers:
         for pod in provider.pods():
-            state = "held by a run" if held(pod.name) else "held by no run here"
+            state = fleet.holder(home(), pod.name)
             print(f"{pod.name} on {provider.name}: {'failed' if pod.failed else state}")
 
 
@@ -214,12 +218,17 @@ def settings(*, table: bool) -> None:
 def browse(repository: str, branch: str, port: int) -> int:
     """Look at a competition in Dagster's UI; nothing is written to it.
 
-    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    REPO is a competition's repository: a git URL, a path, or a bundle file. What Dagster is shown
+    of it lies in a folder of its own in GEN404_HOME, apart from a competition that runs there.
     """
+    from gen404_assets.commands.occupied import Competition
     from gen404_assets.commands.up import serve
+    from gen404_assets.settings import home
 
     local = Path(repository).expanduser()
     address = str(local.absolute()) if local.exists() else repository
+    own = home() / "browsed" / Competition(address, branch).folder()
+    os.environ["GEN404_HOME"] = str(own)
     chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
     return serve({**os.environ, **chosen}, port)
 

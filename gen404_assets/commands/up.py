@@ -1,13 +1,16 @@
-"""Dagster on a competition: `gen404 up` runs one, `gen404 browse` looks at one. Ctrl-C ends all
-that was started.
+"""Dagster on a competition: `gen404 up` runs one, `gen404 browse` looks at one. Its processes are
+kept alive, and Ctrl-C ends all that was started.
 """
 
 import os
-import shutil
 import signal
-import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,17 +19,31 @@ import dagster as dg
 
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.resource import lane_is_free
+from gen404_assets.assets.tags import LANE_TAG
+from gen404_assets.commands import clock
+from gen404_assets.commands.health import health, served
+from gen404_assets.commands.notify import Notify
+from gen404_assets.commands.occupied import Competition, occupied
 from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.retention import prune_runs, rotate, tick_retention
+from gen404_assets.commands.services import DAEMON, dagster_services
+from gen404_assets.commands.supervisor import Supervisor
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.history import History
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition_repository import history_at, open_repository
-from gen404_assets.live.fleet import is_held, reap
+from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
+from gen404_assets.live.sightings import Sightings
+from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import Pace
 from gen404_assets.settings import PlatformSettings, RepositorySettings, home
-from resources.local_network import process
+from resources.deadlines import in_background
 from resources.ports import is_free
 from resources.providers.opening import open_providers
+from resources.repository import NO_COMMIT
 from resources.settings import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +51,9 @@ _LIVE = [
     *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
     *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
 ]
+_ABOVE_UI = 1000
+_TIDY_SECONDS = 600.0
+_ROTATE_SECONDS = 30.0
 
 
 def check(environment: Mapping[str, str]) -> None:
@@ -56,77 +76,169 @@ def check(environment: Mapping[str, str]) -> None:
 
 
 def operate(environment: Mapping[str, str], port: int) -> int:
-    """Run a competition until Dagster ends or a signal comes; no pod is left when it has. Raises
-    BadSetting.
-    """
+    """Run a competition until a signal comes; no pod is left when it has. Raises BadSetting."""
     check(environment)
     try:
         return serve(environment, port)
     finally:
-        reap(open_providers(environment), partial(is_held, home()))
+        reap(open_providers(environment), home())
 
 
 def serve(environment: Mapping[str, str], port: int) -> int:
-    """Import what the repository holds, and run Dagster on it until it ends or a signal comes; its
-    exit code.
-    """
-    if not is_free(port):
-        raise Refused(f"port {port} is taken: choose another with --port")
-    dagster_home = home() / "dagster"
-    dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
-    settings = {**environment, "GEN404_HOME": str(home()), "DAGSTER_HOME": str(dagster_home)}
-    os.environ.update(settings)
-    repository = open_repository(
-        settings["COMPETITION_REPO"], settings.get("GITHUB_BRANCH", "main")
-    )
-    with dg.DagsterInstance.get() as instance:
-        end_left_over(instance)
-        imported = import_history(instance, history_at(repository, repository.refresh()))
-    print(
-        f"imported {imported} files' states; Dagster's UI will be at http://127.0.0.1:{port}",
-        flush=True,
-    )
-    # By `dg dev`, which wants a project of its own shape.
-    quiet = "ignore:Function `dev_command` is superseded"
-    command = [
-        sys.executable,
-        "-W",
-        quiet,
-        "-m",
-        "dagster",
-        "dev",
-        "-w",
-        str(ROOT / "workspace.yaml"),
-        "-p",
-        str(port),
-    ]
-    log = home() / "dagster.log"
-    dagster = process.start(command, log, settings)
-    print(f"Dagster's log: {log}. Ctrl-C ends everything.", flush=True)
+    """Import what the repository holds, and keep Dagster alive on it until a signal comes."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    while dagster.poll() is None and not stop.wait(0.5):
-        pass
-    ended_by_itself = not stop.is_set()
-    if ended_by_itself:
-        print(
-            f"Dagster has ended by itself, with exit code {dagster.returncode}: its log says why",
-            flush=True,
-        )
-    else:
+    settings = read_settings(PlatformSettings, environment)
+    ports = _Ports.of(settings, port)
+    dagster_home = home() / "dagster"
+    variables = {
+        "DAGSTER_GRPC_TIMEOUT_SECONDS": "180",  # a run's process starts slowly on a busy machine
+        **environment,
+        "GEN404_HOME": str(home()),
+        "DAGSTER_HOME": str(dagster_home),
+    }
+    branch = variables.get("GITHUB_BRANCH") or "main"
+    with ExitStack() as stack:
+        where = Competition(variables["COMPETITION_REPO"], branch)
+        stack.enter_context(occupied(home(), where, f"{ports.url(ports.health)}/healthz"))
+        dagster_home.mkdir(parents=True, exist_ok=True)
+        configured = (ROOT / "dagster.yaml").read_text() + tick_retention(settings.retention_days)
+        (dagster_home / "dagster.yaml").write_text(configured)
+        os.environ.update(variables)
+        instance = stack.enter_context(dg.DagsterInstance.get())
+        end_left_over(instance)
+        clock.forget_later_ticks(instance)
+        imported = _import_head(instance, variables["COMPETITION_REPO"], branch)
+        print(f"imported {imported} files' states", flush=True)
+        platform = stack.enter_context(_platform(instance, settings, ports, variables))
+        print(f"Dagster's UI will be at {ports.url(ports.ui)}", flush=True)
+        print(f"Health: {ports.url(ports.health)}/healthz", flush=True)
+        print(f"Dagster's log: {platform.log}. Ctrl-C ends everything.", flush=True)
+        platform.run(stop)
         print("stopping", flush=True)
-    process.stop([dagster], patience=10)
-    return 1 if ended_by_itself else 0
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """Where the platform listens."""
+
+    host: str
+    ui: int
+    health: int
+
+    @classmethod
+    def of(cls, settings: PlatformSettings, ui: int) -> "_Ports":
+        above = ui + _ABOVE_UI if ui + _ABOVE_UI <= 65535 else ui - _ABOVE_UI
+        ports = cls(settings.bind_address, ui, settings.health_port or above)
+        if not is_free(ports.ui, ports.host):
+            raise Refused(f"port {ports.ui} is taken: choose another with --port")
+        if not is_free(ports.health, ports.host):
+            raise Refused(f"port {ports.health} is taken: choose another with HEALTH_PORT")
+        return ports
+
+    def url(self, port: int) -> str:
+        """By which this machine reaches a port."""
+        every = {"0.0.0.0", ""}  # noqa: S104 -- compared, not bound
+        return f"http://{'127.0.0.1' if self.host in every else self.host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Platform:
+    """Dagster's processes under supervision, and what is done beside them."""
+
+    instance: dg.DagsterInstance
+    supervisor: Supervisor
+    log: Path
+    settings: PlatformSettings
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`. All that can take long is done in the background: nothing delays the
+        supervisor.
+        """
+        steps, notify = clock.Steps(), Notify(os.environ.get("NOTIFY_SOCKET"))
+        notify.ready()
+        tidied = rotated = time.monotonic() - _TIDY_SECONDS
+
+        def each_round() -> None:
+            nonlocal tidied, rotated
+            now = time.monotonic()
+            notify.alive()
+            if back := steps.back():
+                _tell(f"the clock was set back by {back:.0f} s: the daemon is started again")
+                self.supervisor.restart(DAEMON, "waits for a time that has been")
+                clock.forget_later_ticks(self.instance)
+            if now - rotated > _ROTATE_SECONDS:
+                rotated = now
+                rotate(_logs(), self.settings.log_megabytes * 1_000_000)
+            if now - tidied > _TIDY_SECONDS:
+                tidied = now
+                in_background(prune_runs, self.instance, self.settings.retention_days)
+
+        self.supervisor.run(stop, each_round)
+
+
+@contextmanager
+def _platform(
+    instance: dg.DagsterInstance,
+    settings: PlatformSettings,
+    ports: _Ports,
+    variables: Mapping[str, str],
+) -> Iterator[_Platform]:
+    """Dagster's processes, to be kept alive, with their health served."""
+    log = home() / "dagster.log"
+    waiting, sightings = Waiting(home() / "waiting"), Sightings(home() / "sightings")
+    waiting.clear()
+    sightings.clear()
+    with tempfile.TemporaryDirectory(prefix="gen404-") as folder:
+        code_socket = Path(folder) / "code.sock"  # in a short path, as sockets need
+        services = dagster_services(instance, home() / "dagster", code_socket, ports.host, ports.ui)
+        supervisor = Supervisor(services, log, variables, _tell)
+        answer = partial(_health, instance, supervisor, waiting, sightings)
+        try:
+            with served(ports.host, ports.health, answer):
+                yield _Platform(instance, supervisor, log, settings)
+        finally:
+            supervisor.stop()
+
+
+def _health(
+    instance: dg.DagsterInstance, supervisor: Supervisor, waiting: Waiting, sightings: Sightings
+) -> Mapping[str, object]:
+    return health(instance, supervisor.conditions(), waiting, sightings)
+
+
+def _tell(text: str) -> None:
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}", flush=True)
+
+
+def _logs() -> Iterator[Path]:
+    yield from home().glob("*.log")
+    yield from home().glob("network/logs/*.log")
 
 
 def end_left_over(instance: dg.DagsterInstance) -> None:
     """Runs that a start before this one left unfinished have died with it: say so, so that their
-    work is taken up.
+    work is taken up. One whose process lives on, and holds its lane, is left to end.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_LIVE)):
-        instance.report_run_failed(run, "it ended with the process that ran it")
+        lane = run.tags.get(LANE_TAG)
+        if lane is None or lane_is_free(Lane(lane)):
+            instance.report_run_failed(run, "it ended with the process that ran it")
+
+
+def _import_head(instance: dg.DagsterInstance, url: str, branch: str) -> int:
+    """Import what the repository holds, or, while it can't be reached, what the mirror does."""
+    repository = open_repository(url, branch)
+    try:
+        head = repository.refresh()
+    except InfrastructureFault as fault:
+        head = repository.last_known_head()
+        if head == NO_COMMIT.sha:
+            raise
+        _tell(f"starting from the mirror of before: {fault}")
+    return import_history(instance, history_at(repository, head))
 
 
 def import_history(instance: dg.DagsterInstance, history: History) -> int:

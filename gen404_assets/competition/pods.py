@@ -26,7 +26,10 @@ class PodRules(BaseModel):
     max_pod_attempts: int = Field(6, ge=1, description="starts of pods for an image in all")
     pod_start_interval: float = Field(30.0, ge=0, description="seconds between two starts")
     pod_warmup_timeout: float = Field(
-        3600.0, gt=0, description="seconds in which a started pod must become healthy"
+        3600.0,
+        gt=0,
+        description="seconds in which a started pod must be run by its provider, and as many in "
+        "which it must then become healthy",
     )
     pod_capacity_timeout: float = Field(
         86400.0, gt=0, description="seconds for which a provider without free GPUs is asked again"
@@ -43,12 +46,13 @@ def pod_prefix(number: int, hotkey: str) -> str:
 
 @dataclass(slots=True)
 class PodAtWork:
-    """What one pod has done so far; `started` in seconds of the caller's clock. `ended`: why it was
-    deleted; None while it runs.
+    """What one pod has done so far; `started` and `placed`, when its provider has begun to run it,
+    in seconds of the caller's clock. `ended`: why it was deleted; None while it runs.
     """
 
     name: str
     started: float
+    placed: float | None = None
     healthy: bool = False
     ended: str | None = None
     replaced: bool = False
@@ -59,6 +63,19 @@ class PodAtWork:
     hard_failed: int = 0
     hard_overtime: int = 0
     bad: bool = False
+
+    def late(self, now: float, warmup_timeout: float) -> str | None:
+        """Why the pod is given up before it was ever healthy; None while it is waited for.
+
+        Its image has the whole warm-up from when the provider runs it. Until then nothing that
+        happens is the image's doing.
+        """
+        since, why = (
+            (self.started, "never placed")
+            if self.placed is None
+            else (self.placed, "never became healthy")
+        )
+        return why if not self.healthy and now >= since + warmup_timeout else None
 
     def record(self, output: Output, before: Output | None, rules: Rules) -> None:
         """Count one result; `before`: what other pods had made of the prompt, None if it was

@@ -244,6 +244,18 @@ class Regeneration:
         """A provider has taken the pod's start."""
         self.pods[pod] = PodAtWork(pod, now)
 
+    def placed(self, pod: str, now: float) -> None:
+        """The provider runs the pod, at the latest since now: its warm-up begins."""
+        found = self.pods[pod]
+        if found.placed is None:
+            found.placed = now
+
+    def unseen(self, pod: str, seconds: float) -> None:
+        """Nobody could look at the pod for so long; its warm-up is as much longer."""
+        found = self.pods[pod]
+        if found.placed is not None:
+            found.placed += seconds
+
     def healthy(self, pod: str) -> None:
         """The pod is ready for prompts."""
         self.pods[pod].healthy = True
@@ -265,6 +277,13 @@ class Regeneration:
         elif not prompts.attempts[stem]:  # the pod was given up, and this with it
             return
         prompts.keep(stem, output)
+
+    def given_back(self, pod: str, stem: str) -> None:
+        """An attempt came to nothing without the miner's doing: it doesn't count, and the same pod
+        may be given the prompt again.
+        """
+        if self.prompts.unlock(stem, pod):
+            self.pods[pod].tried.discard(stem)
 
     def ended(self, pod: str, reason: str, *, replaced: bool) -> None:
         """The pod is deleted, and what it worked on is free; `replaced`: another may take its
@@ -310,8 +329,8 @@ class Regeneration:
         for pod in self._alive():
             if pod.bad:
                 ending.append((pod.name, "bad", True))
-            elif not pod.healthy and now >= pod.started + self.pod_rules.pod_warmup_timeout:
-                ending.append((pod.name, "never became healthy", True))
+            elif reason := pod.late(now, self.pod_rules.pod_warmup_timeout):
+                ending.append((pod.name, reason, True))
             elif not self.working_on(pod.name):
                 idle.append(pod)
         # Of those without work, as many are kept as there are attempts that may yet come to them.

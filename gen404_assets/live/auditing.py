@@ -2,6 +2,7 @@
 GPUs, and verdicts follow from the outputs.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,6 +19,7 @@ from gen404_assets.competition.audits import (
 )
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules
@@ -34,10 +36,11 @@ from gen404_assets.live.publishing import (
     regenerate_and_publish,
 )
 from gen404_assets.live.regenerating import Cancelled, Regenerated
-from gen404_assets.live.work import Work
+from gen404_assets.live.work import Overtaken, Work
 from resources.settings import read_settings
 
 _POLL_SECONDS = 2.0
+_LOG = logging.getLogger(__name__)
 
 
 def make_baseline(work: Work) -> None:
@@ -79,11 +82,13 @@ def _without_image(work: Work, current: Round) -> Regenerated:
 def audit_candidates(work: Work) -> None:
     """Run the audits that are due, several at a time, until none is.
 
-    Raises InfrastructureFault, once all other audits are done, if one could not be measured: its
-    candidate is neither passed nor rejected.
+    Raises, once all other audits are done, InfrastructureFault if one could not be measured, or the
+    exception of a bug that one has met: its candidate is neither passed nor rejected.
     """
     audits = _AuditsUnderWay(work)
     audits.run_while_due()
+    for bug in audits.bugs.values():
+        raise bug
     if audits.faults:
         raise InfrastructureFault(
             "; ".join(f"{hotkey}: {fault}" for hotkey, fault in audits.faults.items())
@@ -94,7 +99,8 @@ class _AuditsUnderWay:
     """The audits that run at the same time, each in a thread of its own."""
 
     def __init__(self, work: Work) -> None:
-        self.faults: dict[str, InfrastructureFault] = {}
+        self.faults: dict[str, InfrastructureFault | MalformedFile] = {}
+        self.bugs: dict[str, Exception] = {}
         """Hotkey -> what kept its audit from a verdict; it is not tried again in this run."""
         self._work = work
         self._active: dict[Future[None], str] = {}
@@ -121,11 +127,11 @@ class _AuditsUnderWay:
         """The hotkeys whose audits are due, are not active, and have met no fault."""
         try:
             due, _ = self._work.due()
-        except InfrastructureFault:
+        except (InfrastructureFault, MalformedFile):
             if not self._active:
                 raise
             return []  # the audits under way go on: their pods have cost money already
-        left_out = {*self.faults, *self._active.values()}
+        left_out = {*self.faults, *self.bugs, *self._active.values()}
         return [hotkey for hotkey in due.hotkeys(Asset.AUDITS) or () if hotkey not in left_out]
 
     def _wait(self, next_start: float) -> None:
@@ -139,9 +145,15 @@ class _AuditsUnderWay:
     def _end(self, hotkey: str, audit: Future[None]) -> None:
         try:
             audit.result()
-        except InfrastructureFault as fault:
+        except Overtaken:
+            raise
+        except (InfrastructureFault, MalformedFile) as fault:
             self._work.say(f"{hotkey} is neither passed nor rejected: {fault}")
             self.faults[hotkey] = fault
+        except Exception as bug:  # noqa: BLE001 - one audit stops no other; it is raised at the end
+            _LOG.exception("the audit of %s failed", hotkey)
+            self._work.alert(f"a bug: the audit of {hotkey} raised {bug!r}; the others go on")
+            self.bugs[hotkey] = bug
 
 
 def _audit(work: Work, hotkey: str, stopped: Event) -> None:

@@ -17,6 +17,7 @@ from gen404_assets.competition.output_formats import OUTPUT_FORMATS
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
+from gen404_assets.live.boundary import held_against_miner
 from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.work import Work, state_file
 from gpu.remarks import remarks_of
@@ -160,7 +161,8 @@ class _Collection:
         """The entry of a file that came. Raises MinerFault if it didn't."""
         path = self.folder / f"{file.hotkey}-{file.stem}.{self.format}"
         try:
-            size = self.work.outside.downloads.download(file.url, path)
+            with held_against_miner(f"the URL {file.url[:200]!r}", self.work.alert):
+                size = self.work.outside.downloads.download(file.url, path)
             return self._store(file, path, size)
         finally:
             path.unlink(missing_ok=True)
@@ -180,12 +182,13 @@ class _Collection:
             store.fetch(f"{key}.{self.format}", path)
             size = path.stat().st_size
         try:
-            preview = self.work.outside.renderer.render(path, self.format)
+            with held_against_miner(f"the file {url}", self.work.alert):
+                preview = self.work.outside.renderer.render(path, self.format)
+                remarks = remarks_of(preview)
         except MinerFault as fault:
             return self._output(url, None, size, file.attempts, str(fault))
         with suppress(ObjectConflict):  # likewise, drawn on another machine
             store.put(f"{key}.png", preview, "image/png")
-        remarks = remarks_of(preview)
         return self._output(url, store.url(f"{key}.png"), size, file.attempts, remarks)
 
     def _output(

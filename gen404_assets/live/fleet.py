@@ -1,5 +1,8 @@
 """The pods of one image on the operator's providers: started, found and deleted by exact name, and
-held by a lease.
+held by the process that works with them.
+
+A pod's name says whose it is: `{prefix}{owner}-{index}`, where the owner is this installation.
+Pods of other installations on the same account are never touched.
 """
 
 import fcntl
@@ -7,24 +10,29 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.deadlines import within
-from resources.providers.provider import NoCapacity, Pod, Provider
+from resources.deadlines import in_background, within
+from resources.providers.provider import NoCapacity, Pod, Provider, StartRefused
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 CALL_SECONDS = 120.0
-LEASE_SECONDS = 900.0
+ALL_SECONDS = 300.0
+"""How long the deletions of many pods may take together."""
+
 _DELETES = 3
-_OURS = re.compile(r"(miner-\d{2,}-[a-z0-9]{1,10}-)(\d+)")
+_LOOKS, _LOOK_SECONDS = 5, 0.05
+_OWNER = re.compile(r"[0-9a-f]{8}")
+_OURS = re.compile(r"(miner-\d{2,}-[a-z0-9]{1,10}-)([0-9a-f]{8})-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +45,47 @@ class Started:
 
 
 class Fleet:
-    """Pods named `{prefix}{index}`, on `providers` in order of preference. Its methods block;
-    threads may share it.
+    """Pods named `{prefix}{owner}-{index}`, on `providers` in order of preference. Its methods
+    block; threads may share it.
     """
 
-    def __init__(self, providers: Sequence[Provider], prefix: str) -> None:
-        self._providers, self._prefix = providers, prefix
-        self._next = 0
-        self._names: set[str] = set()
+    def __init__(self, providers: Sequence[Provider], prefix: str, owner: str) -> None:
+        self._providers, self._prefix = providers, f"{prefix}{owner}-"
+        self._next, self._token = 0, secrets.token_urlsafe(24)
+        self._made: dict[tuple[str, str], Started] = {}  # by name and provider's name
+        self._unsure: dict[tuple[str, str], Started] = {}
         self._at_work = Lock()
 
     def start(self, image: str) -> Started:
         """Start one pod on the first provider that takes it.
 
         Raises NoCapacity if no provider has a GPU free, or the InfrastructureFault of one that is
-        out of order.
+        out of order. A start that may have made a pod after all is looked for at the next one.
         """
         with self._at_work:
-            name, token = f"{self._prefix}{self._next}", secrets.token_urlsafe(24)
-            self._next += 1
-            self._names.add(name)
+            if (found := self._made_after_all()) is not None:
+                return found
             refused: list[InfrastructureFault] = []
             for provider in self._providers:
+                started = Started(f"{self._prefix}{self._next}", provider, self._token)
                 try:
-                    _call(provider, "start", provider.start, name, image, token)
+                    _call(provider, "start", provider.start, started.name, image, started.token)
+                except StartRefused as fault:
+                    refused.append(fault)
                 except InfrastructureFault as fault:
-                    if not isinstance(fault, NoCapacity) and self._exists(provider, name):
-                        return Started(name, provider, token)
+                    if self._is_listed(started):
+                        return self._take(started)
+                    self._unsure[started.name, provider.name] = started
                     refused.append(fault)
                 else:
-                    return Started(name, provider, token)
+                    return self._take(started)
             full = all(isinstance(fault, NoCapacity) for fault in refused)
             raise (NoCapacity if full else InfrastructureFault)("; ".join(map(str, refused)))
 
     def listed(self, providers: Sequence[Provider]) -> dict[str, Pod]:
         """The fleet's pods as these providers list them now."""
         pods = [pod for provider in providers for pod in _call(provider, "list", provider.pods)]
-        return {pod.name: pod for pod in pods if self._is_ours(pod.name)}
+        return {pod.name: pod for pod in pods if pod.name.startswith(self._prefix)}
 
     def has(self, started: Started) -> bool:
         """Whether its provider lists the pod now."""
@@ -81,9 +93,9 @@ class Fleet:
 
     def delete(self, name: str) -> None:
         """Delete a pod wherever it may be; tried a few times, then an InfrastructureFault."""
-        faults = [reason for provider in self._providers if (reason := _deleted(provider, name))]
+        faults = _delete_all((provider, name) for provider in self._providers)
         if faults:
-            raise InfrastructureFault("; ".join(faults))
+            raise InfrastructureFault("; ".join(faults.values()))
 
     def delete_all(self) -> None:
         """Delete every pod of the fleet, of earlier runs too. Raises InfrastructureFault, after the
@@ -91,70 +103,103 @@ class Fleet:
         """
         with self._at_work:  # a start that is under way ends first, so that its pod is listed
             faults: list[str] = []
-            names = set(self._names)
-            for provider in self._providers:
-                try:
-                    listed = {
-                        pod.name
-                        for pod in _call(provider, "list", provider.pods)
-                        if self._is_ours(pod.name)
-                    }
-                except InfrastructureFault as fault:
-                    faults.append(str(fault))
-                    listed = set()
-                faults += [
-                    reason
-                    for name in sorted(listed | names)
-                    if (reason := _deleted(provider, name))
-                ]
-                indices = [int(name.removeprefix(self._prefix)) for name in listed]
-                self._next = max([self._next, *(index + 1 for index in indices)])
+            known = {**self._made, **self._unsure}.values()
+            doomed = {(started.provider.name, started.name) for started in known}
+            for provider, found in _listed(self._providers):
+                if isinstance(found, InfrastructureFault):
+                    faults.append(str(found))
+                    continue
+                ours = [pod.name for pod in found if pod.name.startswith(self._prefix)]
+                doomed |= {(provider.name, name) for name in ours}
+                self._next = max([self._next, *(1 + _index(name) for name in ours)])
+            left = _delete_all(
+                (provider, name)
+                for provider in self._providers
+                for of, name in sorted(doomed)
+                if of == provider.name
+            )
+            faults += left.values()
             if faults:
                 raise InfrastructureFault("; ".join(faults))
-            self._names.clear()
+            self._made.clear()
+            self._unsure.clear()
 
-    def _is_ours(self, name: str) -> bool:
-        match = _OURS.fullmatch(name)
-        return match is not None and match[1] == self._prefix
+    def _take(self, started: Started) -> Started:
+        """Count a pod as made; the next one has another name and token."""
+        key = (started.name, started.provider.name)
+        self._made[key] = started
+        self._unsure.pop(key, None)
+        self._next, self._token = self._next + 1, secrets.token_urlsafe(24)
+        return started
 
-    def _exists(self, provider: Provider, name: str) -> bool:
-        """Whether a start that failed half-way has made the pod; what can't be known is deleted."""
+    def _made_after_all(self) -> Started | None:
+        """The pod of an earlier start that seemed to fail, if its provider lists it now.
+
+        Where another provider has made the pod of this name meanwhile, it is deleted instead.
+        """
+        for key, started in list(self._unsure.items()):
+            if not self._is_listed(started):
+                continue
+            if started.name == f"{self._prefix}{self._next}":
+                return self._take(started)
+            _deleted(started.provider, started.name)
+            del self._unsure[key]
+        return None
+
+    def _is_listed(self, started: Started) -> bool:
         with suppress(InfrastructureFault):
-            if any(pod.name == name for pod in _call(provider, "list", provider.pods)):
-                return True
-        _deleted(provider, name)
+            return self.has(started)
         return False
 
 
-@contextmanager
-def lease(home: Path, prefix: str) -> Iterator[Callable[[], None]]:
-    """Hold the pods of a prefix while the context lasts and its `renew` is called; a process that
-    dies lets go.
+def owner(home: Path) -> str:
+    """The eight letters and digits by which pods of this installation are told from others'."""
+    path = home / "installation"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        draft = home / f"installation.{secrets.token_hex(4)}.draft"
+        draft.write_text(secrets.token_hex(4))
+        with suppress(FileExistsError):  # another process was first
+            os.link(draft, path)
+        draft.unlink()
+    digits = path.read_text().strip()
+    if not _OWNER.fullmatch(digits):
+        raise InfrastructureFault(
+            f"{path} must hold eight hexadecimal digits, by which this installation's pods are "
+            "known; delete it if none of them is left"
+        )
+    return digits
 
-    Raises InfrastructureFault if another process holds it.
+
+@contextmanager
+def lease(home: Path, prefix: str) -> Iterator[None]:
+    """Hold the pods of a prefix while the context lasts.
+
+    The operating system holds it with the process: it needs no renewal, so that nothing slow can
+    keep it from being renewed, and it ends with the process, whatever ended that. Raises
+    InfrastructureFault if another process holds it.
     """
     path = _lease_path(home, prefix)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InfrastructureFault(f"another run holds the pods {prefix}*") from None
-        os.utime(path)
-        yield lambda: os.utime(path)
+        for left in reversed(range(_LOOKS)):  # whoever looks at it holds it for a moment
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not left:
+                    raise InfrastructureFault(f"another run holds the pods {prefix}*") from None
+            time.sleep(_LOOK_SECONDS)
+        yield
 
 
 def is_held(home: Path, pod_name: str) -> bool:
-    """Whether a live run on this machine holds the pod: its lease is locked, and was renewed
-    lately.
-    """
+    """Whether a process that lives on this machine holds the pod."""
     match = _OURS.fullmatch(pod_name)
     if match is None:
         return False
     try:
         with _lease_path(home, match[1]).open("rb") as file:
-            if time.time() - os.fstat(file.fileno()).st_mtime > LEASE_SECONDS:
-                return False
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -163,32 +208,89 @@ def is_held(home: Path, pod_name: str) -> bool:
     return False
 
 
-def reap(providers: Sequence[Provider], live: Callable[[str], bool]) -> list[str]:
-    """Delete the pods named like ours that no live run holds, by exact name; those deleted.
+def holder(home: Path, pod_name: str) -> str:
+    """Who holds a pod that a provider lists, in words."""
+    match = _OURS.fullmatch(pod_name)
+    if match is None or match[2] != owner(home):
+        return "not of this installation"
+    return "held by a run" if is_held(home, pod_name) else "held by no run"
 
-    `live` tells of a pod's name whether one does (`is_held`). Raises InfrastructureFault for what
-    can't be listed or deleted, after all that can be is gone.
+
+def reap(providers: Sequence[Provider], home: Path) -> list[str]:
+    """Delete the pods of this installation that no live run holds, by exact name; those deleted.
+
+    No run begins with their image meanwhile, so that no new pod of the same name is met. Raises
+    InfrastructureFault for what can't be listed or deleted, after all that can be is gone.
     """
-    reaped: list[str] = []
     faults: list[str] = []
-    for provider in providers:
-        try:
-            names = [pod.name for pod in _call(provider, "list", provider.pods)]
-        except InfrastructureFault as fault:
-            faults.append(str(fault))
+    found: list[tuple[Provider, str, str]] = []
+    for provider, pods in _listed(providers):
+        if isinstance(pods, InfrastructureFault):
+            faults.append(str(pods))
             continue
-        for name in names:
-            if _OURS.fullmatch(name) and not live(name):
-                reason = _deleted(provider, name)
-                (faults if reason else reaped).append(reason or name)
+        matches = [match for pod in pods if (match := _OURS.fullmatch(pod.name))]
+        found += [(provider, m[0], m[1]) for m in matches if m[2] == owner(home)]
+    with ExitStack() as held:
+        free = {prefix for _, _, prefix in found if _is_free(held, home, prefix)}
+        doomed = [(provider, name) for provider, name, prefix in found if prefix in free]
+        left = _delete_all(doomed)
+    faults += left.values()
+    reaped = [name for _, name in doomed if name not in left]
     if faults:
         gone = f" ({', '.join(reaped)} deleted)" if reaped else ""
         raise InfrastructureFault("; ".join(faults) + gone)
     return reaped
 
 
+def _is_free(held: ExitStack, home: Path, prefix: str) -> bool:
+    """Take the lease of a prefix until `held` is closed; whether nobody else has it."""
+    try:
+        held.enter_context(lease(home, prefix))
+    except InfrastructureFault:
+        return False
+    return True
+
+
+def _index(name: str) -> int:
+    match = _OURS.fullmatch(name)
+    return int(match[3]) if match else 0
+
+
 def _lease_path(home: Path, prefix: str) -> Path:
     return home / "leases" / f"{prefix.rstrip('-')}.lock"
+
+
+def _listed(
+    providers: Sequence[Provider],
+) -> list[tuple[Provider, list[Pod] | InfrastructureFault]]:
+    """What each provider lists, or why it doesn't; all are asked at the same time."""
+    asked = [
+        (provider, in_background(_call, provider, "list", provider.pods)) for provider in providers
+    ]
+    found: list[tuple[Provider, list[Pod] | InfrastructureFault]] = []
+    for provider, future in asked:
+        try:
+            found.append((provider, future.result()))
+        except InfrastructureFault as fault:
+            found.append((provider, fault))
+    return found
+
+
+def _delete_all(doomed: Iterable[tuple[Provider, str]]) -> dict[str, str]:
+    """Delete pods, all at the same time; of those that could not be deleted, why, by name."""
+    deadline = time.monotonic() + ALL_SECONDS
+    futures: list[tuple[str, Future[str]]] = [
+        (name, in_background(_deleted, provider, name)) for provider, name in doomed
+    ]
+    left: dict[str, str] = {}
+    for name, future in futures:
+        try:
+            reason = future.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            reason = f"{name}: not deleted within {ALL_SECONDS:g} s"
+        if reason:
+            left[name] = reason
+    return left
 
 
 def _deleted(provider: Provider, name: str) -> str:

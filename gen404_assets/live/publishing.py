@@ -6,6 +6,7 @@ from threading import Event
 
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.round import Round, miner_path, read_file
@@ -85,10 +86,8 @@ def regenerate_and_publish(
         submitted=run.submitted,
         generated=current.generated(run.hotkey),
     )
-    publications = _Publications(work, run.published)
-    return work.outside.regenerate(
-        subject, work.say, publications.publish, lambda: _is_unwanted(work, run, stopped)
-    )
+    contact = _Contact(work, run, stopped)
+    return work.outside.regenerate(subject, work.say, contact.publish, contact.is_unwanted)
 
 
 def outputs_message(number: int, hotkey: str) -> str:
@@ -96,39 +95,54 @@ def outputs_message(number: int, hotkey: str) -> str:
     return f"Update generated for round {number}, miner {short(hotkey)}"
 
 
-class _Publications:
-    """The publications of one run's outputs while it goes on."""
+class _Contact:
+    """What a run that goes on has to do with the repository: it publishes its outputs so far, and
+    asks whether it is still wanted.
 
-    def __init__(self, work: Work, published: PublishedOutputs) -> None:
-        self._work, self._published = work, published
+    A repository that can't be reached, or holds a file that can't be read, neither ends the run nor
+    costs it its pods: they go on working until that is over.
+    """
+
+    def __init__(self, work: Work, run: ImageRun, stopped: Event) -> None:
+        self._work, self._run, self._stopped = work, run, stopped
         self._last = time.monotonic()
+        self._trouble = ""
 
     def publish(self, outputs: Outputs, pods: PodStatsFile) -> bool:
         """Publish the outputs so far, unless the last publication was a moment ago; whether they
         were published.
         """
-        work, published = self._work, self._published
+        work, published = self._work, self._run.published
         if time.monotonic() - self._last < work.pace.publish_interval_seconds:
             return False
         self._last = time.monotonic()
         message = outputs_message(work.number, published.hotkey)
         try:
             work.publish([message], STAGES, lambda now: published.files(now, outputs, pods))
-        except InfrastructureFault as fault:  # the pods go on working; the next try may succeed
-            work.say(f"the outputs of {published.hotkey} so far are published later: {fault}")
+        except (InfrastructureFault, MalformedFile) as error:
+            self._tell(f"the outputs of {published.hotkey} so far are published later", error)
             return False
+        self._trouble = ""
         return True
 
+    def is_unwanted(self) -> bool:
+        """Whether the run is to end: it was stopped, or its asset is no longer due."""
+        if self._stopped.is_set():
+            return True
+        try:
+            due, _ = self._work.due()
+        except Overtaken:
+            return True
+        except (InfrastructureFault, MalformedFile) as error:
+            self._tell(f"whether {self._run.hotkey} is still wanted isn't known", error)
+            return False
+        return self._run.hotkey not in (due.hotkeys(self._run.asset) or ())
 
-def _is_unwanted(work: Work, run: ImageRun, stopped: Event) -> bool:
-    """Whether a run that goes on is to end: it was stopped, or its asset is no longer due."""
-    if stopped.is_set():
-        return True
-    try:
-        due, _ = work.due()
-    except Overtaken:
-        return True
-    except InfrastructureFault as fault:  # the pods go on working until the answer is known
-        work.say(f"whether {run.hotkey} is still wanted isn't known: {fault}")
-        return False
-    return run.hotkey not in (due.hotkeys(run.asset) or ())
+    def _tell(self, what: str, error: InfrastructureFault | MalformedFile) -> None:
+        """Tell the operator, once for each trouble; a file that a person must mend is an alert."""
+        message = f"{what}: {error}"
+        if message == self._trouble:
+            return
+        self._trouble = message
+        tell = self._work.alert if isinstance(error, MalformedFile) else self._work.say
+        tell(message)

@@ -14,7 +14,7 @@ from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.pods import PodRules, pod_prefix
 from gen404_assets.competition.regeneration import Regeneration
 from gen404_assets.competition.settings import Rules
-from gen404_assets.live.fleet import Fleet, lease
+from gen404_assets.live.fleet import Fleet, lease, owner
 from gen404_assets.live.results import Means, Results, Subject, prompts_of
 from gen404_assets.live.running_pods import RegenerationRun, RunningPods, poll_seconds
 from gen404_assets.live.serving_pods import PromptSender
@@ -60,8 +60,8 @@ def regenerate(
     the regeneration can be called again.
     """
     prefix = pod_prefix(subject.round, subject.hotkey)
-    with lease(means.home, prefix) as renew, TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
-        fleet = Fleet(means.providers, prefix)
+    with lease(means.home, prefix), TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
+        fleet = Fleet(means.providers, prefix, owner(means.home))
         fleet.delete_all()  # pods of an earlier run that died
         prompts = prompts_of(subject, rules)
         run = RegenerationRun(
@@ -75,7 +75,7 @@ def regenerate(
         )
         pods = RunningPods(run)
         sender = PromptSender(run, pods, rules.generation_timeout, Path(folder))
-        report = _Report(run, renew, progress, cancelled)
+        report = _Report(run, progress, cancelled)
         try:
             asyncio.run(_run_until_over(run, pods, sender, report))
         finally:
@@ -87,19 +87,14 @@ def regenerate(
 
 
 class _Report:
-    """What a running regeneration does for others: it renews the lease on its pods, ends when it
-    is no longer wanted, and hands on its outputs so far.
+    """What a running regeneration does for others: it ends when it is no longer wanted, and hands
+    on its outputs so far.
     """
 
     def __init__(
-        self,
-        run: RegenerationRun,
-        renew: Callable[[], None],
-        progress: Progress,
-        cancelled: Callable[[], bool],
+        self, run: RegenerationRun, progress: Progress, cancelled: Callable[[], bool]
     ) -> None:
-        self._run, self._renew = run, renew
-        self._progress, self._cancelled = progress, cancelled
+        self._run, self._progress, self._cancelled = run, progress, cancelled
 
     async def repeat(self) -> None:
         """Do it every few seconds. Raises Cancelled."""
@@ -107,7 +102,6 @@ class _Report:
         journal, prompts = run.results.journal, run.plan.prompts
         published = run.subject.generated
         while True:
-            self._renew()
             if await in_thread(self._cancelled):
                 raise Cancelled(f"the regeneration of {run.subject.hotkey} is no longer wanted")
             outputs = prompts.outputs()

@@ -16,6 +16,7 @@ from gen404_assets.competition.prompts import stem as stem_of
 from gen404_assets.competition.regeneration import Prompts
 from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.settings import Rules
+from gen404_assets.live.boundary import held_against_miner
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.threads import PATIENCE, steadily
 from gpu.remarks import remarks_of
@@ -144,17 +145,17 @@ class Results:
         """The result of a generated file: stored with its preview, and measured in an audit."""
         means, preview, more = self._means, None, {}
         try:
-            preview = await steadily(
-                means.render,
-                path,
-                self._subject.output_format,
-                say=means.say,
-                patience=means.patience,
-            )
+            with held_against_miner(f"the file {path.name}", means.say):
+                preview = await steadily(
+                    means.render,
+                    path,
+                    self._subject.output_format,
+                    say=means.say,
+                    patience=means.patience,
+                )
+                more = {"reason": remarks} if (remarks := remarks_of(preview)) else {}
         except MinerFault as fault:
             more = {"reason": str(fault)}
-        else:
-            more = {"reason": remarks} if (remarks := remarks_of(preview)) else {}
         model, png = await steadily(
             self._put, stem, path, preview, say=means.say, patience=means.patience
         )

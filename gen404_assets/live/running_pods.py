@@ -1,6 +1,7 @@
 """The pods of one regeneration: started when they are due, watched, ended and deleted."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -18,6 +19,9 @@ from resources.providers.provider import Pod
 _MISSES = 3
 """A pod that so many lists in a row don't name is lost; one list alone may be out of date."""
 
+_SILENT_SECONDS = 10.0
+"""A provider's list that takes longer was kept waiting, perhaps on this side."""
+
 
 @dataclass(slots=True)
 class RunningPod:
@@ -26,6 +30,9 @@ class RunningPod:
     started: Started
     listed: Pod | None = None
     misses: int = 0
+    unreachable_since: float | None = None
+    list_failed: float = -math.inf
+    """When its provider last gave no list, or only after a long silence."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -98,12 +105,16 @@ class RunningPods:
         while True:
             alive = self._alive()
             providers = {id(pod.started.provider): pod.started.provider for pod in alive}
+            listed, began = None, time.monotonic()
             try:
                 listed = await in_thread(run.fleet.listed, list(providers.values()))
             except InfrastructureFault as fault:
                 run.means.say(f"pods can't be listed: {fault}")
-            else:
-                for pod in alive:
+            now = time.monotonic()
+            for pod in alive:
+                if listed is None or now - began > _SILENT_SECONDS:
+                    pod.list_failed = now
+                if listed is not None:
                     self._update(pod, listed.get(pod.name))
             await asyncio.sleep(run.poll)
 
@@ -120,8 +131,9 @@ class RunningPods:
         run = self._run
         run.means.say(f"{name}: {reason}")
         pod = self._pods[name]
-        was_placed = pod.listed is not None and (pod.listed.url is not None or pod.listed.failed)
-        if replaced and not run.plan.pods[name].healthy and not was_placed:
+        was_placed = run.plan.pods[name].placed is not None
+        has_failed = pod.listed is not None and pod.listed.failed
+        if replaced and not (was_placed or has_failed):
             run.doubt = f"{name} was never placed"
         run.plan.ended(name, reason, replaced=replaced)
         for task in pod.tasks:
@@ -142,6 +154,8 @@ class RunningPods:
                 self.lose(pod.name)
             return
         pod.listed, pod.misses = listed, 0
+        if listed.url is not None:
+            self._run.plan.placed(pod.name, time.monotonic())
         if listed.failed:
             self._end_failed(pod.name)
 

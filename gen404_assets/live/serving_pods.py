@@ -1,19 +1,38 @@
 """Prompts sent to a pod's container, and what becomes of its answers."""
 
 import asyncio
+import math
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from gen404_assets.competition.faults import MinerFault
+from gen404_assets.competition.due import ATTEMPTS
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gen404_assets.live.boundary import held_against_miner
 from gen404_assets.live.running_pods import RegenerationRun, RunningPod, RunningPods
-from gen404_assets.live.threads import steadily
-from resources.container import Container, GatewayRefused, Unanswered
+from gen404_assets.live.threads import in_thread, steadily
+from resources.container import (
+    Container,
+    GatewayRefused,
+    Missing,
+    TimedOut,
+    Unanswered,
+    Unconnected,
+    Unreachable,
+)
 
 _IN_FLIGHT = 4
 """Prompts of one pod at a time: one is being generated, the files of the others are being fetched,
 rendered and measured.
 """
+
+
+_CONNECT_SECONDS = 60.0
+"""For how long connections to a container may fail before that is its fault."""
+
+_TOGETHER_SECONDS = 2.0
+"""Connections of several pods that break within so many seconds have broken on this side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,9 @@ class PromptSender:
     ) -> None:
         self._run, self._pods, self._folder = run, pods, folder
         self._generation_timeout = generation_timeout
+        self._broken: dict[str, tuple[str, float]] = {}  # by pod: under which prompt, and when
+        self._our_side_failed = -math.inf  # when connections last failed on this side
+        self._excused: Counter[str] = Counter()  # attempts that didn't count, by prompt
 
     async def serve(self, pod: RunningPod) -> None:
         """Wait until the pod is healthy, then send it one prompt after another, the next as soon as
@@ -39,36 +61,42 @@ class PromptSender:
         """
         while pod.listed is None or pod.listed.url is None:
             await asyncio.sleep(self._run.poll)
-        gateway_token = pod.listed.token
         container = Container(
             pod.listed.url,
-            gateway_token or pod.started.token,
-            behind_gateway=gateway_token is not None,
+            pod.listed.token or pod.started.token,
+            gateway=pod.listed.gateway,
             limit=self._run.means.limit,
         )
         try:
-            if await self._becomes_healthy(pod.name, container):
+            if await self._becomes_healthy(pod, container):
                 await self._send_prompts(pod, container)
         finally:
             await container.aclose()
 
-    async def _becomes_healthy(self, name: str, container: Container) -> bool:
+    async def _becomes_healthy(self, pod: RunningPod, container: Container) -> bool:
         """Wait until the container is healthy; False if the pod ended before."""
-        while not await self._is_healthy(name, container):
+        while not await self._is_healthy(pod, container):
             await asyncio.sleep(self._run.poll)
             # A cancellation can be lost in a connection that fails, so the end is looked for.
-            if self._pods.has_ended(name):
+            if self._pods.has_ended(pod.name):
                 return False
-        self._run.means.say(f"{name}: healthy")
-        self._run.plan.healthy(name)
+        self._run.means.say(f"{pod.name}: healthy")
+        self._run.plan.healthy(pod.name)
         return True
 
-    async def _is_healthy(self, name: str, container: Container) -> bool:
+    async def _is_healthy(self, pod: RunningPod, container: Container) -> bool:
+        began = time.monotonic()
         try:
-            return await container.healthy()
-        except GatewayRefused as fault:
-            self._run.doubt = f"{name}: {fault}"
+            with held_against_miner(f"the health of {pod.name}", self._run.means.say):
+                healthy = await container.healthy()
+        except MinerFault:
             return False
+        except (Unreachable, GatewayRefused) as fault:
+            self._run.plan.unseen(pod.name, time.monotonic() - began + self._run.poll)
+            self._not_reached(pod, fault)
+            return False
+        pod.unreachable_since = None
+        return healthy
 
     async def _send_prompts(self, pod: RunningPod, container: Container) -> None:
         """Begin an attempt whenever the container is free and the plan has a prompt for it."""
@@ -118,22 +146,90 @@ class PromptSender:
         """
         run, name = self._run, pod.name
         picture, seed = run.results.picture(stem), run.subject.seed
+        began = time.monotonic()
         try:
-            async with container.generate(picture, seed, self._generation_timeout) as generated:
-                answered.set()
-                size = await generated.save(path)
+            with held_against_miner(f"the answer of {name} to {stem}", run.means.say):
+                async with container.generate(picture, seed, self._generation_timeout) as generated:
+                    answered.set()
+                    size = await generated.save(path)
+        except (Unreachable, Unconnected) as fault:
+            if self._not_reached(pod, fault):
+                await self._broke(pod, stem, fault, began)
+            else:
+                run.plan.given_back(name, stem)
+                await asyncio.sleep(run.poll)
+        except Unanswered as fault:
+            await self._broke(pod, stem, fault, began)
         except MinerFault as fault:
-            if isinstance(fault, Unanswered) and not await self._still_exists(pod):
-                self._pods.lose(name)  # then its silence is not the miner's fault
+            if isinstance(fault, Missing) and not (await self._still_exists(pod))[0]:
+                self._pods.lose(name)
             else:
                 run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
         except GatewayRefused as fault:
             run.doubt = f"{name}: {fault}"
             self._pods.end(name, "the gateway refuses the token", replaced=True)
         else:
+            pod.unreachable_since = None
             return _GeneratedFile(generated.seconds, size)
         return None
 
-    async def _still_exists(self, pod: RunningPod) -> bool:
+    def _not_reached(
+        self, pod: RunningPod, fault: Unreachable | Unconnected | GatewayRefused
+    ) -> bool:
+        """Take in that a pod could not be connected to; whether that is its container's fault.
+
+        It is once connections have failed for a while, though there was a way to where the
+        container should listen. A pod to which there is no way is given up in the end.
+        """
+        now, patience = time.monotonic(), self._run.means.patience
+        if isinstance(fault, Unreachable):
+            self._our_side_failed = now
+        if pod.unreachable_since is None:
+            pod.unreachable_since = now
+            self._run.means.say(f"{pod.name}: {fault}")
+        lasted = now - pod.unreachable_since
+        if isinstance(fault, Unconnected):
+            return lasted >= min(_CONNECT_SECONDS, patience)
+        if lasted >= patience and not self._pods.has_ended(pod.name):
+            self._run.doubt = f"{pod.name}: {fault}"
+            self._pods.end(pod.name, "can't be reached", replaced=True)
+        return False
+
+    async def _broke(
+        self, pod: RunningPod, stem: str, fault: Unanswered | Unreachable, began: float
+    ) -> None:
+        """Take in that the connection broke under a prompt, or was silent for too long.
+
+        That is the container's fault, unless its pod is gone; or this side has failed at about the
+        same time: the provider can't be reached either, or another pod's connection broke as well,
+        under another prompt.
+        """
+        run, name = self._run, pod.name
+        now = time.monotonic()
+        self._broken[name] = (stem, now)
+        exists, at_once = await self._still_exists(pod)
+        if not exists:
+            self._pods.lose(name)
+            return
+        recently = now - _TOGETHER_SECONDS
+        together = any(under != stem and when >= recently for under, when in self._broken.values())
+        if together or not at_once:
+            self._our_side_failed = time.monotonic()
+        failed = max(self._our_side_failed, pod.list_failed)
+        since = began if isinstance(fault, TimedOut | Unconnected) else recently
+        if failed < since or self._excused[stem] >= ATTEMPTS:
+            run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
+        else:
+            self._excused[stem] += 1
+            run.means.say(f"{name}: an attempt at {stem} doesn't count: {fault}")
+            run.plan.given_back(name, stem)
+
+    async def _still_exists(self, pod: RunningPod) -> tuple[bool, bool]:
+        """Whether a pod's provider lists it, and whether that could be learnt at the first try."""
         means, fleet = self._run.means, self._run.fleet
-        return await steadily(fleet.has, pod.started, say=means.say, patience=means.patience)
+        try:
+            return await in_thread(fleet.has, pod.started), True
+        except InfrastructureFault as fault:
+            means.say(f"tried again: {fault}")
+        exists = await steadily(fleet.has, pod.started, say=means.say, patience=means.patience)
+        return exists, False

@@ -1,15 +1,18 @@
-"""Which chain the operator named, opened: the real one through the SDK, or a local chain's
-files.
+"""Which chain the operator named, opened: the real one through the SDK, by one node or several, or
+a local chain's files.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from resources.chain.endpoints import Endpoint, Endpoints
 from resources.chain.local import local_folder
 from resources.chain.subtensor import DEADLINE, Chain, SubtensorChain, is_endpoint
-from resources.settings import BadSetting, Settings, read_settings
+from resources.settings import BadSetting, Seconds, Settings, read_settings
 
 if TYPE_CHECKING:
     from bittensor import Substrate
@@ -22,16 +25,21 @@ class ChainSettings(Settings):
 
     subtensor_network: str = Field(
         "finney",
-        description="a network's name, a ws:// or wss:// endpoint, or a local chain's file:// URL",
+        description="a network's name or a ws:// or wss:// endpoint, or several of them with "
+        "commas between, the preferred first; or a local chain's file:// URL",
+    )
+    chain_lag_seconds: Seconds = Field(
+        300.0, description="age of the last finalised block at which a node is not believed"
     )
     netuid: int = Field(17, ge=0, le=65535, description="the subnet's number")
 
 
 def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> Chain:
-    """The chain of `SUBTENSOR_NETWORK` (finney, a ws(s):// endpoint, or a local chain's file://
-    URL) and `NETUID`.
+    """The chain of `SUBTENSOR_NETWORK` (finney, ws(s):// endpoints, or a local chain's file:// URL)
+    and `NETUID`.
 
-    Nothing is connected yet; each call then ends within `deadline` seconds. Raises BadSetting.
+    Nothing is connected yet; each call then ends within `deadline` seconds, which several nodes
+    share. Raises BadSetting.
     """
     settings = read_settings(ChainSettings, environment)
     network, netuid = settings.subtensor_network, settings.netuid
@@ -42,12 +50,23 @@ def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) ->
         return SubtensorChain(
             "local", netuid, lambda: LocalSubstrate.in_folder(folder), deadline=deadline
         )
-    if network not in _NETWORKS and not is_endpoint(network):
+    names = [name.strip() for name in network.split(",")]
+    if any(name not in _NETWORKS and not is_endpoint(name) for name in names):
         raise BadSetting(
             f"SUBTENSOR_NETWORK must be one of {', '.join(_NETWORKS)}, a ws:// or wss:// endpoint, "
-            "or the file:// URL of a local chain's folder"
+            "several of these with commas between, or the file:// URL of a local chain's folder"
         )
-    return SubtensorChain(network, netuid, lambda: _rpc(network), deadline=deadline)
+    each = deadline / len(names)
+    return Endpoints(
+        [
+            Endpoint(
+                urlsplit(name).hostname or name,
+                SubtensorChain(name, netuid, partial(_rpc, name), deadline=each),
+            )
+            for name in names
+        ],
+        settings.chain_lag_seconds,
+    )
 
 
 def _rpc(network: str) -> "Substrate":

@@ -1,23 +1,21 @@
-"""Child processes of the local network: each logs to a file, dies with its parent, and is ended
-with all it started.
-"""
+"""Child processes: each logs to a file, dies with its parent, and is ended with all it started."""
 
 import ctypes
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+Child = subprocess.Popen[bytes]
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # looked up before any fork
 
 
-def start(
-    argv: Sequence[str], log: Path, environment: Mapping[str, str]
-) -> "subprocess.Popen[bytes]":
+def start(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Child:
     """Start a process in a session of its own. Call it from the main thread: the child dies with
     the calling one.
     """
@@ -34,7 +32,7 @@ def start(
         )
 
 
-def stop(processes: "Iterable[subprocess.Popen[bytes]]", patience: float = 5.0) -> None:
+def stop(processes: Iterable[Child], patience: float = 5.0) -> None:
     """End processes and whatever runs in their sessions: politely, then for good after `patience`
     seconds.
     """
@@ -45,16 +43,27 @@ def stop(processes: "Iterable[subprocess.Popen[bytes]]", patience: float = 5.0) 
     for process in running:
         with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, until - time.monotonic()))
-        _end_session(process.pid)
+        end_session(process.pid)
         process.wait()
 
 
-def _end_session(session: int) -> None:
+def end_session(session: int) -> None:
     """Kill every process of a session, whatever its group."""
+    for number in _members(session):
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+def session_lives(session: int) -> bool:
+    """Whether any process of a session is there, even if the one that began it has ended."""
+    return next(_members(session), None) is not None
+
+
+def _members(session: int) -> Iterator[int]:
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             if int(status.read_text().rpartition(")")[2].split()[3]) == session:
-                os.kill(int(status.parent.name), signal.SIGKILL)
+                yield int(status.parent.name)
 
 
 def _signal(group: int, what: signal.Signals) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod
+from resources.deadlines import within
+from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod, StartRefused
 from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Targon:
 
     async def _start(self, client: "Client", pod_name: str, image: str, token: str | None) -> None:
         from targon.client.serverless import ReplicasConfig  # type: ignore[import-untyped]  # noqa: PLC0415
+        from targon.core.exceptions import APIError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         if all(
             entry.available < 1
@@ -64,8 +66,10 @@ class Targon:
                     1, 1, container_concurrency=_AT_ONCE, target_concurrency=_AT_ONCE
                 ),
             )
-        except BaseException:
+        except BaseException as error:
             await self._delete(client, pod_name)
+            if isinstance(error, APIError) and 400 <= error.status_code < 500:
+                raise StartRefused(f"targon: start: status {error.status_code}") from None
             raise
         self._uids[pod_name] = made.uid
 
@@ -129,7 +133,8 @@ class Targon:
                 await client.aclose()
 
         try:
-            return asyncio.run(within_a_minute())
+            # In a thread: asyncio itself waits for a name's resolution, however long it takes.
+            return within(2 * _SECONDS, lambda: asyncio.run(within_a_minute()))
         except APIError as error:
             raise InfrastructureFault(f"targon: {action}: status {error.status_code}") from None
         except (

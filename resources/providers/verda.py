@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
-from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod
+from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod, StartRefused
 from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -22,13 +23,19 @@ _SECONDS = 60.0
 _AT_ONCE = 4  # requests that may be in flight to a pod
 _QUEUE_SECONDS = 600
 _NOT_FOUND = "not_found"
+_REFUSALS = {"unauthorized_request", "insufficient_funds", "forbidden_action"}
+"""Codes of errors after which nothing was made, as the API's documentation lists them. Not
+`invalid_request`: the name may be taken, by a start that seemed to fail."""
+
+_PULLING = "image_pulling"
+_NO_DEPLOYMENT = "gen404-asks-the-gateway"
 
 
 class Verda:
     """Deployments of one Verda project; each call ends within a minute.
 
-    `generation_token` is what Verda's gateway asks of whoever calls a container; no container gets
-    it.
+    `generation_token` is the project's inference key, which Verda's gateway asks of whoever calls a
+    container. It is sent to the gateway's URLs alone: those that carry the deployment's name.
     """
 
     name = "verda"
@@ -50,13 +57,18 @@ class Verda:
                 for compute in client.containers.get_compute_resources(1, True)
             ):
                 raise NoCapacity(f"verda: no {_COMPUTE} is free")
-            client.containers.create_deployment(deployment)
+            try:
+                client.containers.create_deployment(deployment)
+            except _api_exception() as error:
+                if error.code in _REFUSALS:
+                    raise StartRefused(f"verda: start: {error.code}") from None
+                raise
 
         self._placed.discard(pod_name)
         self._run("start", start)
 
     def pods(self) -> list[Pod]:
-        """See `Provider.pods`. A deployment has its URL once a replica of it has been placed."""
+        """See `Provider.pods`. A deployment has its URL once a GPU has been found for it."""
         return self._run(
             "list",
             lambda client: [
@@ -83,14 +95,16 @@ class Verda:
         name, url = str(deployment.name), deployment.endpoint_base_url
         if name.startswith("miner-") and name not in self._placed:
             try:
-                placed = client.containers.get_deployment_replicas(name)
+                if _is_placed(client, name):
+                    self._placed.add(name)
             except _api_exception() as error:
                 if error.code != _NOT_FOUND:
                     raise
                 return None
-            if placed:
-                self._placed.add(name)
-        return Pod(name, url if name in self._placed else None, token=self._generation_token)
+        if name not in self._placed or not url:
+            return Pod(name)
+        gateway = _elsewhere(url, name)
+        return Pod(name, url, token=self._generation_token if gateway else None, gateway=gateway)
 
     def _deployment(self, pod_name: str, image: str, token: str | None) -> "Deployment":
         from verda import containers as verda  # noqa: PLC0415
@@ -155,7 +169,9 @@ class VerdaSettings(Settings):
 
     verda_client_id: Secret = Field(description="client id of the project at Verda")
     verda_client_secret: Secret = Field(description="client secret of the project at Verda")
-    verda_generation_token: Secret = Field(description="token for the project's containers")
+    verda_generation_token: Secret = Field(
+        description="inference key of the project at Verda, which its gateway asks for"
+    )
     verda_api_url: BaseUrl = Field("https://api.verda.com/v1", description="URL of Verda's API")
 
 
@@ -172,6 +188,35 @@ def open_verda(environment: Mapping[str, str]) -> Verda:
         settings.verda_generation_token.get_secret_value(),
         settings.verda_api_url,
     )
+
+
+def _is_placed(client: "VerdaClient", name: str) -> bool:
+    """Whether a machine has been found for a deployment: it has a replica, or pulls its image."""
+    if client.containers.get_deployment_replicas(name):
+        return True
+    try:
+        return bool(client.containers.get_deployment_status(name) == _PULLING)
+    except _api_exception() as error:
+        if error.code != _NOT_FOUND:
+            raise
+        return False
+
+
+def _elsewhere(url: str, name: str) -> str | None:
+    """A URL of the gateway behind which no deployment stands; None where `url` is no gateway's.
+
+    A gateway serves many deployments and tells them apart by name, in the path or in the host. A
+    URL without the name leads to a container directly.
+    """
+    parts = urlsplit(url)
+    labels, segments = parts.netloc.split("."), parts.path.split("/")
+    if name in segments:
+        segments[segments.index(name)] = _NO_DEPLOYMENT
+    elif labels[0] == name:
+        labels[0] = _NO_DEPLOYMENT
+    else:
+        return None
+    return urlunsplit((parts.scheme, ".".join(labels), "/".join(segments), "", ""))
 
 
 def _api_exception() -> Any:

@@ -2,27 +2,30 @@
 trying.
 """
 
+from dataclasses import dataclass
+
 import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.lane_runs import LaneRun, LaneRuns
+from sensors import lane_runs
+from sensors.lane_runs import LaneRun, LaneRuns, Quiet
 
 STATUS = dg.DagsterRunStatus
 UNDER_WAY = [STATUS.QUEUED, STATUS.NOT_STARTED, STATUS.STARTING, STATUS.STARTED, STATUS.CANCELING]
 
 
-def runs(*statuses: dg.DagsterRunStatus, head: str = "head", changed: float = 1000.0) -> LaneRuns:
-    """Runs with these statuses, the newest first."""
+def runs(*statuses: dg.DagsterRunStatus, head: str = "head", quiet: float = 0.0) -> LaneRuns:
+    """Runs with these statuses, the newest first, heard of `quiet` seconds ago."""
     return LaneRuns(
-        [LaneRun(f"run-{number}", status, head, changed) for number, status in enumerate(statuses)]
+        [LaneRun(f"run-{number}", status, head, quiet) for number, status in enumerate(statuses)]
     )
 
 
 def test_a_lane_that_never_ran_may_begin_at_once() -> None:
     assert not runs().busy(lane_is_free=True)
-    assert not runs().back_off("head", 0.0)
+    assert not runs().back_off("head")
 
 
 @pytest.mark.parametrize("status", UNDER_WAY)
@@ -37,9 +40,10 @@ def test_a_lane_that_a_run_of_another_origin_works_on_is_left_alone() -> None:
 def test_failures_wait_ever_longer_and_never_give_up() -> None:
     waits = []
     for failures in range(1, 40):
-        failed = runs(*[STATUS.FAILURE] * failures)
         seconds = next(
-            second for second in range(10_000) if not failed.back_off("other", 1000.0 + second)
+            second
+            for second in range(10_000)
+            if not runs(*[STATUS.FAILURE] * failures, quiet=second).back_off("other")
         )
         waits.append(seconds)
     assert waits[0] == 5
@@ -53,9 +57,9 @@ def test_a_success_ends_the_count_of_failures() -> None:
 
 
 def test_a_run_that_changed_nothing_is_not_repeated_at_once() -> None:
-    assert runs(STATUS.SUCCESS).back_off("head", 1000.5)
-    assert not runs(STATUS.SUCCESS).back_off("head", 1001.5)
-    assert not runs(STATUS.SUCCESS).back_off("another head", 1000.5), "somebody has published since"
+    assert runs(STATUS.SUCCESS, quiet=0.5).back_off("head")
+    assert not runs(STATUS.SUCCESS, quiet=1.5).back_off("head")
+    assert not runs(STATUS.SUCCESS).back_off("another head"), "somebody has published since"
 
 
 def test_g14_each_request_has_a_name_of_its_own_however_many_there_have_been() -> None:
@@ -68,14 +72,14 @@ def test_g14_each_request_has_a_name_of_its_own_however_many_there_have_been() -
 
 @pytest.mark.parametrize("status", [STATUS.QUEUED, STATUS.NOT_STARTED])
 def test_a_run_that_waits_in_the_queue_is_not_lost(status: dg.DagsterRunStatus) -> None:
-    assert not runs(status, changed=0.0).lost(lane_is_free=True, now=100_000.0)
+    assert not runs(status, quiet=100_000.0).lost(lane_is_free=True)
 
 
 def test_a_run_that_nobody_has_heard_of_is_lost_unless_its_lane_is_held() -> None:
-    started = runs(STATUS.STARTED, changed=0.0)
-    assert started.lost(lane_is_free=True, now=1000.0)
-    assert not started.lost(lane_is_free=False, now=1000.0), "its process is alive"
-    assert not started.lost(lane_is_free=True, now=10.0)
+    started = runs(STATUS.STARTED, quiet=1000.0)
+    assert started.lost(lane_is_free=True)
+    assert not started.lost(lane_is_free=False), "its process is alive"
+    assert not runs(STATUS.STARTED, quiet=10.0).lost(lane_is_free=True)
 
 
 @given(
@@ -85,6 +89,56 @@ def test_a_run_that_nobody_has_heard_of_is_lost_unless_its_lane_is_held() -> Non
 def test_g14_whatever_has_happened_the_work_is_taken_up_within_ten_minutes(
     statuses: list[dg.DagsterRunStatus], same_head: bool
 ) -> None:
-    lane_runs = runs(*statuses)
-    assert not lane_runs.busy(lane_is_free=True)
-    assert not lane_runs.back_off("head" if same_head else "other", 1000.0 + 600.0)
+    found = runs(*statuses, quiet=600.0)
+    assert not found.busy(lane_is_free=True)
+    assert not found.back_off("head" if same_head else "other")
+
+
+@dataclass
+class Clocks:
+    """The machine's clock, which can be set, and the monotonic one, which can't."""
+
+    wall: float = 1_800_000_000.0
+    steady: float = 500.0
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall, self.steady = self.wall + seconds, self.steady + seconds
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    found = Clocks()
+    monkeypatch.setattr(lane_runs, "time", found)
+    return found
+
+
+def test_a_clock_set_back_two_hours_makes_no_lane_wait_for_two_hours(clocks: Clocks) -> None:
+    quiet, ended = Quiet(), clocks.wall
+    assert quiet.seconds("run", ended) == 0
+    clocks.wall -= 7200
+    clocks.pass_by(30)
+    assert quiet.seconds("run", ended) == 30
+    assert Quiet().seconds("run", ended) == 0, "a platform started after the step waits anew"
+
+
+def test_a_clock_set_forward_takes_no_run_for_lost(clocks: Clocks) -> None:
+    quiet, heard = Quiet(), clocks.wall
+    assert quiet.seconds("run", heard) == 0
+    clocks.wall += 7200
+    clocks.pass_by(10)
+    assert quiet.seconds("run", heard) == 10
+
+
+def test_how_long_a_run_is_quiet_is_taken_from_dagster_when_the_platform_starts(
+    clocks: Clocks,
+) -> None:
+    quiet = Quiet()
+    assert quiet.seconds("run", clocks.wall - 400) == 400
+    clocks.pass_by(5)
+    assert quiet.seconds("run", clocks.wall) == 0, "it was heard of again"

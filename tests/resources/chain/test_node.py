@@ -25,6 +25,11 @@ ALICE, BOB = (Keypair.create_from_uri(f"//{name}").ss58_address for name in ("al
 DEADLINE = 5.0
 
 
+def whenever(networks: str) -> dict[str, str]:
+    """The settings of a chain whose blocks may be of any time."""
+    return {"SUBTENSOR_NETWORK": networks, "CHAIN_LAG_SECONDS": "1e12"}
+
+
 @pytest.fixture
 def node() -> Node:
     return Node(GENESIS)
@@ -33,7 +38,7 @@ def node() -> Node:
 @pytest.fixture
 def chain(node: Node) -> Iterator[Chain]:
     with listening(node) as (_, port):
-        opened = open_chain({"SUBTENSOR_NETWORK": f"ws://127.0.0.1:{port}"}, deadline=DEADLINE)
+        opened = open_chain(whenever(f"ws://127.0.0.1:{port}"), deadline=DEADLINE)
         yield opened
         opened.close()
 
@@ -99,7 +104,7 @@ def test_g12_connecting_has_the_same_deadline(chain: Chain, node: Node) -> None:
 
 def test_a_node_that_goes_away_and_comes_back(node: Node) -> None:
     with listening(node) as (_, port):
-        chain = open_chain({"SUBTENSOR_NETWORK": f"ws://127.0.0.1:{port}"}, deadline=DEADLINE)
+        chain = open_chain(whenever(f"ws://127.0.0.1:{port}"), deadline=DEADLINE)
         assert chain.finalized().number == 100
     with pytest.raises(InfrastructureFault):
         chain.finalized()

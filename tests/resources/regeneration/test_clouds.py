@@ -11,15 +11,17 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.pods import PodRules
-from gen404_assets.live.fleet import Fleet, reap
+from gen404_assets.live.fleet import Fleet, owner, reap
 from resources.providers import targon, verda
+from resources.providers.local import LocalProvider
 from resources.providers.opening import open_providers
 from resources.providers.provider import NoCapacity, Provider
 from resources.settings import BadSetting
 from simulators.clouds import Cloud, TargonCloud, VerdaCloud
 from simulators.regeneration_world import IMAGE, World, subject
 
-POD = "miner-03-5c62ck4urf-0"
+PREFIX, OWNER = "miner-03-5c62ck4urf-", "0a1b2c3d"
+POD = f"{PREFIX}{OWNER}-0"
 SECRETS = {
     "TARGON_API_KEY": "targon-secret",
     "VERDA_CLIENT_ID": "verda-client",
@@ -63,10 +65,14 @@ def test_a_pod_is_started_listed_and_deleted(rented: Rented) -> None:
     rented.provider.start(POD, IMAGE, "one-time")
     (pod,) = rented.provider.pods()
     assert (pod.name, pod.failed) == (POD, False)
-    assert pod.url == rented.world.provider.pods()[0].url
-    assert pod.token == ("verda-gateway" if rented.provider.name == "verda" else None)
-    rented.provider.delete("miner-03-5c62ck4urf")
-    assert [pod.name for pod in rented.provider.pods()] == [POD]
+    if rented.provider.name == "verda":
+        assert pod.url == f"{rented.url}/containers/{POD}"
+        assert (pod.token, POD in str(pod.gateway)) == ("verda-gateway", False)
+    else:
+        assert pod.url == rented.world.provider.pods()[0].url
+        assert (pod.token, pod.gateway) == (None, None)
+    rented.provider.delete(POD[:-2])
+    assert [found.name for found in rented.provider.pods()] == [POD]
     rented.provider.delete(POD)
     rented.provider.delete(POD)
     assert rented.provider.pods() == []
@@ -138,7 +144,7 @@ def test_no_capacity_is_told_from_other_faults(rented: Rented) -> None:
 def test_a_create_that_answers_500_and_creates_is_reconciled_by_name(rented: Rented) -> None:
     rented.cloud.broken = {("POST", "workloads"): 1, ("POST", "container-deployments"): 1}
     rented.cloud.creates = True
-    fleet = Fleet([rented.provider], "miner-03-5c62ck4urf-")
+    fleet = Fleet([rented.provider], PREFIX, OWNER)
     if rented.provider.name == "verda":
         assert fleet.start(IMAGE).name == POD
         assert [pod.name for pod in rented.provider.pods()] == [POD]
@@ -231,11 +237,75 @@ def test_the_next_provider_takes_what_the_first_has_no_room_for(tmp_path: Path) 
     assert not any("started on targon" in line for line in world.messages)
 
 
-def test_g25_the_reaper_works_on_it(rented: Rented) -> None:
-    rented.provider.start(POD, IMAGE, None)
-    rented.provider.start("another-service", IMAGE, None)
-    assert reap([rented.provider], lambda _: False) == [POD]
-    assert [pod.name for pod in rented.provider.pods()] == ["another-service"]
+def test_g25_the_reaper_works_on_it(rented: Rented, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ours, theirs = f"{PREFIX}{owner(home)}-0", f"{PREFIX}{owner(tmp_path / 'their home')}-0"
+    for name in (ours, theirs, f"{PREFIX}0", "another-service"):
+        rented.provider.start(name, IMAGE, None)
+    assert reap([rented.provider], home) == [ours]
+    left = {pod.name for pod in rented.provider.pods()}
+    assert left == {theirs, f"{PREFIX}0", "another-service"}
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_start_that_was_refused_is_neither_looked_for_nor_deleted(
+    rented: Rented, status: int
+) -> None:
+    fleet = Fleet([rented.provider], PREFIX, OWNER)
+    rented.cloud.status = status
+    for _ in range(30):
+        rented.cloud.broken = {("POST", "workloads"): 1, ("POST", "container-deployments"): 1}
+        with pytest.raises(InfrastructureFault):
+            fleet.start(IMAGE)
+    rented.cloud.free = 0
+    for _ in range(30):
+        with pytest.raises(NoCapacity):
+            fleet.start(IMAGE)
+    rented.cloud.broken = {}
+    fleet.delete_all()
+    assert rented.called("DELETE", "") == 0
+
+
+def test_a_start_that_failed_and_then_went_well_leaves_its_pod_alone(rented: Rented) -> None:
+    fleet = Fleet([rented.provider], PREFIX, OWNER)
+    rented.cloud.broken = {("POST", "workloads"): 1, ("POST", "container-deployments"): 1}
+    with pytest.raises(InfrastructureFault):
+        fleet.start(IMAGE)
+    names = [fleet.start(IMAGE).name for _ in range(3)]
+    assert names == [f"{PREFIX}{OWNER}-{index}" for index in range(3)]
+    assert sorted(pod.name for pod in rented.provider.pods()) == names
+    assert rented.called("DELETE", names[0]) == 0
+    fleet.delete_all()
+
+
+def test_what_a_start_that_failed_left_behind_is_deleted_where_another_provider_took_it(
+    rented: Rented, tmp_path: Path
+) -> None:
+    other = LocalProvider(tmp_path / "network")
+    fleet = Fleet([rented.provider, other], PREFIX, OWNER)
+    rented.provider.pods()
+    rented.cloud.stale = rented.cloud.creates = True
+    rented.cloud.broken = {("POST", "/deploy"): 1, ("POST", "container-deployments"): 1}
+    rented.cloud.unplaced = True
+    assert fleet.start(IMAGE).provider is other
+    rented.cloud.stale, rented.cloud.creates = False, False
+    assert POD in {pod.name for pod in rented.provider.pods()}
+    fleet.start(IMAGE)
+    assert POD not in {pod.name for pod in rented.provider.pods()}
+    fleet.delete_all()
+
+
+def test_a_pod_that_shows_up_after_a_start_that_failed_is_used(rented: Rented) -> None:
+    fleet = Fleet([rented.provider], PREFIX, OWNER)
+    rented.provider.pods()
+    rented.cloud.stale = rented.cloud.creates = True
+    rented.cloud.broken = {("POST", "/deploy"): 1, ("POST", "container-deployments"): 1}
+    with pytest.raises(InfrastructureFault):
+        fleet.start(IMAGE)
+    rented.cloud.stale = False
+    assert fleet.start(IMAGE).name == POD
+    assert [pod.name for pod in rented.provider.pods()] == [POD]
+    fleet.delete_all()
 
 
 @pytest.mark.parametrize("name", list(SECRETS))

@@ -2,17 +2,21 @@
 ever."""
 
 import asyncio
+import errno
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from resources.container import Container, GatewayRefused
+from resources.container import Container, GatewayRefused, Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -57,12 +61,12 @@ def stranger(
 
 
 def generated(
-    url: str, to: Path, *, seconds: float = 0.3, behind_gateway: bool = False, limit: int = 1000
+    url: str, to: Path, *, seconds: float = 0.3, gateway: str | None = None, limit: int = 1000
 ) -> tuple[float, int]:
     """Generation time and size of what a container at `url` makes."""
 
     async def run() -> tuple[float, int]:
-        container = Container(url, "token", behind_gateway=behind_gateway, limit=limit)
+        container = Container(url, "token", gateway=gateway, limit=limit)
         try:
             async with container.generate(b"picture", 7, seconds) as answer:
                 return answer.seconds, await answer.save(to)
@@ -216,10 +220,41 @@ def test_a_container_that_is_not_there_is_the_miners_fault(tmp_path: Path) -> No
 def test_g01_a_gateway_that_refuses_us_is_not_the_miners_fault(tmp_path: Path, status: int) -> None:
     with stranger(once(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())) as url:
         with pytest.raises(GatewayRefused):
-            generated(url, tmp_path / "file", behind_gateway=True)
+            generated(url, tmp_path / "file", gateway=url)
         with pytest.raises(GatewayRefused):
-            asyncio.run(_healthy(url, behind_gateway=True))
-        assert not asyncio.run(_healthy(url, behind_gateway=False))
+            asyncio.run(_healthy(url, gateway=url))
+        assert not asyncio.run(_healthy(url))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("elsewhere", [b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", b""])
+def test_g01_a_container_that_refuses_behind_a_gateway_that_does_not_is_to_blame(
+    tmp_path: Path, status: int, elsewhere: bytes
+) -> None:
+    refusal = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()
+    with stranger(once(refusal)) as url, stranger(once(elsewhere)) as gateway:
+        with pytest.raises(MinerFault, match=f"answers {status}"):
+            generated(url, tmp_path / "file", seconds=2, gateway=gateway)
+        assert not asyncio.run(_healthy(url, gateway=gateway))
+
+
+@pytest.mark.parametrize("error", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN])
+def test_g01_without_a_network_nobody_is_to_blame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    async def connect(*_: Any, **__: Any) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(anyio, "connect_tcp", connect)
+    with pytest.raises(Unreachable):
+        generated("http://127.0.0.1:9", tmp_path / "file")
+    with pytest.raises(Unreachable):
+        asyncio.run(_healthy("http://127.0.0.1:9"))
+
+
+def test_g01_a_name_that_can_not_be_resolved_is_nobodys_fault(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable):
+        generated("http://no-such-host.invalid", tmp_path / "file", seconds=10)
 
 
 def test_g01_a_disk_that_fails_is_not_the_miners_fault(tmp_path: Path) -> None:
@@ -240,12 +275,12 @@ def test_g01_a_disk_that_fails_is_not_the_miners_fault(tmp_path: Path) -> None:
 )
 def test_a_container_is_healthy_when_it_answers_200(content: bytes, healthy: bool) -> None:
     with stranger(once(content)) as url:
-        assert asyncio.run(_healthy(url, behind_gateway=False)) is healthy
-    assert not asyncio.run(_healthy("http://127.0.0.1:9", behind_gateway=False))
+        assert asyncio.run(_healthy(url)) is healthy
+    assert not asyncio.run(_healthy("http://127.0.0.1:9"))
 
 
-async def _healthy(url: str, *, behind_gateway: bool) -> bool:
-    container = Container(url, "token", behind_gateway=behind_gateway)
+async def _healthy(url: str, *, gateway: str | None = None) -> bool:
+    container = Container(url, "token", gateway=gateway)
     try:
         return await container.healthy()
     finally:

@@ -4,8 +4,10 @@ where it was.
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,26 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.live import fleet
-from gen404_assets.live.fleet import is_held, lease, reap
-from gen404_assets.live.regenerating import Regenerated
+from gen404_assets.live.fleet import is_held, lease, owner, reap
+from gen404_assets.live.regenerating import Regenerated, regenerate
 from resources.providers.local import LocalProvider
 from resources.providers.provider import NoCapacity, Pod
 from simulators.examples import MINER
-from simulators.regeneration_world import IMAGE, Failing, Meddled, World, subject, until
+from simulators.regeneration_world import (
+    IMAGE,
+    PODS,
+    RULES,
+    Failing,
+    Meddled,
+    World,
+    subject,
+    until,
+)
 
 FAULT = InfrastructureFault("out of order")
 IMPATIENT = PodRules(pod_start_interval=0.1, pod_capacity_timeout=0.3)
 PREFIX = f"miner-03-{MINER[:10].lower()}-"
+BOTH = (RULES, PODS)
 
 
 def never(*_: Any) -> Any:
@@ -193,29 +205,13 @@ def _ports_asked(world: World) -> set[str]:
     )
 
 
-def test_g01_a_gateway_that_refuses_us_says_nothing_of_the_image(tmp_path: Path) -> None:
-    world = World(tmp_path, {"health": 401})
-    pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=1.5, max_pod_attempts=1)
-
-    def behind_a_gateway() -> list[Pod]:
-        return [
-            Pod(pod.name, pod.url, pod.failed, token="gateway") for pod in world.provider.pods()
-        ]
-
-    with pytest.raises(InfrastructureFault, match="gateway answers 401"):
-        world.regenerate(providers=[Meddled(world.provider, pods=behind_a_gateway)], pods=pods)
-    assert not world.regenerate(
-        pods=pods
-    ).deployed  # without a gateway, the image itself answers so
-
-
 def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path) -> None:
     world = World(tmp_path, {})
     deletes = Meddled(world.provider, delete=Failing(never, FAULT))
     with pytest.raises(AssertionError, match=PREFIX):  # pods are left
         world.regenerate(subject(1), providers=[deletes])
     assert any(line.startswith("pods are left") for line in world.messages)
-    assert reap([world.provider], lambda name: is_held(tmp_path / "home", name)) != []
+    assert reap([world.provider], tmp_path / "home") != []
     assert world.pods_left() == []
 
 
@@ -225,32 +221,85 @@ def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path)
 def test_g25_the_reaper_deletes_what_no_live_run_holds_by_exact_name(tmp_path: Path) -> None:
     world = World(tmp_path, {})
     home = tmp_path / "home"
-    held, other = "miner-01-5aaaaaaaaa-0", "miner-01-5bbbbbbbbb-0"
+    ours, theirs = owner(home), owner(tmp_path / "another home")
+    held, other = f"miner-01-5aaaaaaaaa-{ours}-0", f"miner-01-5bbbbbbbbb-{ours}-0"
     strangers = [
-        "miner-01-5aaaaaaaaa",
-        "miner-1-5aaaaaaaaa-0",
+        f"miner-01-5aaaaaaaaa-{theirs}-0",
+        "miner-01-5aaaaaaaaa-0",
+        f"miner-01-5aaaaaaaaa-{ours}",
+        f"miner-1-5aaaaaaaaa-{ours}-0",
         "webserver-1",
-        "miner-01-5aaaaaaaaa-0-copy",
+        f"{held}-copy",
     ]
     for name in (held, other, *strangers):
         world.provider.start(name, IMAGE, None)
     with lease(home, "miner-01-5aaaaaaaaa-"):
-        assert reap([world.provider], lambda name: is_held(home, name)) == [other]
-    assert reap([world.provider], lambda name: is_held(home, name)) == [held]
+        assert reap([world.provider], home) == [other]
+    assert reap([world.provider], home) == [held]
     assert {pod.name for pod in world.provider.pods()} == set(strangers)
     for name in strangers:
         world.provider.delete(name)
 
 
-def test_g25_a_lease_that_is_not_renewed_is_past(tmp_path: Path) -> None:
-    with lease(tmp_path, "miner-01-5aaaaaaaaa-") as renew:
-        assert is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
-        long_ago = time.time() - fleet.LEASE_SECONDS - 1
-        os.utime(tmp_path / "leases/miner-01-5aaaaaaaaa.lock", (long_ago, long_ago))
-        assert not is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
-        renew()
-        assert is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
-    assert not is_held(tmp_path, "miner-01-5aaaaaaaaa-3")
+def test_an_installation_keeps_its_name_and_says_so_when_that_can_not_be_read(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(owner, [tmp_path / "home"] * 20))
+    assert len(names) == 1
+    assert owner(tmp_path / "home") in names
+    assert owner(tmp_path / "another home") not in names
+    (tmp_path / "home/installation").write_text("")
+    with pytest.raises(InfrastructureFault, match="installation must hold eight"):
+        owner(tmp_path / "home")
+
+
+def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path: Path) -> None:
+    world = World(tmp_path, {"slow": 0.1})
+    homes = [tmp_path / "home", tmp_path / "another home"]
+    stop = threading.Event()
+
+    def reap_always() -> None:
+        while not stop.is_set():
+            for home in homes:
+                reap([world.provider], home)
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(3) as pool:
+        reaping = pool.submit(reap_always)
+        runs = [
+            pool.submit(regenerate, subject(8), world.means(home=home), *BOTH) for home in homes
+        ]
+        try:
+            found = [run.result() for run in runs]
+        finally:
+            stop.set()
+        reaping.result()
+    assert all(complete(each, 8) for each in found)
+    reasons = {pod.termination_reason for each in found for _, pod in each.pods.items()}
+    assert reasons <= {None, "nothing left to do"}
+    assert world.pods_left() == []
+
+
+def test_g25_a_run_that_hangs_still_holds_its_pods_and_one_that_died_does_not(
+    tmp_path: Path,
+) -> None:
+    name, prefix = f"miner-01-5aaaaaaaaa-{owner(tmp_path)}-3", "miner-01-5aaaaaaaaa-"
+    held, hold = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with lease(tmp_path, prefix):
+            os.write(hold, b"held")
+            time.sleep(60)
+        os._exit(0)
+    assert os.read(held, 4) == b"held"
+    long_ago = time.time() - 10**6
+    os.utime(tmp_path / "leases/miner-01-5aaaaaaaaa.lock", (long_ago, long_ago))
+    os.kill(pid, signal.SIGSTOP)
+    assert is_held(tmp_path, name)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert not is_held(tmp_path, name)
 
 
 def test_g25_one_run_at_a_time_holds_the_pods_of_an_image(tmp_path: Path) -> None:
@@ -261,12 +310,11 @@ def test_g25_one_run_at_a_time_holds_the_pods_of_an_image(tmp_path: Path) -> Non
 
 def test_g25_the_reaper_goes_on_where_one_provider_fails(tmp_path: Path) -> None:
     world = World(tmp_path, {})
-    world.provider.start("miner-01-5aaaaaaaaa-0", IMAGE, None)
+    name = f"miner-01-5aaaaaaaaa-{owner(tmp_path)}-0"
+    world.provider.start(name, IMAGE, None)
     broken = Meddled(world.provider, pods=Failing(never, FAULT))
-    with pytest.raises(
-        InfrastructureFault, match=r"out of order \(miner-01-5aaaaaaaaa-0 deleted\)"
-    ):
-        reap([broken, world.provider], lambda _: False)
+    with pytest.raises(InfrastructureFault, match=rf"out of order \({name} deleted\)"):
+        reap([broken, world.provider], tmp_path)
     assert world.pods_left() == []
 
 
@@ -329,7 +377,7 @@ def test_g15_killed_at_any_effect_it_goes_on_where_it_was_and_no_pod_is_left(
         world = World(tmp_path / str(nth), {})
         if _killed_at(world, nth, after=after) == 0:
             break
-        reap([world.provider], lambda name, world=world: is_held(world.folder / "home", name))  # type: ignore[misc]
+        reap([world.provider], world.folder / "home")
         assert world.pods_left() == [], nth
         kept = [line for line in _journal(world) if '"glb": "http' in line]
         before = world.asked()

@@ -133,12 +133,45 @@ def test_a_pod_that_never_gets_healthy_is_given_up_and_replaced_while_the_budget
         now = number * 4000.0
         assert regeneration.start_due(now)
         regeneration.started(str(number), now)
+        regeneration.placed(str(number), now)
         assert regeneration.to_end(now + 3599) == []
         assert regeneration.to_end(now + 3600) == [(str(number), "never became healthy", True)]
         regeneration.ended(str(number), "never became healthy", replaced=True)
     assert not regeneration.start_due(1e6)
     assert regeneration.over
     assert not regeneration.deployed
+
+
+def test_a_pod_warms_up_from_when_its_provider_runs_it() -> None:
+    """Placed after 45 minutes, it is healthy 25 minutes later: within its hour."""
+    found = plan(None, healthy=False)
+    found.placed("0", 2700.0)
+    found.placed("0", 3000.0)  # it was before
+    assert found.to_end(2700.0 + 3599) == []
+    assert found.to_end(2700.0 + 3600) == [("0", "never became healthy", True)]
+    found.unseen("0", 100.0)
+    assert found.to_end(2700.0 + 3699) == []
+    found.healthy("0")
+    assert found.to_end(1e6) == []
+
+
+def test_a_pod_that_is_not_placed_is_given_up_for_that_and_not_for_its_health() -> None:
+    found = plan(None, healthy=False)
+    found.unseen("0", 100.0)
+    assert found.to_end(3599.0) == []
+    assert found.to_end(3600.0) == [("0", "never placed", True)]
+
+
+def test_an_attempt_that_is_given_back_never_was() -> None:
+    found = plan(None)
+    for _ in range(10):
+        assert found.hand_out("0", 0.0) == "a"
+        found.given_back("0", "a")
+    assert found.prompts.attempts["a"] == 0
+    found.given_back("0", "a")  # nothing is given back twice, or by others
+    assert found.hand_out("0", 0.0) == "a"
+    found.given_back("1", "a")
+    assert found.hand_out("0", 0.0) is None
 
 
 def test_pods_are_not_started_for_prompts_that_others_can_take() -> None:

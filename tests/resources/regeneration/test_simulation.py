@@ -41,6 +41,13 @@ def test_whatever_pods_do_the_promises_are_kept(batch: int) -> None:
             for sooner, later in zip(trace.starts, trace.starts[1:], strict=False)
         )
         assert all(prompts.attempts[stem] <= ATTEMPTS for stem in stems)
+        # No image is given up before it has had its hour.
+        image = simulation.image
+        for index, pod in enumerate(plan.pods.values()):
+            if pod.ended == "never became healthy":
+                assert image.placed(index) < 3600 <= image.warm_up(index)
+            if pod.ended == "never placed":
+                assert image.placed(index) >= 3600
         # Nothing is lost: what is not settled has no pod left that could take it, nor the budget
         # for one.
         assert not prompts.locks or prompts.decided

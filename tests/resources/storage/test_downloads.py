@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from resources.downloads import Downloads, is_public, open_downloads
@@ -85,6 +87,55 @@ def test_proxies_of_the_environment_are_not_used(to: Path, monkeypatch: pytest.M
 )
 def test_g19_only_proper_urls_are_followed(url: str, why: str, to: Path) -> None:
     assert why in reason(url, to)
+
+
+HOSTS = st.one_of(
+    st.from_regex(r"(xn--|[a-z0-9_.%-]|[\u00e0-\u017f\u0660-\u0669\u3002]){1,30}", fullmatch=True),
+    st.sampled_from(["xn--a..com", "my_bucket.xn--p1ai", "[::1", "[::1%eth0]", "a" * 300, "xn--"]),
+    st.text(max_size=30),
+)
+ADDRESSES = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["https://", "http://", "//", "", "HTTPS:", "\u2100://"]),
+    HOSTS,
+    st.sampled_from(["", ":0", ":443", ":99999", ":-1", ":x", "@b"]),
+    st.sampled_from(["", "/", "/%zz", "/\u0130", "/#\ud800", "?\x00", "/..//"]),
+)
+
+
+def unknown(host: str) -> list[str]:
+    """No host is found, after its name has been encoded as the system's resolver does."""
+    host.encode("idna")
+    raise OSError(-2, "Name or service not known")
+
+
+NOWHERE = Downloads(limit=LIMIT, timeout=5, resolve=unknown)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(url=ADDRESSES)
+def test_g10_whatever_a_miners_url_is_it_is_the_miners_fault(url: str, to: Path) -> None:
+    assert reason(url, to, NOWHERE)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(location=ADDRESSES)
+def test_g10_wherever_a_redirect_leads_it_is_the_miners_fault(location: str, to: Path) -> None:
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+    answer = head + location.encode("utf-8", "surrogatepass") + b"\r\n\r\n"
+
+    def resolve(host: str) -> list[str]:
+        return ["127.0.0.1"] if host == "127.0.0.1" else unknown(host)
+
+    with stranger(lambda path: [answer if path == "/first" else ok(b"")]) as cdn:
+        downloads = Downloads(private=True, limit=LIMIT, timeout=5, resolve=resolve)
+        try:
+            downloads.download(f"{cdn.url}/first", to)
+        except MinerFault as fault:
+            assert str(fault)
+        to.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +347,7 @@ def test_g20_a_file_of_just_the_limit_is_taken(to: Path) -> None:
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "no proper HTTP"),
         (b"220 smtp.example ESMTP\r\n", "no proper HTTP"),
         (b"", "cut short"),
-        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "redirect to nowhere"),
+        (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "a redirect without a location"),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP status 503"),
         (b"HTTP/1.1 404 Nothing\r\nContent-Length: 0\r\n\r\n", "HTTP status 404"),
     ],

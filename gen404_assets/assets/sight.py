@@ -1,0 +1,108 @@
+"""What a sensor's tick sees of the outside: all sensors share one look at the repository and one at
+the chain, and none waits for them longer than a few seconds.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import dagster as dg
+
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.live.background import Background, Look, NotSeen
+from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
+from resources.repository import NotFetched, Repository
+
+if TYPE_CHECKING:
+    from resources.chain.subtensor import Block, Chain
+
+T = TypeVar("T")
+
+_LONGEST_TICK = 6.0
+Tick = dg.SensorResult | dg.SkipReason
+
+
+class Sight:
+    """The repository at `url` and the chain, as ticks see them; others read `sightings`."""
+
+    def __init__(
+        self, url: str, repository: Repository, chain: "Callable[[], Chain]", sightings: Sightings
+    ) -> None:
+        self._repository, self._chain = repository, chain
+        name = f"the repository {url}"
+        self._head = Look(
+            name,
+            repository.refresh,
+            lambda sha: sightings.saw(REPOSITORY, sha),
+            lambda fault: sightings.failed(REPOSITORY, fault),
+        )
+        self._block: Look[Block] = Look(
+            "the chain",
+            lambda: chain().finalized(),
+            lambda block: sightings.saw(CHAIN, str(block.number)),
+            lambda fault: sightings.failed(CHAIN, fault),
+        )
+        self._wanted: set[str] = set()
+        self._fetching = Background(f"files of {name}", self._fetch)
+        self._reveals: dict[int, Background[dict[str, list[tuple[int, str]]]]] = {}
+
+    def head(self) -> str:
+        """The repository's head, at most a second old. Raises NotSeen."""
+        return self._head.now()
+
+    def block(self) -> "Block":
+        """The last finalised block, seen at most a second ago. Raises NotSeen."""
+        return self._block.now()
+
+    def read(self, read: Callable[[], T]) -> T:
+        """What `read` gives of the mirror as it stands (`Repository.mirrored`); what the mirror
+        lacks is fetched, and it is called again. Raises NotSeen where that takes long.
+        """
+        until = time.monotonic() + _LONGEST_TICK
+        while True:
+            try:
+                return read()
+            except NotFetched as missing:
+                if time.monotonic() > until:
+                    raise NotSeen(f"waits for files of the repository: {missing}") from None
+                self._wanted |= set(missing.blobs)
+                self._fetching.result()
+
+    def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
+        """What the chain's `reveals` gives. Raises NotSeen, or its InfrastructureFault."""
+        work = self._reveals.setdefault(
+            at, Background("the chain's commitments", lambda: self._chain().reveals(at))
+        )
+        found = work.result()
+        del self._reveals[at]
+        return found
+
+    def _fetch(self) -> None:
+        wanted, self._wanted = self._wanted, set()
+        self._repository.fetch_blobs(wanted)
+
+
+_TOLD: set[str] = set()
+
+
+def in_seconds(name: str, log: logging.Logger, tick: Callable[[], Tick]) -> Tick:
+    """What the tick of sensor `name` gives, or a skip that says what it waits for, where it can't
+    see. A person is told once in an outage.
+    """
+    try:
+        found = tick()
+    except NotSeen as reason:
+        return _skip(log, str(reason), first=reason.first)
+    except InfrastructureFault as fault:
+        first = name not in _TOLD
+        _TOLD.add(name)
+        return _skip(log, f"waits: {fault}", first=first)
+    _TOLD.discard(name)
+    return found
+
+
+def _skip(log: logging.Logger, reason: str, *, first: bool) -> dg.SkipReason:
+    if first:
+        log.error(reason)
+    return dg.SkipReason(reason)

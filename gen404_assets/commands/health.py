@@ -1,0 +1,129 @@
+"""`/healthz`: whether the platform works, for whoever watches it from outside.
+
+The answer's status is 200 while all processes answer and every sensor looks, 503 otherwise. What
+the platform waits for outside (a repository, the chain, a judge) is no reason for 503: it is named,
+with the time since when, and a restart would not mend it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
+
+from gen404_assets.commands.supervisor import Condition
+from gen404_assets.live.sightings import Sightings
+from gen404_assets.live.waiting import Waiting
+from resources.deadlines import within
+
+_LATE_TICK = 120.0
+_DEADLINE = 8.0
+
+
+def health(
+    instance: dg.DagsterInstance,
+    conditions: Sequence[Condition],
+    waiting: Waiting,
+    sightings: Sightings,
+) -> dict[str, Any]:
+    """What `/healthz` answers; ages are in seconds."""
+    try:
+        sensors = within(_DEADLINE, _sensors, instance)
+    except TimeoutError:
+        sensors = []
+    faults = [
+        f"the {each.name} is {each.state}" + (f": it {each.reason}" if each.reason else "")
+        for each in conditions
+        if each.state != "up"
+    ]
+    faults += [
+        f"the sensor {sensor['name']} has not looked for {sensor['age']:.0f} s"
+        for sensor in sensors
+        if sensor["age"] is not None and sensor["age"] > _LATE_TICK
+    ]
+    if not sensors:
+        faults.append("no sensor has looked yet")
+    waits = [*sightings.waits(), *waiting.all()]
+    return {
+        "status": "failing" if faults else "waiting" if waits else "ok",
+        "faults": faults,
+        "waits": waits,
+        "processes": [_process(each) for each in conditions],
+        "sensors": sensors,
+        **sightings.latest(),
+    }
+
+
+def _process(each: Condition) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "state": each.state,
+        "pid": each.pid,
+        "seconds": round(each.since),
+        "restarts": each.restarts,
+        "last_fault": each.reason or None,
+    }
+
+
+def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
+    """The last finished tick of each sensor that has ticked and is not stopped."""
+    found = []
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        if not state.is_running:
+            continue
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=2)
+        ended = [tick for tick in ticks if tick.status is not TickStatus.STARTED]
+        if not ended:
+            continue
+        last = ended[0]
+        found.append(
+            {
+                "name": state.name,
+                "at": datetime.fromtimestamp(last.timestamp, UTC).isoformat(timespec="seconds"),
+                "age": max(0.0, round(time.time() - last.timestamp, 1)),
+                "result": last.status.value.lower(),
+                "says": last.skip_reason or (last.error.message if last.error else None),
+            }
+        )
+    return sorted(found, key=lambda sensor: str(sensor["name"]))
+
+
+@contextmanager
+def served(host: str, port: int, answer: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+    """Serve `answer` as JSON at /healthz while the context lasts. Raises OSError for a port that
+    is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            if self.path.partition("?")[0] != "/healthz":
+                self.send_error(404)
+                return
+            found = answer()
+            body = json.dumps(found, indent=2).encode()
+            self.send_response(503 if found["status"] == "failing" else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """A look at the health is not logged."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, name="healthz", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()

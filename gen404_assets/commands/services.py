@@ -1,0 +1,87 @@
+"""Dagster's processes: how each is started, and how it says that it is well."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+import httpx2
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._grpc.client import DagsterGrpcClient
+
+from gen404_assets.commands.supervisor import Service
+
+CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
+LOCATION = "gen404_assets.definitions"
+
+_ANSWER_SECONDS = 10
+_DAEMON_SILENCE = 50.0
+"""The daemon's threads say every 30 s that they live."""
+_THREAD_SILENCE = 300.0
+_CODE_SERVER_THREADS = 32
+
+
+def dagster_services(
+    instance: dg.DagsterInstance, folder: Path, socket: Path, host: str, port: int
+) -> Sequence[Service]:
+    """Dagster on our definitions, its files in `folder`.
+
+    The code server is a process of its own that nobody but the supervisor ends (those that
+    `dagster dev` starts end themselves after 30 s in which nobody called, and are not replaced).
+    """
+    workspace = folder / "workspace.yaml"
+    server = {"socket": str(socket), "location_name": LOCATION}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
+    python = [sys.executable, "-m"]
+    code_server = [
+        *(*python, "dagster", "api", "grpc", "--socket", str(socket), "-m", LOCATION),
+        *("--location-name", LOCATION, "--use-python-environment-entry-point"),
+        *("--max-workers", str(_CODE_SERVER_THREADS), "--log-level", "warning"),
+    ]
+    webserver = [
+        *(*python, "dagster_webserver", "-w", str(workspace), "-h", host, "-p", str(port)),
+        *("--dagster-log-level", "warning"),
+    ]
+    daemon = [*python, "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]
+    asked = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104 -- compared, not bound
+    return [
+        Service(CODE_SERVER, code_server, lambda: _serves_code(socket)),
+        Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{port}")),
+        Service(DAEMON, daemon, _Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
+    ]
+
+
+def _serves_code(socket: Path) -> bool:
+    """A server whose threads are all taken doesn't answer, as one that hangs."""
+    try:
+        DagsterGrpcClient(socket=str(socket)).get_server_id(timeout=_ANSWER_SECONDS)
+    except DagsterUserCodeUnreachableError:
+        return False
+    return True
+
+
+def _serves_pages(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/server_info", timeout=_ANSWER_SECONDS).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+class _Heartbeats:
+    """Whether the daemon's threads live: what they wrote has changed, whatever the clock says."""
+
+    def __init__(self, read: Callable[[], Mapping[str, object]]) -> None:
+        self._read = read
+        # An earlier daemon's say nothing of this one.
+        self._last = {thread: (beat, time.monotonic()) for thread, beat in read().items()}
+
+    def __call__(self) -> bool:
+        now, changed = time.monotonic(), False
+        for thread, beat in self._read().items():
+            known, since = self._last.get(thread, (None, now))
+            changed |= known != beat
+            self._last[thread] = (beat, now if beat != known else since)
+        hung = any(now - since > _THREAD_SILENCE for _, since in self._last.values())
+        return changed and not hung

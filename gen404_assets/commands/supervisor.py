@@ -1,0 +1,223 @@
+"""Processes kept alive: each is watched by its exit and by its answers, and started again when it
+dies or falls silent.
+
+All times are of the monotonic clock: a step of the machine's clock is no silence.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resources.deadlines import in_background
+from resources.local_network import process
+
+PROBE_SECONDS = 5.0
+"""Between two questions to each process."""
+
+STALL_SECONDS = 10.0
+"""A round of the supervisor that takes longer means that the machine stood still, and that nobody
+could answer meanwhile."""
+
+_ROUND_SECONDS = 0.5
+_LONGEST_DELAY = 30.0
+_STEADY_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process to keep alive.
+
+    `answers` says whether it is well; it may take as long as it likes and raise anything of its
+    client's: both count as silence. A process that has answered is started again after `silence`
+    seconds without an answer, one that has just been started after `startup` seconds.
+    """
+
+    name: str
+    command: Sequence[str]
+    answers: Callable[[], bool]
+    silence: float = 30.0
+    startup: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a process is: `state` is starting, up, silent or down; `since` is how many seconds ago it
+    was started or ended.
+    """
+
+    name: str
+    state: str
+    pid: int | None
+    since: float
+    restarts: int
+    reason: str
+
+
+@dataclass
+class _Watched:
+    """One service under watch."""
+
+    service: Service
+    child: process.Child | None = None
+    started: float = 0.0
+    heard: float | None = None  # None: not yet, since it was started
+    excused: float = 0.0
+    asking: bool = False
+    asked: float = 0.0
+    restarts: int = 0
+    in_a_row: int = 0
+    start_at: float = 0.0
+    reason: str = ""
+    sessions: set[int] = field(default_factory=set)
+
+    def quiet(self, now: float) -> float:
+        """Seconds since it was last heard of, started, or excused."""
+        return now - max(self.heard or 0.0, self.started, self.excused)
+
+
+class Supervisor:
+    """Keeps services alive, in the order given: the first is up before the others are started.
+
+    `tell` is told of each outage once, and of its end. Use it from the main thread: the processes
+    die with the thread that started them.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        log: Path,
+        environment: Mapping[str, str],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._watched = [_Watched(service) for service in services]
+        self._log, self._environment, self._tell = log, environment, tell
+
+    def run(self, stop: threading.Event, each_round: Callable[[], None] = lambda: None) -> None:
+        """Keep everything alive until `stop` is set. `each_round` is called twice a second."""
+        while not stop.is_set():
+            before = time.monotonic()
+            self.look(before)
+            each_round()
+            stop.wait(_ROUND_SECONDS)
+            if (after := time.monotonic()) - before > STALL_SECONDS:
+                self.excuse(after)
+
+    def look(self, now: float) -> None:
+        """See to each process once."""
+        for watched in self._watched:
+            if watched.child is None:
+                if now >= watched.start_at and self._may_start(watched):
+                    self._start(watched, now)
+            elif (code := watched.child.poll()) is not None:
+                self._lost(watched, now, f"ended by itself with exit code {code}")
+            elif watched.quiet(now) > _patience(watched):
+                # Its process alone: the runs that it has started go on.
+                with suppress(ProcessLookupError):
+                    os.kill(watched.child.pid, signal.SIGKILL)
+                watched.child.wait()
+                self._lost(watched, now, f"gave no answer for {watched.quiet(now):.0f} s")
+            else:
+                self._ask(watched, now)
+
+    def excuse(self, now: float) -> None:
+        """Nobody could answer until now."""
+        for watched in self._watched:
+            watched.excused = now
+
+    def restart(self, name: str, reason: str) -> None:
+        """Have a process started again."""
+        for watched in self._watched:
+            if watched.service.name == name and watched.child is not None:
+                watched.child.kill()
+                watched.child.wait()
+                self._lost(watched, time.monotonic(), reason)
+
+    def conditions(self) -> list[Condition]:
+        """How each process is now. Any thread may ask."""
+        return [_condition(watched, time.monotonic()) for watched in self._watched]
+
+    def stop(self) -> None:
+        """End all processes and all that they have started, the last first."""
+        left = {each for watched in self._watched for each in watched.sessions}
+        for session in left:  # what a process has started that has died since is asked first
+            with suppress(ProcessLookupError):
+                os.killpg(session, signal.SIGTERM)
+        for watched in reversed(self._watched):
+            process.stop([watched.child] if watched.child else [], patience=8)
+            watched.child = None
+        for session in left:
+            process.end_session(session)
+
+    def _may_start(self, watched: _Watched) -> bool:
+        first = self._watched[0]
+        return watched is first or watched.restarts > 0 or first.heard is not None
+
+    def _start(self, watched: _Watched, now: float) -> None:
+        watched.child = process.start(watched.service.command, self._log, self._environment)
+        watched.started, watched.heard, watched.asking = now, None, False
+        # A dead process's number is not given away while a process of its session lives.
+        watched.sessions = {each for each in watched.sessions if process.session_lives(each)}
+        watched.sessions.add(watched.child.pid)
+
+    def _lost(self, watched: _Watched, now: float, reason: str) -> None:
+        """A process has ended or was ended: it is started again, later each time that it fails."""
+        lasted = now - watched.started
+        if watched.heard is not None or not watched.restarts:
+            self._tell(f"{watched.service.name} {reason}: it is started again")
+        watched.in_a_row = 0 if lasted > _STEADY_SECONDS else watched.in_a_row
+        delay = min(2.0 ** min(watched.in_a_row, 8) - 1, _LONGEST_DELAY)
+        watched.child, watched.start_at, watched.reason = None, now + delay, reason
+        watched.restarts += 1
+        watched.in_a_row += 1
+
+    def _ask(self, watched: _Watched, now: float) -> None:
+        """Ask whether it is well, in the background; one question at a time."""
+        if watched.asking or now - watched.asked < PROBE_SECONDS:
+            return
+        watched.asking, watched.asked = True, now
+        asked = watched.child
+
+        def ask() -> None:
+            well = False
+            try:
+                well = watched.service.answers()
+            finally:
+                if watched.child is asked:
+                    watched.asking = False
+                    if well:
+                        self._heard(watched)
+
+        in_background(ask)
+
+    def _heard(self, watched: _Watched) -> None:
+        if watched.heard is None and watched.restarts:
+            self._tell(f"{watched.service.name} answers again")
+        watched.heard = time.monotonic()
+
+
+def _patience(watched: _Watched) -> float:
+    service = watched.service
+    return service.startup if watched.heard is None else service.silence
+
+
+def _condition(watched: _Watched, now: float) -> Condition:
+    child = watched.child
+    if child is None:
+        state = "down" if watched.restarts else "starting"
+    elif watched.heard is None:
+        state = "starting"
+    else:
+        state = "up" if watched.quiet(now) <= 0.8 * watched.service.silence else "silent"
+    return Condition(
+        watched.service.name,
+        state,
+        child.pid if child else None,
+        now - watched.started if watched.started else 0.0,
+        watched.restarts,
+        watched.reason,
+    )

@@ -1,0 +1,73 @@
+"""What was last seen of the repository and the chain, where every process can read it: one file
+each, written by the process whose ticks look.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from resources.elapsed import mark, seconds_since
+
+REPOSITORY, CHAIN = "repository", "chain"
+
+
+class Sightings:
+    """The last sight of each thing, and since when it can't be seen, in files of `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def saw(self, name: str, what: str) -> None:
+        """It was seen just now: a head's sha, or a block's number."""
+        self._write(name, {"seen": what, "mark": mark()})
+
+    def failed(self, name: str, fault: str) -> None:
+        """It could not be seen; counted from the first time on."""
+        known = self._read(name)
+        since = known.get("since") or datetime.now(UTC).isoformat(timespec="seconds")
+        failures = int(known.get("failures", 0)) + 1
+        self._write(name, {**known, "fault": fault, "since": since, "failures": failures})
+
+    def waits(self) -> list[str]:
+        """What can't be seen, and since when."""
+        return [
+            f"{name}: {found['fault']}, since {found['since']} ({found['failures']} times)"
+            for name, found in self._all()
+            if "fault" in found
+        ]
+
+    def latest(self) -> dict[str, Any]:
+        """Name -> what was seen last, and its age in seconds (None: of before the machine's last
+        start).
+        """
+        return {
+            name: {"seen": found["seen"], "age": seconds_since(found["mark"])}
+            for name, found in self._all()
+            if "seen" in found
+        }
+
+    def clear(self) -> None:
+        """Forget what a platform of before has seen."""
+        for name in (REPOSITORY, CHAIN):
+            self._path(name).unlink(missing_ok=True)
+
+    def _all(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name in (REPOSITORY, CHAIN):
+            yield name, self._read(name)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._path(name).read_text()))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._path(name).with_suffix(".draft")
+        draft.write_text(json.dumps(content))
+        draft.replace(self._path(name))
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"

@@ -1,0 +1,116 @@
+"""Ticks while the outside hangs: over real git and TCP, each ends within seconds and says what it
+waits for.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from resources.local_network.ports import free_ports
+
+from gen404_assets.assets import resource
+from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.competition_repository import mirrored_history
+from gen404_assets.definitions import defs
+from gen404_assets.live.background import NotSeen
+from sensors.lanes import SENSORS
+from sensors.mirror import mirror
+from sensors.reaper import reaper
+from simulators.gate import Gate, gate
+from simulators.histories import make_competition
+
+SECONDS = 12
+"""A tick waits for three; the rest is for a busy machine."""
+
+
+@pytest.fixture
+def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """A competition behind git's own server, and a gate before it."""
+    path = make_competition(tmp_path / "competition.git", rounds=2, miners=4, prompts=6)
+    for what in ("allowFilter", "allowAnySHA1InWant"):
+        subprocess.run(["git", "-C", path, "config", f"uploadpack.{what}", "true"], check=True)
+    (port,) = free_ports(1)
+    serving = ["git", "daemon", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
+    daemon = subprocess.Popen([*serving, "--export-all"], stderr=subprocess.DEVNULL)
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+    resource._outside.cache_clear()
+    try:
+        with gate("127.0.0.1", port) as found:
+            url = f"git://127.0.0.1:{found.port}/competition.git"
+            monkeypatch.setenv("COMPETITION_REPO", url)
+            until = time.monotonic() + 60
+            while subprocess.run(["git", "ls-remote", url], capture_output=True).returncode:  # noqa: PLW1510
+                assert time.monotonic() < until
+            yield found
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        resource._outside.cache_clear()
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def tick(
+    sensor: dg.SensorDefinition, remote: Gate, instance: dg.DagsterInstance
+) -> dg.SensorResult | dg.SkipReason:
+    url = f"git://127.0.0.1:{remote.port}/competition.git"
+    with dg.build_sensor_context(instance, definitions=defs) as context:
+        started = time.monotonic()
+        found = sensor(context, competition=CompetitionResource(url=url, operates=False))
+        assert time.monotonic() - started < SECONDS
+    assert isinstance(found, dg.SensorResult | dg.SkipReason)
+    return found
+
+
+def test_while_the_remote_hangs_every_tick_ends_and_says_what_it_waits_for(
+    remote: Gate, instance: dg.DagsterInstance
+) -> None:
+    remote.shut()
+    for sensor in [mirror, *SENSORS]:
+        found = tick(sensor, remote, instance)
+        assert isinstance(found, dg.SkipReason)
+        said = str(found.skip_message)
+        assert f"waits for the repository git://127.0.0.1:{remote.port}/competition.git: " in said
+        assert "no answer yet, since 20" in said
+    remote.open()
+    until = time.monotonic() + 60
+    while isinstance(found := tick(mirror, remote, instance), dg.SkipReason):
+        assert time.monotonic() < until, found
+    assert found.asset_events
+
+
+def test_files_that_the_mirror_lacks_are_fetched_in_the_background(
+    remote: Gate,
+) -> None:
+    sight = CompetitionResource(url=f"git://127.0.0.1:{remote.port}/competition.git").sight()
+    head = sight.head()
+    remote.shut()
+    repository = resource._repository(f"git://127.0.0.1:{remote.port}/competition.git", "main")
+    with pytest.raises(Exception, match="waits for files of the repository"):
+        sight.read(lambda: mirrored_history(repository, head).round(0).prompts)
+    remote.open()
+    until, prompts = time.monotonic() + 60, None
+    while prompts is None:
+        try:
+            prompts = sight.read(lambda: mirrored_history(repository, head).round(0).prompts)
+        except NotSeen:
+            assert time.monotonic() < until
+    assert len(prompts) > 0
+
+
+def test_the_reaper_asks_neither_repository_nor_chain(
+    remote: Gate, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GPU_PROVIDERS", "local")
+    monkeypatch.setenv("LOCAL_NETWORK", str(tmp_path))
+    remote.shut()
+    found = tick(reaper, remote, instance)
+    assert isinstance(found, dg.SkipReason)
+    assert str(found.skip_message) == "every pod of ours is held by a live run"
