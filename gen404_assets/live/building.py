@@ -114,12 +114,15 @@ class _BuildMonitor:
         return (self._work.outside.chain.finalized().time - self._opened[1]).total_seconds()
 
     def _ask(self) -> tuple[BuildRun | None, str]:
+        outside = self._work.outside
         try:
-            run = self._work.outside.builds.workflow_run(self._work.number)
+            run = outside.builds.workflow_run(self._work.number)
         except InfrastructureFault as fault:
+            outside.waiting.begin(Lane.BUILDS, str(fault), outside.now())
             self._report(f"GitHub can't be asked about the builds: {fault}")
             self._out_of_reach = True
             return None, str(fault)
+        outside.waiting.end(Lane.BUILDS)
         if self._out_of_reach:
             self._work.say("GitHub answers again")
             self._reported.clear()

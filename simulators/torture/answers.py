@@ -5,6 +5,7 @@ same question.
 import hashlib
 import io
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ PENALTIES = {CHEAT: 0, FINE: 3, "leader": 7}
 
 UNSHOWABLE = "b"
 """The prompt of which FINE submits a file that can't be shown."""
+
+_LATER_ATTEMPT = re.compile(r"(/generated/[a-z]+)-\d+(\.(?:glb|png))")
 
 _LOOPS_IN = 16
 """The judge gives no usable answer to one question in so many."""
@@ -57,13 +60,13 @@ class Judge:
         prompt, first, second = (
             part["image_url"]["url"] for part in parts if part["type"] == "image_url"
         )
-        paths = [urlsplit(url).path for url in (prompt, first, second)]
+        paths = [first_name(urlsplit(url).path) for url in (prompt, first, second)]
         seed, temperature = body.get("seed"), body.get("temperature")
         number = _number(*paths, seed, temperature)
         if "/canaries/" in first:
             penalties = [10 if "/noise-" in url else 0 for url in (first, second)]
             return _completion(penalties)
-        self._note(paths, seed, temperature)
+        self._note([urlsplit(url).path for url in (prompt, first, second)], seed, temperature)
         if number % _LOOPS_IN == 0:
             return _completion([], ended="length")
         return _completion([_penalty(path) for path in paths[1:]])
@@ -102,6 +105,13 @@ class Renderer:
             if content not in self._pictures:
                 self._pictures[content] = _grid(content)
         return Response(200, self._pictures[content], [("Content-Type", "image/png")])
+
+
+def first_name(text: str) -> str:
+    """A text in which the results of all attempts of a pod at a prompt have the name of the first:
+    `generated/{stem}.png` for `generated/{stem}-2.png`. An attempt that was cut off has a number.
+    """
+    return _LATER_ATTEMPT.sub(r"\1\2", text)
 
 
 def measured(request: Request) -> Response:

@@ -8,24 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from simulators.torture.answers import first_name
 from simulators.torture.world import World
 
 _LEFT_OUT = {"pod_stats.json"}
 """Files that say how long which pod worked: a pod more, and other times, are no other result."""
 
 _MEASURED = ("generation_time", "attempts")
-"""Of a regenerated output, and of a verdict on them: how long it took here, and how often a pod
+"""Of an output, and of a verdict on outputs: how long it took here, and how often a CDN or a pod
 that was cut off was asked."""
 
-_REGENERATED = {"generated.json", "generation_audits.json"}
+_WITH_ATTEMPTS = {"submitted.json", "generated.json", "generation_audits.json"}
 """The files in which that stands."""
 
-_NOT_OURS = {"started"}
-"""Objects that the store's own start has made."""
-
-_BY_THE_CLOCK = ("canaries/", "provisional/")
-"""How many canary duels there were, and which of them came before an answer, depends on the clock;
-nothing that is published rests on these objects."""
+_NO_RESULTS = ("started", "canaries/", "provisional/")
+"""Objects that the store's own start has made, and those of canary duels: how many there were, on which
+prompts, and which of them came before an answer, depends on the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,12 @@ def ending_of(world: World) -> Ending:
     snapshot = repository.snapshot(repository.refresh())
     files = snapshot.read_many(snapshot.blobs)
     objects = {
-        key: hashlib.sha256(world.object(key) or b"").hexdigest()
+        first_name(key): hashlib.sha256(world.object(key) or b"").hexdigest()
         for key in world.stored()
-        if key not in _NOT_OURS and not key.startswith(_BY_THE_CLOCK)
+        if not key.startswith(_NO_RESULTS)
     }
     kept = {
-        path: _normal(path, content)
+        path: first_name(_normal(path, content))
         for path, content in files.items()
         if PurePosixPath(path).name not in _LEFT_OUT
     }
@@ -76,10 +74,10 @@ def _compared(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[st
     return missing + more + other
 
 
-def _normal(path: str, content: bytes) -> Any:
-    """A file's content to the byte; of what is regenerated, without what is measured."""
-    if PurePosixPath(path).name not in _REGENERATED:
-        return content
+def _normal(path: str, content: bytes) -> str:
+    """A file's content to the byte; of files and verdicts, without what is measured."""
+    if PurePosixPath(path).name not in _WITH_ATTEMPTS:
+        return content.decode()
     entries = json.loads(content)
     for entry in entries.values():
         for key in _MEASURED:

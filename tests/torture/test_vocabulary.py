@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from simulators.torture.answers import first_name
 from simulators.torture.ending import Ending, differences
 from simulators.torture.faults import (
     KINDS,
@@ -181,3 +182,10 @@ def test_a_summary_counts_disturbances_by_adapter_and_names_what_fell() -> None:
     assert "git: hang 3" in text
     assert "point 2 (seed 5)" in text
     assert "store 1" in text
+
+
+def test_the_file_of_a_later_attempt_has_the_name_of_the_first() -> None:
+    assert first_name("x/generated/h-2.glb y/generated/h-12.png") == (
+        "x/generated/h.glb y/generated/h.png"
+    )
+    assert first_name("canaries/noise-2.png") == "canaries/noise-2.png"
