@@ -22,8 +22,8 @@ _WITH_ATTEMPTS = {"submitted.json", "generated.json", "generation_audits.json"}
 """The files in which that stands."""
 
 _NO_RESULTS = ("started", "canaries/", "provisional/")
-"""Objects that the store's own start has made, and those of canary duels: how many there were, on which
-prompts, and which of them came before an answer, depends on the clock."""
+"""Objects that the store's own start has made, and those of canary duels: how many there were, on
+which prompts, and which of them came before an answer, depends on the clock."""
 
 
 @dataclass(frozen=True, slots=True)

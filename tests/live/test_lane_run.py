@@ -6,10 +6,8 @@ import pytest
 
 from gen404_assets.commands.operating import pause
 from gen404_assets.commands.status import status, status_text
-from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.live.building import track_builds
 from gen404_assets.live.collecting import collect
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.work import Overtaken, Work
@@ -80,11 +78,7 @@ def test_a_round_that_went_on_is_no_fault_and_nothing_is_waited_for(
     outside.waiting.begin(Lane.COLLECTION, "what was before", outside.now())
     run_lane(work(outside, messages=messages), Lane.COLLECTION, overtaken)
     assert messages == ["nothing to do: round 0 is paused now"]
-<<<<<<< HEAD
     assert outside.waiting.for_lane(Lane.COLLECTION) is None
-=======
-    assert outside.waiting.of(Lane.COLLECTION) is None
->>>>>>> torture
 
 
 def test_a_bug_is_no_wait(outside: SimulatedOutside) -> None:
@@ -93,30 +87,4 @@ def test_a_bug_is_no_wait(outside: SimulatedOutside) -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_lane(work(outside), Lane.COLLECTION, broken)
-<<<<<<< HEAD
     assert outside.waiting.for_lane(Lane.COLLECTION) is None
-=======
-    assert outside.waiting.of(Lane.COLLECTION) is None
-
-
-def test_a_github_that_does_not_answer_is_shown_while_builds_are_followed(
-    outside: SimulatedOutside,
-) -> None:
-    """The run goes on, and asks again."""
-    shown_meanwhile: list[str] = []
-    ask = outside.builds.workflow_run
-
-    def out_of_order(number: int) -> BuildRun | None:
-        if not shown_meanwhile:
-            shown_meanwhile.append("")
-            raise InfrastructureFault("GitHub answers 503 to commits")
-        shown_meanwhile.append(shown(outside))
-        outside.builds.workflow_run = ask  # type: ignore[method-assign]
-        return ask(number)
-
-    outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
-    outside.builds.workflow_run = out_of_order  # type: ignore[method-assign]
-    run_lane(work(outside), Lane.BUILDS, track_builds)
-    assert "waits for GitHub answers 503 to commits" in shown_meanwhile[-1]
-    assert outside.waiting.of(Lane.BUILDS) is None
->>>>>>> torture
