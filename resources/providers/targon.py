@@ -80,7 +80,7 @@ class Targon:
 
     async def _pod(self, client: "Client", name: str, uid: str, url: str | None) -> Pod | None:
         """The pod; None for one that has been deleted since it was listed."""
-        from targon.core.exceptions import APIError  # type: ignore[import-untyped]  # noqa: PLC0415
+        from targon.core.exceptions import APIError  # noqa: PLC0415
 
         if not url or not name.startswith("miner-"):
             return Pod(name)
