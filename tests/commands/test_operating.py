@@ -120,7 +120,7 @@ def test_a_competition_is_never_begun_over_another(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "complaint"),
     [
         ("config.json", '{\n  "name": "mesh"\n}', "config.json:1: first_evaluation_date"),
         ("config.json", json.dumps(CONFIG | {"win_margin": "high"}, indent=2), "win_margin"),

@@ -121,7 +121,7 @@ def test_g15_what_a_clinched_report_holds_depends_on_the_answers_alone(at_once: 
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "entry"),
     [
         (lambda report: report["duels"].pop(), "clinched"),
         (lambda report: report["duels"].pop(), "no duel"),
@@ -188,7 +188,7 @@ def swap(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "entry"),
     [
         (swap, "score"),
         (lambda report: report["others"].pop(), "others"),

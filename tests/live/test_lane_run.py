@@ -6,8 +6,10 @@ import pytest
 
 from gen404_assets.commands.operating import pause
 from gen404_assets.commands.status import status, status_text
+from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.live.building import track_builds
 from gen404_assets.live.collecting import collect
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.work import Overtaken, Work
@@ -88,3 +90,25 @@ def test_a_bug_is_no_wait(outside: SimulatedOutside) -> None:
     with pytest.raises(ZeroDivisionError):
         run_lane(work(outside), Lane.COLLECTION, broken)
     assert outside.waiting.for_lane(Lane.COLLECTION) is None
+
+
+def test_a_github_that_does_not_answer_is_shown_while_builds_are_followed(
+    outside: SimulatedOutside,
+) -> None:
+    """The run goes on, and asks again."""
+    shown_meanwhile: list[str] = []
+    ask = outside.builds.workflow_run
+
+    def out_of_order(number: int) -> BuildRun | None:
+        if not shown_meanwhile:
+            shown_meanwhile.append("")
+            raise InfrastructureFault("GitHub answers 503 to commits")
+        shown_meanwhile.append(shown(outside))
+        outside.builds.workflow_run = ask  # type: ignore[method-assign]
+        return ask(number)
+
+    outside.builds.run = BuildRun(ended=True, jobs=dict.fromkeys(MINERS[:2], "success"))
+    outside.builds.workflow_run = out_of_order  # type: ignore[method-assign]
+    run_lane(work(outside), Lane.BUILDS, track_builds)
+    assert "waits for GitHub answers 503 to commits" in shown_meanwhile[-1]
+    assert outside.waiting.for_lane(Lane.BUILDS) is None
