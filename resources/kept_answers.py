@@ -108,7 +108,7 @@ class KeptAnswers:
         self._kept: dict[str, Reply] = {}
         self._provisional: dict[str, _Provisional] = {}
         self._canary: Canary | None = None
-        self._times_distrusted = 0
+        self._times_distrusted, self._last_distrusted = 0, datetime.min.replace(tzinfo=UTC)
         self._why = "no canary duels have come out right yet"
         self._distrusted: dict[str, bytes | None] = {}
         """By the name of good canary duels that bad ones followed: the object that says so, None
@@ -214,7 +214,8 @@ class KeptAnswers:
         told = json.dumps({"reason": reason}, indent=1).encode()
         with self._lock:
             self._canary = None
-            self._times_distrusted, self._why = self._times_distrusted + 1, reason
+            self._times_distrusted += 1
+            self._last_distrusted, self._why = datetime.now(UTC), reason
             for key, answer in list(self._provisional.items()):
                 if not answer.vouched:
                     self._distrusted.setdefault(answer.recorded_before.name, told)
@@ -263,6 +264,8 @@ class KeptAnswers:
         read = _read(data, _record_key(key, number))
         before = read.canary
         if before is None or not before.vouches_until(datetime.now(UTC)):
+            return None
+        if before.passed <= self._last_distrusted:  # bad canary duels came after it
             return None
         if before.name in self._distrusted or self._store.get(_distrust_key(before.name)):
             return None

@@ -58,7 +58,7 @@ class Judging:
     def __init__(self, outside: SimulatedOutside, at: int, does: Callable[[], None]) -> None:
         self.judging, self.at, self.does = outside.judging, at, does
         self.ask, self.lock = outside.judging.ask, threading.Lock()
-        self.wrong = 0
+        self.wrong, self.confuses = 0, True
         outside.judging.ask = self  # type: ignore[method-assign]
 
     def __call__(self, question: Question) -> Answer:
@@ -67,7 +67,7 @@ class Judging:
             if not canary and len(self.judging.asked) == self.at:
                 self.does()
             answer = self.ask(question)
-        if canary or self.judging.canary:
+        if canary or self.judging.canary or not self.confuses:
             return answer
         self.wrong += 1
         return self.judging._answer(answer.penalty_2, answer.penalty_1)
@@ -137,6 +137,7 @@ def killed(outside: SimulatedOutside, at: int) -> None:
         raise Killed
 
     judging = Judging(outside, at, kill)
+    judging.confuses = False
     with pytest.raises(Killed):
         judge_matches(work(outside))
     outside.judge = KeptAnswers(outside.judging, outside.store)
@@ -177,10 +178,9 @@ def test_g01_a_judge_found_wrong_at_the_first_canary_duels_after_a_crash_has_its
 ) -> None:
     outside = fresh()
     judging = goes_wrong(outside, 11)
-    judging.does = lambda: None
     killed(outside, 20)
+    assert judging.wrong
     repaired(outside)
-    outside.judging.canary = 0
     judge_matches(work(outside))
     assert margins(outside) == [-1.0, -1.0, -1.0]
 
