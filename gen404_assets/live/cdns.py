@@ -93,6 +93,16 @@ class _Cdn:
             return _NO_TIME
         return max(self.not_before, self.waiting[0][0])
 
+    @property
+    def pace(self) -> float:
+        """Seconds that a file of it took on average, once one has come."""
+        return self.bringing / self.came
+
+    def is_slow(self, part: float) -> str:
+        """Why it is given up, of whose downloads `part` seconds were to be had."""
+        brought = f"{self.came} of {self.files} files in {self.used:.0f} s of downloads"
+        return f"its CDN is slow: {brought}, and a slow one has {part:.0f} s"
+
     def lose(self, since: float, until: float) -> None:
         """Count this time as lost, but for what is counted already."""
         self.lost += max(0.0, until - max(since, self.lost_until))
@@ -251,11 +261,7 @@ class Cdns:
         if not others or not cdn.waiting or cdn.used <= max(time / (others + 1), cdn.looked_at):
             return []
         if cdn.order not in self._slow:
-            paces = [
-                other.bringing / other.came
-                for other in self._cdns.values()
-                if other is not cdn and other.came
-            ]
+            paces = [each.pace for each in self._cdns.values() if each is not cdn and each.came]
             if not paces or cdn.used <= _SLOW * median_low(paces) * cdn.files:
                 cdn.looked_at = 1.1 * cdn.used
                 return []
@@ -263,11 +269,7 @@ class Cdns:
         part = time / len(self._slow)
         if cdn.used <= part:
             return []
-        reason = (
-            f"its CDN is slow: {cdn.came} of {cdn.files} files in {cdn.used:.0f} s of downloads, "
-            f"and a slow one has {part:.0f} s"
-        )
-        return self._give_up(cdn, reason)
+        return self._give_up(cdn, cdn.is_slow(part))
 
     def _give_up(self, cdn: _Cdn, reason: str) -> list[File]:
         given_up = [file for _, _, file in sorted(cdn.waiting)]
@@ -294,11 +296,10 @@ class Cdns:
         cdn.version += 1
         if cdn.next() < _NO_TIME:
             heapq.heappush(self._later, (cdn.next(), cdn.order, cdn.version, cdn))
-        for where, belongs in (
-            (self._failing, bool(cdn.waiting and cdn.failures)),
-            (self._going_on, bool(cdn.waiting and not cdn.failures)),
-        ):
-            (where.add if belongs else where.discard)(cdn.order)
+        self._failing.discard(cdn.order)
+        self._going_on.discard(cdn.order)
+        if cdn.waiting:
+            (self._failing if cdn.failures else self._going_on).add(cdn.order)
 
     def _startable(self) -> _Cdn | None:
         """The first of those that may be tried now, if there is a slot for it."""
