@@ -18,7 +18,7 @@ class Again(Record):
 class AgainFile(ListFile[Again]):
     """Append-only; written by `gen404 again`."""
 
-    def of(self, hotkey: str, stem: str) -> list[Again]:
+    def of_prompt(self, hotkey: str, stem: str) -> list[Again]:
         """What was made again of one prompt, in order."""
         return [each for each in self.root if (each.hotkey, each.stem) == (hotkey, stem)]
 

@@ -99,7 +99,7 @@ class _Collection:
         return cdns
 
     def _file(self, current: Round, hotkey: str, stem: str, cdn_url: str) -> File:
-        again = current.again.of(hotkey, stem)
+        again = current.again.of_prompt(hotkey, stem)
         url = f"{cdn_url}/{stem}.{self.format}"
         stored = again[-1].before.model if again else None
         return File(hotkey, stem, url, again=len(again), stored=stored)

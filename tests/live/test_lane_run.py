@@ -42,7 +42,7 @@ def test_g01_what_a_collection_fails_for_is_shown_until_it_goes_well(
     store_down(outside)
     with pytest.raises(InfrastructureFault):
         run_lane(work(outside), Lane.COLLECTION, collect)
-    assert f"waits for object store: put x: 503, since {outside.now():%Y-%m-%dT}" in shown(outside)
+    assert f"object store: put x: 503, since {outside.now():%Y-%m-%dT}" in shown(outside)
     outside.store.put = put  # type: ignore[method-assign]
     run_lane(work(outside), Lane.COLLECTION, collect)
     assert outside.waiting.for_lane(Lane.COLLECTION) is None
