@@ -4,13 +4,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
@@ -23,16 +24,12 @@ from resources.settings import BadSetting, read_settings
 if TYPE_CHECKING:
     from gen404_assets.competition.history import History
     from gen404_assets.competition.state import State
-    from gen404_assets.live.outside import Outside
 
 # What a command needs beyond a replay is imported where it runs: a replay takes less time than
 # those imports.
 # ruff: noqa: PLC0415
 
 SAME, DIFFERS, FAILED = 0, 1, 2
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _EXPECTED = (BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused)
 """Errors that are printed as one sentence. Any other is a bug, and keeps its traceback."""
@@ -129,7 +126,7 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
 
     contents = {CONFIG: config.read_bytes(), POOL: prompts.read_bytes()}
     contents[LEADERS] = leader.read_bytes()
-    chain = open_chain(_environment())
+    chain = open_chain(operators_environment())
     try:
         block = chain.finalized()
     finally:
@@ -149,7 +146,7 @@ def status(*, as_json: bool) -> None:
     from gen404_assets.commands.status import status_json, status_text
     from gen404_assets.settings import home
 
-    now, platform = _with_outside(look), platform_health(home())
+    now, platform = with_outside(look), platform_health(home())
     if as_json:
         print(json.dumps({**status_json(now), "platform": platform}, indent=2))
         return
@@ -164,7 +161,7 @@ def pause(reason: str) -> None:
     """Hold the round where it is; the stage is remembered."""
     from gen404_assets.commands.operating import pause as hold
 
-    _print_state(_with_outside(hold, reason))
+    _print_state(with_outside(hold, reason))
 
 
 @gen404.command(section="Operate")
@@ -173,7 +170,7 @@ def resume(reason: str) -> None:
     """Go back to the stage that a pause interrupted."""
     from gen404_assets.commands.operating import resume_round
 
-    _print_state(_with_outside(resume_round, reason))
+    _print_state(with_outside(resume_round, reason))
 
 
 @gen404.command(section="Operate")
@@ -184,7 +181,7 @@ def source_audit(hotkey: str, verdict: str, reason: str) -> None:
     """Record a person's verdict on a candidate's source code."""
     from gen404_assets.commands.operating import audit_source
 
-    _with_outside(audit_source, hotkey, SourceVerdict(verdict), reason)
+    with_outside(audit_source, hotkey, SourceVerdict(verdict), reason)
     print(f"{hotkey}: {verdict}")
 
 
@@ -199,7 +196,7 @@ def again(hotkey: str, stems: Sequence[str], reason: str) -> None:
     """
     from gen404_assets.commands.again import make_again
 
-    for stem in _with_outside(make_again, hotkey, stems, reason):
+    for stem in with_outside(make_again, hotkey, stems, reason):
         print(f"{stem}: made again by the collection")
 
 
@@ -211,7 +208,7 @@ def pods(*, reap: bool) -> None:
     from gen404_assets.settings import home
     from resources.providers.opening import open_providers
 
-    providers = open_providers(_environment())
+    providers = open_providers(operators_environment())
     if reap:
         for name in fleet.reap(providers, home()):
             print(f"{name}: deleted")
@@ -380,28 +377,6 @@ def _chosen(history: "History", rounds: range | None, missing: str) -> list[int]
 
 def _print_state(state: "State") -> None:
     print(f"round {state.current_round} is {state.stage}")
-
-
-def _with_outside(
-    act: Callable[Concatenate["Outside", P], T], *arguments: P.args, **options: P.kwargs
-) -> T:
-    """Do what a person asks of the competition, with everything outside that it takes."""
-    from gen404_assets.live.outside import Outside
-
-    outside = Outside(_environment())
-    try:
-        return act(outside, *arguments, **options)
-    finally:
-        outside.close()
-
-
-def _environment() -> Mapping[str, str]:
-    """The operator's settings, or those of the local network where COMPETITION_REPO is not set."""
-    if os.environ.get("COMPETITION_REPO"):
-        return os.environ
-    from gen404_assets.commands.local_network import known_environment
-
-    return known_environment(os.environ)
 
 
 if __name__ == "__main__":

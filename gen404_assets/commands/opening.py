@@ -1,0 +1,36 @@
+"""Everything outside, as the commands of an operator open it."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from gen404_assets.live.outside import Outside
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Imported where used: a replay, which opens nothing outside, takes less time than these imports.
+# ruff: noqa: PLC0415
+
+
+def with_outside(
+    act: Callable[Concatenate["Outside", P], T], *arguments: P.args, **options: P.kwargs
+) -> T:
+    """Do what a person asks of the competition, with everything outside that it takes."""
+    from gen404_assets.live.outside import Outside
+
+    outside = Outside(operators_environment())
+    try:
+        return act(outside, *arguments, **options)
+    finally:
+        outside.close()
+
+
+def operators_environment() -> Mapping[str, str]:
+    """The operator's settings, or those of the local network where COMPETITION_REPO is not set."""
+    if os.environ.get("COMPETITION_REPO"):
+        return os.environ
+    from gen404_assets.commands.local_network import known_environment
+
+    return known_environment(os.environ)
