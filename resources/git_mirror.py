@@ -144,6 +144,8 @@ class Mirror:
         """The commits up to `sha`, in line, with what each changed; those that came after a commit,
         or None where `sha` does not follow it (`git_history.in_line`).
         """
+        if after == sha:
+            return [], []
         if after is not None and not self.contains(sha, after):
             return None
         span = sha if after is None else f"{after}..{sha}"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from gen404_assets.competition_repository import history_of
 from resources.repository import NO_COMMIT, PublishFailed, Repository, RepositoryError, Snapshot
 
 ROOT = Path(__file__).parents[2]
@@ -768,3 +769,19 @@ def test_a_password_in_the_url_is_refused(mirror: Path) -> None:
     with pytest.raises(ValueError, match="token") as refused:
         Repository("https://me:secret@example.org/r.git", mirror=mirror)
     assert "secret" not in str(refused.value)
+
+
+def test_what_came_since_the_head_itself_is_nothing(tmp_path: Path) -> None:
+    """A run that looks at the history twice, while nobody publishes, reads on from its end."""
+    remote = tmp_path / "remote.git"
+    git("init", "-q", "--bare", "-b", "main", remote, at=tmp_path)
+    repository = Repository(str(remote), mirror=tmp_path / "mirror")
+    first = repository.publish("one", put({"a.json": b"1"}))
+    second = repository.publish("two", put({"a.json": b"2"}))
+    snapshot = repository.snapshot(second.sha)
+    assert snapshot.since(second.sha) == ([], [])
+    since = snapshot.since(first.sha)
+    assert since is not None
+    assert [commit.sha for commit in since[0]] == [second.sha]
+    assert len(history_of(snapshot).commits) == 2
+    assert history_of(repository.snapshot()).read("a.json") == b"2"
