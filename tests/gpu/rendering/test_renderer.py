@@ -136,7 +136,7 @@ def test_in_process_the_faults_are_the_same(tmp_path: Path) -> None:
         renderer.render(bad, "ply")
     with pytest.raises(InfrastructureFault, match="can't be opened"):
         renderer.render(tmp_path / "gone.ply", "ply")
-    with pytest.raises(ValueError, match="glb and ply"):
+    with pytest.raises(ValueError, match="formats glb, ply"):
         renderer.render(bad, "obj")
     renderer.close()
     with pytest.raises(InfrastructureFault, match="closed"):
