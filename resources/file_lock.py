@@ -21,6 +21,18 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds the lock on a file; none does where there is no file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def try_lock(file: IO[Any], seconds: float = 0) -> bool:
     """Whether the lock on an open file could be had within `seconds`; it is held until the file is
     closed by every process that has it open.

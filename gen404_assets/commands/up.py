@@ -191,7 +191,7 @@ def _platform(
     waiting, sightings = Waiting(home() / "waiting"), Sightings(home() / "sightings")
     waiting.clear()
     sightings.clear()
-    with tempfile.TemporaryDirectory(prefix="gen404-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gen404-platform-") as folder:
         code_socket = Path(folder) / "code.sock"  # in a short path, as sockets need
         services = dagster_services(instance, home() / "dagster", code_socket, ports.host, ports.ui)
         supervisor = Supervisor(services, log, variables, _tell)

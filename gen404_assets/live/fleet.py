@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeVar
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import in_background, within
+from resources.file_lock import is_locked
 from resources.providers.provider import NoCapacity, Pod, Provider, StartRefused
 
 P = ParamSpec("P")
@@ -196,16 +197,7 @@ def lease(home: Path, prefix: str) -> Iterator[None]:
 def is_held(home: Path, pod_name: str) -> bool:
     """Whether a process that lives on this machine holds the pod."""
     match = _OURS.fullmatch(pod_name)
-    if match is None:
-        return False
-    try:
-        with _lease_path(home, match[1]).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return match is not None and is_locked(_lease_path(home, match[1]))
 
 
 def holder(home: Path, pod_name: str) -> str:

@@ -2,16 +2,19 @@
 leave no more than a day.
 """
 
-import fcntl
 import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
+from resources.file_lock import is_locked
+
 _OF_ROUND = re.compile(r"miner-(\d{2,})-.+")
-_TEMPORARY = ("gen404-*", "miner-*-pods-*")
-"""How the work on a round calls its temporary folders."""
+_TEMPORARY = ("gen404-collect-*", "gen404-prompt-*", "miner-*-pods-*")
+"""How the work on a round calls its temporary folders. The platform has others, which live as long
+as it does: they are none of a round's.
+"""
 _DAYS_LEFT = 2.0
 """Days after which nobody alive uses a temporary folder any more: no work of a round takes as long
 without writing to it.
@@ -28,7 +31,7 @@ def forget_round(home: Path, number: int) -> None:
     for folder in ("journals", "leases"):
         for path in (home / folder).glob("miner-*"):
             match = _OF_ROUND.match(path.name)
-            if match and int(match[1]) <= number and not _is_held(_lease_of(home, path)):
+            if match and int(match[1]) <= number and not is_locked(_lease_of(home, path)):
                 path.unlink(missing_ok=True)
     longest = time.time() - _DAYS_LEFT * 24 * 3600
     for pattern in _TEMPORARY:
@@ -39,15 +42,3 @@ def forget_round(home: Path, number: int) -> None:
 
 def _lease_of(home: Path, path: Path) -> Path:
     return home / "leases" / f"{path.name.partition('.')[0]}.lock"
-
-
-def _is_held(lease: Path) -> bool:
-    """Whether a live process holds a lease, however long ago it was renewed."""
-    try:
-        with lease.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -118,14 +118,16 @@ def test_what_is_kept_of_rounds_that_are_past_goes_but_not_what_a_live_process_h
     assert (tmp_path / "journals/notes").exists()
 
 
-def test_temporary_folders_of_killed_processes_go_after_days(
+def test_temporary_folders_of_killed_processes_go_after_days_but_not_the_platforms_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The socket of the code server lies in the platform's, for as many months as it runs."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for name, days in (("gen404-collect-a", 3), ("gen404-collect-b", 1), ("others", 30)):
+    kept = {"gen404-collect-b": 1, "others": 30, "gen404-platform-a": 30}
+    for name, days in {"gen404-collect-a": 3, "gen404-prompt-a": 3, **kept}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
         then = time.time() - days * 24 * 3600
         os.utime(tmp_path / name, (then, then))
     forget_round(tmp_path / "home", 0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gen404-collect-b", "others"]
+    assert {path.name for path in tmp_path.iterdir()} == kept.keys()
