@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ class LocalCompetition:
         """The machine loses power, as far as the platform can tell."""
         assert self.process is not None
         for process in self.left():
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may just have ended
+                os.kill(process, signal.SIGKILL)
         self.process.wait()
 
     def left(self) -> list[int]:

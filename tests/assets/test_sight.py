@@ -17,7 +17,6 @@ from gen404_assets.assets.resource import (
     competition_resources,
 )
 from gen404_assets.competition_repository import mirrored_history
-from gen404_assets.definitions import defs
 from gen404_assets.live.background import NotSeen
 from resources.ports import free_ports
 from sensors.lanes import SENSORS
@@ -62,17 +61,19 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def competition() -> CompetitionResource:
-    found = competition_resources(os.environ, operates=False)["competition"]
-    assert isinstance(found, CompetitionResource)
-    return found
+    with dg.build_resources(competition_resources(os.environ, operates=False)) as opened:
+        resource = opened.competition
+    assert isinstance(resource, CompetitionResource)
+    return resource
 
 
 def tick(
     sensor: dg.SensorDefinition, instance: dg.DagsterInstance
 ) -> dg.SensorResult | dg.SkipReason:
-    with dg.build_sensor_context(instance, definitions=defs) as context:
+    resources = competition_resources(os.environ, operates=False)
+    with dg.build_sensor_context(instance, resources=resources) as context:
         started = time.monotonic()
-        found = sensor(context, competition=competition())
+        found = sensor(context)
         assert time.monotonic() - started < SECONDS
     assert isinstance(found, dg.SensorResult | dg.SkipReason)
     return found
