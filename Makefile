@@ -5,6 +5,7 @@ PORT ?= 3000
 MADE_UP := .gen404/made-up.git
 export GEN404_HOME ?= $(CURDIR)/.gen404
 
+SOURCES := gen404_assets sensors resources gpu simulators
 MINUTES ?= 10
 SEED ?= 1
 
@@ -51,8 +52,13 @@ $(VENV)/installed: pyproject.toml
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# Dozens of processes start in a round: none of them is to compile the sources again.
+$(VENV)/compiled: $(VENV)/installed $(wildcard $(SOURCES:=/*.py) $(SOURCES:=/*/*.py))
+	@$(VENV)/bin/python -m compileall -q $(SOURCES)
+	@touch $@
+
 # What the renderer's workers load is compiled once, not in each of them as it starts.
-$(VENV)/warm: $(VENV)/installed $(wildcard gpu/*.py gpu/*/*.py) | system
+$(VENV)/warm: $(VENV)/compiled $(wildcard gpu/*.py gpu/*/*.py) | system
 	$(VENV)/bin/gen404 warm-up
 	@touch $@
 

@@ -51,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = {"LOCAL_BLOCK_SECONDS": f"{BLOCK_SECONDS}", "LOCAL_PROMPTS": "4"}
         settings["SENSOR_SECONDS"] = f"{SENSOR_SECONDS}"
-        competition = LocalCompetition(Path(folder), settings)
+        competition = LocalCompetition(Path(folder), settings=settings)
         competition.start()
         try:
             competition.wait_for(0, "open", 120)

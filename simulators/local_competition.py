@@ -19,9 +19,10 @@ from typing import Any
 
 from resources.ports import free_ports
 
-FORMATS = ["glb", "ply"]
+ROUNDS = {"glb": 2, "ply": 1}
+"""Output format -> how many rounds are played: the rules of a second one know no format."""
 SECONDS = 900
-"""Two rounds take five minutes on two idle cores."""
+"""They take eight minutes on two idle cores."""
 
 _PLAYED = "played"
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
@@ -29,9 +30,12 @@ STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 
 @dataclass
 class LocalCompetition:
-    """`gen404 up` with its home in `home`; `settings` are its environment's."""
+    """`gen404 up` with its home in `home`; `settings` are its environment's, and after `rounds`
+    rounds it is to be interrupted.
+    """
 
     home: Path
+    rounds: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -139,13 +143,15 @@ class LocalCompetition:
 def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
     """Output format -> its competition."""
     return {
-        each: LocalCompetition(folder / each, {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": each})
-        for each in FORMATS
+        each: LocalCompetition(
+            folder / each, rounds, {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": each}
+        )
+        for each, rounds in ROUNDS.items()
     }
 
 
 class PlayedCompetitions(threading.Thread):
-    """Two rounds of meshes and two of splats, side by side, each interrupted as its round 2 opens.
+    """Two rounds of meshes and one of splats, side by side, each interrupted as the next opens.
 
     The platform of the first is killed while the duels of its round 0 are under way, and started
     again.
@@ -176,7 +182,7 @@ class PlayedCompetitions(threading.Thread):
         meshes.kill()
         meshes.start()
         with ThreadPoolExecutor() as pool:
-            list(pool.map(_play_until_round_2, self._running.values()))
+            list(pool.map(_play, self._running.values()))
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -186,8 +192,8 @@ class PlayedCompetitions(threading.Thread):
         self._kept.cleanup()
 
 
-def _play_until_round_2(competition: LocalCompetition) -> None:
-    competition.wait_for(2, "open", SECONDS)
+def _play(competition: LocalCompetition) -> None:
+    competition.wait_for(competition.rounds, "open", SECONDS)
     assert competition.interrupt() == 0
 
 

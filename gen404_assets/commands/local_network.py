@@ -146,7 +146,7 @@ def _settings(ports: Mapping[str, int]) -> dict[str, str]:
         "CDN_PATIENCE_SECONDS": "6",  # one of the miners' CDNs always fails
         "PROMPT_PATIENCE_SECONDS": "2",
         "PUBLISH_INTERVAL_SECONDS": "5",
-        "SENSOR_SECONDS": "2",
+        "SENSOR_SECONDS": "4",
     }
 
 

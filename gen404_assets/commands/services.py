@@ -64,9 +64,11 @@ def _serves_code(socket: Path) -> bool:
 
 def _serves_pages(url: str) -> bool:
     try:
-        return httpx2.get(f"{url}/server_info", timeout=_ANSWER_SECONDS).is_success
+        # Plain HTTP on this machine; loading certificates would take most of a question's time.
+        answer = httpx2.get(f"{url}/server_info", timeout=_ANSWER_SECONDS, verify=False)
     except httpx2.HTTPError:
         return False
+    return answer.is_success
 
 
 class _Heartbeats:
