@@ -15,6 +15,8 @@ from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
+from gen404_assets.competition.editions.competition_0 import COMPETITION_0
+from gen404_assets.competition.editions.competition_2 import COMPETITION_2
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
@@ -75,8 +77,14 @@ class RoundRange(click.ParamType[range]):
         return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
+EDITIONS = ("competition-0", "competition-1", "competition-2")
 _RULE_VERSIONS = [
     f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
+] + [
+    f"{rule}={name}"
+    for edition in (COMPETITION_0, COMPETITION_2)
+    for rule, names in edition.versions.items()
+    for name in names
 ]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _repository = click.argument("repository", metavar="REPO")
@@ -94,6 +102,11 @@ _rounds = click.option(
     "--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all)."
 )
 _reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
+_edition = click.option(
+    "--edition",
+    type=click.Choice(EDITIONS),
+    help="The edition of the rules (default: the one that the files are of).",
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -260,9 +273,16 @@ def browse(repository: str, branch: str, port: int) -> int:
     multiple=True,
     help="Hold a rule to one version instead of trying each.",
 )
+@_edition
 @_as_json
 def replay(
-    repository: str, branch: str, rounds: range | None, chosen: Sequence[str], *, as_json: bool
+    repository: str,
+    branch: str,
+    rounds: range | None,
+    chosen: Sequence[str],
+    edition: str | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Derive past rounds again and compare; exit code 1 where something differs.
 
@@ -270,18 +290,23 @@ def replay(
     """
     from gen404_assets.commands.replay_text import replay_text
     from gen404_assets.competition_repository import newest_history
-    from gen404_assets.replay.rounds import replay_round
+    from gen404_assets.replay.editions.choosing import EDITIONS as EDITIONS_BY_NAME
+    from gen404_assets.replay.editions.choosing import edition_of
 
     rules = read_settings(Rules, os.environ)
     history = newest_history(repository, branch)
     wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
     versions = dict(choice.split("=", 1) for choice in chosen)
-    replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
+    by = EDITIONS_BY_NAME[edition] if edition else edition_of(history)
+    for rule, version in versions.items():
+        if version not in by.versions.get(rule, ()):
+            raise Refused(f"{by.name} has no version {rule}={version}")
+    replayed = [by.replay(history, number, rules, versions) for number in wanted]
     if as_json:
-        documents = {"rounds": [asdict(each) for each in replayed]}
+        documents = {"edition": by.name, "rounds": [asdict(each) for each in replayed]}
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        print(replay_text(replayed))
+        print(replay_text(replayed, by.title, by.shown))
     return SAME if all(each.clean for each in replayed) else DIFFERS
 
 

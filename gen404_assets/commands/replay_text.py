@@ -1,20 +1,28 @@
 """A replay as a person reads it in a terminal."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from types import MappingProxyType
 
-from gen404_assets.competition.catalogue import Asset
 from gen404_assets.replay.result import Difference, FileReplay, Finding, RoundReplay
 
 _SHOWN = 4
 _FRACTION = re.compile(r"-?[0-9]+\.[0-9]{3,}")
 
 
-def replay_text(rounds: Sequence[RoundReplay]) -> str:
-    """Round by round a table, the differences under the file they are in, and a closing line."""
-    lines = [line for replayed in rounds for line in _round(replayed)]
+def replay_text(
+    rounds: Sequence[RoundReplay],
+    edition: str = "",
+    shown: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Round by round a table, the differences under the file they are in, and a closing line.
+
+    `edition`: the title of the rules' edition; `shown`: asset -> its file.
+    """
+    lines = [f"by the rules of {edition}", ""] if edition else []
+    lines += [line for replayed in rounds for line in _round(replayed, shown)]
     files = [file for replayed in rounds for file in replayed.files]
     counts = {finding: sum(file.finding is finding for file in files) for finding in Finding}
     summary = ", ".join(f"{count} {finding}" for finding, count in counts.items() if count)
@@ -23,7 +31,7 @@ def replay_text(rounds: Sequence[RoundReplay]) -> str:
     )
 
 
-def _round(replayed: RoundReplay) -> Iterator[str]:
+def _round(replayed: RoundReplay, shown: Mapping[str, str]) -> Iterator[str]:
     yield f"round {replayed.round}"
     for asset, group in groupby(replayed.files, key=lambda file: file.asset):
         files = list(group)
@@ -31,7 +39,7 @@ def _round(replayed: RoundReplay) -> Iterator[str]:
             alike = [file for file in files if file.finding is finding]
             if alike:
                 count = f"{len(alike)} " if len(files) > 1 else ""
-                yield f"  {asset:<15} {_file(asset):<26} {count}{finding}"
+                yield f"  {asset:<15} {shown.get(asset, ''):<26} {count}{finding}"
                 yield from (f"      {line}" for line in _remarks(alike))
     derived = sum(file.from_answers for file in replayed.files)
     taken = sum(file.as_recorded for file in replayed.files)
@@ -97,8 +105,3 @@ def _some(lines: Sequence[str], mark: str = "") -> Iterator[str]:
     yield from [mark + line for line in lines[:shown]]
     if len(lines) > shown:
         yield f"and {len(lines) - shown} more"
-
-
-def _file(asset: str) -> str:
-    """The file of an asset; nothing for files that belong to none."""
-    return Asset(asset).entry.file if asset in set(Asset) else ""

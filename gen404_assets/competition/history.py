@@ -282,6 +282,10 @@ class History:
         files = self._by_round.get(number, {})
         return sorted(path for path, versions in files.items() if versions[-1].blob is not None)
 
+    def paths_of_round(self, number: int) -> Sequence[str]:
+        """The files that a round has or has had."""
+        return list(self._by_round.get(number, {}))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.paths)
 

@@ -71,11 +71,12 @@ class RuleFit:
 
 @dataclass(slots=True)
 class RoundReplay:
-    """The result for a round."""
+    """The result for a round, by an `edition` of the rules."""
 
     round: int
     files: list[FileReplay] = field(default_factory=list)
     versions: list[RuleFit] = field(default_factory=list)
+    edition: str = "competition-1"
 
     @property
     def clean(self) -> bool:

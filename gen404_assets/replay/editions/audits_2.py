@@ -1,0 +1,317 @@
+"""Replay of competition 2's audits: requests, generation reports, the matches of audits, verdicts,
+and the timeline that rests on them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gen404_assets.competition.audits import SourceAudits, SourceVerdict
+from gen404_assets.competition.builds import Builds, BuildStatus
+from gen404_assets.competition.editions.competition_2 import (
+    NO_IMAGE,
+    SUBMITTED,
+    Audits,
+    Config2,
+    Findings,
+    GenerationReport,
+    GenerationReports,
+    Place,
+    Report2,
+    ReportOutcome,
+    Requests,
+    Standing,
+    Verdict2,
+    late_reason,
+    outcome_of,
+    rejection,
+    score_of,
+    timeline,
+    worded,
+)
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.submissions import Submissions
+from gen404_assets.replay.compare import shorten
+from gen404_assets.replay.editions.matches_2 import matrix_of
+from gen404_assets.replay.editions.opening import written_by
+from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
+
+_BY_REPORT = "generation report"
+
+
+def _reports(seen: Seen) -> Mapping[str, GenerationReport]:
+    reports = seen.file("generation_reports.json", GenerationReports)
+    return reports.root if reports is not None else {}
+
+
+def _verdicts(seen: Seen) -> Audits:
+    return seen.file("generation_audits.json", Audits) or Audits({})
+
+
+def _without_report(seen: Seen) -> dict[str, str]:
+    """Hotkey -> the reason of a verdict that names a generation report which is not there, as in a
+    copy that is older than the verdict.
+    """
+    reports = _reports(seen)
+    return {
+        hotkey: audit.reason
+        for hotkey, audit in _verdicts(seen).items()
+        if hotkey not in reports and audit.reason.startswith(_BY_REPORT)
+    }
+
+
+def taken_from_verdicts(seen: Seen) -> list[str]:
+    """A note on the generation reports that are missing."""
+    missing = _without_report(seen)
+    return (
+        [f"by generation_audits.json alone rejected, for want of a report: {', '.join(missing)}"]
+        if missing
+        else []
+    )
+
+
+def standings_of(seen: Seen) -> Mapping[str, Standing]:
+    """Every submission's place by the round's files."""
+    config = seen.config(Config2)
+    sources = seen.file("source_audit.json", SourceAudits)
+    verdict_of = {each.hotkey: each for each in sources.root} if sources is not None else {}
+    rejected = {
+        hotkey: worded("source audit", each.reason)
+        for hotkey, each in verdict_of.items()
+        if each.verdict is SourceVerdict.FAILED
+    }
+    rejected |= _without_report(seen)
+    rejected |= {
+        hotkey: reason
+        for hotkey, report in _reports(seen).items()
+        if (reason := rejection(report)) is not None
+    }
+    found = Findings(
+        matrix_of(seen, "matches_matrix.csv").margins,
+        matrix_of(seen, "audit_matrix.csv").margins,
+        rejected,
+        frozenset(
+            hotkey for hotkey, each in verdict_of.items() if each.verdict is SourceVerdict.PASSED
+        ),
+    )
+    order = seen.required("submissions.json", Submissions).names
+    return timeline(order, found, config.win_margin, config.audit_repeats)
+
+
+def is_open(standing: Standing) -> bool:
+    """Whether a match or an audit of it is still to come."""
+    unproven = standing.place is Place.WON and not standing.verified
+    return unproven or standing.place is Place.PENDING
+
+
+def unfounded(seen: Seen, hotkeys: Sequence[str]) -> str:
+    """Why it can't be known how these stand: a file that would say so has never been here. Empty
+    if all are.
+    """
+    lacking = [
+        name
+        for name in ("source_audit.json", "audit_matrix.csv")
+        if not seen.history.versions(seen.path(name))
+    ]
+    if not lacking:
+        return ""
+    return f"{' and '.join(lacking)} is not in the repository, on which {', '.join(hotkeys)} rest"
+
+
+# --- requests
+
+
+def replay_requests(seen: Seen, path: str) -> FileReplay:
+    """Who must be audited: every win names its defender. Entries of those who were rejected or
+    lost are of the time when they stood otherwise, as their order is.
+    """
+    recorded = seen.required("require_audit.json", Requests)
+    standings = standings_of(seen)
+    place = {hotkey: number for number, hotkey in enumerate(standings)}
+    requested = {each.hotkey: each.latest_defender for each in recorded.root}
+    differences = [*_impossible(recorded, standings, place)]
+    wins = {hotkey: each.defender for hotkey, each in standings.items() if each.place is Place.WON}
+    for hotkey, defender in wins.items():
+        if requested.get(hotkey, defender) != defender:
+            differences.append(Difference(f"{hotkey}.latest_defender", requested[hotkey], defender))
+    unasked = [hotkey for hotkey in wins if hotkey not in requested]
+    verdicts = _verdicts(seen)
+    older = [hotkey for hotkey in verdicts.names if hotkey not in requested]
+    differences += [
+        Difference(hotkey, "no request", f"a request: it beat {wins[hotkey]}")
+        for hotkey in unasked
+        if hotkey not in older and seen.ended is not None
+    ]
+    by = written_by(seen, path)
+    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
+    kept = [hotkey for hotkey in requested if hotkey not in wins]
+    notes = [f"as recorded, being of an earlier time: {', '.join(kept)}"] if kept else []
+    if older and not differences:
+        reason = (
+            "the copy is older than generation_audits.json, which has verdicts on "
+            f"{', '.join(older)}; its other entries are as the rules give"
+        )
+        return underivable("audit_requests", path, reason, notes)
+    return compared("audit_requests", path, shorten(differences), notes)
+
+
+def _impossible(
+    recorded: Requests, standings: Mapping[str, Standing], place: Mapping[str, int]
+) -> Iterator[Difference]:
+    """Requests that no verdicts could have led to."""
+    seen: set[str] = set()
+    for each in recorded.root:
+        standing = standings.get(each.hotkey)
+        if each.hotkey in seen:
+            yield Difference(each.hotkey, "two requests", "one")
+        elif standing is None or standing.place is Place.OUT:
+            yield Difference(each.hotkey, "a request", "none: it has not qualified")
+        elif each.latest_defender != LEADER and (
+            place.get(each.latest_defender, len(place)) >= place[each.hotkey]
+        ):
+            allowed = "leader, or a miner that revealed earlier"
+            yield Difference(f"{each.hotkey}.latest_defender", each.latest_defender, allowed)
+        seen.add(each.hotkey)
+
+
+# --- generation reports
+
+
+def replay_reports(seen: Seen, path: str) -> FileReplay:
+    """Outcome and reason of each report, from its repeats and the build."""
+    reports = seen.required("generation_reports.json", GenerationReports)
+    builds = seen.file("builds.json", Builds)
+    repeats = seen.config(Config2).audit_repeats
+    differences = []
+    for hotkey, report in reports.items():
+        build = builds.get(hotkey) if builds is not None else None
+        built = build is not None and build.status is BuildStatus.SUCCESS
+        if report.hotkey != hotkey:
+            differences.append(Difference(f"{hotkey}.hotkey", report.hotkey, hotkey))
+        differences += _report(hotkey, report, repeats, built=built)
+    by = written_by(seen, path)
+    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
+    missing = [hotkey for hotkey in _verdicts(seen).names if hotkey not in reports]
+    notes = ["given what the repeats took, as recorded"]
+    notes += [f"older than the verdicts on {', '.join(missing)}"] if missing else []
+    return compared("generation_reports", path, shorten(differences), notes)
+
+
+def _report(
+    hotkey: str, report: GenerationReport, repeats: int, *, built: bool
+) -> Iterator[Difference]:
+    outcome, late = outcome_of(report, repeats), late_reason(report)
+    if report.outcome is ReportOutcome.REJECTED and outcome is not ReportOutcome.REJECTED:
+        # Images that can't be built, deployed or asked leave no other trace.
+        if report.reason.startswith("Repeat ") or not report.reason:
+            yield Difference(f"{hotkey}.outcome", report.outcome.value, outcome.value)
+        elif report.reason == NO_IMAGE and built:
+            yield Difference(f"{hotkey}.reason", report.reason, "another: its image was built")
+        return
+    if report.outcome is not outcome:
+        yield Difference(f"{hotkey}.outcome", report.outcome.value, outcome.value)
+    elif outcome is not ReportOutcome.REJECTED and report.reason:
+        yield Difference(f"{hotkey}.reason", report.reason, "none")
+    elif late is not None and late not in report.reason:
+        yield Difference(f"{hotkey}.reason", report.reason, late)
+
+
+# --- the matches of audits
+
+
+def replay_matrix(seen: Seen, path: str) -> FileReplay:
+    """The rows of audits: each of a repeat that was made, in the order in which it is played, with
+    its report's margin.
+    """
+    matrix = matrix_of(seen, "audit_matrix.csv")
+    order = seen.required("submissions.json", Submissions).names
+    reports = _reports(seen)
+    differences: list[Difference] = []
+    last: dict[str, tuple[int, bool]] = {}
+    taken = 0
+    for match in matrix.matches:
+        label = f"{match.left},{short(match.right)}"
+        side, _, digits = match.left.rpartition("_")
+        if not digits.isdigit() or side not in {SUBMITTED, LEADER, *order}:
+            differences.append(Difference(label, match.left, "a side and the number of a repeat"))
+            continue
+        if match.right not in order:
+            differences.append(Difference(label, match.right, "a miner that submitted"))
+            continue
+        repeat = int(digits)
+        made = reports.get(match.right)
+        if made is not None and repeat not in {each.repeat_index for each in made.repeats}:
+            differences.append(Difference(label, "a match", f"none: no repeat {repeat} was made"))
+        turn = (repeat, side != SUBMITTED)
+        if side == SUBMITTED and turn < last.get(match.right, turn):
+            differences.append(Difference("the order", label, "repeats in order"))
+        last[match.right] = turn
+        report = _audit_report(seen, match.right, side, repeat)
+        taken += report is None
+        expected = (
+            None
+            if report is None
+            else score_of([duel.winner.value for duel in report.duels]) / max(1, len(report.duels))
+        )
+        if expected is not None and expected != match.margin:
+            differences.append(Difference(label, str(match.margin), str(expected)))
+    by = written_by(seen, path)
+    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
+    notes = [f"{taken} margins as recorded: their reports are not in the repository"]
+    return compared("audit_matrix", path, shorten(differences), notes if taken else [])
+
+
+def _audit_report(seen: Seen, hotkey: str, side: str, repeat: int) -> Report2 | None:
+    return seen.file(f"{hotkey}/audit_{short(side)}_{repeat}.json", Report2)
+
+
+# --- verdicts
+
+
+def replay_audits(seen: Seen, path: str) -> FileReplay:
+    """The verdicts by the timeline, as it stands at the end. Their order is that of time; one that
+    was given to a miner which then lost stays as it was.
+    """
+    recorded = _verdicts(seen)
+    standings = standings_of(seen)
+    differences: list[Difference] = []
+    stale = []
+    missing = _without_report(seen)
+    for hotkey, audit in recorded.items():
+        standing = standings.get(hotkey)
+        if audit.hotkey != hotkey:
+            differences.append(Difference(f"{hotkey}.hotkey", audit.hotkey, hotkey))
+        if standing is None:
+            differences.append(Difference(hotkey, "a verdict", "none: it has no submission"))
+        elif is_open(standing) and not unfounded(seen, [hotkey]):
+            differences.append(Difference(hotkey, audit.verdict.value, "no verdict yet"))
+        elif standing.place in {Place.LOST, Place.OUT} or is_open(standing):
+            stale.append(hotkey)
+        else:
+            differences += _verdict(hotkey, audit.verdict, audit.reason, standing)
+    requests = seen.file("require_audit.json", Requests)
+    for hotkey in [each.hotkey for each in requests.root] if requests is not None else ():
+        decided = standings.get(hotkey, Standing(Place.OUT))
+        if hotkey in recorded or seen.ended is None or seen.is_copy:
+            continue
+        if _is_decided(decided):
+            verdict = Verdict2.FAILED if decided.reason else Verdict2.PASSED
+            differences.append(Difference(hotkey, "no verdict", verdict.value))
+    by = written_by(seen, path)
+    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
+    notes = [f"as recorded, for they lost since: {', '.join(stale)}"] if stale else []
+    if missing:
+        names = ", ".join(missing)
+        notes.append(f"as recorded, their generation reports not being here: {names}")
+    return compared("audits", path, shorten(differences), notes)
+
+
+def _is_decided(standing: Standing) -> bool:
+    return standing.place is Place.REJECTED or (standing.place is Place.WON and standing.verified)
+
+
+def _verdict(hotkey: str, verdict: str, reason: str, standing: Standing) -> Iterator[Difference]:
+    derived = Verdict2.FAILED if standing.place is Place.REJECTED else Verdict2.PASSED
+    if verdict != derived:
+        yield Difference(f"{hotkey}.verdict", verdict, derived.value)
+    if reason != standing.reason:
+        yield Difference(f"{hotkey}.reason", reason, standing.reason)

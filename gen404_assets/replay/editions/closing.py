@@ -1,0 +1,107 @@
+"""Replay of how a round of an edition ends: the leader's entry and the changes of stage."""
+
+from typing import Any
+
+from gen404_assets.competition.editions.rules import successor
+from gen404_assets.competition.leader import Transition
+from gen404_assets.competition.round import LEADERS, STATE
+from gen404_assets.replay.compare import text
+from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.result import Difference, FileReplay, compared
+
+Weights = tuple[float, float]
+
+
+def replay_leader(
+    seen: Seen,
+    winner: Transition | None,
+    weights: Weights,
+    blocks: tuple[int, int],
+    *,
+    may_stay: bool = False,
+) -> FileReplay:
+    """The entry that the round's `winner` (None: the leader) led to. `weights`: decay and floor;
+    `blocks`: the last of the round's window, and that from which the result is in effect.
+    `may_stay`: whether a defended leader may also keep its weight without an entry.
+    """
+    began, effective = blocks
+    entries = seen.leaders.root
+    before = [entry for entry in entries if entry.effective_block < effective]
+    recorded = [entry for entry in entries if entry.effective_block == effective]
+    late = [entry for entry in before if entry.effective_block > began]
+    if not before:
+        return compared("leader", LEADERS, [Difference("leader", "nobody", "the first leader")])
+    current = before[-1]
+    derived = successor(current, winner, *weights, effective)
+    known = [
+        new.model_copy(update=old.model_extra or {})
+        for old, new in zip(recorded, derived, strict=False)
+    ] + derived[len(recorded) :]
+    notes = [f"an entry from block {entry.effective_block}, within the round" for entry in late]
+    if _same(recorded, known):
+        return compared("leader", LEADERS, [], notes)
+    defended = winner is None or (winner.repo, winner.commit) == (current.repo, current.commit)
+    if may_stay and defended and not recorded:
+        kept = f"the leader keeps the weight {current.weight}, as if it didn't decay"
+        return compared("leader", LEADERS, [], [*notes, kept])
+    version = seen.history.last(LEADERS)
+    by = f"written by {seen.who(version)} in {version}" if version is not None else ""
+    then, now = (text([entry.model_dump() for entry in side]) for side in (recorded, known))
+    place = f"from block {effective}"
+    return compared("leader", LEADERS, [Difference(place, then, now, by)], notes)
+
+
+def _same(recorded: list[Transition], derived: list[Transition]) -> bool:
+    """Whether the entries are the same, weights being equal to ten digits: some versions of the
+    platform rounded them, others didn't."""
+    return [_rounded(entry) for entry in recorded] == [_rounded(entry) for entry in derived]
+
+
+def _rounded(entry: Transition) -> dict[str, Any]:
+    return entry.model_dump() | {"weight": round(entry.weight, 10)}
+
+
+def replay_state(seen: Seen) -> FileReplay | None:
+    """Whether every change of stage during the round was one that the platform may make; a person
+    may make any.
+    """
+    changes = seen.stage_changes
+    if not changes:
+        return None
+    differences, notes = [], []
+    for version, before, after in changes:
+        fault = _fault(seen, before, after)
+        if fault and seen.who(version) == "a person":
+            notes.append(f"a person set it from {_shown(before)} to {_shown(after)} in {version}")
+        elif fault:
+            differences.append(Difference(str(version), after[1], f"not {after[1]}: {fault}"))
+    return compared("state", STATE, differences, notes)
+
+
+def _shown(state: tuple[int, str]) -> str:
+    return f"{state[1]} (round {state[0]})"
+
+
+def _fault(seen: Seen, before: tuple[int, str], after: tuple[int, str]) -> str:
+    """Why the platform may not make that change; empty if it may."""
+    stages = list(seen.rules.stages)
+    (number, stage), (then, now) = before, after
+    if stage == "paused":
+        return "only a person ends a pause"
+    ends = stage == stages[-1] and (then == number + 1 or now == "finished")
+    if now == "paused" and (then == number or ends):
+        return ""
+    if then == number and now in _next(stages, stage):
+        return ""
+    if ends and now in {stages[0], "finished"}:
+        return ""
+    return f"round {number} {stage} can't become round {then} {now}"
+
+
+def _next(stages: list[str], stage: str) -> set[str]:
+    """The stages that may follow in the same round. A round without submissions goes from its first
+    to its last."""
+    if stage not in stages[:-1]:
+        return set()
+    following = {stages[stages.index(stage) + 1]}
+    return following | ({stages[-1]} if stage == stages[0] else set())

@@ -1,0 +1,164 @@
+"""Replay of competition 2: what each of its files is derived from. Its matrices and audits are
+derived in `matches_2` and `audits_2`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gen404_assets.competition.builds import Builds
+from gen404_assets.competition.editions.competition_2 import (
+    COMPETITION_2,
+    Audits,
+    Config2,
+    GenerationReports,
+    Winner2,
+    winner_of,
+)
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.leader import FULL_WEIGHT, Transition
+from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.seed import Seed
+from gen404_assets.competition.settings import BLOCK_SECONDS
+from gen404_assets.competition.submissions import Submissions
+from gen404_assets.replay.compare import text
+from gen404_assets.replay.editions import audits_2, closing, matches_2, opening
+from gen404_assets.replay.editions.files import EditionReplay
+from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
+
+
+def _schedule(seen: Seen, path: str) -> FileReplay:
+    config = seen.config(Config2)
+    stage = config.generation_stage_minutes * 60 // BLOCK_SECONDS
+
+    def deadline(latest: int) -> dict[str, int]:
+        return {"generation_deadline_block": latest + stage}
+
+    return opening.replay_schedule(seen, path, Schedule, config.round_duration_days, deadline)
+
+
+def _submissions(seen: Seen, path: str) -> FileReplay:
+    name = seen.config(Config2).name
+    return opening.replay_submissions(seen, path, Submissions, Schedule, name)
+
+
+def _prompts(seen: Seen, path: str) -> FileReplay:
+    seed = seen.file("seed.json", Seed)
+    return opening.replay_prompts(
+        seen, path, seen.config(Config2), seed.seed if seed else None, without_carried=True
+    )
+
+
+def _builds(seen: Seen, path: str) -> FileReplay:
+    return opening.replay_builds(seen, path, seen.required("submissions.json", Submissions))
+
+
+def _winner(seen: Seen, path: str) -> FileReplay:
+    """The winner by matches and audits; code, image and hardware from its build or the leader's
+    entry.
+    """
+    recorded = seen.required("winner.json", Winner2)
+    standings = audits_2.standings_of(seen)
+    hotkey = winner_of(standings)
+    notes = audits_2.taken_from_verdicts(seen)
+    if hotkey is None:
+        open_still = [name for name, each in standings.items() if audits_2.is_open(each)]
+        if reason := audits_2.unfounded(seen, open_still):
+            return underivable("winner", path, reason, notes)
+        decided = f"nobody yet: {', '.join(open_still)} wait"
+        by = opening.written_by(seen, path)
+        found = [Difference("winner_hotkey", recorded.winner_hotkey, decided, by)]
+        return compared("winner", path, found, notes)
+    code = winning_code(seen, hotkey)
+    if code is None:
+        reason = f"neither leader.json nor builds.json says what {hotkey} won with"
+        return underivable("winner", path, reason, notes)
+    derived = {"winner_hotkey": hotkey} | code
+    by = opening.written_by(seen, path)
+    differences = [
+        Difference(key, text(getattr(recorded, key)), text(value), by)
+        for key, value in derived.items()
+        if getattr(recorded, key) != value
+    ]
+    return compared("winner", path, differences, notes)
+
+
+def winning_code(seen: Seen, hotkey: str) -> dict[str, Any] | None:
+    """`repo`, `commit`, `docker_image` and, where it is recorded, `hardware` of a winner."""
+    if hotkey == LEADER:
+        schedule = seen.required("schedule.json", Schedule)
+        entry = seen.leader_at(schedule.latest_reveal_block)
+        image = entry.docker if entry is not None else None
+    else:
+        builds = seen.file("builds.json", Builds)
+        build = builds.get(hotkey) if builds is not None else None
+        image = build.docker_image if build is not None else None
+    source = entry if hotkey == LEADER else build
+    if source is None:
+        return None
+    code: dict[str, Any] = {"repo": source.repo, "commit": source.commit, "docker_image": image}
+    hardware = (source.model_extra or {}).get("hardware")
+    return code if hardware is None else code | {"hardware": hardware}
+
+
+def _leader(seen: Seen, _: str) -> FileReplay | None:
+    following = seen.file("schedule.json", Schedule, seen.number + 1)
+    own = seen.file("schedule.json", Schedule)
+    winner = seen.file("winner.json", Winner2)
+    if seen.ended is None or following is None or own is None or winner is None:
+        return None
+    config = seen.config(Config2)
+    entry: Transition | None = None
+    if winner.winner_hotkey != LEADER:
+        hardware = {} if winner.hardware is None else {"hardware": winner.hardware}
+        entry = Transition(
+            hotkey=winner.winner_hotkey,
+            repo=winner.repo,
+            commit=winner.commit,
+            docker=winner.docker_image,
+            weight=FULL_WEIGHT,
+            effective_block=0,
+            **hardware,
+        )
+    return closing.replay_leader(
+        seen,
+        entry,
+        (config.weight_decay, config.weight_floor),
+        (own.latest_reveal_block, following.latest_reveal_block),
+        may_stay=True,
+    )
+
+
+def _owed(seen: Seen) -> Mapping[str, str]:
+    """What a round that was played must have. Audits' files come only with a win."""
+    if seen.file("submissions.json", Submissions) is None:
+        return {}
+    names = ["schedule.json", "seed.json", "prompts.txt", "builds.json", "winner.json"]
+    owed = {seen.path(name): "a file" for name in [*names, "matches_matrix.csv"]}
+    if seen.file("generation_reports.json", GenerationReports) or seen.file(
+        "generation_audits.json", Audits
+    ):
+        owed[seen.path("require_audit.json")] = "a file: there were audits"
+    return owed
+
+
+REPLAY_2 = EditionReplay(
+    COMPETITION_2,
+    {
+        "schedule": _schedule,
+        "submissions": _submissions,
+        "prompts": _prompts,
+        "builds": _builds,
+        "duels": matches_2.replay_duels,
+        "matches_matrix": matches_2.replay_matches,
+        "audit_requests": audits_2.replay_requests,
+        "generation_reports": audits_2.replay_reports,
+        "audit_duels": matches_2.replay_duels,
+        "audit_matrix": audits_2.replay_matrix,
+        "audits": audits_2.replay_audits,
+        "winner": _winner,
+        "leader": _leader,
+        "state": lambda seen, _: closing.replay_state(seen),
+    },
+    _owed,
+)
