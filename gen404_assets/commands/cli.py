@@ -15,8 +15,7 @@ from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.editions.competition_0 import COMPETITION_0
-from gen404_assets.competition.editions.competition_2 import COMPETITION_2
+from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
@@ -77,15 +76,9 @@ class RoundRange(click.ParamType[range]):
         return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
-EDITIONS = ("competition-0", "competition-1", "competition-2")
 _RULE_VERSIONS = [
     f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
-] + [
-    f"{rule}={name}"
-    for edition in (COMPETITION_0, COMPETITION_2)
-    for rule, names in edition.versions.items()
-    for name in names
-]
+] + list(EDITION_VERSIONS)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _repository = click.argument("repository", metavar="REPO")
 _branch = click.option(
@@ -104,7 +97,7 @@ _rounds = click.option(
 _reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
 _edition = click.option(
     "--edition",
-    type=click.Choice(EDITIONS),
+    type=click.Choice(EDITION_NAMES),
     help="The edition of the rules (default: the one that the files are of).",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -290,14 +283,13 @@ def replay(
     """
     from gen404_assets.commands.replay_text import replay_text
     from gen404_assets.competition_repository import newest_history
-    from gen404_assets.replay.editions.choosing import EDITIONS as EDITIONS_BY_NAME
-    from gen404_assets.replay.editions.choosing import edition_of
+    from gen404_assets.replay.editions.choosing import EDITIONS, edition_of
 
     rules = read_settings(Rules, os.environ)
     history = newest_history(repository, branch)
     wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
     versions = dict(choice.split("=", 1) for choice in chosen)
-    by = EDITIONS_BY_NAME[edition] if edition else edition_of(history)
+    by = EDITIONS[edition] if edition else edition_of(history)
     for rule, version in versions.items():
         if version not in by.versions.get(rule, ()):
             raise Refused(f"{by.name} has no version {rule}={version}")
