@@ -292,7 +292,9 @@ def replay(
     by = EDITIONS[edition] if edition else edition_of(history)
     for rule, version in versions.items():
         if version not in by.versions.get(rule, ()):
-            raise Refused(f"{by.name} has no version {rule}={version}")
+            known = [f"{name}={each}" for name, of_it in by.versions.items() for each in of_it]
+            its = ", ".join(known) or "none"
+            raise Refused(f"{by.name} has no version {rule}={version}; it has {its}")
     replayed = [by.replay(history, number, rules, versions) for number in wanted]
     if as_json:
         documents = {"edition": by.name, "rounds": [asdict(each) for each in replayed]}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gen404_assets.commands.cli import main
 from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
 from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
@@ -221,3 +222,17 @@ def test_a_file_that_breaks_its_format_is_malformed(made: dict[str, MadeUp], pat
     found = wrong(made["competition-2"].write(path, b"[1]"))[path]
     assert found.finding is Finding.MALFORMED
     assert path in found.reason
+
+
+def test_the_command_line_names_the_edition_and_takes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+    early = str(make_competition_0(tmp_path / "early"))
+    assert main(["replay", early]) == 0
+    assert capsys.readouterr().out.startswith("by the rules of competition 0")
+    assert main(["replay", early, "--edition", "competition-2", "--rounds", "0"]) == 1
+    assert capsys.readouterr().out.startswith("by the rules of competition 2")
+    assert main(["replay", early, "--rule", "overtime=10%"]) == 2
+    refusal = "competition-0 has no version overtime=10%; it has overtime=35s, overtime=none"
+    assert refusal in capsys.readouterr().err
