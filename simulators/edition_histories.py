@@ -330,9 +330,9 @@ def _play_competition_2(writer: _Writer, miners: Sequence[str], prompts: Sequenc
     for (left, right), score in scores.items():
         files[f"rounds/0/{right}/duels_{left[:10]}.json"] = _report_2(left, right, score, prompts)
     for (left, right), score in audits.items():
-        side, _, repeat = left.rpartition("_")
+        side, _, number = left.rpartition("_")
         report = _report_2(side, right, score, prompts)
-        files[f"rounds/0/{right}/audit_{side}_{repeat}.json"] = report
+        files[f"rounds/0/{right}/audit_{side}_{number}.json"] = report
     files["rounds/0/matches_matrix.csv"] = _matrix(scores)
     files["rounds/0/audit_matrix.csv"] = _matrix(audits)
     late = "Repeat 1: time (7300.3s) exceeds limit (7200.0s)"

@@ -1,9 +1,9 @@
 """Replay of the audits: the requests with their critical prompts, and the verdicts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -48,7 +48,7 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
     differences = [
         difference
         for request in requests.root
-        if (difference := _differs(history, number, request, called.get(request.hotkey), rules))
+        if (difference := _differs(history, number, request, called.get(request.hotkey, []), rules))
     ]
     differences += [
         Difference(hotkey, "nothing", "a request")
@@ -60,20 +60,21 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
         for hotkey in asked
         if asked.count(hotkey) > 1
     ]
-    differences += _reordered(
-        history, number, asked, [hotkey for hotkey in called if hotkey in asked]
-    )
+    differences += _reordered(history, number, asked)
     notes = [LAYOUT] if not differences and requests.to_bytes() != raw else []
     return compared("audit_requests", path, differences, notes)
 
 
 def _differs(
-    history: History, number: int, request: AuditRequest, pair: Pair | None, rules: Rules
+    history: History, number: int, request: AuditRequest, pairs: Sequence[Pair], rules: Rules
 ) -> Difference | None:
-    """What differs in a request. `pair`: the match that led to it; None where no match did."""
-    wanted = _critical_now_or_then(history, number, pair, rules) if pair else None
-    if wanted == request.critical_prompts:
+    """What differs in a request. `pairs`: the matches of which one led to it, by the verdicts that
+    may have been known then; empty where no match did.
+    """
+    possible = [_critical_now_or_then(history, number, pair, rules) for pair in pairs]
+    if request.critical_prompts in possible:
         return None
+    wanted = possible[0] if possible else None
     origin = _request_in_history(history, number, request, rules)
     if wanted is None:
         return Difference(request.hotkey, "a request", "no request", origin)
@@ -81,19 +82,29 @@ def _differs(
     return Difference(f"{request.hotkey}.critical_prompts", *sides, origin)
 
 
-def _reordered(
-    history: History, number: int, asked: list[str], called: list[str]
-) -> Iterator[Difference]:
-    """Requests in another order than that in which they became due.
+def _reordered(history: History, number: int, asked: list[str]) -> Iterator[Difference]:
+    """Requests in another order than that in which they became due, whatever verdicts were known.
 
     A match that was deleted and played again comes later in the matrix than it was first played, so
     then the order can't be told.
     """
     grown = [matrix.matches for _, matrix in matrices(history, number)]
-    recorded = [hotkey for hotkey in asked if hotkey in called]
-    deleted = any(later[: len(earlier)] != earlier for earlier, later in pairwise(grown))
-    if not deleted and called != recorded:
-        yield Difference("the order", text([*map(short, recorded)]), text([*map(short, called)]))
+    if any(later[: len(earlier)] != earlier for earlier, later in pairwise(grown)):
+        return
+    may_be: dict[str, tuple[int, int]] = {}
+    must_be: dict[str, tuple[int, int]] = {}
+    for step, moment in enumerate(_due_over_time(history, number)):
+        for place, (hotkey, _) in enumerate(moment.due):
+            may_be.setdefault(hotkey, (step, place))
+            if moment.certain:
+                must_be.setdefault(hotkey, (step, place))
+    recorded = [hotkey for hotkey in asked if hotkey in may_be]
+    for before, after in pairwise(recorded):
+        if after in must_be and may_be[before] > must_be[after]:
+            names = text([*map(short, recorded)])
+            due = sorted(recorded, key=lambda hotkey: may_be[hotkey])
+            yield Difference("the order", names, text([*map(short, due)]))
+            return
 
 
 def _critical_now_or_then(
@@ -109,15 +120,29 @@ def _critical_now_or_then(
     return history.round(number, last.index).critical_prompts(pair, rules)
 
 
-def _called(history: History, number: int) -> dict[str, Pair]:
-    """Everybody whose audit was due at some time, in that order, with the match that led to it."""
-    called: dict[str, Pair] = {}
-    for hotkey, pair in _due_over_time(history, number):
-        called.setdefault(hotkey, pair)
+def _called(history: History, number: int) -> dict[str, list[Pair]]:
+    """Everybody whose audit was due at some time, in that order, with the matches that may have led
+    to it.
+    """
+    called: dict[str, list[Pair]] = {}
+    for moment in _due_over_time(history, number):
+        for hotkey, pair in moment.due:
+            if pair not in called.setdefault(hotkey, []):
+                called[hotkey].append(pair)
     return called
 
 
-def _due_over_time(history: History, number: int) -> Iterator[tuple[str, Pair]]:
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """The audits due at some time of a round, by one set of verdicts; `certain`: by those known
+    when a match was committed, so that no run can have seen older ones since.
+    """
+
+    due: Sequence[tuple[str, Pair]]
+    certain: bool = False
+
+
+def _due_over_time(history: History, number: int) -> Iterator[_Moment]:
     """The audits due after each match, and after each arrival of verdicts, in that order.
 
     A match may have been decided by any of the verdicts that arrived between the commit of the
@@ -131,12 +156,13 @@ def _due_over_time(history: History, number: int) -> Iterator[tuple[str, Pair]]:
         before = known
         while known + 1 < len(verdicts) and verdicts[known + 1].index <= row.version.index:
             known += 1
-            yield from timeline.audits_due(margins, verdicts[known].verdicts)
+            yield _Moment(timeline.audits_due(margins, verdicts[known].verdicts))
         margins[row.match.pair] = row.match.margin
-        for arrival in verdicts[before : known + 1]:
-            yield from timeline.audits_due(margins, arrival.verdicts)
+        for at in range(before, known + 1):
+            due = timeline.audits_due(margins, verdicts[at].verdicts)
+            yield _Moment(due, certain=at == known)
     for arrival in verdicts[known:]:
-        yield from timeline.audits_due(margins, arrival.verdicts)
+        yield _Moment(timeline.audits_due(margins, arrival.verdicts))
 
 
 def _owed(history: History, number: int) -> set[str]:
