@@ -114,7 +114,7 @@ def replayed(third_is_asked_for: list[str]) -> FileReplay:
     qualified = [("leader", FIRST, 0.5), ("leader", SECOND, 0.5), ("leader", THIRD, 0.05)]
     lost = (FIRST, SECOND, -0.5)
     beaten = (FIRST, THIRD, 0.5)
-    asked = {FIRST: [], SECOND: []}
+    asked: dict[str, list[str]] = {FIRST: [], SECOND: []}
     history = history_of(
         beginning(),
         report("leader", THIRD, 1) | matrix(*qualified) | requests(**{FIRST: []}),
