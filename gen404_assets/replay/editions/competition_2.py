@@ -74,6 +74,8 @@ def _winner(seen: Seen, path: str) -> FileReplay:
         reason = f"neither leader.json nor builds.json says what {hotkey} won with"
         return underivable("winner", path, reason, notes)
     derived = {"winner_hotkey": hotkey} | code
+    if "hardware" not in recorded.model_fields_set:  # earlier rounds don't name it
+        derived.pop("hardware", None)
     by = opening.written_by(seen, path)
     differences = [
         Difference(key, text(getattr(recorded, key)), text(value), by)
