@@ -36,7 +36,7 @@ worlds = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds, st.sampled_from([100, 1000, 20_000]))
 def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_off_and_replays_clean(
     world: World, blocks: int
@@ -56,7 +56,7 @@ def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_
         assert not wrong
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds, st.sampled_from([None, "best_of_3"]))
 def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(
     world: World, close: str | None
