@@ -41,8 +41,8 @@ def read_settings(model: type[M], environment: Mapping[str, str]) -> M:
     """
     values = _values(model, environment)
     for name, field in setting_fields(model).items():
-        text = values.get(name)
-        if field.annotation is bool and text is not None and text.lower() not in {"true", "false"}:
+        text, is_switch = values.get(name), field.annotation in {bool, bool | None}
+        if is_switch and text is not None and text.lower() not in {"true", "false"}:
             raise BadSetting(f"{name.upper()} must be true or false, not {text!r}")
     try:
         return model.model_validate(values)

@@ -232,7 +232,7 @@ def settings(*, table: bool) -> None:
 @_branch
 @_port
 def browse(repository: str, branch: str, port: int) -> int:
-    """Look at a competition in Dagster's UI; nothing is written to it.
+    """Look at a competition in Dagster's UI, which changes nothing.
 
     REPO is a competition's repository: a git URL, a path, or a bundle file. What Dagster is shown
     of it lies in a folder of its own in GEN404_HOME, apart from a competition that runs there.
@@ -246,6 +246,7 @@ def browse(repository: str, branch: str, port: int) -> int:
     own = home() / "browsed" / Competition(address, branch).folder()
     os.environ["GEN404_HOME"] = str(own)
     chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
+    chosen["UI_READ_ONLY"] = "true"
     return serve({**os.environ, **chosen}, port)
 
 
