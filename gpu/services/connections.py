@@ -13,14 +13,16 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+_PIECE = 16_384
+
 
 class Connection(H11Protocol):
     """A connection with limits, as uvicorn's setting `http` takes it."""
 
-    HEAD_SECONDS: ClassVar[float] = 10.0
+    HEAD_SECONDS: ClassVar[float] = 20.0
     MOST: ClassVar[int] = 256
     PACE: ClassVar[float] = 262_144.0  # bytes of a body in a second, after the first seconds
-    GRACE_SECONDS: ClassVar[float] = 5.0
+    GRACE_SECONDS: ClassVar[float] = 20.0
     SEND_SECONDS: ClassVar[float] = 60.0
     """Without a byte of the answer being taken."""
     LOOK_SECONDS: ClassVar[float] = 1.0
@@ -41,7 +43,11 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state is h11.SEND_BODY:
             self._body_bytes += len(data)
-        super().data_received(data)
+        # h11 looks at a head's size between two pieces, and a socket gives 256 KiB at once.
+        for start in range(0, len(data), _PIECE):
+            super().data_received(data[start : start + _PIECE])
+            if self.transport.is_closing() or self.transport.get_protocol() is not self:
+                break
         if self.conn.their_state is not h11.IDLE:
             self._head_since = None
 
