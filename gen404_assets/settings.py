@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, FilePath, field_validator
 
 from gpu.services.door import is_loopback
-from resources.settings import Secret, Settings, read_settings
+from resources.settings import NO_KEY, Secret, Settings, may_hold_a_key, read_settings
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 -- compared, not bound
 _HOST_NAME = re.compile(r"[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\]")
@@ -48,6 +48,13 @@ class RepositorySettings(Settings):
         description="fingerprints of OpenPGP keys in GnuPG's keyring, separated by commas, that "
         "count beside those of `COMMIT_SIGNERS_FILE`",
     )
+
+    @field_validator("competition_repo")
+    @classmethod
+    def _has_no_key(cls, url: str | None) -> str | None:
+        if url and may_hold_a_key(url):
+            raise ValueError(NO_KEY)
+        return url
 
     @field_validator("commit_signers_openpgp")
     @classmethod

@@ -19,7 +19,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import VERSIONS, Rules
-from resources.settings import BadSetting, read_settings
+from resources.settings import BadSetting, git_address, read_settings
 
 if TYPE_CHECKING:
     from gen404_assets.competition.history import History
@@ -241,7 +241,7 @@ def browse(repository: str, branch: str, port: int) -> int:
     from gen404_assets.commands.up import serve
     from gen404_assets.settings import home
 
-    local = Path(repository).expanduser()
+    local = Path(git_address(repository)).expanduser()
     address = str(local.absolute()) if local.exists() else repository
     own = home() / "browsed" / Competition(address, branch).folder()
     os.environ["GEN404_HOME"] = str(own)
