@@ -30,7 +30,7 @@ from simulators.histories import make_competition
 GRAPH = definitions({}).resolve_asset_graph()
 
 
-BUILDS = "rounds/0/builds.json"
+BUILDS = "rounds/1/builds.json"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import gen404_assets.assets
 import sensors
 from gen404_assets.assets import shown
 from gen404_assets.assets.views import table
+from gen404_assets.competition.plain_text import plain
 
 markdown_it = pytest.importorskip("markdown_it")  # rich brings it, and Dagster rich
 
@@ -52,7 +53,7 @@ def test_g26_no_text_leaves_its_code_span(text: str) -> None:
         return
     assert kinds(shown.code(text)) == {"code_inline"}
     (token,) = markdown_it.MarkdownIt().parseInline(shown.code(text))[0].children
-    assert " ".join(token.content.split()) == " ".join(shown.plain(text).split())
+    assert " ".join(token.content.split()) == " ".join(plain(text).split())
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://a/x) ![y](http://b/z", "http://a/ x", "http://a@b/", ""])  # fmt: skip
