@@ -12,16 +12,16 @@ from weakref import WeakKeyDictionary
 from gen404_assets.competition.history import History
 from gen404_assets.settings import RepositorySettings, fingerprints, home
 from resources.repository import Repository, Signatures, Signers, SigningKey, Snapshot
-from resources.settings import read_settings
+from resources.settings import git_address, read_settings
 
 
 def open_repository(
     url: str, branch: str, environment: Mapping[str, str] = os.environ
 ) -> Repository:
     """The repository at a git URL, path or bundle file, with the token that `environment` holds.
-    Nothing is read yet.
+    Nothing is read yet. Raises BadSetting.
     """
-    local = Path(url).expanduser()
+    local = Path(git_address(url)).expanduser()
     address = str(local.absolute()) if local.exists() else url
     name = hashlib.sha256(f"{address} {branch}".encode()).hexdigest()[:16]
     settings = read_settings(RepositorySettings, environment)

@@ -8,8 +8,11 @@ from typing import Literal
 
 from pydantic import Field, FilePath, field_validator
 
-from resources.settings import Secret, Settings, read_settings
+from gpu.services.door import is_loopback
+from resources.settings import NO_KEY, Secret, Settings, may_hold_a_key, read_settings
 
+EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 -- compared, not bound
+_HOST_NAME = re.compile(r"[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\]")
 _FINGERPRINT = re.compile("[0-9A-F]{40}|[0-9A-F]{64}")
 
 
@@ -46,6 +49,13 @@ class RepositorySettings(Settings):
         "count beside those of `COMMIT_SIGNERS_FILE`",
     )
 
+    @field_validator("competition_repo")
+    @classmethod
+    def _has_no_key(cls, url: str | None) -> str | None:
+        if url and may_hold_a_key(url):
+            raise ValueError(NO_KEY)
+        return url
+
     @field_validator("commit_signers_openpgp")
     @classmethod
     def _are_fingerprints(cls, text: str | None) -> str | None:
@@ -70,6 +80,16 @@ class PlatformSettings(Settings):
         "127.0.0.1",
         description="address that Dagster's UI and /healthz listen on; neither asks for a password",
     )
+    ui_hosts: str | None = Field(
+        None,
+        description="names, without a port, by which Dagster's UI is called beside loopback and "
+        "`BIND_ADDRESS`, separated by commas",
+    )
+    ui_read_only: bool | None = Field(
+        None,
+        description="whether Dagster's UI can change nothing; unset: true unless `BIND_ADDRESS` is "
+        "loopback",
+    )
     health_port: int | None = Field(
         None, ge=1, le=65535, description="port of /healthz; unset: 1000 above the UI's"
     )
@@ -79,6 +99,27 @@ class PlatformSettings(Settings):
     log_megabytes: int = Field(
         50, ge=1, le=10000, description="size at which a log is rotated; three older ones are kept"
     )
+
+    @field_validator("ui_hosts")
+    @classmethod
+    def _are_names(cls, text: str | None) -> str | None:
+        if text and not all(_HOST_NAME.fullmatch(word.strip()) for word in text.split(",")):
+            raise ValueError("must be host names or addresses without a port, separated by commas")
+        return text
+
+    @property
+    def called(self) -> frozenset[str]:
+        """The names by which Dagster's UI is called beside loopback, in small letters."""
+        named = {word.strip().lower() for word in (self.ui_hosts or "").split(",") if word.strip()}
+        bound = f"[{self.bind_address}]" if ":" in self.bind_address else self.bind_address.lower()
+        return frozenset(named | {bound} - EVERY_ADDRESS)
+
+    @property
+    def looks_only(self) -> bool:
+        """Whether Dagster's UI can change nothing."""
+        if self.ui_read_only is None:
+            return not is_loopback(self.bind_address)
+        return self.ui_read_only
 
 
 def platform_settings(environment: Mapping[str, str] = os.environ) -> PlatformSettings:

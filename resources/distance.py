@@ -67,9 +67,10 @@ class MeasuredHere:
 class DistanceService:
     """Distances by the service of interfaces.md, at a base URL."""
 
-    def __init__(self, server: str, seconds: float = _SECONDS) -> None:
+    def __init__(self, server: str, token: str | None = None, *, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
-        self._client = httpx2.Client(base_url=server, timeout=seconds)
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        self._client = httpx2.Client(base_url=server, timeout=seconds, headers=headers)
 
     @cached_property
     def model(self) -> str:
@@ -111,6 +112,9 @@ class DistanceSettings(Settings):
     image_distance_service_url: BaseUrl | None = Field(
         None, description="base URL of a distance service; unset: a model in this process measures"
     )
+    distance_token: Secret | None = Field(
+        None, description="token of the distance service, which has the same setting"
+    )
     embedder: Literal["dinov3", "pictures"] = Field(
         "dinov3", description="the model: dinov3 decides audits, pictures is the local network's"
     )
@@ -128,7 +132,10 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
     """
     settings = read_settings(DistanceSettings, environment)
     if settings.image_distance_service_url:
-        return DistanceService(settings.image_distance_service_url)
+        return DistanceService(
+            settings.image_distance_service_url,
+            settings.distance_token.get_secret_value() if settings.distance_token else None,
+        )
     if settings.embedder == "pictures":
         from resources.local_network.pictures import PictureEmbedder
 

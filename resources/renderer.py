@@ -18,7 +18,7 @@ from gpu.formats import FORMATS
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
-from resources.settings import BaseUrl, Settings, read_settings
+from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 _SECONDS = 300.0
 """Of one request: the service may have three files waiting for each worker, of a minute each."""
@@ -66,12 +66,23 @@ class RenderService:
     it works, and will have room. Any other failure is an InfrastructureFault at once.
     """
 
-    def __init__(self, server: str, seconds: float = _SECONDS, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self,
+        server: str,
+        token: str | None = None,
+        *,
+        seconds: float = _SECONDS,
+        patience: float = _PATIENCE,
+    ) -> None:
         self._seconds, self._patience = seconds, patience
         # No limit on connections: each thread has one request under way.
         limits = httpx2.Limits(max_connections=None)
         self._client = httpx2.Client(
-            base_url=server, timeout=seconds, trust_env=False, limits=limits
+            base_url=server,
+            timeout=seconds,
+            trust_env=False,
+            limits=limits,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
         )
 
     def render(self, path: Path, output_format: str) -> bytes:
@@ -121,15 +132,19 @@ class RendererSettings(Settings):
     render_url: BaseUrl | None = Field(
         None, description="base URL of a render service; unset: worker processes here draw"
     )
+    render_token: Secret | None = Field(
+        None, description="token of the render service, which has the same setting"
+    )
 
 
 def open_renderer(environment: Mapping[str, str]) -> Renderer:
     """What the settings name: the service at `RENDER_URL`, or else worker processes of this one.
     Raises BadSetting.
     """
-    url = read_settings(RendererSettings, environment).render_url
-    if url:
-        return RenderService(url)
+    settings = read_settings(RendererSettings, environment)
+    if settings.render_url:
+        token = settings.render_token
+        return RenderService(settings.render_url, token.get_secret_value() if token else None)
     return DrawnHere(environment)
 
 

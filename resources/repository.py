@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from time import sleep
-from urllib.parse import urlsplit
 
 from resources.git_commands import GitCommands, RepositoryError
 from resources.git_history import (
@@ -19,6 +18,7 @@ from resources.git_history import (
 )
 from resources.git_mirror import Mirror, NotFetched
 from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
+from resources.settings import git_address
 
 __all__ = [
     "NO_COMMIT",
@@ -149,9 +149,7 @@ class Repository:
         timeout: float = 120,
         signatures: Signatures = Signatures(),  # noqa: B008 -- frozen
     ) -> None:
-        if "://" in url and urlsplit(url).password:
-            raise ValueError("the repository's url holds a password: it belongs in the token")
-        git = GitCommands(mirror.resolve(), url, token, timeout)
+        git = GitCommands(mirror.resolve(), git_address(url), token, timeout)
         self._mirror = Mirror(mirror, f"refs/heads/{branch}", git, signatures)
 
     def refresh(self) -> str:

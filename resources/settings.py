@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from gen404_assets.competition.plain_text import keep_secret
+
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
@@ -41,8 +43,8 @@ def read_settings(model: type[M], environment: Mapping[str, str]) -> M:
     """
     values = _values(model, environment)
     for name, field in setting_fields(model).items():
-        text = values.get(name)
-        if field.annotation is bool and text is not None and text.lower() not in {"true", "false"}:
+        text, is_switch = values.get(name), field.annotation in {bool, bool | None}
+        if is_switch and text is not None and text.lower() not in {"true", "false"}:
             raise BadSetting(f"{name.upper()} must be true or false, not {text!r}")
     try:
         return model.model_validate(values)
@@ -132,7 +134,32 @@ def _plain_secret(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if not text or not all("!" <= character <= "~" for character in text):
         raise ValueError(_PLAIN)
+    keep_secret(text)
     return secret
+
+
+def git_address(url: str) -> str:
+    """The address of a git repository as it may stand in process lists and errors.
+
+    Raises BadSetting for a URL that may have a key in it.
+    """
+    if may_hold_a_key(url):
+        raise BadSetting(f"the repository {NO_KEY}")
+    return url
+
+
+NO_KEY = (
+    "must have a URL without user, password and query, which others see in process lists and "
+    "errors: set GITHUB_TOKEN, or git's credential helper, instead"
+)
+
+
+def may_hold_a_key(url: str) -> bool:
+    """Whether a git URL has a user part, but for the name of ssh's user, or a query."""
+    scheme, separator, rest = url.partition("://")
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    has_user = bool(at) and (":" in user or "ssh" not in scheme.lower())
+    return bool(separator) and (has_user or "?" in rest or "#" in rest)
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]

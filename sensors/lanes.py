@@ -16,6 +16,7 @@ from gen404_assets.assets.sight import in_seconds
 from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
 from gen404_assets.competition.catalogue import Asset, Lane, made_in
 from gen404_assets.competition.due import Due, due
+from gen404_assets.competition.plain_text import plain
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import see
 from gen404_assets.settings import platform_settings
@@ -73,9 +74,8 @@ def _look(
             f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
             for wait in due_now.waits
         ]
-        return dg.SkipReason(
-            "; ".join([f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits])
-        )
+        said = [f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits]
+        return dg.SkipReason(plain("; ".join(said)))
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[ROUNDS.build_add_request([str(due_now.round)])],

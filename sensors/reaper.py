@@ -6,6 +6,7 @@ import dagster as dg
 
 from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.assets.sight import in_seconds
+from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background
 from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
@@ -30,9 +31,9 @@ def reaper(
 def _reap(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SkipReason:
     names = _reaping(competition.outside()).result()
     for name in names:
-        context.log.warning(f"{name}: deleted, no live run held it")
+        context.log.warning(plain(f"{name}: deleted, no live run held it"))
     return dg.SkipReason(
-        f"deleted {', '.join(names)}" if names else "every pod of ours is held by a live run"
+        plain(f"deleted {', '.join(names)}") if names else "every pod of ours is held by a live run"
     )
 
 

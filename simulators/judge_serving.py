@@ -5,26 +5,27 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The base URL of an application."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="error", ws="none", lifespan="off")
-    )
+def serving(app: Any, **settings: Any) -> Iterator[str]:
+    """The base URL of an ASGI application; `settings` are further ones of uvicorn."""
+    usual = {"port": 0, "log_level": "error", "ws": "none", "lifespan": "off"}
+    server = uvicorn.Server(uvicorn.Config(app, **{**usual, **settings}))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class Files:

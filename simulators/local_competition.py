@@ -21,6 +21,16 @@ from resources.ports import free_ports
 
 ROUNDS = {"glb": 2, "ply": 1}
 """Output format -> how many rounds are played: the rules of a second one know no format."""
+CANARIES = {
+    name: f"canary-of-{name.lower()}"
+    for name in (
+        *("GITHUB_TOKEN", "OPENAI_API_KEY", "HF_TOKEN", "RENDER_TOKEN", "DISTANCE_TOKEN"),
+        *("TARGON_API_KEY", "VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET", "VERDA_GENERATION_TOKEN"),
+    )
+}
+"""What the operator's secrets are: all but the store's, which the local network makes. Wherever one
+is found, a secret got out.
+"""
 SECONDS = 900
 """They take eight minutes on two idle cores."""
 
@@ -93,6 +103,13 @@ class LocalCompetition:
                 pids.append(int(process.name))
         return pids
 
+    def note_arguments(self) -> None:
+        """Keep, for the tests, what a list of processes shows of it."""
+        with (self.home / "arguments").open("ab") as noted:
+            for process in self.left():
+                with suppress(OSError):
+                    noted.write(Path(f"/proc/{process}/cmdline").read_bytes() + b"\n")
+
     def gen404(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command of the operator's."""
         command = [sys.executable, "-m", "gen404_assets.commands.cli", *words]
@@ -144,7 +161,9 @@ def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
     """Output format -> its competition."""
     return {
         each: LocalCompetition(
-            folder / each, rounds, {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": each}
+            folder / each,
+            rounds,
+            {"LOCAL_POOL": "24", "LOCAL_OUTPUT_FORMAT": each, **CANARIES},
         )
         for each, rounds in ROUNDS.items()
     }
@@ -193,6 +212,9 @@ class PlayedCompetitions(threading.Thread):
 
 
 def _play(competition: LocalCompetition) -> None:
+    for stage in STAGES:
+        competition.wait_for(competition.rounds - 1, stage, SECONDS)
+        competition.note_arguments()
     competition.wait_for(competition.rounds, "open", SECONDS)
     assert competition.interrupt() == 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from gen404_assets.assets import shown
 from gen404_assets.assets.views import VIEWS, stages, table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
@@ -50,16 +51,15 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
     }
     by_hand = {str(version): None for path in files for version in people(history, number, path)}
     if by_hand:
-        metadata["people's commits"] = dg.MetadataValue.md(
-            "\n".join(f"- {commit}" for commit in by_hand)
-        )
+        metadata["people's commits"] = shown.listed(by_hand)
     try:
         if asset is Asset.STATE:
-            return metadata | {"stages": stages(stage_changes(history, number))}
+            metadata |= {"stages": stages(stage_changes(history, number))}
+            return shown.metadata(metadata)
         seen = history.round(number, newest.index if asset.entry.file == LEADERS else None)
-        return metadata | VIEWS[asset](seen)
+        return shown.metadata(metadata | VIEWS[asset](seen))
     except MalformedFile as error:
-        return metadata | {"malformed": str(error)}
+        return shown.metadata(metadata | {"malformed": str(error)})
 
 
 def differences(replays: Sequence[FileReplay]) -> dg.TableMetadataValue | str:
@@ -89,7 +89,7 @@ def check_result(asset: str, replays: Sequence[FileReplay]) -> dg.AssetCheckResu
         )
     )
     if remarks := [*reasons, *notes, *changed]:
-        metadata["remarks"] = dg.MetadataValue.md("\n".join(f"- {remark}" for remark in remarks))
+        metadata["remarks"] = shown.listed(remarks)
     by_person = all(file.by_person or file.explained for file in wrong)
     return dg.AssetCheckResult(
         asset_key=asset,

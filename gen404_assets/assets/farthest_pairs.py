@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 
+from gen404_assets.assets.shown import code, link
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 
@@ -35,12 +36,12 @@ def _pairs(current: Round, hotkey: str, read: Read | None) -> Iterator[str]:
     ]
     farthest = sorted(measured, reverse=True)[:_PAIRS]
     if farthest:
-        yield f"**{hotkey}**"
+        yield f"**{code(hotkey)}**"
     for distance, name in farthest:
         ours, theirs = generated[name].png, submitted[name].png if name in submitted else None
         if ours and theirs:
-            links = f"[submitted]({theirs}) and [regenerated]({ours})"
-            links = f"{name}: distance {distance:.3f} between {links}"
+            links = f"{link('submitted', theirs)} and {link('regenerated', ours)}"
+            links = f"{code(name)}: distance {distance:.3f} between {links}"
             picture = _side_by_side(theirs, ours, read) if read else ""
             yield f"{links}\n\n{picture}" if picture else links
 

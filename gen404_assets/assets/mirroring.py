@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
-from gen404_assets.assets import inputs, refusals
+from gen404_assets.assets import inputs, refusals, shown
 from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, recorded_version
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.competition.catalogue import Asset
@@ -80,7 +80,7 @@ def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.Asset
             continue
         yield dg.AssetMaterialization(
             asset_key=asset,
-            metadata={"commit": cite(version.commit), "file": path},
+            metadata=shown.metadata({"commit": cite(version.commit), "file": path}),
             tags={DATA_VERSION_TAG: version.blob},
         )
 

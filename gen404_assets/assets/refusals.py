@@ -11,6 +11,7 @@ from gen404_assets.assets.views import table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.plain_text import plain
 from gen404_assets.competition.round import Round
 
 COUNT = "refused"
@@ -58,7 +59,7 @@ def refusal_metadata(
     try:
         refused = refusals(current, chain())
     except InfrastructureFault as fault:
-        return {REASONS: f"not known: {fault}"}
+        return {REASONS: plain(f"not known: {fault}")}
     rows = [{"hotkey": hotkey, "reason": reason} for hotkey, reason in sorted(refused.items())]
     return {COUNT: len(rows), REASONS: table(rows)}
 

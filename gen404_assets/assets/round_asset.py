@@ -21,10 +21,12 @@ from gen404_assets.assets.events import (
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
+from gen404_assets.assets.shown import markdown, told
 from gen404_assets.assets.specs import made_by
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.history import History
+from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
@@ -84,7 +86,8 @@ def _work(
 ) -> None:
     """Do what is due in the lane that is held."""
     number = int(context.partition_key)
-    work = Work(competition.outside(), number, context.log.info, context.log.error)
+    say, alert = told(context.log.info), told(context.log.error)
+    work = Work(competition.outside(), number, say, alert)
     run_lane(work, lane, live)
 
 
@@ -119,7 +122,7 @@ class _Partition:
         where = (
             f"round {state.current_round} is {state.stage}" if state else "there is no state.json"
         )
-        reason = f"{', '.join(missing)} of round {self.number}: not there yet ({where})"
+        reason = plain(f"{', '.join(missing)} of round {self.number}: not there yet ({where})")
         if len(missing) < len(assets) or LANE_TAG in self.context.run.tags:
             self.context.log.info(reason)
         else:
@@ -156,5 +159,5 @@ class _Partition:
         if asset is Asset.AUDITS and self.competition.operates:
             # Those who only look have no store to look into.
             pairs = farthest_pairs(self.history.round(self.number), self.competition.outside().read)
-            return {"farthest pairs": dg.MetadataValue.md(pairs)}
+            return {"farthest pairs": markdown(pairs)}
         return {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import dagster as dg
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background, Look, NotSeen
 from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
 from resources.repository import NotFetched, Repository
@@ -104,5 +105,5 @@ def in_seconds(name: str, log: logging.Logger, tick: Callable[[], Tick]) -> Tick
 
 def _skip(log: logging.Logger, reason: str, *, first: bool) -> dg.SkipReason:
     if first:
-        log.error(reason)
-    return dg.SkipReason(reason)
+        log.error(plain(reason))
+    return dg.SkipReason(plain(reason))

@@ -11,6 +11,7 @@ import dagster as dg
 
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.heat_map import heat_map
+from gen404_assets.assets.shown import markdown
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.duels import (
@@ -23,6 +24,7 @@ from gen404_assets.competition.history import Version
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.margins import is_close
 from gen404_assets.competition.outputs import Outputs
+from gen404_assets.competition.plain_text import plain
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import State
@@ -41,13 +43,17 @@ DIGITS = 3
 
 
 def table(rows: "Sequence[Mapping[str, Value]] | pd.DataFrame") -> dg.TableMetadataValue | str:
-    """Rows as the UI shows them; all have the keys of the first."""
+    """Rows as the UI shows them, in plain text; all have the keys of the first."""
     records = rows if isinstance(rows, Sequence) else plain_rows(rows)
     if not records:
         return "none"
     return dg.MetadataValue.table(
-        [dg.TableRecord(dict(record)) for record in records], _schema(records[0])
+        [dg.TableRecord(_plain_row(record)) for record in records], _schema(records[0])
     )
+
+
+def _plain_row(row: Mapping[str, Value]) -> dict[str, Value]:
+    return {key: plain(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
 def _schema(row: Mapping[str, Value]) -> dg.TableSchema:
@@ -195,9 +201,7 @@ def matches_matrix(current: Round) -> dict[str, Any]:
         "matches": len(frame),
         "qualified": int((first["margin"] >= timeline.win_margin).sum()),
         "rejected": len(verdicts_now.rejected),
-        "margins": dg.MetadataValue.md(
-            _picture(picture, "margins: rows defend, columns challenge")
-        ),
+        "margins": markdown(_picture(picture, "margins: rows defend, columns challenge")),
         "timeline": table(_shown(frame, columns)),
     }
 
@@ -235,7 +239,7 @@ def audits(current: Round) -> dict[str, Any]:
     return {
         "outcomes": _counted(frame["outcome"]),
         "audits": table(_shown(frame, columns)),
-        "farthest pairs": dg.MetadataValue.md(farthest_pairs(current)),
+        "farthest pairs": markdown(farthest_pairs(current)),
     }
 
 

@@ -20,7 +20,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import VERSIONS, Rules
-from resources.settings import BadSetting, read_settings
+from resources.settings import BadSetting, git_address, read_settings
 
 if TYPE_CHECKING:
     from gen404_assets.competition.history import History
@@ -238,7 +238,7 @@ def settings(*, table: bool) -> None:
 @_branch
 @_port
 def browse(repository: str, branch: str, port: int) -> int:
-    """Look at a competition in Dagster's UI; nothing is written to it.
+    """Look at a competition in Dagster's UI, which changes nothing.
 
     REPO is a competition's repository: a git URL, a path, or a bundle file. What Dagster is shown
     of it lies in a folder of its own in GEN404_HOME, apart from a competition that runs there.
@@ -247,11 +247,12 @@ def browse(repository: str, branch: str, port: int) -> int:
     from gen404_assets.commands.up import serve
     from gen404_assets.settings import home
 
-    local = Path(repository).expanduser()
+    local = Path(git_address(repository)).expanduser()
     address = str(local.absolute()) if local.exists() else repository
     own = home() / "browsed" / Competition(address, branch).folder()
     os.environ["GEN404_HOME"] = str(own)
     chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
+    chosen["UI_READ_ONLY"] = "true"
     return serve({**os.environ, **chosen}, port)
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -23,8 +24,27 @@ _THREAD_SILENCE = 300.0
 _CODE_SERVER_THREADS = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Where the webserver listens, the names it is called beside loopback's (in small letters), and
+    whether it can change nothing.
+    """
+
+    host: str
+    port: int
+    called: frozenset[str] = frozenset()
+    read_only: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """The arguments of `commands.webserver` that say so."""
+        where = ["--host", self.host, "--port", str(self.port)]
+        names = [word for name in sorted(self.called) for word in ("--called", name)]
+        return [*where, *names, *(["--read-only"] if self.read_only else [])]
+
+
 def dagster_services(
-    instance: dg.DagsterInstance, folder: Path, socket: Path, host: str, port: int
+    instance: dg.DagsterInstance, folder: Path, socket: Path, pages: Pages
 ) -> Sequence[Service]:
     """Dagster on our definitions, its files in `folder`.
 
@@ -41,14 +61,14 @@ def dagster_services(
         *("--max-workers", str(_CODE_SERVER_THREADS), "--log-level", "warning"),
     ]
     webserver = [
-        *(*python, "dagster_webserver", "-w", str(workspace), "-h", host, "-p", str(port)),
-        *("--dagster-log-level", "warning"),
+        *(*python, "gen404_assets.commands.webserver", "--workspace", str(workspace)),
+        *pages.command,
     ]
     daemon = [*python, "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]
-    asked = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104 -- compared, not bound
+    asked = "127.0.0.1" if pages.host in {"", "0.0.0.0"} else pages.host  # noqa: S104 -- compared, not bound
     return [
         Service(CODE_SERVER, code_server, lambda: _serves_code(socket)),
-        Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{port}")),
+        Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{pages.port}")),
         Service(DAEMON, daemon, _Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
     ]
 

@@ -27,7 +27,7 @@ from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import Competition, occupied
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.retention import prune, rotate, tick_retention
-from gen404_assets.commands.services import DAEMON, dagster_services
+from gen404_assets.commands.services import DAEMON, Pages, dagster_services
 from gen404_assets.commands.supervisor import Supervisor
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
@@ -193,7 +193,8 @@ def _platform(
     sightings.clear()
     with tempfile.TemporaryDirectory(prefix="gen404-platform-") as folder:
         code_socket = Path(folder) / "code.sock"  # in a short path, as sockets need
-        services = dagster_services(instance, home() / "dagster", code_socket, ports.host, ports.ui)
+        pages = Pages(ports.host, ports.ui, settings.called, settings.looks_only)
+        services = dagster_services(instance, home() / "dagster", code_socket, pages)
         supervisor = Supervisor(services, log, variables, _tell)
         answer = partial(_health, instance, supervisor, waiting, sightings)
         try:

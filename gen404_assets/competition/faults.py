@@ -1,7 +1,16 @@
 """Whose fault a failure is. What is raised and is neither of these is a bug."""
 
+from gen404_assets.competition.plain_text import plain
 
-class MinerFault(Exception):
+
+class _Fault(Exception):
+    """A failure whose text may quote what is outside: it is plain."""
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(plain(each) if isinstance(each, str) else each for each in said))
+
+
+class MinerFault(_Fault):
     """A miner's doing: its file, its server or its code. The message is the reason that the round
     records.
     """
@@ -18,7 +27,7 @@ class TryLater(MinerFault):
         self.after = after
 
 
-class InfrastructureFault(Exception):
+class InfrastructureFault(_Fault):
     """The outside is out of order. Nothing follows from it: what was asked for stays open and is
     tried again.
     """

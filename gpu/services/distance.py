@@ -13,9 +13,13 @@ from pydantic import BaseModel
 
 from gpu.distance.dinov3 import from_environment
 from gpu.distance.embedding import Embeddings, Unmeasured
+from gpu.services.connections import Connection
+from gpu.services.door import Door, NoToken, token_for
 from gpu.services.fetching import FileNotFound, Pictures, RequestError
 
 PORT = 8095
+TOKEN = "DISTANCE_TOKEN"  # noqa: S105 -- the variable's name
+_LARGEST_REQUEST = 16_384
 
 
 class Pair(BaseModel):
@@ -32,11 +36,14 @@ class Measured(BaseModel):
     error: Literal["file_not_found", "request_error"] | None = None
 
 
-def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> FastAPI:
-    """The service around a model; `fetch` gets a picture's file, and raises FileNotFound or
-    RequestError.
+def create_app(
+    embeddings: Embeddings, fetch: Callable[[str], bytes], token: str | None = None
+) -> FastAPI:
+    """The service around a model, for those who send `token`; `fetch` gets a picture's file, and
+    raises FileNotFound or RequestError.
     """
-    app = FastAPI(title="Image distance")
+    app = FastAPI(title="Image distance", openapi_url=None)
+    app.add_middleware(Door, token=token, largest=_LARGEST_REQUEST)
 
     @app.get("/health")
     def health() -> dict[str, str]:
@@ -58,7 +65,7 @@ def create_app(embeddings: Embeddings, fetch: Callable[[str], bytes]) -> FastAPI
 
 
 def main() -> None:
-    """Serve, on loopback by default."""
+    """Serve, on loopback by default; beyond it only with DISTANCE_TOKEN."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
@@ -66,8 +73,12 @@ def main() -> None:
     base = os.environ.get("CDN_URL", "")
     if not base.startswith(("http://", "https://")):
         parser.error("CDN_URL must be the http(s) URL below which the pictures are")
-    app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch)
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+    try:
+        token = token_for(arguments.host, TOKEN, os.environ)
+    except NoToken as error:
+        parser.error(str(error))
+    app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch, token)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, http=Connection, log_level="warning")
 
 
 if __name__ == "__main__":

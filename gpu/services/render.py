@@ -5,20 +5,25 @@ processes.
 import argparse
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS, kind_of
+from gpu.services.connections import Connection
+from gpu.services.door import Door, NoToken, token_for
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
-    from starlette.types import Message, Receive
+    from starlette.datastructures import FormData
 
 PORT = 8094
+TOKEN = "RENDER_TOKEN"  # noqa: S105 -- the variable's name
+UPLOADS = 32  # at a time
 WAITING = 2  # requests that may wait for each worker; more are answered 503
 UPLOAD_SECONDS = 120.0
 STOP_SECONDS = 90
@@ -26,8 +31,8 @@ _AROUND = 65_536  # bytes of a request beside its file: headers of the form and 
 _LOG = logging.getLogger(__name__)
 
 
-def create_app(pool: Pool) -> "FastAPI":
-    """The service around a pool, which it closes when it ends."""
+def create_app(pool: Pool, token: str | None = None) -> "FastAPI":
+    """The service around a pool, which it closes when it ends, for those who send `token`."""
     from fastapi import FastAPI, HTTPException, Request, Response  # noqa: PLC0415 - extra `services`
 
     @asynccontextmanager
@@ -37,8 +42,9 @@ def create_app(pool: Pool) -> "FastAPI":
         await asyncio.to_thread(pool.close)
         await starting
 
-    app = FastAPI(title="Pictures of models", lifespan=life)
-    capacity = _Capacity(pool.size * (1 + WAITING))
+    app = FastAPI(title="Pictures of models", lifespan=life, openapi_url=None)
+    app.add_middleware(Door, token=token, largest=FILE_BYTES + _AROUND)
+    capacity, uploads = _Capacity(pool.size * (1 + WAITING)), _Capacity(UPLOADS)
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
@@ -53,16 +59,21 @@ def create_app(pool: Pool) -> "FastAPI":
             raise HTTPException(503, str(down)) from down
 
     async def answer(request: Request, kind: str) -> Response:
-        if not capacity.take():
-            raise HTTPException(503, "all workers are busy", {"Retry-After": "1"})
+        if capacity.full:
+            raise _busy()
+        with uploads.place():
+            form = await _uploaded(request)
         try:
-            return Response(await _render(pool, request, kind), media_type="image/png")
+            with capacity.place():
+                file = _file(form)
+                picture = await asyncio.to_thread(pool.render, file.fileno(), kind)
+            return Response(picture, media_type="image/png")
         except Refused as refusal:
             raise HTTPException(400, str(refusal)) from refusal
         except RendererDown as down:
             raise HTTPException(503, str(down)) from down
         finally:
-            capacity.taken -= 1
+            await form.close()
 
     for name in FORMATS:
 
@@ -84,68 +95,66 @@ def _start(pool: Pool) -> None:
 
 
 class _Capacity:
-    """How many requests are in progress, their uploads included."""
+    """How many may do something at the same time, and do. An upload that has ended well waits for
+    a worker in another capacity than the uploads', so that slow ones keep nobody from drawing.
+    """
 
     def __init__(self, size: int) -> None:
         self.size, self.taken = size, 0
 
-    def take(self) -> bool:
-        free = self.taken < self.size
-        self.taken += free
-        return free
+    @property
+    def full(self) -> bool:
+        return self.taken >= self.size
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place while the block lasts. Raises the answer 503 where there is none."""
+        if self.full:
+            raise _busy()
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
 
 
-async def _render(pool: Pool, request: "Request", kind: str) -> bytes:
-    """The PNG of an uploaded file, which is streamed to disk and never whole in memory."""
+async def _uploaded(request: "Request") -> "FormData":
+    """The form that is sent, whose file is streamed to disk and never whole in memory."""
+    from fastapi import HTTPException  # noqa: PLC0415
+    from starlette.requests import ClientDisconnect  # noqa: PLC0415
+
+    try:
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            return await request.form(max_files=1, max_fields=8)
+    except TimeoutError:
+        raise HTTPException(408, f"the upload took more than {UPLOAD_SECONDS:g} s") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the upload was cut short") from None
+
+
+def _file(form: "FormData") -> BinaryIO:
+    """The file of a form. Raises the answer 422 or 413."""
     from fastapi import HTTPException  # noqa: PLC0415
     from starlette.datastructures import UploadFile  # noqa: PLC0415
 
-    _check_length(request.headers.get("Content-Length"))
-    request._receive = _counted(request.receive)
-    try:
-        async with asyncio.timeout(UPLOAD_SECONDS):
-            form = await request.form(max_files=1, max_fields=8)
-    except TimeoutError:
-        raise HTTPException(408, f"the upload took more than {UPLOAD_SECONDS:g} s") from None
-    try:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
-            raise HTTPException(422, "a multipart form with a file in the field `file` is wanted")
-        if (upload.size or 0) > FILE_BYTES:
-            raise _too_large()
-        return await asyncio.to_thread(pool.render, upload.file.fileno(), kind)
-    finally:
-        await form.close()
+    upload = form.get("file")
+    if not isinstance(upload, UploadFile):
+        raise HTTPException(422, "a multipart form with a file in the field `file` is wanted")
+    if (upload.size or 0) > FILE_BYTES:
+        raise HTTPException(413, f"the file has more than {FILE_BYTES:,} bytes")
+    return upload.file
 
 
-def _check_length(declared: str | None) -> None:
-    if declared is not None and declared.isdigit() and int(declared) > FILE_BYTES + _AROUND:
-        raise _too_large()
-
-
-def _counted(receive: "Receive") -> "Receive":
-    """The request's body, up to what a file may have."""
-    left = FILE_BYTES + _AROUND
-
-    async def counted() -> "Message":
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise _too_large()
-        return message
-
-    return counted
-
-
-def _too_large() -> Exception:
+def _busy() -> Exception:
     from fastapi import HTTPException  # noqa: PLC0415
 
-    return HTTPException(413, f"the file has more than {FILE_BYTES:,} bytes")
+    return HTTPException(503, "all workers are busy", {"Retry-After": "1"})
 
 
 def main() -> None:
-    """Serve, on loopback by default. SIGTERM ends it once the requests in progress are answered."""
+    """Serve, on loopback by default; beyond it only with RENDER_TOKEN. SIGTERM ends it once the
+    requests in progress are answered.
+    """
     import uvicorn  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -155,10 +164,15 @@ def main() -> None:
         "--workers", type=int, help="processes that draw; default: as many as cores and GPUs allow"
     )
     arguments = parser.parse_args()
+    try:
+        token = token_for(arguments.host, TOKEN, os.environ)
+    except NoToken as error:
+        parser.error(str(error))
     uvicorn.run(
-        create_app(Pool(arguments.workers)),
+        create_app(Pool(arguments.workers), token),
         host=arguments.host,
         port=arguments.port,
+        http=Connection,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -31,7 +31,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "run worker": ("execute_run",),
     "code server": ("api grpc", "code-server"),
     "daemon": ("_daemon", "dagster-daemon"),
-    "webserver": ("dagster_webserver", "dagster-webserver"),
+    "webserver": ("commands.webserver", "dagster-webserver"),
     "dagster dev": ("dagster dev",),
 }
 """The platform's processes, by words of their command lines."""

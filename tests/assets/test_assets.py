@@ -30,6 +30,9 @@ from simulators.histories import make_competition
 GRAPH = definitions({}).resolve_asset_graph()
 
 
+BUILDS = "rounds/1/builds.json"
+
+
 @pytest.fixture
 def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
@@ -362,3 +365,23 @@ def test_g17_a_malformed_file_is_shown_with_its_line_and_hides_nothing_else(
     assert not checks["builds"].passed
     assert "rounds/0/builds.json:" in str(checks["builds"].metadata["remarks"].value)
     assert checks["prompts"].passed
+
+
+def test_g26_a_commits_subject_is_text_and_no_picture(
+    instance: dg.DagsterInstance, competition: Path
+) -> None:
+    """Whoever opened the asset's page once loaded what the picture named."""
+    subject = "Corrected ![x](http://evil.example/p) <img src=http://evil.example/q> \u202e"
+    builds = history_of(open_repository(str(competition), "main").snapshot()).read(BUILDS)
+    assert builds is not None
+    commit_by_hand(competition, BUILDS, builds.decode() + "\n", subject)
+    import_all(instance, competition)
+    last = instance.get_latest_materialization_event(dg.AssetKey("builds"))
+    assert last is not None
+    assert last.asset_materialization is not None
+    metadata = last.asset_materialization.metadata
+    escaped = subject.replace("\u202e", "\\u202e")
+    assert str(metadata["commit"].value).endswith(f'"{escaped}"')
+    people = str(metadata["people's commits"].value)
+    assert people.startswith("- ` ")
+    assert people.endswith(f'"{escaped}" `')

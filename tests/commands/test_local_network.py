@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.commands.settings import SUBJECTS
 from gen404_assets.competition.commits import by_person
 from resources.local_network.cast import CAST, FIRST_LEADER, member
 from resources.local_network.miner import hotkey
-from simulators.local_competition import ROUNDS, STAGES, LocalCompetition
+from resources.settings import is_secret, setting_fields
+from simulators.local_competition import CANARIES, ROUNDS, STAGES, LocalCompetition
 
 pytestmark = pytest.mark.timeout(1800)  # the first test waits until both competitions are played
 
@@ -145,6 +147,34 @@ def test_people_and_platform_can_be_told_apart(competition: LocalCompetition) ->
         subject.startswith(("Begin the competition", "Source audit of")) for subject in by_people
     )
     assert len(by_people) > 2
+
+
+def test_g23_no_secret_is_found_in_anything_that_a_competition_leaves(
+    competition: LocalCompetition,
+) -> None:
+    """After rounds with a cheat, a broken CDN, refused commitments and a platform that was killed:
+    in logs, Dagster's storage, waits, mirrors, the store's records, and the lists of processes.
+    """
+    secrets = {value.encode() for value in CANARIES.values()}
+    looked = [path for path in competition.home.rglob("*") if path.is_file()]
+    for path in looked:
+        content = path.read_bytes()
+        assert not [secret for secret in secrets if secret in content], path
+    names = {path.name for path in looked}
+    assert {"dagster.log", "up.log", "arguments", "runs.db"} <= names
+    assert b"gen404_assets" in (competition.home / "arguments").read_bytes()
+    history = competition.git("log", "-p").encode()
+    assert not [secret for secret in secrets if secret in history]
+
+
+def test_every_secret_setting_has_a_canary() -> None:
+    known = {
+        name.upper()
+        for model in SUBJECTS.values()
+        for name, field in setting_fields(model).items()
+        if is_secret(field)
+    }
+    assert known - CANARIES.keys() == {"R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"}
 
 
 def test_no_secret_stands_in_a_commit_or_a_log(competition: LocalCompetition) -> None:

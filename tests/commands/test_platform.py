@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -120,6 +121,33 @@ def test_health_tells_of_every_process_and_sensor_and_of_the_head(platform: Plat
     head = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     assert health["repository"]["seen"] == head
     assert health["repository"]["age"] < 120
+
+
+def test_g26_the_ui_of_a_browsed_competition_changes_nothing_and_obeys_no_other_page(
+    platform: Platform,
+) -> None:
+    """As attacked: a mutation in a URL, a form, a false name, JSON of another site, and one of ours."""
+    wipe = 'mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["seed"]}}]) { __typename } }'
+    url, sent = f"http://127.0.0.1:{platform.ui}", json.dumps({"query": wipe}).encode()
+    asked = f"{url}/graphql?{urllib.parse.urlencode({'query': wipe})}"
+    kind = {"Content-Type": "application/json"}
+    assert status_of(asked, {}) == 405
+    assert status_of(asked, {"Content-Type": "application/x-www-form-urlencoded"}, b"a=b") == 415
+    assert status_of(f"{url}/graphql", {**kind, "Origin": "http://evil.example"}, sent) == 403
+    assert status_of(f"{url}/server_info", {"Host": "evil.example"}) == 421
+    assert status_of(f"{url}/report_asset_materialization/seed?partition=0", kind, b"{}") == 403
+    assert status_of(f"{url}/graphql", {**kind, "Origin": url}, sent) == 400  # no mutations here
+    assert status_of(f"{url}/graphql", {**kind, "Origin": url}, b'{"query": "{ version }"}') == 200
+    assert status_of(f"{url}/assets/seed", {"Sec-Fetch-Site": "none"}) == 200
+
+
+def status_of(url: str, headers: dict[str, str], body: bytes | None = None) -> int:
+    try:
+        request = urllib.request.Request(url, body, headers)
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_systemd_is_told_that_it_is_ready_and_alive(platform: Platform) -> None:

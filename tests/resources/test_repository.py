@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.competition_repository import history_of
+from gen404_assets.settings import RepositorySettings
 from resources.repository import NO_COMMIT, PublishFailed, Repository, RepositoryError, Snapshot
+from resources.settings import BadSetting, git_address, read_settings
 
 ROOT = Path(__file__).parents[2]
 Files = Mapping[str, bytes | None]
@@ -765,10 +767,34 @@ def test_the_token_reaches_its_server_and_nothing_else(
         assert secret not in str(refused.value) + Observer.running + kept
 
 
-def test_a_password_in_the_url_is_refused(mirror: Path) -> None:
-    with pytest.raises(ValueError, match="token") as refused:
-        Repository("https://me:secret@example.org/r.git", mirror=mirror)
-    assert "secret" not in str(refused.value)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://me:canary@example.org/r.git", "https://canary@example.org/r.git"),
+        *("https://:canary@example.org/r.git", "https://example.org/r.git?token=canary"),
+        *("HTTPS://canary@example.org/r.git", "https://example.org/r.git#canary"),
+        *("ssh://git:canary@example.org/r.git", "git+https://canary@example.org/r"),
+    ],
+)
+def test_a_token_in_the_url_is_refused_in_a_sentence_without_it(url: str, mirror: Path) -> None:
+    """It would show in the arguments of git's processes, and in errors."""
+    with pytest.raises(BadSetting, match="GITHUB_TOKEN") as refused:
+        Repository(url, mirror=mirror)
+    assert "canary" not in str(refused.value)
+    with pytest.raises(BadSetting, match="GITHUB_TOKEN") as refused:
+        read_settings(RepositorySettings, {"COMPETITION_REPO": url})
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ssh://git@example.org/r.git", "git@example.org:r.git", "https://example.org/@me/r.git"),
+        *("file:///a/b.git", "/a/b@c.git", "../b.git", "git+ssh://git@example.org/r"),
+    ],
+)
+def test_an_address_without_a_token_is_one(url: str) -> None:
+    assert git_address(url) == url
 
 
 def test_what_came_since_the_head_itself_is_nothing(tmp_path: Path) -> None:

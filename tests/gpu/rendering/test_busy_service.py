@@ -31,14 +31,18 @@ class TwoWorkers:
     size = 2
 
     def __init__(self, seconds: float, *, down: bool = False) -> None:
-        self.seconds, self.down, self.drawn = seconds, down, 0
+        self.seconds, self.down, self.begun, self.drawn = seconds, down, 0, 0
+        self.go_on = threading.Event()
+        self.go_on.set()
         self._free = threading.BoundedSemaphore(self.size)
 
     def render(self, _file: Any, _kind: str) -> bytes:
         if self.down:
             raise RendererDown("no OpenGL")
+        self.begun += 1
         with self._free:
             time.sleep(self.seconds)
+            assert self.go_on.wait(120)
             self.drawn += 1
             return PICTURE
 
@@ -79,16 +83,20 @@ def test_ten_downloads_at_once_wait_for_a_service_of_two_workers(file: Path) -> 
 
 
 def test_a_service_that_stays_busy_is_given_up_in_time(file: Path) -> None:
+    pool = TwoWorkers(0)
+    pool.go_on.clear()
     with (
-        serving(TwoWorkers(2.0)) as url,
+        serving(pool) as url,
         closing(RenderService(url)) as busy,
         closing(RenderService(url, patience=0)) as impatient,
         ThreadPoolExecutor(7) as others,
     ):
         under_way = [others.submit(busy.render, file, "glb") for _ in range(6)]
-        time.sleep(0.5)
+        while pool.begun < 6:
+            time.sleep(0.01)
         with pytest.raises(InfrastructureFault, match="has been busy for 0 s"):
             impatient.render(file, "glb")
+        pool.go_on.set()
         assert all(each.result() == PICTURE for each in under_way)
 
 

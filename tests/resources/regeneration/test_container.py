@@ -115,10 +115,12 @@ def test_slower_than_the_limit_is_taken_within_twice_the_limit(tmp_path: Path) -
         assert generated(url, tmp_path / "file", seconds=2)[0] >= 2.5
 
 
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 FOREVER = {
     "no answer": (lambda _: time.sleep(5), "no answer"),
     "headers that never end": (drip(OK, b"X: y\r\n"), "no answer"),
     "a header that never ends": (drip(OK + b"X: ", b"y"), "no answer"),
+    "answers before the answer": (drip(EARLY, EARLY * 500), "no answer"),
     "a body that drips": (drip(OK + b"Content-Length: 1000\r\n\r\n", b"x"), "did not end"),
     "chunks that drip": (
         drip(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
