@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from gen404_assets.commands.check import check
 from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.sections import Sections
@@ -343,6 +344,9 @@ def render(file: Path, output: Path, *, draft: bool) -> int:
     from gpu.command import render as draw
 
     return draw(file, output, draft=draft)
+
+
+gen404.include(check, section="Before a round")
 
 
 @gen404.command(section="Set up")
