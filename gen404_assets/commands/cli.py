@@ -51,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _EXPECTED as error:
         print(f"gen404: {error}", file=sys.stderr)
         return FAILED
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {"gen404_assets", "gpu", "resources", "sensors"}:
+            raise
+        print(f"gen404: this needs the package {error.name}: `pip install .`", file=sys.stderr)
+        return FAILED
 
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
