@@ -26,8 +26,10 @@ from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.history import History
 from gen404_assets.live.lane_run import run_lane
+from gen404_assets.live.progress import Progress
 from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
+from gen404_assets.settings import home
 
 Live = Callable[[Work], object]
 
@@ -85,7 +87,7 @@ def _work(
     """Do what is due in the lane that is held."""
     number = int(context.partition_key)
     work = Work(competition.outside(), number, context.log.info, context.log.error)
-    run_lane(work, lane, live)
+    run_lane(work, lane, live, Progress(home() / "progress"))
 
 
 @dataclass(frozen=True, slots=True)
