@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import bittensor
 import pytest
@@ -71,7 +71,11 @@ class Validator:
 
     def open_chain(self) -> SubtensorChain:
         local = LocalChain(self.folder / "chain")
-        return SubtensorChain("local", 17, lambda: self.substrate(local))  # type: ignore[return-value]  # what the SDK asks for
+
+        def connect() -> bittensor.Substrate:
+            return cast("bittensor.Substrate", self.substrate(local))
+
+        return SubtensorChain("local", 17, connect)
 
     def advance(self, blocks: int) -> None:
         advance(self.folder / "chain", blocks)
