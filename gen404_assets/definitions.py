@@ -8,19 +8,23 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from gen404_assets.assets import downloading, duels, finalizing, inputs, miner_generation
+from gen404_assets.assets import downloading, duels, finalizing, inputs, miner_generation, weights
 from gen404_assets.assets import open as open_stage
 from gen404_assets.assets.resource import NO_REPOSITORY, competition_resources
 from gen404_assets.settings import platform_settings
+from resources.chain.weights import ValidatorSettings
+from resources.settings import read_settings
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
 from sensors.reaper import reaper
+from sensors.weights import weights as weights_sensor
 
 
 def definitions(environment: Mapping[str, str]) -> dg.Definitions:
     """Everything wired for the competition that `environment` names."""
     if not environment.get("COMPETITION_REPO", "").strip():
         logging.getLogger("dagster").warning(NO_REPOSITORY)
+    validates = read_settings(ValidatorSettings, environment).set_weights
     return dg.Definitions(
         assets=[
             *inputs.ASSETS,
@@ -29,8 +33,9 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
             *downloading.ASSETS,
             *duels.ASSETS,
             *finalizing.ASSETS,
+            *([weights.weights] if validates else []),
         ],
-        sensors=[mirror, *SENSORS, reaper],
+        sensors=[mirror, *SENSORS, reaper, *([weights_sensor] if validates else [])],
         resources=competition_resources(
             environment, operates=platform_settings(environment).gen404_operate
         ),

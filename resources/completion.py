@@ -89,6 +89,16 @@ def reply_of(body: str) -> Reply:
     )
 
 
+def tokens_of(body: str) -> dict[str, int]:
+    """How many tokens a chat completion took (`prompt`, `completion`), if its server says so."""
+    try:
+        usage = json.loads(body)["usage"]
+        counts = {kind: usage.get(f"{kind}_tokens") for kind in ("prompt", "completion")}
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return {}
+    return {kind: count for kind, count in counts.items() if type(count) is int and count >= 0}
+
+
 def filtered_reply(body: str, model: str) -> Reply | None:
     """The reply in an error (status 400) of a server that filters what it is shown.
 

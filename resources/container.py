@@ -195,6 +195,7 @@ class Generated:
         self, answer: httpx2.Response, seconds: float, deadline: float, limit: int
     ) -> None:
         self.seconds = seconds
+        self.content_type = answer.headers.get("Content-Type", "")
         self._answer, self._deadline, self._limit = answer, deadline, limit
 
     async def save(self, to: Path) -> int:

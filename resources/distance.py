@@ -136,6 +136,12 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
             settings.image_distance_service_url,
             settings.distance_token.get_secret_value() if settings.distance_token else None,
         )
+    return measured_here(environment, read)
+
+
+def measured_here(environment: Mapping[str, str], read: Callable[[str], bytes]) -> "MeasuredHere":
+    """The model in this process, whether or not a distance service is set. Raises BadSetting."""
+    settings = read_settings(DistanceSettings, environment)
     if settings.embedder == "pictures":
         from resources.local_network.pictures import PictureEmbedder
 

@@ -22,8 +22,9 @@ from gen404_assets.competition.judgement import (
     Unusable,
     request_body,
 )
-from resources.completion import filtered_reply, reply_of
+from resources.completion import filtered_reply, reply_of, tokens_of
 from resources.deadlines import within
+from resources.figures import FIGURES
 from resources.settings import BaseUrl, Secret, Settings, read_settings
 from resources.throttle import Throttle
 
@@ -128,7 +129,11 @@ class ServedJudge:
         except OpenAIError as error:
             reason = self._without_key(f"{type(error).__name__}: {error}")
         else:
+            FIGURES.add("questions", outcome="answered")
+            for kind, count in tokens_of(body).items():
+                FIGURES.add("tokens", count, kind=kind)
             return reply_of(body).answer()
+        FIGURES.add("questions", outcome="not answered")
         raise NotJudged(f"the judge gave no answer: {reason}")
 
     def close(self) -> None:

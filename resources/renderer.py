@@ -46,6 +46,15 @@ class DrawnHere:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._pool = Pool(environment=environment)
 
+    def start(self, workers: int | None = None) -> None:
+        """Have workers ready before the first file comes: as many, or one for each core. Raises
+        InfrastructureFault.
+        """
+        try:
+            self._pool.start(workers)
+        except RendererDown as error:
+            raise InfrastructureFault(f"no picture: {error}") from error
+
     def render(self, path: Path, output_format: str) -> bytes:
         _check_format(output_format)
         try:

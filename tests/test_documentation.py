@@ -65,8 +65,8 @@ FORMATS: dict[type[StateFile], str] = {
 }
 """Each format's class, and the heading in state-files.md under which it is described."""
 
-NOT_OURS = {"SUBNET_OWNER_UID", "VLLM_BATCH_INVARIANT"}
-"""Settings of validators and of the judge's server, which the specification names as well."""
+NOT_OURS = {"VLLM_BATCH_INVARIANT"}
+"""Settings of the judge's server, which the specification names as well."""
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)

@@ -2,6 +2,7 @@
 look at.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from gen404_assets.assets import shown
+from gen404_assets.assets.links import links
 from gen404_assets.assets.views import VIEWS, stages, table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
@@ -48,6 +50,7 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
         "commit": cite(newest.commit),
         "committed at": dg.MetadataValue.timestamp(newest.commit.time),
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
+        **links(os.environ.get("COMPETITION_REPO", ""), number, newest.commit.sha),
     }
     by_hand = {str(version): None for path in files for version in people(history, number, path)}
     if by_hand:

@@ -28,8 +28,10 @@ from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.history import History
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.lane_run import run_lane
+from gen404_assets.live.progress import Progress
 from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
+from gen404_assets.settings import home
 
 Live = Callable[[Work], object]
 
@@ -88,7 +90,7 @@ def _work(
     number = int(context.partition_key)
     say, alert = told(context.log.info), told(context.log.error)
     work = Work(competition.outside(), number, say, alert)
-    run_lane(work, lane, live)
+    run_lane(work, lane, live, Progress(home() / "progress"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from gen404_assets.commands.check import check
 from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.sections import Sections
+from gen404_assets.commands.status_command import status
+from gen404_assets.commands.weights import weights
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
@@ -50,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except _EXPECTED as error:
         print(f"gen404: {error}", file=sys.stderr)
+        return FAILED
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in {"gen404_assets", "gpu", "resources", "sensors"}:
+            raise
+        print(f"gen404: this needs the package {error.name}: `pip install .`", file=sys.stderr)
         return FAILED
 
 
@@ -143,22 +151,7 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
     _print_state(begin(opened, contents, block))
 
 
-@gen404.command(section="Operate")
-@_as_json
-def status(*, as_json: bool) -> None:
-    """Show round, stage and block, what is due, what waits for what, and whether it all runs."""
-    from gen404_assets.commands.occupied import platform_health
-    from gen404_assets.commands.status import status as look
-    from gen404_assets.commands.status import status_json, status_text
-    from gen404_assets.settings import home
-
-    now, platform = with_outside(look), platform_health(home())
-    if as_json:
-        print(json.dumps({**status_json(now), "platform": platform}, indent=2))
-        return
-    print(status_text(now))
-    for line in [*platform["faults"], *(f"waits for {wait}" for wait in platform["waits"])]:
-        print(f"  platform  {line}")
+gen404.include(status, section="Operate")
 
 
 @gen404.command(section="Operate")
@@ -363,6 +356,10 @@ def render(file: Path, output: Path, *, draft: bool) -> int:
     from gpu.command import render as draw
 
     return draw(file, output, draft=draft)
+
+
+gen404.include(check, section="Before a round")
+gen404.include(weights, section="Validate")
 
 
 @gen404.command(section="Set up")

@@ -1,4 +1,4 @@
-"""`/healthz`: whether the platform works, for whoever watches it from outside.
+"""`/healthz` and `/metrics`: whether the platform works, for whoever watches it from outside.
 
 The answer's status is 200 while all processes answer and every sensor looks, 503 otherwise. What
 the platform waits for outside (a repository, the chain, a judge) is no reason for 503: it is named,
@@ -101,22 +101,31 @@ def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def served(host: str, port: int, answer: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
-    """Serve `answer` as JSON at /healthz while the context lasts. Raises OSError for a port that
-    is taken.
+def served(
+    host: str, port: int, answer: Callable[[], Mapping[str, Any]], figures: Callable[[], str]
+) -> Iterator[None]:
+    """Serve `answer` as JSON at /healthz, and `figures` in Prometheus' text format at /metrics,
+    while the context lasts. Raises OSError for a port that is taken.
     """
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
         def do_GET(self) -> None:
-            if self.path.partition("?")[0] != "/healthz":
+            path = self.path.partition("?")[0]
+            if path == "/healthz":
+                found = answer()
+                status = 503 if found["status"] == "failing" else 200
+                self._send(status, "application/json", json.dumps(found, indent=2))
+            elif path == "/metrics":
+                self._send(200, "text/plain; version=0.0.4; charset=utf-8", figures())
+            else:
                 self.send_error(404)
-                return
-            found = answer()
-            body = json.dumps(found, indent=2).encode()
-            self.send_response(503 if found["status"] == "failing" else 200)
-            self.send_header("Content-Type", "application/json")
+
+        def _send(self, status: int, kind: str, text: str) -> None:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

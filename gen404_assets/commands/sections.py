@@ -26,6 +26,11 @@ class Sections(click.Group):
 
         return added
 
+    def include(self, command: click.Command, *, section: str) -> None:
+        """Add a command of another module under the heading `section`."""
+        self.add_command(command)
+        self._sections.setdefault(section, []).append(str(command.name))
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002 -- click's own signature

@@ -11,8 +11,10 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.work import Pace
 from gen404_assets.settings import PlatformSettings, RepositorySettings
+from resources.alerts import AlertSettings
 from resources.builds import BuildSettings
 from resources.chain.opening import ChainSettings
+from resources.chain.weights import ValidatorSettings
 from resources.distance import DistanceSettings
 from resources.downloads import DownloadSettings
 from resources.judge import JudgeSettings
@@ -26,7 +28,9 @@ from resources.settings import is_secret, setting_fields
 SUBJECTS: Mapping[str, type[BaseModel]] = {
     "Repository": RepositorySettings,
     "Platform": PlatformSettings,
+    "Alerts": AlertSettings,
     "Chain": ChainSettings,
+    "Validator": ValidatorSettings,
     "Object store": StoreSettings,
     "Judge": JudgeSettings,
     "Renderer": RendererSettings,

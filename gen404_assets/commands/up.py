@@ -23,9 +23,11 @@ from gen404_assets.assets.resource import lane_is_free
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.commands import clock
 from gen404_assets.commands.health import health, served
+from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import Competition, occupied
 from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.reporting import Reporting, open_reporting
 from gen404_assets.commands.retention import prune, rotate, tick_retention
 from gen404_assets.commands.services import DAEMON, Pages, dagster_services
 from gen404_assets.commands.supervisor import Supervisor
@@ -40,6 +42,7 @@ from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import Pace
 from gen404_assets.settings import PlatformSettings, RepositorySettings, home
+from resources.alerts import open_sender
 from resources.deadlines import in_background
 from resources.ports import is_free
 from resources.providers.opening import open_providers
@@ -60,6 +63,7 @@ def check(environment: Mapping[str, str]) -> None:
     """Read every setting before anything starts. Raises BadSetting."""
     for model in (PlatformSettings, RepositorySettings, Pace, PodRules):
         read_settings(model, environment)
+    open_sender(environment)
     outside = Outside(environment)
     for name in (
         "rules",
@@ -98,7 +102,7 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         "GEN404_HOME": str(home()),
         "DAGSTER_HOME": str(dagster_home),
     }
-    branch = variables.get("GITHUB_BRANCH") or "main"
+    branch = _branch(variables)
     with ExitStack() as stack:
         where = Competition(variables["COMPETITION_REPO"], branch)
         stack.enter_context(occupied(home(), where, f"{ports.url(ports.health)}/healthz"))
@@ -152,6 +156,7 @@ class _Platform:
     supervisor: Supervisor
     log: Path
     settings: PlatformSettings
+    reporting: Reporting | None
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`. All that can take long is done in the background: nothing delays the
@@ -165,6 +170,8 @@ class _Platform:
             nonlocal tidied, rotated
             now = time.monotonic()
             notify.alive()
+            if self.reporting is not None:
+                self.reporting.each_round()
             if back := steps.back():
                 _tell(f"the clock was set back by {back:.0f} s: the daemon is started again")
                 self.supervisor.restart(DAEMON, "waits for a time that has been")
@@ -197,9 +204,16 @@ def _platform(
         services = dagster_services(instance, home() / "dagster", code_socket, pages)
         supervisor = Supervisor(services, log, variables, _tell)
         answer = partial(_health, instance, supervisor, waiting, sightings)
+        reporting = None
+        if settings.gen404_operate:
+            reporting = open_reporting(variables, waiting, sightings, supervisor.conditions)
         try:
-            with served(ports.host, ports.health, answer):
-                yield _Platform(instance, supervisor, log, settings)
+            known = open_repository(variables["COMPETITION_REPO"], _branch(variables), variables)
+            figures = Measured(known, home())
+            with served(
+                ports.host, ports.health, answer, lambda: figures.text(supervisor.conditions())
+            ):
+                yield _Platform(instance, supervisor, log, settings, reporting)
         finally:
             supervisor.stop()
 
@@ -208,6 +222,10 @@ def _health(
     instance: dg.DagsterInstance, supervisor: Supervisor, waiting: Waiting, sightings: Sightings
 ) -> Mapping[str, object]:
     return health(instance, supervisor.conditions(), waiting, sightings)
+
+
+def _branch(variables: Mapping[str, str]) -> str:
+    return variables.get("GITHUB_BRANCH") or "main"
 
 
 def _tell(text: str) -> None:

@@ -17,3 +17,8 @@ class Submission(Record):
 
 class Submissions(MapFile[Submission]):
     """hotkey -> submission; the order is the order of play."""
+
+
+def file_url(cdn_url: str, stem: str, output_format: str) -> str:
+    """Where a miner's file for a prompt is (`rules.md`, MINER_GENERATION, DOWNLOADING)."""
+    return f"{cdn_url}/{stem}.{output_format}"

@@ -16,6 +16,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.round import Round, is_in, miner_path
 from gen404_assets.competition.state import Stage
+from gen404_assets.competition.submissions import file_url
 from gen404_assets.live.cdns import Cdns, File, Limits
 from gen404_assets.live.fetching import Download, Fetching
 from gen404_assets.live.work import Overtaken, Work, state_file
@@ -100,7 +101,7 @@ class _Collection:
 
     def _file(self, current: Round, hotkey: str, stem: str, cdn_url: str) -> File:
         again = current.again.of_prompt(hotkey, stem)
-        url = f"{cdn_url}/{stem}.{self.format}"
+        url = file_url(cdn_url, stem, self.format)
         stored = again[-1].before.model if again else None
         return File(hotkey, stem, url, again=len(again), stored=stored)
 

@@ -20,6 +20,7 @@ from gen404_assets.live.cdns import File
 from gen404_assets.live.work import Work
 from gpu.remarks import remarks_of
 from resources.disk import disk_fault
+from resources.figures import FIGURES
 from resources.object_store import ObjectConflict
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Fetching:
         try:
             size = self._of_the_miner(file, "the download", download)
             ended = time.monotonic()
+            FIGURES.add("fetched_bytes", size)
             return Download(self._store(file, path, size), began, ended)
         except MinerFault as fault:
             return Download(fault, began, time.monotonic())
@@ -125,13 +127,16 @@ class Fetching:
         url = file.stored
         if url is None:
             url, size = self.steadily(self._keep, f"{key}.{self.format}", path, size)
-        renderer = self.work.outside.renderer
+        renderer, began = self.work.outside.renderer, time.monotonic()
         try:
             preview = self._of_the_miner(
                 file, "drawing the file", renderer.render, path, self.format
             )
         except MinerFault as fault:
+            FIGURES.add("files", outcome="refused")
             return self.entry(url, None, size, file.attempts, str(fault))
+        FIGURES.add("files", outcome="drawn")
+        FIGURES.add("render_seconds", time.monotonic() - began)
         png = self.steadily(self._keep_preview, f"{key}.png", preview)
         return self.entry(url, png, size, file.attempts, remarks_of(preview))
 

@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeVar
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import in_background, within
+from resources.figures import FIGURES
 from resources.file_lock import is_locked
 from resources.providers.provider import NoCapacity, Pod, Provider, StartRefused
 
@@ -55,6 +56,7 @@ class Fleet:
         self._next, self._token = 0, secrets.token_urlsafe(24)
         self._made: dict[tuple[str, str], Started] = {}  # by name and provider's name
         self._unsure: dict[tuple[str, str], Started] = {}
+        self._since: dict[tuple[str, str], float] = {}
         self._at_work = Lock()
 
     def start(self, image: str) -> Started:
@@ -97,6 +99,7 @@ class Fleet:
         faults = _delete_all((provider, name) for provider in self._providers)
         if faults:
             raise InfrastructureFault("; ".join(faults.values()))
+        self._count_time(name)
 
     def delete_all(self) -> None:
         """Delete every pod of the fleet, of earlier runs too. Raises InfrastructureFault, after the
@@ -124,11 +127,21 @@ class Fleet:
                 raise InfrastructureFault("; ".join(faults))
             self._made.clear()
             self._unsure.clear()
+            for name, _ in list(self._since):
+                self._count_time(name)
+
+    def _count_time(self, name: str) -> None:
+        """Count how long a pod has been there, now that it is gone."""
+        for key in [key for key in self._since if key[0] == name]:
+            if (since := self._since.pop(key, None)) is not None:
+                FIGURES.add("pod_seconds", time.monotonic() - since, provider=key[1])
 
     def _take(self, started: Started) -> Started:
         """Count a pod as made; the next one has another name and token."""
         key = (started.name, started.provider.name)
         self._made[key] = started
+        self._since.setdefault(key, time.monotonic())
+        FIGURES.add("pods", provider=started.provider.name)
         self._unsure.pop(key, None)
         self._next, self._token = self._next + 1, secrets.token_urlsafe(24)
         return started

@@ -16,6 +16,7 @@ from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import RepositorySettings, home
+from resources.figures import FIGURES
 from resources.settings import read_settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 
+FIGURES_FILE = "figures.json"
+"""In the home: what all processes have counted."""
+
+
 class Outside:
     """The adapters that `environment` names. Each property raises BadSetting for a setting that
     can't be used.
@@ -43,6 +48,7 @@ class Outside:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         self._open = ExitStack()
+        FIGURES.keep_in(home() / FIGURES_FILE)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -38,6 +38,14 @@ class Sightings:
             if "fault" in found
         ]
 
+    def failing(self, times: int = 3) -> dict[str, str]:
+        """Name -> why it can't be seen, and since when, of what has failed so often in a row."""
+        return {
+            name: f"{found['fault']}, since {found['since']}"
+            for name, found in self._all()
+            if int(found.get("failures", 0)) >= times
+        }
+
     def latest(self) -> dict[str, Any]:
         """Name -> what was seen last, and its age in seconds (None: of before the machine's last
         start).

@@ -1,13 +1,16 @@
 """Several nodes of one chain, of which one that answers and keeps up with the clock is believed."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.chain.subtensor import Block, Chain
+from resources.chain.subtensor import AskedChain, Block, Chain
+
+if TYPE_CHECKING:
+    from bittensor import Client, Substrate
 
 T = TypeVar("T")
 
@@ -54,6 +57,15 @@ class Endpoints:
     def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
         """See `Chain.reveals`."""
         return self._ask(lambda endpoint: endpoint.chain.reveals(at))
+
+    def ask(self, what: str, read: "Callable[[Client, Substrate], Awaitable[T]]") -> T:
+        """See `AskedChain.ask`."""
+
+        def of(endpoint: Endpoint) -> T:
+            self._up_to_date(endpoint)
+            return cast("AskedChain", endpoint.chain).ask(what, read)
+
+        return self._ask(of)
 
     def close(self) -> None:
         """End all connections. A later call opens another."""

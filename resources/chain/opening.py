@@ -11,7 +11,7 @@ from pydantic import Field
 
 from resources.chain.endpoints import Endpoint, Endpoints
 from resources.chain.local import local_folder
-from resources.chain.subtensor import DEADLINE, Chain, SubtensorChain, is_endpoint
+from resources.chain.subtensor import DEADLINE, AskedChain, SubtensorChain, is_endpoint
 from resources.settings import BadSetting, Seconds, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ChainSettings(Settings):
     netuid: int = Field(17, ge=0, le=65535, description="the subnet's number")
 
 
-def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> Chain:
+def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) -> AskedChain:
     """The chain of `SUBTENSOR_NETWORK` (finney, ws(s):// endpoints, or a local chain's file:// URL)
     and `NETUID`.
 

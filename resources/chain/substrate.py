@@ -133,10 +133,12 @@ class LocalSubstrate:
             await self._wait(self.chain.finalized, included.block)
         elif wait_for_inclusion:
             await self._wait(self.chain.head, included.block)
+        block_hash = self.chain.hash(included.block)
+        self._numbers[block_hash] = included.block
         return ExtrinsicResult(
             success=True,
             message="Success",
-            block_hash=self.chain.hash(included.block),
+            block_hash=block_hash,
             extrinsic_id=f"{included.block}-0001",
             fee=self.balance(0),
         )

@@ -68,6 +68,16 @@ class Chain(Protocol):
         ...
 
 
+class AskedChain(Chain, Protocol):
+    """A chain that can be asked more than the competition reads of it."""
+
+    def ask(self, what: str, read: "Callable[[Client, Substrate], Awaitable[_T]]") -> _T:
+        """What `read` gives of a connection to an up-to-date node. Raises InfrastructureFault,
+        which names `what`.
+        """
+        ...
+
+
 def is_endpoint(network: str) -> bool:
     """Whether a network is named by its node's ws(s):// URL."""
     try:
@@ -134,6 +144,10 @@ class SubtensorChain:
         return {
             hotkey: read_reveals(value, at) for hotkey, value in rows if isinstance(hotkey, str)
         }
+
+    def ask(self, what: str, read: "Callable[[Client, Substrate], Awaitable[_T]]") -> _T:
+        """What `read` gives of a connection. Raises InfrastructureFault, which names `what`."""
+        return self._call(what, read)
 
     def close(self) -> None:
         connection = self._connection

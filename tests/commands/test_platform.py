@@ -150,6 +150,14 @@ def status_of(url: str, headers: dict[str, str], body: bytes | None = None) -> i
         return error.code
 
 
+def test_prometheus_reads_its_figures_beside_the_health(platform: Platform) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{platform.port}/metrics", timeout=20) as it:
+        figures = it.read().decode().splitlines()
+    assert "gen404_round 2.0" in figures
+    assert 'gen404_stage{stage="open"} 1.0' in figures
+    assert 'gen404_process_up{process="daemon"} 1.0' in figures
+
+
 def test_systemd_is_told_that_it_is_ready_and_alive(platform: Platform) -> None:
     platform.notified.settimeout(SECONDS)
     assert platform.notified.recv(100) == b"READY=1"

@@ -2,10 +2,15 @@
 imported.
 """
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 BLOCKING = """
 import sys
@@ -49,6 +54,38 @@ def test_the_default_installation_operates_a_competition_without_any_extra() -> 
     )
     imported = run_without(blocked, code)
     assert imported.returncode == 0, imported.stderr
+
+
+def installed_by(requirements: list[str]) -> set[str]:
+    """The names of these packages, without their versions."""
+    return {re.split(r"[<>=~!\[ ]", each)[0] for each in requirements}
+
+
+def test_a_miners_group_has_packages_of_the_platform_in_the_same_versions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    group = project["dependency-groups"]["miner"]
+    assert set(group) < set(project["project"]["dependencies"])
+
+
+def test_what_a_miner_types_needs_the_group_miner_alone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    every = [*project["project"]["dependencies"]]
+    for extra in project["project"]["optional-dependencies"].values():
+        every += extra
+    others = installed_by(every) - installed_by(project["dependency-groups"]["miner"])
+    modules = {name.lower().replace("-", "_") for name in others} | {"boto3", "targon"}
+    code = (
+        "import gen404_assets.commands.check_cdn, gen404_assets.commands.check_container\n"
+        "import gen404_assets.commands.check_file, gen404_assets.commands.replay_text\n"
+        "import gen404_assets.replay.rounds, gpu.command\n"
+        "from gen404_assets.commands.cli import main\n"
+        "print(main(['check', '--commitment', '{}']), main(['status']))\n"
+    )
+    done = run_without(modules - {"gen404"}, f"sys.argv = ['gen404']\n{code}")
+    assert done.returncode == 0, done.stderr
+    assert "no repo, commit, cdn_url revealed" in done.stdout
+    assert done.stdout.endswith("1 2\n")
+    assert "gen404: this needs the package" in done.stderr
 
 
 def test_what_is_blocked_cannot_be_imported() -> None:

@@ -1,0 +1,120 @@
+"""`/metrics`: how the competition and the platform stand, in figures for Prometheus."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gen404_assets.commands.supervisor import Condition
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.round import Round
+from gen404_assets.competition.settings import BLOCK_SECONDS
+from gen404_assets.competition.state import Stage
+from gen404_assets.live.outside import FIGURES_FILE
+from gen404_assets.live.sightings import CHAIN, Sightings
+from gen404_assets.live.waiting import Waiting
+from gen404_assets.live.work import see
+from resources.figures import Labels, exposition, totals
+from resources.repository import Repository
+
+_COUNTED: Mapping[str, str] = {
+    "questions": "questions that the judge was asked",
+    "tokens": "tokens of those questions and answers, where the judge's server tells them",
+    "fetched_bytes": "bytes of miners' files that were fetched",
+    "files": "miners' files that were drawn or refused by the renderer",
+    "render_seconds": "seconds that drawing took, waiting for a worker included",
+    "pods": "pods that were started",
+    "pod_seconds": "seconds that pods were there, counted when they are gone",
+}
+Figure = tuple[str, str, Mapping[Labels, float]]
+
+
+@dataclass
+class Measured:
+    """The figures of a platform in the home `folder`; `repository` is read as its mirror stands."""
+
+    repository: Repository
+    folder: Path
+    _head: str = ""
+    _round: Round | None = None
+    _stage: tuple[int, Stage] | None = None
+    _since: float = field(default_factory=time.time)
+
+    def text(self, conditions: Sequence[Condition]) -> str:
+        """All figures; what isn't known is left out."""
+        restarts: dict[Labels, float] = {
+            (("process", each.name),): float(each.restarts) for each in conditions
+        }
+        up: dict[Labels, float] = {
+            (("process", each.name),): float(each.state == "up") for each in conditions
+        }
+        figures: list[Figure] = [
+            ("gen404_process_up", "whether a process of the platform answers", up),
+            ("gen404_process_restarts_total", "restarts of a process since the start", restarts),
+            *self._outside(),
+            *self._competition(),
+            *self._counted(),
+        ]
+        return exposition(figures)
+
+    def _outside(self) -> Iterator[Figure]:
+        sightings, waiting = Sightings(self.folder / "sightings"), Waiting(self.folder / "waiting")
+        seen = sightings.latest()
+        ages: dict[Labels, float] = {
+            (("of", name),): float(found["age"])
+            for name, found in seen.items()
+            if found["age"] is not None
+        }
+        yield "gen404_sighting_age_seconds", "since repository and chain were last seen", ages
+        waits: dict[Labels, float] = {
+            (("for", "chain or repository"),): float(len(sightings.waits())),
+            (("for", "a lane's work"),): float(len(waiting.all())),
+        }
+        yield "gen404_waits", "what can't be had outside now", waits
+        if (chain := seen.get(CHAIN)) and chain["age"] is not None:
+            yield "gen404_block", "last finalised block that was seen", _one(float(chain["seen"]))
+            behind = _one(float(chain["age"] // BLOCK_SECONDS))
+            yield "gen404_blocks_behind", "blocks that have come since, at 12 s each", behind
+
+    def _competition(self) -> Iterator[Figure]:
+        current = self._current()
+        if current is None:
+            return
+        state = current.required_state
+        stages: dict[Labels, float] = {
+            (("stage", stage.value),): float(stage is state.stage) for stage in Stage
+        }
+        yield "gen404_round", "round under way", _one(float(state.current_round))
+        yield "gen404_stage", "1 for the stage that the round is in", stages
+        known = _one(max(0.0, time.time() - self._since))
+        yield "gen404_stage_age_seconds", "since the stage began, or this process", known
+        head = self.repository.snapshot(self._head).commit.time.timestamp()
+        age = _one(max(0.0, time.time() - head))
+        yield "gen404_head_age_seconds", "age of the repository's newest commit", age
+
+    def _current(self) -> Round | None:
+        """The round at the head that was seen last; the one before where it can't be read."""
+        try:
+            head = self.repository.last_known_head()
+            if head != self._head:
+                self._round, self._head = see(self.repository.snapshot(head)), head
+                state = self._round.required_state
+                if self._stage != (stage := (state.current_round, state.stage)):
+                    self._since = time.time() if self._stage else self._since
+                    self._stage = stage
+        except (InfrastructureFault, MalformedFile):
+            return self._round
+        return self._round
+
+    def _counted(self) -> Iterator[Figure]:
+        values: dict[str, dict[Labels, float]] = {name: {} for name in _COUNTED}
+        for (name, labels), value in totals(self.folder / FIGURES_FILE).items():
+            values.setdefault(name, {})[labels] = value
+        for name, meaning in _COUNTED.items():
+            yield f"gen404_{name}_total", meaning, values[name]
+
+
+def _one(value: float) -> Mapping[Labels, float]:
+    """A figure without labels."""
+    return {(): value}

@@ -1,0 +1,133 @@
+"""What people are told of, each thing once, across restarts of the platform."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from gen404_assets.competition.duels import without_usable_answer
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.news import News, news_of, unjudgeable
+from gen404_assets.competition.round import Round
+from gen404_assets.live.work import RoundFiles, see
+from resources.alerts import Sender
+from resources.own_files import read_own
+from resources.repository import Repository
+from resources.whole_file import write_whole
+
+RECORD = "alerts.json"
+"""In the home: what was told, and when."""
+_REMEMBERED = 5000
+
+
+@dataclass
+class Alerts:
+    """Tells `sender` what is new, and keeps in `folder` what was told.
+
+    What there is when a platform looks for the first time is no news, but for what lasts. An alert
+    is recorded before it is sent: after a crash in between nobody hears of it, and nobody twice.
+    """
+
+    sender: Sender
+    folder: Path
+    again_hours: float = 6.0
+    _told: dict[str, str] | None = None
+    _out_of_order: dict[str, str] = field(default_factory=dict)
+    _restarts: dict[str, int] = field(default_factory=dict)
+
+    def tell(self, news: Iterable[News], now: datetime) -> None:
+        """Tell what was not told, and again what has lasted for hours since."""
+        told = self._known()
+        first = told is None
+        told = told or {}
+        fresh = [each for each in news if self._is_due(each, told.get(each.key), now)]
+        if fresh or first:
+            self._keep(told | {each.key: now.isoformat(timespec="seconds") for each in fresh})
+        for each in fresh:
+            if each.lasts or not first:
+                self.sender.send(each.text)
+
+    def tell_waits(self, waits: Mapping[str, str]) -> None:
+        """Name -> what it waits for. Tell what is out of order since the last call, and what is
+        back.
+        """
+        for name, wait in waits.items():
+            if name not in self._out_of_order:
+                self.sender.send(f"out of order: {name}: {wait}")
+        for name in self._out_of_order.keys() - waits.keys():
+            self.sender.send(f"back in order: {name}")
+        self._out_of_order = dict(waits)
+
+    def tell_restarts(self, restarts: Mapping[str, tuple[int, str]]) -> None:
+        """Part of the platform -> how often it was restarted, and why the last time."""
+        for name, (count, reason) in restarts.items():
+            if count > self._restarts.get(name, 0):
+                self.sender.send(f"the platform has started its {name} again: it {reason}")
+            self._restarts[name] = count
+
+    def _is_due(self, news: News, told: str | None, now: datetime) -> bool:
+        if told is None:
+            return True
+        if not news.lasts:
+            return False
+        hours = (now - datetime.fromisoformat(told)).total_seconds() / 3600
+        return not 0 <= hours < self.again_hours  # below 0: the clock was set back since
+
+    def _known(self) -> dict[str, str] | None:
+        if self._told is None:
+            self._told = read_own(self.folder / RECORD, _parsed)
+        return self._told
+
+    def _keep(self, told: dict[str, str]) -> None:
+        told = dict([*told.items()][-_REMEMBERED:])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / RECORD, json.dumps(told).encode())
+        self._told = told
+
+
+@dataclass
+class Reporter:
+    """What has happened in a repository, as its mirror knows it; each head is read once."""
+
+    repository: Repository
+    _head: str = ""
+    _news: list[News] = field(default_factory=list)
+    _judged: dict[tuple[int, Pair], News | None] = field(default_factory=dict)
+
+    def news(self) -> list[News]:
+        """Of the round under way and the one before. Raises InfrastructureFault, MalformedFile."""
+        snapshot = self.repository.snapshot()
+        if snapshot.commit.sha != self._head:
+            current = see(snapshot)
+            rounds = [current]
+            if current.number:
+                rounds.insert(
+                    0, Round(RoundFiles(snapshot, current.number - 1), current.number - 1)
+                )
+            found = [each for known in rounds for each in (*news_of(known), *self._matches(known))]
+            self._news = list({each.key: each for each in found}.values())
+            self._head = snapshot.commit.sha
+        return self._news
+
+    def _matches(self, current: Round) -> Iterable[News]:
+        for pair in current.matrix.margins:
+            known = (current.number, pair)
+            if known not in self._judged:
+                report = current.report(pair)
+                count = without_usable_answer(report.duels) if report is not None else 0
+                news = unjudgeable(current.number, *pair, count) if count else None
+                self._judged[known] = news
+            if (news := self._judged[known]) is not None:
+                yield news
+
+
+def _parsed(content: bytes) -> dict[str, str]:
+    told = json.loads(content)
+    if not isinstance(told, dict):
+        raise TypeError("it is no object")
+    known = {str(key): str(when) for key, when in told.items()}
+    for when in known.values():
+        if datetime.fromisoformat(when).tzinfo is None:
+            raise ValueError("a time without a zone")
+    return known

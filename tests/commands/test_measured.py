@@ -1,0 +1,157 @@
+"""`/metrics`, and `gen404 status --watch`: how it stands, for programs and for people."""
+
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from gen404_assets.commands.cli import gen404
+from gen404_assets.commands.health import served
+from gen404_assets.commands.measured import Measured
+from gen404_assets.commands.status_command import repeat
+from gen404_assets.commands.supervisor import Condition
+from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition_repository import open_repository
+from gen404_assets.live.lane_run import run_lane
+from gen404_assets.live.outside import FIGURES_FILE
+from gen404_assets.live.progress import Progress
+from gen404_assets.live.sightings import CHAIN, Sightings
+from gen404_assets.live.work import Work
+from resources.figures import Figures
+from resources.ports import free_ports
+from simulators.histories import make_competition
+
+ROOT = Path(__file__).parents[2]
+DAEMON = Condition("daemon", "up", 1, 10.0, 2, "")
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+    path = make_competition(tmp_path / "repo.git", rounds=1, miners=3, prompts=4)
+    repository = open_repository(str(path), "main")
+    repository.refresh()
+    return Measured(repository, tmp_path / "home")
+
+
+def values(text: str) -> dict[str, float]:
+    rows = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in rows}
+
+
+def test_the_figures_say_where_the_competition_stands(measured: Measured) -> None:
+    Sightings(measured.folder / "sightings").saw(CHAIN, "7000123")
+    found = values(measured.text([DAEMON]))
+    assert found["gen404_round"] == 1
+    assert found['gen404_stage{stage="open"}'] == 1
+    assert found['gen404_stage{stage="duels"}'] == 0
+    assert found["gen404_block"] == 7000123
+    assert found["gen404_blocks_behind"] < 60
+    assert found["gen404_head_age_seconds"] >= 0
+    assert found['gen404_process_restarts_total{process="daemon"}'] == 2
+    assert found['gen404_waits{for="chain or repository"}'] == 0
+
+
+def test_what_runs_have_counted_is_shown(measured: Measured) -> None:
+    figures = Figures()
+    figures.keep_in(measured.folder / FIGURES_FILE)
+    figures.add("questions", 7, outcome="answered")
+    figures.flush()
+    assert values(measured.text([]))['gen404_questions_total{outcome="answered"}'] == 7
+
+
+def test_a_repository_that_cannot_be_read_leaves_its_figures_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+    nowhere = Measured(open_repository(str(tmp_path / "nowhere"), "main"), tmp_path / "home")
+    found = values(nowhere.text([DAEMON]))
+    assert "gen404_round" not in found
+    assert found['gen404_process_up{process="daemon"}'] == 1
+
+
+def test_they_are_served_beside_the_health_as_prometheus_asks() -> None:
+    (port,) = free_ports(1)
+    with served("127.0.0.1", port, lambda: {"status": "failing"}, lambda: "a 1\n"):
+        answer = httpx2.get(f"http://127.0.0.1:{port}/metrics")
+        health = httpx2.get(f"http://127.0.0.1:{port}/healthz")
+    assert (answer.status_code, answer.text) == (200, "a 1\n")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert health.status_code == 503
+
+
+def test_every_figure_of_the_dashboard_is_one_that_is_served(measured: Measured) -> None:
+    Sightings(measured.folder / "sightings").saw(CHAIN, "1")
+    helps = {line.split()[2] for line in measured.text([]).splitlines() if "# HELP" in line}
+    dashboard = json.loads((ROOT / "deploy" / "grafana.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    named = {
+        word
+        for expression in asked
+        for word in expression.replace("(", " ").replace("[", " ").replace("{", " ").split()
+        if word.startswith("gen404_")
+    }
+    assert {word.rstrip(")") for word in named} <= helps
+    assert len(named) > 8
+
+
+class Outside:
+    """What `run_lane` asks of everything outside."""
+
+    rules = None
+
+    def __init__(self) -> None:
+        self.environment: dict[str, str] = {}
+        self.waiting = self
+
+    def end(self, lane: Lane) -> None:
+        """Nothing is waited for."""
+
+
+def test_what_a_run_says_is_its_progress_while_it_works(tmp_path: Path) -> None:
+    progress, said, seen = Progress(tmp_path), list[str](), list[object]()
+    work = Work(Outside(), 3, said.append)  # type: ignore[arg-type]
+
+    def live(work: Work) -> None:
+        work.say("12 of 128 files are in")
+        seen.append(progress.of(Lane.COLLECTION))
+
+    run_lane(work, Lane.COLLECTION, live, progress)
+    (found,) = seen
+    assert isinstance(found, tuple)
+    assert found[0] == "12 of 128 files are in"
+    assert said == ["12 of 128 files are in"]
+    assert progress.of(Lane.COLLECTION) is None
+
+
+def test_a_status_that_is_watched_is_shown_again_until_somebody_stops_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    looks = iter(["one", "two"])
+
+    def pause(_: float) -> None:
+        if next(pauses):
+            raise KeyboardInterrupt
+
+    pauses = iter([False, True])
+    with pytest.raises(KeyboardInterrupt):
+        repeat(lambda: next(looks), forever=True, screen=True, pause=pause)
+    assert capsys.readouterr().out.split() == ["one", "two"]
+    repeat(lambda: "once", forever=False, screen=True)
+    assert capsys.readouterr().out == "once\n"
+
+
+def test_a_status_shows_how_far_the_work_is(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "repo.git"))
+    monkeypatch.setenv("SUBTENSOR_NETWORK", "ws://127.0.0.1:9")
+    Progress(measured.folder / "progress").told(Lane.JUDGING, "5 of 9 duels")
+    done = CliRunner().invoke(gen404, ["status"], standalone_mode=False)
+    assert not isinstance(done.exception, InfrastructureFault), done.exception
+    assert "works     judging: 5 of 9 duels (" in done.stdout
+    done = CliRunner().invoke(gen404, ["status", "--json"], standalone_mode=False)
+    assert json.loads(done.stdout)["progress"]["judging"]["says"] == "5 of 9 duels"
