@@ -326,6 +326,40 @@ def export(
 
 
 @gen404.command(section="Look")
+@_repository
+@_branch
+@_rounds
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder that the pages go to; begin with its index.html.",
+)
+@click.option(
+    "--host",
+    metavar="URL",
+    help="Where the pages will lie, such as CDN_URL: pictures and 3D files below it are shown in "
+    "them. Without it pages only link to what is elsewhere.",
+)
+def report(
+    repository: str, branch: str, rounds: range | None, output: Path, host: str | None
+) -> None:
+    """Write pages of the season, its rounds, matches, miners and audits, for any browser.
+
+    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    """
+    from gen404_assets.commands.report import book_of, write_report
+    from gen404_assets.competition_repository import newest_history
+
+    rules = read_settings(Rules, os.environ)
+    history = newest_history(repository, branch)
+    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
+    write_report(history, wanted, rules, book_of(history, output, host), print)
+
+
+@gen404.command(section="Look")
 @click.argument("file", type=_FILE, metavar="FILE")
 @click.option(
     "-o",
