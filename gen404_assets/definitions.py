@@ -8,7 +8,14 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from gen404_assets.assets import downloading, duels, finalizing, inputs, miner_generation
+from gen404_assets.assets import (
+    downloading,
+    duels,
+    finalizing,
+    inputs,
+    miner_generation,
+    report,
+)
 from gen404_assets.assets import open as open_stage
 from gen404_assets.assets.resource import NO_REPOSITORY, competition_resources
 from gen404_assets.settings import platform_settings
@@ -29,6 +36,7 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
             *downloading.ASSETS,
             *duels.ASSETS,
             *finalizing.ASSETS,
+            *report.ASSETS,
         ],
         sensors=[mirror, *SENSORS, reaper],
         resources=competition_resources(

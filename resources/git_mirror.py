@@ -238,6 +238,12 @@ class Mirror:
                     self._adopt(outgoing / "objects/pack", sha)
                 return sha, ""
 
+    def branch_off(self, name: str) -> None:
+        """Have the remote begin a branch at the mirror's head; one that is there stays as it is."""
+        ref = f"refs/heads/{name}"
+        new = f"--force-with-lease={ref}:"  # it must not be there yet
+        self.git("push", "--quiet", new, REMOTE, f"{self.head()}:{ref}", network=True)
+
     def _adopt(self, packs: Path, head: str) -> None:
         """Take over what the remote has just accepted, so that it need not be fetched."""
         for pack in packs.glob("*.pack"):

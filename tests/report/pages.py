@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-LOADING = {("img", "src"), ("script", "src"), ("link", "href"), ("iframe", "src"), ("object", "data")}
+LOADING = {
+    ("img", "src"),
+    ("script", "src"),
+    ("link", "href"),
+    ("iframe", "src"),
+    ("object", "data"),
+}
 
 
 class Page(HTMLParser):

@@ -53,7 +53,7 @@ def test_markup_in_the_judges_words_is_text_and_no_address_of_a_duel_runs(
     document = tampered.json(tampered.report)
     document["duels"][0]["issues"] = MARKUP
     document["duels"][0]["left_png"] = "javascript:alert(3)"
-    document["duels"][0]["right_glb"] = 'data:text/html,<script>alert(4)</script>'
+    document["duels"][0]["right_glb"] = "data:text/html,<script>alert(4)</script>"
     document["duels"][0]["prompt"] = "javascript:alert(5)//x.png"
     folder = _report(tampered, tmp_path, {tampered.report: json.dumps(document).encode()})
     page = Page(folder / match_page(0, ("leader", tampered.loser)))
@@ -70,14 +70,12 @@ def test_a_hotkey_that_is_a_path_leaves_the_folder_alone(
     matrix = tampered.read(MATRIX).replace(hotkey.encode(), climbing.encode())
     files = {SUBMISSIONS: json.dumps(renamed).encode(), MATRIX: matrix}
     folder = _report(tampered, tmp_path, files)
-    assert not [path for path in tmp_path.rglob("*climbed*")]
+    assert not list(tmp_path.rglob("*climbed*"))
     assert (folder / miner_page(0, climbing)).is_file()
     assert broken(folder) == []
 
 
-def test_characters_that_are_not_seen_are_shown_as_such(
-    tampered: Tampered, tmp_path: Path
-) -> None:
+def test_characters_that_are_not_seen_are_shown_as_such(tampered: Tampered, tmp_path: Path) -> None:
     document = tampered.json(tampered.report)
     document["duels"][0]["issues"] = "good\u202egood\x07\ud800"
     folder = _report(tampered, tmp_path, {tampered.report: json.dumps(document).encode()})
@@ -104,7 +102,8 @@ def test_the_part_of_a_path_that_a_hotkey_gives_is_plain(hotkey: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "data:text/html,x", "//host/x", "file:///x", "http://[", "", None]
+    "url",
+    ["javascript:alert(1)", "data:text/html,x", "//host/x", "file:///x", "http://[", "", None],
 )
 def test_what_is_no_web_address_is_never_linked_or_shown(url: str | None) -> None:
     assert web_address(url) is None
