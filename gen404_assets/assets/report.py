@@ -30,7 +30,7 @@ from gen404_assets.settings import home
     automation_condition=dg.AutomationCondition.eager(),
     description="The round as pages for miners, auditors and whoever watches: ranking, margins, "
     "timeline, every duel with its evidence, audits, what the replay says. Published into the "
-    "store where this platform operates, else written to a folder of GEN404_HOME. No state file.\n\n"
+    "store where this platform operates, else written to a folder of GEN404_HOME.\n\n"
     "`reports/{n}/{commit}/index.html` of the store",
 )
 def report(
