@@ -239,10 +239,12 @@ class Mirror:
                 return sha, ""
 
     def branch_off(self, name: str) -> None:
-        """Have the remote begin a branch at the mirror's head; one that is there stays as it is."""
+        """Have the remote begin a branch at the mirror's head; RepositoryError where it is there."""
         ref = f"refs/heads/{name}"
-        new = f"--force-with-lease={ref}:"  # it must not be there yet
-        self.git("push", "--quiet", new, REMOTE, f"{self.head()}:{ref}", network=True)
+        new = f"--force-with-lease={ref}:"  # refused where it stands at another commit
+        answer = self.git("push", "--porcelain", new, REMOTE, f"{self.head()}:{ref}", network=True)
+        if b"\n=" in answer:
+            raise RepositoryError(f"the branch {name} is there already; choose another name")
 
     def _adopt(self, packs: Path, head: str) -> None:
         """Take over what the remote has just accepted, so that it need not be fetched."""

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -26,15 +26,24 @@ _UNSEEN = re.compile(
 
 @dataclass(frozen=True)
 class Book:
-    """A report's folder, and how its pages are filled. `head`: the commit that it shows."""
+    """A report's folder, and how its pages are filled. `head`: the commit that it shows; `planned`:
+    the pages of miners and audits that there are, to which others may link.
+    """
 
     folder: Path
     head: str
     objects: Objects
+    planned: set[str] = field(default_factory=set)
 
     def write(self, path: str, template: str, **shown: object) -> None:
         """Write one page."""
-        context = {"up": up_from(path), "page": path, "head": self.head, **shown}
+        context = {
+            "up": up_from(path),
+            "page": path,
+            "head": self.head,
+            "planned": self.planned,
+            **shown,
+        }
         text = self._environment.get_template(template).render(context)
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

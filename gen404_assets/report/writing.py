@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from gen404_assets.competition.duels import MatchReport, Play
 from gen404_assets.competition.history import History
-from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
@@ -70,6 +69,10 @@ def write_round(book: Book, history: History, number: int, rules: Rules) -> None
     replayed = replay_round(history, number, rules)
     current = history.round(number)
     rows = read_section(lambda: [*match_rows(current)])
+    order = read_section(lambda: [*current.timeline.order])
+    audits = read_section(lambda: [*audit_rows(current)])
+    book.planned.update(miner_page(number, hotkey) for hotkey in order.value or ())
+    book.planned.update(audit_page(number, row["hotkey"]) for row in audits.value or ())
     times = read_section(lambda: stage_times(history, number))
     ended = [(time.stage, time.hours) for time in times.value or () if time.hours is not None]
     path = f"rounds/{number}/charts/stages.svg"
@@ -93,12 +96,12 @@ def write_round(book: Book, history: History, number: int, rules: Rules) -> None
         orders=read_section(lambda: judge_orders(current)),
         acts=read_section(lambda: acts(history, number)),
         waits=read_section(lambda: waits(history, current)),
-        audits=read_section(lambda: [*audit_rows(current)]),
+        audits=audits,
     )
     _write_matches(book, current)
-    for hotkey in read_section(lambda: [*current.timeline.order]).value or ():
+    for hotkey in order.value or ():
         _write_miner(book, current, hotkey, rows.value or [], rules)
-    for row in read_section(lambda: [*audit_rows(current)]).value or ():
+    for row in audits.value or ():
         _write_audit(book, current, row, rules)
 
 
@@ -147,7 +150,6 @@ def _write_miner(book: Book, current: Round, hotkey: str, rows: list[Row], rules
         build=read_section(lambda: current.builds.get(hotkey) if current.builds else None),
         rows=[row for row in rows if hotkey in (row["left"], row["right"])],
         win_margin=read_section(lambda: current.config.win_margin).value,
-        request=read_section(lambda: current.requests.for_hotkey(hotkey)),
         files=read_section(lambda: miners.files_of(current, hotkey, book.objects, up)),
         chart=book.draw(path, chart) if chart else None,
     )
@@ -170,7 +172,6 @@ def _write_audit(book: Book, current: Round, row: Row, rules: Rules) -> None:
         audit=row,
         rules=rules,
         pairs=pairs,
-        is_miner=hotkey in current.timeline.order and hotkey != LEADER,
-        request=current.requests.for_hotkey(hotkey),
+        request=read_section(lambda: current.requests.for_hotkey(hotkey)),
         chart=book.draw(path, chart) if distances else None,
     )

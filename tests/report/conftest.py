@@ -4,9 +4,6 @@ import pytest
 
 from gen404_assets.commands.cli import main
 
-CDN = "https://cdn.invalid"
-"""Where made-up competitions keep their objects."""
-
 
 @pytest.fixture(scope="session")
 def written(honest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
