@@ -239,7 +239,7 @@ class Mirror:
                 return sha, ""
 
     def branch_off(self, name: str) -> None:
-        """Have the remote begin a branch at the mirror's head; RepositoryError where it is there."""
+        """Have the remote begin a branch at the mirror's head. RepositoryError if it is there."""
         ref = f"refs/heads/{name}"
         new = f"--force-with-lease={ref}:"  # refused where it stands at another commit
         answer = self.git("push", "--porcelain", new, REMOTE, f"{self.head()}:{ref}", network=True)
