@@ -75,6 +75,7 @@ def test_whoever_only_looks_finds_the_pages_in_a_folder(
     honest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEN404_HOME", str(tmp_path))
+    monkeypatch.setenv("COMPETITION_REPO", str(honest))
     from gen404_assets.assets.resource import competition_resources  # noqa: PLC0415
 
     environment = {"COMPETITION_REPO": str(honest)}
