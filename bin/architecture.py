@@ -12,6 +12,7 @@ ROOMS = {
     "gen404_assets.assets": "assets: the graph, by stage",
     "gen404_assets.live": "live: the round under way",
     "gen404_assets.replay": "replay: past rounds derived again",
+    "gen404_assets.report": "report: rounds as static pages",
     "gen404_assets.frames": "frames: rounds as data frames",
     "gen404_assets.competition": "competition: rules and file formats",
     "resources": "resources: adapters to the outside",

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from gen404_assets.assets import downloading, duels, finalizing, inputs, miner_generation, weights
+from gen404_assets.assets import (
+    downloading,
+    duels,
+    finalizing,
+    inputs,
+    miner_generation,
+    report,
+    weights,
+)
 from gen404_assets.assets import open as open_stage
 from gen404_assets.assets.resource import NO_REPOSITORY, competition_resources
 from gen404_assets.settings import platform_settings
@@ -33,6 +41,7 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
             *downloading.ASSETS,
             *duels.ASSETS,
             *finalizing.ASSETS,
+            *report.ASSETS,
             *([weights.weights] if validates else []),
         ],
         sensors=[mirror, *SENSORS, reaper, *([weights_sensor] if validates else [])],

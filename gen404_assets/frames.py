@@ -15,6 +15,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import ListFile, MapFile, Record
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import NotJudged
 from gen404_assets.competition.round import Round
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ def duel_rows(current: Round) -> Iterator[Row]:
     for match in current.matrix.matches:
         report = current.report(match.pair)
         for duel in report.duels if report is not None else []:
-            yield _duel_row(current.number, report, duel)
+            yield duel_row(current.number, report, duel)
 
 
 def audit_rows(current: Round) -> Iterator[Row]:
@@ -303,7 +304,8 @@ def leader_rows(current: Round) -> Iterator[Row]:
         yield entry.model_dump()
 
 
-def _duel_row(number: int, report: MatchReport | None, duel: Duel) -> Row:
+def duel_row(number: int, report: MatchReport | None, duel: Duel) -> Row:
+    """A duel of round `number` in one row, as in `Frames.duels`."""
     row: Row = {
         "round": number,
         "left": report.left if report else None,
@@ -316,7 +318,10 @@ def _duel_row(number: int, report: MatchReport | None, duel: Duel) -> Row:
     if duel.evidence is None:
         return row
     row["model"] = duel.evidence.model
-    answers = duel.evidence.judged()
+    try:
+        answers = duel.evidence.judged()
+    except NotJudged:  # not the attempts that the rules allow: the replay says so
+        return row
     if answers is None:
         return row
     first, swapped = answers

@@ -238,6 +238,14 @@ class Mirror:
                     self._adopt(outgoing / "objects/pack", sha)
                 return sha, ""
 
+    def branch_off(self, name: str) -> None:
+        """Have the remote begin a branch at the mirror's head. RepositoryError if it is there."""
+        ref = f"refs/heads/{name}"
+        new = f"--force-with-lease={ref}:"  # refused where it stands at another commit
+        answer = self.git("push", "--porcelain", new, REMOTE, f"{self.head()}:{ref}", network=True)
+        if b"\n=" in answer:
+            raise RepositoryError(f"the branch {name} is there already; choose another name")
+
     def _adopt(self, packs: Path, head: str) -> None:
         """Take over what the remote has just accepted, so that it need not be fetched."""
         for pack in packs.glob("*.pack"):

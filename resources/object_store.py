@@ -62,6 +62,11 @@ class ObjectStore:
         self._credentials = credentials
         self._timeout = timeout
 
+    @property
+    def base(self) -> str:
+        """The base of all public URLs, `CDN_URL`, with a slash at its end."""
+        return self._base
+
     def url(self, key: str) -> str:
         """The public URL of a key."""
         return self._base + _plain(key)

@@ -189,6 +189,12 @@ class Repository:
             known = self._mirror.commit(commit or head)
         return Snapshot(self._mirror, known)
 
+    def branch_off(self, name: str) -> None:
+        """Make the branch `name` on the remote, at the mirror's last known head. Raises
+        RepositoryError where there is one already, or the remote refuses it.
+        """
+        self._mirror.branch_off(name)
+
     def publish(
         self,
         message: str,

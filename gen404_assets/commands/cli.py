@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -260,29 +260,58 @@ def browse(repository: str, branch: str, port: int) -> int:
     multiple=True,
     help="Hold a rule to one version instead of trying each.",
 )
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="What if: another value in config.json or in the rules, such as win_margin=0.03.",
+)
+@click.option("--without", metavar="HOTKEY", multiple=True, help="What if: without this miner.")
+@click.option(
+    "--order",
+    metavar="HOTKEY",
+    multiple=True,
+    help="What if: this miner first; given again, that one next. The others keep their order.",
+)
+@click.option(
+    "--write-branch", metavar="NAME", help="What if: write the changed files to this new branch."
+)
 @_edition
 @_as_json
-def replay(
-    repository: str,
-    branch: str,
-    rounds: range | None,
-    chosen: Sequence[str],
-    edition: str | None,
-    *,
-    as_json: bool,
-) -> int:
+def replay(repository: str, branch: str, rounds: range | None, **options: Any) -> int:
     """Derive past rounds again and compare; exit code 1 where something differs.
+
+    With --set, --without or --order: what would have been, as a difference from what was, and which
+    matches would have had to be played. Exit code 0.
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
     from gen404_assets.commands.replay_text import replay_text
+    from gen404_assets.commands.what_if import (
+        change_of,
+        what_if_json,
+        what_if_text,
+        write_branch,
+    )
     from gen404_assets.competition_repository import newest_history
     from gen404_assets.replay.editions.choosing import EDITIONS, edition_of
+    from gen404_assets.replay.what_if import what_if
 
     rules = read_settings(Rules, os.environ)
     history = newest_history(repository, branch)
     wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
+    chosen: Sequence[str] = options["chosen"]
+    change = change_of(options["settings"], options["without"], options["order"], chosen)
+    if change is not None:
+        found = [what_if(history, number, rules, change) for number in wanted]
+        documents = what_if_json(found)
+        print(json.dumps(documents, indent=2) if options["as_json"] else what_if_text(found))
+        if options["write_branch"]:
+            print(write_branch(repository, branch, options["write_branch"], found))
+        return SAME
     versions = dict(choice.split("=", 1) for choice in chosen)
+    edition = options["edition"]
     by = EDITIONS[edition] if edition else edition_of(history)
     for rule, version in versions.items():
         if version not in by.versions.get(rule, ()):
@@ -290,7 +319,7 @@ def replay(
             its = ", ".join(known) or "none"
             raise Refused(f"{by.name} has no version {rule}={version}; it has {its}")
     replayed = [by.replay(history, number, rules, versions) for number in wanted]
-    if as_json:
+    if options["as_json"]:
         documents = {"edition": by.name, "rounds": [asdict(each) for each in replayed]}
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
@@ -336,6 +365,40 @@ def export(
     wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
     for path in frames_of(history, wanted).write(output, file_format):
         print(path)
+
+
+@gen404.command(section="Look")
+@_repository
+@_branch
+@_rounds
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder that the pages go to; begin with its index.html.",
+)
+@click.option(
+    "--host",
+    metavar="URL",
+    help="Where the pages will lie, such as CDN_URL: pictures and 3D files below it are shown in "
+    "them. Without it pages only link to what is elsewhere.",
+)
+def report(
+    repository: str, branch: str, rounds: range | None, output: Path, host: str | None
+) -> None:
+    """Write pages of the season, its rounds, matches, miners and audits, for any browser.
+
+    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    """
+    from gen404_assets.commands.report import book_of, write_report
+    from gen404_assets.competition_repository import newest_history
+
+    rules = read_settings(Rules, os.environ)
+    history = newest_history(repository, branch)
+    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
+    write_report(history, wanted, rules, book_of(history, output, host), print)
 
 
 @gen404.command(section="Look")

@@ -1,0 +1,242 @@
+"""What a round's page shows: stages, ranking, margins, acts of people, the replay's findings."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from gen404_assets.competition.audits import (
+    AuditOutcome,
+    AuditRequests,
+    GenerationAudits,
+    SourceAudits,
+)
+from gen404_assets.competition.evidence import Orders, orders
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import Commit, History
+from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.round import Round, round_path
+from gen404_assets.frames import Row, submission_rows
+from gen404_assets.replay.finalizing import stage_changes
+from gen404_assets.replay.result import FileReplay, RoundReplay
+from gen404_assets.replay.rounds import people
+
+_FULL_COLOUR = 0.3
+"""The margin at which a cell has its full colour; the decisive ones are far below 1."""
+_SHADES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """A stage that a round went through; `hours` is None for the one it is in."""
+
+    stage: str
+    began: str
+    hours: float | None
+    by: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A match in the heat map. `shade`: -5 (the defender's) to 5 (the challenger's)."""
+
+    pair: Pair
+    margin: float
+    shade: int
+    enough: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Rows defend, columns challenge; None where there was no match."""
+
+    challengers: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A person's commit, and the files of the round that it changed."""
+
+    commit: str
+    time: str
+    subject: str
+    files: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What an audited miner waited for, in hours; None while it is open."""
+
+    hotkey: str
+    audit: float | None
+    source: float | None
+
+
+def ranking(current: Round) -> list[Row]:
+    """The submissions: the winner, the approved and qualified, the others by margin, the rejected
+    after those of the same margin.
+    """
+
+    def key(row: Row) -> tuple[bool, bool, float, int]:
+        margin = row["margin"] if row["margin"] is not None else float("-inf")
+        return not row["won"], bool(row["rejected"]), -margin, row["position"]
+
+    return sorted(submission_rows(current), key=key)
+
+
+def stage_times(history: History, number: int) -> list[StageTime]:
+    """The stages of a round, each until the commit that began the next."""
+    changes = stage_changes(history, number)
+    own = [(version, after) for version, _, after in changes]
+    ends = [version.commit.time for version, _ in own[1:]]
+    times = []
+    for at, (version, after) in enumerate(own):
+        if after.current_round != number:
+            continue
+        hours = None
+        if at < len(ends):
+            hours = max(0.0, (ends[at] - version.commit.time).total_seconds() / 3600)
+        began = f"{version.commit.time:%Y-%m-%d %H:%M}"
+        times.append(StageTime(str(after.stage), began, hours, version.who, str(version)))
+    return times
+
+
+def heat_map(current: Round) -> HeatMap | None:
+    """The margins of a round's matches; None where none was played."""
+    margins = current.matrix.margins
+    known = [LEADER, *current.timeline.order]
+    strangers = {side for pair in margins for side in pair} - set(known)
+    order = [*known, *sorted(strangers)]
+    lefts = [name for name in order if any(left == name for left, _ in margins)]
+    rights = [name for name in order if any(right == name for _, right in margins)]
+    if not margins:
+        return None
+    win_margin = current.timeline.win_margin
+    return HeatMap(
+        rights,
+        [(left, [_cell(current, (left, right), win_margin) for right in rights]) for left in lefts],
+    )
+
+
+def _cell(current: Round, pair: Pair, win_margin: float) -> Cell | None:
+    margin = current.matrix.margins.get(pair)
+    if margin is None:
+        return None
+    strength = min(1.0, abs(margin) / _FULL_COLOUR)
+    shade = round(strength * _SHADES) * (1 if margin > 0 else -1)
+    return Cell(pair, margin, shade, margin >= win_margin)
+
+
+def judge_orders(current: Round) -> Orders | None:
+    """How much the judge depended on the order in which it was shown two outputs."""
+    reports = (current.report(match.pair) for match in current.matrix.matches)
+    return orders(
+        duel.evidence
+        for report in reports
+        if report is not None
+        for duel in report.duels
+        if duel.evidence is not None
+    )
+
+
+def acts(history: History, number: int) -> list[Act]:
+    """The commits in which people changed files of the round, oldest first."""
+    by_commit: dict[int, tuple[Commit, list[str]]] = {}
+    for path in [*history.of_round(number), "state.json", "leader.json"]:
+        for version in people(history, number, path):
+            by_commit.setdefault(version.index, (version.commit, []))[1].append(path)
+    return [
+        Act(commit.sha, f"{commit.time:%Y-%m-%d %H:%M}", _subject(commit), paths)
+        for _, (commit, paths) in sorted(by_commit.items(), key=lambda item: item[0])
+    ]
+
+
+def _subject(commit: Commit) -> str:
+    return commit.message.splitlines()[0] if commit.message else "(no message)"
+
+
+def waits(history: History, current: Round) -> list[Wait]:
+    """How long each audited miner waited for its audit, and for a person's source audit after it
+    was asked for.
+    """
+    number = current.number
+    asked = _moments(history, number, "require_audit.json", _asked)
+    judged = _moments(history, number, "generation_audits.json", _judged)
+    signed = _moments(history, number, "source_audit.json", _signed)
+    return [
+        Wait(
+            request.hotkey,
+            _hours(asked.get(request.hotkey), judged.get(request.hotkey)),
+            _hours(asked.get(request.hotkey), signed.get(request.hotkey)),
+        )
+        for request in current.requests.root
+    ]
+
+
+def _asked(raw: bytes) -> Iterator[str]:
+    yield from (request.hotkey for request in AuditRequests.parse(raw, "require_audit.json").root)
+
+
+def _judged(raw: bytes) -> Iterator[str]:
+    for hotkey, audit in GenerationAudits.parse(raw, "generation_audits.json").items():
+        if audit.outcome is not AuditOutcome.PENDING:
+            yield hotkey
+
+
+def _signed(raw: bytes) -> Iterator[str]:
+    yield from SourceAudits.parse(raw, "source_audit.json").verdicts()
+
+
+def _moments(
+    history: History, number: int, name: str, hotkeys: Callable[[bytes], Iterator[str]]
+) -> dict[str, datetime]:
+    """Hotkey -> when the file first named it."""
+    found: dict[str, datetime] = {}
+    for version in history.versions(round_path(number, name)):
+        raw = history.content(version)
+        with suppress(MalformedFile):
+            for hotkey in hotkeys(raw) if raw is not None else ():
+                found.setdefault(hotkey, version.commit.time)
+    return found
+
+
+def _hours(since: datetime | None, until: datetime | None) -> float | None:
+    if since is None or until is None:
+        return None
+    return max(0.0, (until - since).total_seconds() / 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the replay says of an asset's files that share a finding. `why`: reasons and notes."""
+
+    asset: str
+    finding: str
+    files: int
+    why: Sequence[str]
+
+
+def found(replayed: RoundReplay) -> list[Found]:
+    """The replay's findings, asset by asset, those that are the same said once."""
+    groups: dict[tuple[str, str], list[FileReplay]] = {}
+    for file in replayed.files:
+        groups.setdefault((file.asset, str(file.finding)), []).append(file)
+    return [
+        Found(
+            asset,
+            finding,
+            len(files),
+            list(dict.fromkeys(why for file in files for why in (file.reason, *file.notes) if why)),
+        )
+        for (asset, finding), files in groups.items()
+    ]
+
+
+def decisive_margin(current: Round) -> float | None:
+    """The margin of a round that was nearest to the one that wins; None without a match."""
+    win_margin = current.timeline.win_margin
+    margins = current.matrix.margins.values()
+    return min(margins, key=lambda margin: abs(margin - win_margin), default=None)

@@ -1,0 +1,64 @@
+// The only thing that takes a script: both files of a duel in 3D, when asked for.
+"use strict";
+
+const VIEWERS = { glb: "view-mesh.js", ply: "view-splats.js" };
+const loaded = new Map();
+
+function load(url) {
+  if (!loaded.has(url)) {
+    loaded.set(url, new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = url;
+      script.onload = resolve;
+      script.onerror = () => reject(new Error(`${url} could not be loaded`));
+      document.head.append(script);
+    }));
+  }
+  return loaded.get(url);
+}
+
+async function show(figure, folder, url) {
+  const caption = figure.querySelector("figcaption");
+  const kind = url.split(".").pop().toLowerCase();
+  try {
+    await load(folder + VIEWERS[kind]);
+    return await window.gen404Viewers[kind](figure.querySelector("canvas"), url, folder);
+  } catch (error) {
+    caption.textContent += ` (can't be shown: ${error.message})`;
+    return () => {};
+  }
+}
+
+function open(button) {
+  const dialog = document.createElement("dialog");
+  dialog.setAttribute("aria-label", "Both files in 3D");
+  const stages = document.createElement("div");
+  stages.className = "stages";
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "Close";
+  close.addEventListener("click", () => dialog.close());
+  dialog.append(close, stages);
+  const ends = [];
+  for (const side of ["left", "right"]) {
+    const url = button.dataset[side];
+    const figure = document.createElement("figure");
+    const caption = document.createElement("figcaption");
+    caption.textContent = (side === "left" ? "Defender" : "Challenger") + (url ? "" : ": no file");
+    figure.append(document.createElement("canvas"), caption);
+    stages.append(figure);
+    if (url) ends.push(show(figure, button.dataset.static, url));
+  }
+  dialog.addEventListener("close", async () => {
+    dialog.remove();
+    button.focus();
+    for (const end of await Promise.all(ends)) end();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+for (const button of document.querySelectorAll(".in-3d")) {
+  button.hidden = false;
+  button.addEventListener("click", () => open(button));
+}
