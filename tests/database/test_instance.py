@@ -72,9 +72,9 @@ def test_runs_of_another_machine_are_left_to_it(instance: dg.DagsterInstance) ->
             tags={GRPC_INFO_TAG: json.dumps(where), **tags},
         )
         for where, tags in (
-            (here, {LANE_TAG: Lane.JUDGING}),
-            (there, {LANE_TAG: Lane.JUDGING}),
-            (here, {LANE_TAG: Lane.AUDITS}),
+            (here, {LANE_TAG: Lane.JUDGING.value}),
+            (there, {LANE_TAG: Lane.JUDGING.value}),
+            (here, {LANE_TAG: Lane.AUDITS.value}),
         )
     )
     with hold(Lane.AUDITS) as got:
