@@ -18,7 +18,8 @@ from gpu.formats import FORMATS
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
-from resources.settings import BaseUrl, Settings, read_settings
+from resources.replicas import Busy, Replicas
+from resources.settings import BaseUrls, Settings, read_settings
 
 _SECONDS = 300.0
 """Of one request: the service may have three files waiting for each worker, of a minute each."""
@@ -60,14 +61,15 @@ class DrawnHere:
 
 
 class RenderService:
-    """Pictures by the service at a base URL.
+    """Pictures by the service at a base URL, `address`.
 
     A service that is busy (503 or 429 with `Retry-After`) is waited for, up to `patience` seconds:
-    it works, and will have room. Any other failure is an InfrastructureFault at once.
+    it works, and will have room. Then it is Busy. Any other failure is an InfrastructureFault at
+    once.
     """
 
     def __init__(self, server: str, seconds: float = _SECONDS, patience: float = _PATIENCE) -> None:
-        self._seconds, self._patience = seconds, patience
+        self.address, self._seconds, self._patience = server, seconds, patience
         # No limit on connections: each thread has one request under way.
         limits = httpx2.Limits(max_connections=None)
         self._client = httpx2.Client(
@@ -79,9 +81,10 @@ class RenderService:
         deadline = time.monotonic() + self._patience
         while (wait := _wait(answer := self._asked(path, output_format))) is not None:
             if time.monotonic() + wait > deadline:
-                raise InfrastructureFault(
+                raise Busy(
                     f"no picture: the render service has been busy for {self._patience:g} s; it "
-                    "needs more workers"
+                    "needs more workers",
+                    wait,
                 )
             time.sleep(wait)
         if answer.status_code == 400:
@@ -118,8 +121,10 @@ class RenderService:
 class RendererSettings(Settings):
     """What draws the pictures."""
 
-    render_url: BaseUrl | None = Field(
-        None, description="base URL of a render service; unset: worker processes here draw"
+    render_url: BaseUrls | None = Field(
+        None,
+        description="base URL of a render service, or several with commas between, which share the "
+        "files; unset: worker processes here draw",
     )
 
 
@@ -127,10 +132,12 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
     """What the settings name: the service at `RENDER_URL`, or else worker processes of this one.
     Raises BadSetting.
     """
-    url = read_settings(RendererSettings, environment).render_url
-    if url:
-        return RenderService(url)
-    return DrawnHere(environment)
+    urls = read_settings(RendererSettings, environment).render_url
+    if not urls:
+        return DrawnHere(environment)
+    if "," not in urls:
+        return RenderService(urls)
+    return Replicas([RenderService(url, patience=0) for url in urls.split(",")])
 
 
 def _wait(answer: httpx2.Response) -> float | None:

@@ -63,7 +63,8 @@ class PostgreSQL:
                 [str(self._program("postgres")), "-D", str(self._data), "-F", *options],
                 stdout=log,
                 stderr=log,
-                **self._as,
+                user=self._user,
+                cwd="/",
             )
         until = time.monotonic() + _SECONDS
         ready = [str(self._program("pg_isready")), *self._where]
@@ -87,12 +88,12 @@ class PostgreSQL:
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "gen404"]
 
     @property
-    def _as(self) -> dict[str, str]:
-        return {"user": _USER, "cwd": "/"} if os.geteuid() == 0 else {}
+    def _user(self) -> str | None:
+        return _USER if os.geteuid() == 0 else None
 
     def _run(self, name: str, *arguments: str) -> None:
         command = [str(self._program(name)), *arguments]
-        subprocess.run(command, check=True, capture_output=True, **self._as)
+        subprocess.run(command, check=True, capture_output=True, user=self._user, cwd="/")
 
     def _program(self, name: str) -> Path:
         folder = _programs()

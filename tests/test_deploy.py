@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from gen404_assets.commands.cli import gen404
 from gen404_assets.commands.settings import settings_table
