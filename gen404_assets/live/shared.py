@@ -31,8 +31,11 @@ def shared_on_disk(folder: Path) -> Shared:
     return Shared(FileClaims(folder), FileNotes(folder))
 
 
-def open_shared(environment: Mapping[str, str] = os.environ) -> Shared:
-    """What the processes of this platform share, by its settings. Raises BadSetting."""
+def open_shared(environment: Mapping[str, str] | None = None) -> Shared:
+    """What the processes of this platform share, by its settings, or by this process's. Raises
+    BadSetting.
+    """
+    environment = os.environ if environment is None else environment
     if not environment.get("DATABASE_URL", "").strip():
         return shared_on_disk(home())  # without the imports that reading the settings takes
     url = read_settings(PlatformSettings, environment).database_url
