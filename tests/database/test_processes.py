@@ -78,9 +78,7 @@ def until(so: Callable[[], bool]) -> None:
 
 
 def test_three_processes_show_a_competition_and_the_public_changes_nothing(ui: str) -> None:
-    rounds = (
-        '{ assetNodeOrError(assetKey: {path: ["schedule"]}) { ... on AssetNode { partitionKeys } } }'
-    )
+    rounds = '{ assetNodeOrError(assetKey: {path: ["schedule"]}) { ... on AssetNode { partitionKeys } } }'
     until(lambda: asked(ui, rounds)["assetNodeOrError"].get("partitionKeys") == ["0", "1"])
     allowed = asked(ui, "{ permissions { permission value } }")["permissions"]
     assert {each["permission"] for each in allowed} >= {"launch_pipeline_execution"}
