@@ -76,6 +76,8 @@ def _sentence(error: BaseException) -> str:
     """What is wrong, at the bottom of an error's causes, in a line."""
     while error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, dg.DagsterInvalidConfigError):
+        return "; ".join(each.message for each in error.errors)
     return " ".join(str(error).split())[:300]
 
 

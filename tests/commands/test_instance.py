@@ -95,7 +95,7 @@ def test_a_configuration_that_can_t_be_used_is_named(home: Path) -> None:
     (home / "dagster").mkdir()
     path = home / "dagster" / "dagster.yaml"
     path.write_text("storage:\n  postgres:\n    postgres_url:\n      env: NOT_SET_AT_ALL\n")
-    with pytest.raises(Refused, match="NOT_SET_AT_ALL") as refused:
+    with pytest.raises(Refused, match="can't be used") as refused:
         prepare(os.environ)
     assert str(path) in str(refused.value)
 
