@@ -18,6 +18,7 @@ browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
 
 test: $(VENV)/installed system $(VENV)/warm
 	@sh bin/system-packages openssh-client gnupg
+	@sh bin/system-packages postgresql || echo 'the tests on a real PostgreSQL are skipped'
 	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 # The same tests, measured: a third slower or so.

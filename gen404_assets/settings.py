@@ -3,16 +3,18 @@
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, FilePath, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator
 
 from gpu.services.door import is_loopback
 from resources.settings import NO_KEY, Secret, Settings, may_hold_a_key, read_settings
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 -- compared, not bound
 _HOST_NAME = re.compile(r"[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\]")
+_ADDRESS = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}")
 _FINGERPRINT = re.compile("[0-9A-F]{40}|[0-9A-F]{64}")
 
 
@@ -20,6 +22,18 @@ def fingerprints(text: str) -> frozenset[str]:
     """The OpenPGP fingerprints in a list with commas, in capitals and without blanks."""
     words = text.upper().replace(" ", "").split(",")
     return frozenset(word for word in words if word)
+
+
+def sqlalchemy_url(url: str) -> str:
+    """A PostgreSQL URL as SQLAlchemy takes it: with the driver named, whichever spelling was given.
+    Raises ValueError for the URL of something else, or where the driver is missing.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgres", "postgresql", "postgresql+psycopg2"} or not rest:
+        raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
+    if find_spec("dagster_postgres") is None:
+        raise ValueError("needs the extra `postgres`: pip install 'gen404[postgres]'")
+    return f"postgresql+psycopg2://{rest}"
 
 
 class RepositorySettings(Settings):
@@ -70,6 +84,12 @@ class PlatformSettings(Settings):
     gen404_home: Path | None = Field(
         None, description="folder of mirrors, leases and Dagster's storage; unset: ~/.gen404"
     )
+    database_url: Secret | None = Field(
+        None,
+        description="PostgreSQL database of Dagster's storage and of what several machines share, "
+        "as postgresql://user:password@host/name (needs the extra `postgres`); unset: SQLite and "
+        "files in `GEN404_HOME`",
+    )
     gen404_operate: bool = Field(
         False, description="whether rounds under way are worked on here, or only looked at"
     )
@@ -89,6 +109,11 @@ class PlatformSettings(Settings):
         None,
         description="whether Dagster's UI can change nothing; unset: true unless `BIND_ADDRESS` is "
         "loopback",
+    )
+    code_server: str = Field(
+        "127.0.0.1:4266",
+        description="host and port of the code server, where Dagster's processes are started "
+        "apart (`gen404 start`)",
     )
     health_port: int | None = Field(
         None, ge=1, le=65535, description="port of /healthz; unset: 1000 above the UI's"
@@ -120,6 +145,18 @@ class PlatformSettings(Settings):
         if self.ui_read_only is None:
             return not is_loopback(self.bind_address)
         return self.ui_read_only
+
+    @field_validator("code_server")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        if not _ADDRESS.fullmatch(text):
+            raise ValueError("must be a host and a port, such as code-server:4266")
+        return text
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        return None if url is None else SecretStr(sqlalchemy_url(url.get_secret_value()))
 
 
 def platform_settings(environment: Mapping[str, str] = os.environ) -> PlatformSettings:

@@ -18,7 +18,8 @@ from gpu.formats import FORMATS
 from gpu.workers.pool import Pool
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
-from resources.settings import BaseUrl, Secret, Settings, read_settings
+from resources.replicas import Busy, Replicas
+from resources.settings import BaseUrls, Secret, Settings, read_settings
 
 _SECONDS = 300.0
 """Of one request: the service may have three files waiting for each worker, of a minute each."""
@@ -69,10 +70,11 @@ class DrawnHere:
 
 
 class RenderService:
-    """Pictures by the service at a base URL.
+    """Pictures by the service at a base URL, `address`.
 
     A service that is busy (503 or 429 with `Retry-After`) is waited for, up to `patience` seconds:
-    it works, and will have room. Any other failure is an InfrastructureFault at once.
+    it works, and will have room. Then it is Busy. Any other failure is an InfrastructureFault at
+    once.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class RenderService:
         seconds: float = _SECONDS,
         patience: float = _PATIENCE,
     ) -> None:
-        self._seconds, self._patience = seconds, patience
+        self.address, self._seconds, self._patience = server, seconds, patience
         # No limit on connections: each thread has one request under way.
         limits = httpx2.Limits(max_connections=None)
         self._client = httpx2.Client(
@@ -99,9 +101,10 @@ class RenderService:
         deadline = time.monotonic() + self._patience
         while (wait := _wait(answer := self._asked(path, output_format))) is not None:
             if time.monotonic() + wait > deadline:
-                raise InfrastructureFault(
+                raise Busy(
                     f"no picture: the render service has been busy for {self._patience:g} s; it "
-                    "needs more workers"
+                    "needs more workers",
+                    wait,
                 )
             time.sleep(wait)
         if answer.status_code == 400:
@@ -138,8 +141,10 @@ class RenderService:
 class RendererSettings(Settings):
     """What draws the pictures."""
 
-    render_url: BaseUrl | None = Field(
-        None, description="base URL of a render service; unset: worker processes here draw"
+    render_url: BaseUrls | None = Field(
+        None,
+        description="base URL of a render service, or several with commas between, which share the "
+        "files; unset: worker processes here draw",
     )
     render_token: Secret | None = Field(
         None, description="token of the render service, which has the same setting"
@@ -151,10 +156,13 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
     Raises BadSetting.
     """
     settings = read_settings(RendererSettings, environment)
-    if settings.render_url:
-        token = settings.render_token
-        return RenderService(settings.render_url, token.get_secret_value() if token else None)
-    return DrawnHere(environment)
+    urls, secret = settings.render_url, settings.render_token
+    token = secret.get_secret_value() if secret else None
+    if not urls:
+        return DrawnHere(environment)
+    if "," not in urls:
+        return RenderService(urls, token)
+    return Replicas([RenderService(url, token, patience=0) for url in urls.split(",")])
 
 
 def _wait(answer: httpx2.Response) -> float | None:

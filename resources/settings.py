@@ -162,8 +162,18 @@ def may_hold_a_key(url: str) -> bool:
     return bool(separator) and (has_user or "?" in rest or "#" in rest)
 
 
+def _base_urls(text: str) -> str:
+    urls = [_base_url(each.strip()) for each in text.split(",")]
+    if len(set(urls)) < len(urls):
+        raise ValueError("must name each address once")
+    return ",".join(urls)
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 """The http(s) base URL of a server, kept without a trailing slash."""
+
+BaseUrls = Annotated[str, AfterValidator(_base_urls)]
+"""One base URL, or several with commas between."""
 
 Secret = Annotated[SecretStr, AfterValidator(_plain_secret)]
 """A key, token or password; it is never shown."""

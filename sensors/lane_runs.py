@@ -19,7 +19,9 @@ _WAITING = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}
 _KNOWN = 50
 _REMEMBERED = 1000
 _FIRST_DELAY, _LONGEST_DELAY, _LONGEST_IDLE = 5.0, 600.0, 60.0
-_LOST_AFTER = 300.0
+_STARTS_WITHIN = 300.0
+_LOST_AFTER = 60.0
+_LOOKS_APART = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,30 @@ class Quiet:
 
 
 _QUIET = Quiet()
+
+
+class Unheld:
+    """How long the lane of a run under way has been free at each look, by the monotonic clock.
+
+    A lane is free for a moment between two steps of a run. What lies between looks that are far
+    apart isn't known, and the time begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def seconds(self, run_id: str, *, free: bool) -> float:
+        """Seconds since the first of the looks in a row that found the lane free."""
+        now = time.monotonic()
+        first, last = self._seen.pop(run_id, (now, now))
+        if not free:
+            return 0.0
+        if now - last > _LOOKS_APART:
+            first = now
+        self._seen[run_id] = (first, now)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.pop(next(iter(self._seen)))
+        return now - first
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +135,15 @@ class LaneRuns:
             return f"run {run.run_id[:8]} is {run.status.value.lower()}"
         return "" if lane_is_free else "a run of another origin works on it"
 
-    def lost(self, lane_is_free: bool) -> LaneRun | None:
-        """A run that Dagster believes to be under way, and that nobody has heard of for long."""
+    def lost(self, unheld: float) -> LaneRun | None:
+        """A run that Dagster believes to be under way, and whose process must be gone: its lane has
+        been free for `unheld` seconds. One that is still starting is given more time.
+        """
         run = self.under_way()
-        launched = run is not None and run.status not in _WAITING
-        return run if run and launched and lane_is_free and run.quiet > _LOST_AFTER else None
+        if run is None or run.status in _WAITING or unheld <= _LOST_AFTER:
+            return None
+        starting = run.status is dg.DagsterRunStatus.STARTING
+        return None if starting and run.quiet <= _STARTS_WITHIN else run
 
     def back_off(self, head: str) -> str:
         """How long the next run is to wait after failures, or after runs that left the head as it

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, lane_is_free
@@ -21,7 +22,7 @@ from gen404_assets.competition.round import Round
 from gen404_assets.live.work import see
 from gen404_assets.settings import platform_settings
 from resources.repository import Repository
-from sensors.lane_runs import LaneRuns
+from sensors.lane_runs import LaneRuns, Unheld
 
 LANES = {
     "collection": (Lane.COLLECTION,),
@@ -31,6 +32,8 @@ LANES = {
 }
 _TOGETHER = (Asset.DUELS, Asset.MATCHES_MATRIX, Asset.AUDIT_REQUESTS)
 """What one step of a judging run publishes together."""
+_UNHELD = Unheld()
+_BEFORE_REPLAYS = "10"
 
 
 def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
@@ -96,11 +99,13 @@ def _requests(
             continue
         runs = LaneRuns.read(context.instance, lane, due_now.round)
         free = lane_is_free(lane)
-        if lost := runs.lost(free):
+        under_way = runs.under_way()
+        unheld = _UNHELD.seconds(under_way.run_id, free=free) if under_way else 0.0
+        if lost := runs.lost(unheld):
             run = context.instance.get_run_by_id(lost.run_id)
             if run is not None:
                 context.instance.report_run_failed(
-                    run, "nobody has heard of it for long: its process must be gone"
+                    run, "its lane has been free for a minute: its process must be gone"
                 )
         wait = runs.busy(free) or runs.back_off(head)
         if wait:
@@ -115,7 +120,12 @@ def _requests(
             run_key=f"{lane}:{due_now.round}:{head}:{runs.last}",
             asset_selection=[dg.AssetKey(asset.value) for asset in chosen],
             partition_key=str(due_now.round),
-            tags={LANE_TAG: lane.value, ROUND_TAG: str(due_now.round), HEAD_TAG: head},
+            tags={
+                LANE_TAG: lane.value,
+                ROUND_TAG: str(due_now.round),
+                HEAD_TAG: head,
+                PRIORITY_TAG: _BEFORE_REPLAYS,
+            },
         )
 
 

@@ -10,7 +10,7 @@ from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background
 from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
-from gen404_assets.settings import home, platform_settings
+from gen404_assets.settings import platform_settings
 
 
 @dg.sensor(
@@ -40,6 +40,6 @@ def _reap(context: dg.SensorEvaluationContext, competition: CompetitionResource)
 @lru_cache(maxsize=1)
 def _reaping(outside: Outside) -> Background[list[str]]:
     def work() -> list[str]:
-        return reap(outside.providers, home())
+        return reap(outside.providers, outside.shared)
 
     return Background("the GPU providers", work)

@@ -28,6 +28,7 @@ from gen404_assets.live.waiting import Waiting
 from resources.chain.subtensor import Block
 from resources.judge import Answer, Question
 from resources.kept_answers import KeptAnswers
+from resources.notes import FileNotes
 from resources.object_store import ObjectConflict
 from simulators.memory_repository import MemoryRepository
 
@@ -225,7 +226,9 @@ class SimulatedOutside:
     def __post_init__(self) -> None:
         self.builds.passing = self._pass
         self.judge = KeptAnswers(self.judging, self.store)
-        self.waiting = Waiting(Path(tempfile.gettempdir()) / f"gen404-waiting-{uuid4().hex}")
+        self.waiting = Waiting(
+            FileNotes(Path(tempfile.gettempdir()) / f"gen404-waiting-{uuid4().hex}")
+        )
 
     def _pass(self) -> None:
         self.chain.number += 150

@@ -16,6 +16,7 @@ from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.regenerating import Means, Regenerated, Subject, regenerate
+from gen404_assets.live.shared import shared_on_disk
 from resources.object_store import ObjectConflict
 from resources.providers.local import LocalProvider
 from resources.providers.provider import Pod, Provider
@@ -62,7 +63,7 @@ class World:
             "render": self.render,
             "put": self.put,
             "measure": self.measure,
-            "home": self.folder / "home",
+            "shared": shared_on_disk(self.folder / "home"),
             "say": self.messages.append,
             "embedder": lambda: "an embedder",
             "patience": 2.0,

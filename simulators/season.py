@@ -28,6 +28,7 @@ from gen404_assets.live.fleet import lease
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+from gen404_assets.live.shared import shared_on_disk
 from resources.chain.subtensor import Block
 from simulators.hotkeys import to_hotkey
 from simulators.memory_repository import MemoryRepository
@@ -145,10 +146,11 @@ class SeasonOutside(SimulatedOutside):
         cancelled: Callable[[], bool],
     ) -> Regenerated:
         prefix = pod_prefix(subject.round, subject.hotkey)
-        with lease(self.home, prefix):
+        with lease(shared_on_disk(self.home), prefix):
             identity = {"image": subject.image, "seed": subject.seed}
-            path = self.home / "journals" / f"{prefix.rstrip('-')}.jsonl"
-            journal = Journal(path, identity, subject.generated)
+            name = f"journals/{prefix.rstrip('-')}.jsonl"
+            notes = shared_on_disk(self.home).notes
+            journal = Journal(notes, name, identity, subject.generated)
             # What is made at once is published once, at the end.
             regenerated = super().regenerate(subject, say, lambda *_: True, cancelled)
             for stem, output in regenerated.outputs.items():
@@ -156,7 +158,7 @@ class SeasonOutside(SimulatedOutside):
             return regenerated
 
     def forget_round(self, number: int) -> None:
-        forget_round(self.home, number)
+        forget_round(shared_on_disk(self.home), number)
 
 
 class Season:

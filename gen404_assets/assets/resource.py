@@ -4,7 +4,9 @@ else outside.
 
 import atexit
 import os
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,9 +21,9 @@ from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_at
 from gen404_assets.live.outside import Outside
+from gen404_assets.live.shared import open_shared
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.settings import home
-from resources.file_lock import try_lock
 from resources.repository import Repository
 from resources.settings import read_settings
 
@@ -35,6 +37,8 @@ NO_REPOSITORY = (
     "Dagster looks at that one."
 )
 """What to do where Dagster was started without a competition, as by a plain `dagster dev`."""
+
+_ENDS_WITHIN = 60.0
 
 
 class CompetitionResource(dg.ConfigurableResource[None]):
@@ -122,17 +126,24 @@ def competition_resources(
 def hold(lane: Lane, patience: float = 1.0) -> Iterator[bool]:
     """Whether the lane could be had for oneself within `patience` seconds; it is held until the end
     of the block, and free again if the process dies.
+
+    Where the database that knows of it can't be reached, or gave it to another run, this process is
+    told to end (SIGTERM), as by a person who cancels its run: it may no longer work in the lane.
     """
-    folder = home() / "lanes"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{lane}.lock").open("w") as handle:
-        yield try_lock(handle, patience)
+    with open_shared().claims.hold(f"lanes/{lane}", patience, _end_this_process) as held:
+        yield held
 
 
 def lane_is_free(lane: Lane) -> bool:
-    """Whether no run on this machine works in a lane."""
-    with hold(lane, patience=0) as held:
-        return held
+    """Whether no run works in a lane, on any machine of the platform."""
+    return not open_shared().claims.is_held(f"lanes/{lane}")
+
+
+def _end_this_process() -> None:
+    """Have this process end in order, and, where it does not, end it."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ENDS_WITHIN)
+    os._exit(1)
 
 
 _OPENED: dict[frozenset[tuple[str, str]], Outside] = {}

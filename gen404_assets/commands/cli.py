@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import click
 from gen404_assets.commands.check import check
 from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.round_range import RoundRange
 from gen404_assets.commands.sections import Sections
 from gen404_assets.commands.status_command import status
 from gen404_assets.commands.weights import weights
@@ -67,23 +67,6 @@ def gen404() -> None:
     """The competition platform of 404-GEN."""
 
 
-class RoundRange(click.ParamType[range]):
-    """A round such as `3`, or a range of rounds such as `0-6`."""
-
-    name = "N[-M]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> range:
-        """The rounds. Fails for any other text."""
-        if isinstance(value, range):
-            return value
-        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", str(value))
-        if not match or int(match[2] or match[1]) < int(match[1]):
-            self.fail(f"{value!r} is neither a round (3) nor a range of rounds (0-6)", param, ctx)
-        return range(int(match[1]), int(match[2] or match[1]) + 1)
-
-
 _RULE_VERSIONS = [
     f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
 ] + list(EDITION_VERSIONS)
@@ -122,6 +105,35 @@ def up(port: int) -> int:
         return operate({**os.environ, "GEN404_OPERATE": "true"}, port)
     with local_network(os.environ) as environment:
         return operate(environment, port)
+
+
+@gen404.command(section="Run")
+@click.argument("process", type=click.Choice(["code-server", "daemon", "webserver"]))
+@_port
+@click.option("--read-only", is_flag=True, help="The webserver launches, stops and sets nothing.")
+def start(process: str, port: int, *, read_only: bool) -> None:
+    """Run one of Dagster's processes alone, on the PostgreSQL of DATABASE_URL.
+
+    They find each other by CODE_SERVER; `gen404 up` runs all three on one machine.
+    """
+    from gen404_assets.commands import processes
+
+    environment = {**os.environ, "GEN404_OPERATE": os.environ.get("GEN404_OPERATE") or "true"}
+    if process == "code-server":
+        processes.code_server(environment)
+    elif process == "daemon":
+        processes.daemon(environment)
+    else:
+        processes.webserver(environment, port, read_only=read_only)
+
+
+@gen404.command(section="Operate", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def dagster(arguments: Sequence[str]) -> None:
+    """Run Dagster's own command line on the platform's instance, as in `instance migrate`."""
+    from gen404_assets.commands.processes import dagster_command
+
+    dagster_command(os.environ, arguments)
 
 
 @gen404.command(section="Run")
@@ -204,16 +216,17 @@ def again(hotkey: str, stems: Sequence[str], reason: str) -> None:
 def pods(*, reap: bool) -> None:
     """List the pods on the GPU providers."""
     from gen404_assets.live import fleet
-    from gen404_assets.settings import home
+    from gen404_assets.live.shared import open_shared
     from resources.providers.opening import open_providers
 
-    providers = open_providers(operators_environment())
+    environment = operators_environment()
+    providers, shared = open_providers(environment), open_shared(environment)
     if reap:
-        for name in fleet.reap(providers, home()):
+        for name in fleet.reap(providers, shared):
             print(f"{name}: deleted")
     for provider in providers:
         for pod in provider.pods():
-            state = fleet.holder(home(), pod.name)
+            state = fleet.holder(shared, pod.name)
             print(f"{pod.name} on {provider.name}: {'failed' if pod.failed else state}")
 
 
@@ -245,7 +258,8 @@ def browse(repository: str, branch: str, port: int) -> int:
     own = home() / "browsed" / Competition(address, branch).folder()
     os.environ["GEN404_HOME"] = str(own)
     chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
-    chosen["UI_READ_ONLY"] = "true"
+    # An operator's database is that of another competition.
+    chosen |= {"UI_READ_ONLY": "true", "DATABASE_URL": ""}
     return serve({**os.environ, **chosen}, port)
 
 

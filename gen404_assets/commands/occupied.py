@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 
 from gen404_assets.commands.refused import Refused
+from gen404_assets.live.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ def occupied(home: Path, competition: Competition, health: str) -> Iterator[None
         lock.write(json.dumps({"process": os.getpid(), "health": health}))
         lock.flush()
         yield
+
+
+def is_of(shared: Shared, competition: Competition) -> None:
+    """See that what machines share is of this competition. Raises Refused."""
+    ours = competition.folder()
+    if shared.notes.create("competition", ours.encode()).decode() != ours:
+        raise Refused(
+            f"the database (DATABASE_URL) holds another competition than {competition.repository} "
+            f"({competition.branch}): choose another database"
+        )
 
 
 def platform_health(home: Path) -> dict[str, Any]:

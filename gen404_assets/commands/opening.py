@@ -28,7 +28,18 @@ def with_outside(
 
 
 def operators_environment() -> Mapping[str, str]:
-    """The operator's settings, or those of the local network where COMPETITION_REPO is not set."""
+    """The operator's settings, or those of the local network where COMPETITION_REPO is not set.
+
+    The database is known from the operator's own `dagster.yaml`, too: who holds what stands there.
+    """
+    if not os.environ.get("DATABASE_URL"):
+        from gen404_assets.settings import home
+
+        if (home() / "dagster" / "dagster.yaml").exists():
+            from gen404_assets.commands.instance import own_database
+
+            if database := own_database(home() / "dagster"):
+                os.environ["DATABASE_URL"] = database
     if os.environ.get("COMPETITION_REPO"):
         return os.environ
     from gen404_assets.commands.local_network import known_environment

@@ -22,6 +22,7 @@ _DAEMON_SILENCE = 50.0
 """The daemon's threads say every 30 s that they live."""
 _THREAD_SILENCE = 300.0
 _CODE_SERVER_THREADS = 32
+_PYTHON = [sys.executable, "-m"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +52,47 @@ def dagster_services(
     The code server is a process of its own that nobody but the supervisor ends (those that
     `dagster dev` starts end themselves after 30 s in which nobody called, and are not replaced).
     """
-    workspace = folder / "workspace.yaml"
-    server = {"socket": str(socket), "location_name": LOCATION}
-    workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
-    python = [sys.executable, "-m"]
-    code_server = [
-        *(*python, "dagster", "api", "grpc", "--socket", str(socket), "-m", LOCATION),
-        *("--location-name", LOCATION, "--use-python-environment-entry-point"),
-        *("--max-workers", str(_CODE_SERVER_THREADS), "--log-level", "warning"),
-    ]
-    webserver = [
-        *(*python, "gen404_assets.commands.webserver", "--workspace", str(workspace)),
-        *pages.command,
-    ]
-    daemon = [*python, "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]
+    workspace = workspace_of(folder, {"socket": str(socket)})
+    code_server = code_server_command("--socket", str(socket))
+    webserver, daemon = webserver_command(workspace, pages), daemon_command(workspace)
     asked = "127.0.0.1" if pages.host in {"", "0.0.0.0"} else pages.host  # noqa: S104 -- compared, not bound
     return [
         Service(CODE_SERVER, code_server, lambda: _serves_code(socket)),
         Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{pages.port}")),
         Service(DAEMON, daemon, _Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
     ]
+
+
+def workspace_of(folder: Path, server: Mapping[str, str | int]) -> Path:
+    """The file in `folder` that tells Dagster where the code server listens: at a `socket`, or at
+    `host` and `port`.
+    """
+    workspace = folder / "workspace.yaml"
+    known = {**server, "location_name": LOCATION}
+    workspace.write_text(json.dumps({"load_from": [{"grpc_server": known}]}))
+    return workspace
+
+
+def code_server_command(*where: str) -> list[str]:
+    """The code server of our definitions; `where` are its options for that."""
+    return [
+        *(*_PYTHON, "dagster", "api", "grpc", *where, "-m", LOCATION),
+        *("--location-name", LOCATION, "--use-python-environment-entry-point"),
+        *("--max-workers", str(_CODE_SERVER_THREADS), "--log-level", "warning"),
+    ]
+
+
+def webserver_command(workspace: Path, pages: Pages) -> list[str]:
+    """Dagster's UI, behind the guard."""
+    return [
+        *(*_PYTHON, "gen404_assets.commands.webserver", "--workspace", str(workspace)),
+        *pages.command,
+    ]
+
+
+def daemon_command(workspace: Path) -> list[str]:
+    """What asks for ticks, and launches runs."""
+    return [*_PYTHON, "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]
 
 
 def _serves_code(socket: Path) -> bool:

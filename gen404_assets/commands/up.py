@@ -2,8 +2,10 @@
 kept alive, and Ctrl-C ends all that was started.
 """
 
+import hashlib
 import os
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -16,6 +18,7 @@ from itertools import count
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
@@ -23,12 +26,13 @@ from gen404_assets.assets.resource import lane_is_free
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.commands import clock
 from gen404_assets.commands.health import health, served
+from gen404_assets.commands.instance import prepare
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
-from gen404_assets.commands.occupied import Competition, occupied
+from gen404_assets.commands.occupied import Competition, is_of, occupied
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
-from gen404_assets.commands.retention import prune, rotate, tick_retention
+from gen404_assets.commands.retention import prune, rotate
 from gen404_assets.commands.services import DAEMON, Pages, dagster_services
 from gen404_assets.commands.supervisor import Supervisor
 from gen404_assets.competition.catalogue import Lane
@@ -38,6 +42,7 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition_repository import history_at, open_repository
 from gen404_assets.live.fleet import reap
 from gen404_assets.live.outside import Outside
+from gen404_assets.live.shared import open_shared
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import Pace
@@ -49,12 +54,12 @@ from resources.providers.opening import open_providers
 from resources.repository import NO_COMMIT
 from resources.settings import read_settings
 
-ROOT = Path(__file__).resolve().parents[2]
 _LIVE = [
     *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
     *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
 ]
 _ABOVE_UI = 1000
+_STAND_BY_SECONDS = 1.0
 _TIDY_SECONDS = 600.0
 _ROTATE_SECONDS = 30.0
 
@@ -85,7 +90,7 @@ def operate(environment: Mapping[str, str], port: int) -> int:
     try:
         return serve(environment, port)
     finally:
-        reap(open_providers(environment), home())
+        reap(open_providers(environment), open_shared())
 
 
 def serve(environment: Mapping[str, str], port: int) -> int:
@@ -95,21 +100,14 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         signal.signal(number, lambda *_: stop.set())
     settings = read_settings(PlatformSettings, environment)
     ports = _Ports.of(settings, port)
-    dagster_home = home() / "dagster"
-    variables = {
-        "DAGSTER_GRPC_TIMEOUT_SECONDS": "180",  # a run's process starts slowly on a busy machine
-        **environment,
-        "GEN404_HOME": str(home()),
-        "DAGSTER_HOME": str(dagster_home),
-    }
-    branch = _branch(variables)
+    branch = _branch(environment)
     with ExitStack() as stack:
-        where = Competition(variables["COMPETITION_REPO"], branch)
+        where = Competition(environment["COMPETITION_REPO"], branch)
         stack.enter_context(occupied(home(), where, f"{ports.url(ports.health)}/healthz"))
-        dagster_home.mkdir(parents=True, exist_ok=True)
-        configured = (ROOT / "dagster.yaml").read_text() + tick_retention(settings.retention_days)
-        (dagster_home / "dagster.yaml").write_text(configured)
-        os.environ.update(variables)
+        variables = prepare(environment)
+        is_of(open_shared(), where)
+        if not _is_alone(stack, stop):
+            return 0
         instance = stack.enter_context(dg.DagsterInstance.get())
         end_left_over(instance)
         clock.forget_later_ticks(instance)
@@ -122,6 +120,23 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         platform.run(stop)
         print("stopping", flush=True)
     return 0
+
+
+def _is_alone(stack: ExitStack, stop: threading.Event) -> bool:
+    """Wait until no other platform uses the database; False if a signal came before."""
+    if not os.environ.get("DATABASE_URL"):
+        return True  # the home has been taken already
+    told = False
+    while not stop.is_set():
+        platform = open_shared().claims.hold("platform", _STAND_BY_SECONDS)
+        with ExitStack() as attempt:
+            if attempt.enter_context(platform):
+                stack.enter_context(attempt.pop_all())
+                return True
+        if not told:
+            _tell("another platform runs on this database: this one stands by until that one ends")
+            told = True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +210,11 @@ def _platform(
 ) -> Iterator[_Platform]:
     """Dagster's processes, to be kept alive, with their health served."""
     log = home() / "dagster.log"
-    waiting, sightings = Waiting(home() / "waiting"), Sightings(home() / "sightings")
-    waiting.clear()
+    waiting, sightings = Waiting(open_shared().notes), Sightings(home() / "sightings")
+    for lane in filter(lane_is_free, Lane):
+        waiting.end(lane)  # of a run that has ended with the platform before
     sightings.clear()
-    with tempfile.TemporaryDirectory(prefix="gen404-platform-") as folder:
+    with tempfile.TemporaryDirectory(prefix=sockets_prefix()) as folder:
         code_socket = Path(folder) / "code.sock"  # in a short path, as sockets need
         pages = Pages(ports.host, ports.ui, settings.called, settings.looks_only)
         services = dagster_services(instance, home() / "dagster", code_socket, pages)
@@ -239,12 +255,26 @@ def _logs() -> Iterator[Path]:
 
 def end_left_over(instance: dg.DagsterInstance) -> None:
     """Runs that a start before this one left unfinished have died with it: say so, so that their
-    work is taken up. One whose process lives on, and holds its lane, is left to end.
+    work is taken up. One whose process lives on, and holds its lane, is left to end, and so is one
+    of another machine.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_LIVE)):
+        if os.environ.get("DATABASE_URL") and not _was_started_here(run):
+            continue
         lane = run.tags.get(LANE_TAG)
         if lane is None or lane_is_free(Lane(lane)):
             instance.report_run_failed(run, "it ended with the process that ran it")
+
+
+def _was_started_here(run: dg.DagsterRun) -> bool:
+    """Whether a code server of this home has launched a run: Dagster notes its socket."""
+    return f"/{sockets_prefix()}" in run.tags.get(GRPC_INFO_TAG, "")
+
+
+def sockets_prefix() -> str:
+    """How the temporary folders are called in which this home's code servers listen."""
+    here = f"{socket.gethostname()} {home()}"
+    return f"gen404-platform-{hashlib.sha256(here.encode()).hexdigest()[:8]}-"
 
 
 def _import_head(instance: dg.DagsterInstance, url: str, branch: str) -> int:

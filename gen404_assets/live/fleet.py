@@ -5,8 +5,6 @@ A pod's name says whose it is: `{prefix}{owner}-{index}`, where the owner is thi
 Pods of other installations on the same account are never touched.
 """
 
-import fcntl
-import os
 import re
 import secrets
 import time
@@ -14,14 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.live.shared import Shared
 from resources.deadlines import in_background, within
 from resources.figures import FIGURES
-from resources.file_lock import is_locked
 from resources.providers.provider import NoCapacity, Pod, Provider, StartRefused
 
 P = ParamSpec("P")
@@ -32,7 +29,8 @@ ALL_SECONDS = 300.0
 """How long the deletions of many pods may take together."""
 
 _DELETES = 3
-_LOOKS, _LOOK_SECONDS = 5, 0.05
+_LEASE_SECONDS = 0.2
+_INSTALLATION = "installation"
 _OWNER = re.compile(r"[0-9a-f]{8}")
 _OURS = re.compile(r"(miner-\d{2,}-[a-z0-9]{1,10}-)([0-9a-f]{8})-(\d+)")
 
@@ -166,62 +164,47 @@ class Fleet:
         return False
 
 
-def owner(home: Path) -> str:
+def owner(shared: Shared) -> str:
     """The eight letters and digits by which pods of this installation are told from others'."""
-    path = home / "installation"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        draft = home / f"installation.{secrets.token_hex(4)}.draft"
-        draft.write_text(secrets.token_hex(4))
-        with suppress(FileExistsError):  # another process was first
-            os.link(draft, path)
-        draft.unlink()
-    digits = path.read_text().strip()
+    digits = shared.notes.create(_INSTALLATION, secrets.token_hex(4).encode()).decode().strip()
     if not _OWNER.fullmatch(digits):
         raise InfrastructureFault(
-            f"{path} must hold eight hexadecimal digits, by which this installation's pods are "
-            "known; delete it if none of them is left"
+            f"{_INSTALLATION} must hold eight hexadecimal digits, by which this installation's "
+            "pods are known; delete it if none of them is left"
         )
     return digits
 
 
 @contextmanager
-def lease(home: Path, prefix: str) -> Iterator[None]:
+def lease(shared: Shared, prefix: str) -> Iterator[None]:
     """Hold the pods of a prefix while the context lasts.
 
-    The operating system holds it with the process: it needs no renewal, so that nothing slow can
-    keep it from being renewed, and it ends with the process, whatever ended that. Raises
-    InfrastructureFault if another process holds it.
+    It is held with the process: it needs no renewal, so that nothing slow can keep it from being
+    renewed, and it ends with the process, whatever ended that. Raises InfrastructureFault if
+    another process holds it.
     """
-    path = _lease_path(home, prefix)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        for left in reversed(range(_LOOKS)):  # whoever looks at it holds it for a moment
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not left:
-                    raise InfrastructureFault(f"another run holds the pods {prefix}*") from None
-            time.sleep(_LOOK_SECONDS)
+    # Whoever looks at it holds it for a moment.
+    with shared.claims.hold(_lease_of(prefix), seconds=_LEASE_SECONDS) as held:
+        if not held:
+            raise InfrastructureFault(f"another run holds the pods {prefix}*")
         yield
 
 
-def is_held(home: Path, pod_name: str) -> bool:
-    """Whether a process that lives on this machine holds the pod."""
+def is_held(shared: Shared, pod_name: str) -> bool:
+    """Whether a process that lives holds the pod."""
     match = _OURS.fullmatch(pod_name)
-    return match is not None and is_locked(_lease_path(home, match[1]))
+    return match is not None and shared.claims.is_held(_lease_of(match[1]))
 
 
-def holder(home: Path, pod_name: str) -> str:
+def holder(shared: Shared, pod_name: str) -> str:
     """Who holds a pod that a provider lists, in words."""
     match = _OURS.fullmatch(pod_name)
-    if match is None or match[2] != owner(home):
+    if match is None or match[2] != owner(shared):
         return "not of this installation"
-    return "held by a run" if is_held(home, pod_name) else "held by no run"
+    return "held by a run" if is_held(shared, pod_name) else "held by no run"
 
 
-def reap(providers: Sequence[Provider], home: Path) -> list[str]:
+def reap(providers: Sequence[Provider], shared: Shared) -> list[str]:
     """Delete the pods of this installation that no live run holds, by exact name; those deleted.
 
     No run begins with their image meanwhile, so that no new pod of the same name is met. Raises
@@ -234,9 +217,9 @@ def reap(providers: Sequence[Provider], home: Path) -> list[str]:
             faults.append(str(pods))
             continue
         matches = [match for pod in pods if (match := _OURS.fullmatch(pod.name))]
-        found += [(provider, m[0], m[1]) for m in matches if m[2] == owner(home)]
+        found += [(provider, m[0], m[1]) for m in matches if m[2] == owner(shared)]
     with ExitStack() as held:
-        free = {prefix for _, _, prefix in found if _is_free(held, home, prefix)}
+        free = {prefix for _, _, prefix in found if _is_free(held, shared, prefix)}
         doomed = [(provider, name) for provider, name, prefix in found if prefix in free]
         left = _delete_all(doomed)
     faults += left.values()
@@ -247,10 +230,10 @@ def reap(providers: Sequence[Provider], home: Path) -> list[str]:
     return reaped
 
 
-def _is_free(held: ExitStack, home: Path, prefix: str) -> bool:
+def _is_free(held: ExitStack, shared: Shared, prefix: str) -> bool:
     """Take the lease of a prefix until `held` is closed; whether nobody else has it."""
     try:
-        held.enter_context(lease(home, prefix))
+        held.enter_context(lease(shared, prefix))
     except InfrastructureFault:
         return False
     return True
@@ -261,8 +244,8 @@ def _index(name: str) -> int:
     return int(match[3]) if match else 0
 
 
-def _lease_path(home: Path, prefix: str) -> Path:
-    return home / "leases" / f"{prefix.rstrip('-')}.lock"
+def _lease_of(prefix: str) -> str:
+    return f"leases/{prefix.rstrip('-')}"
 
 
 def _listed(

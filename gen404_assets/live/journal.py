@@ -1,24 +1,16 @@
-"""The results of a regeneration, written to disk at once, so that nothing is generated twice
-after a crash.
-"""
+"""The results of a regeneration, kept at once, so that nothing is generated twice after a crash."""
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
-from io import RawIOBase
-from pathlib import Path
 from typing import Any
 
 from gen404_assets.competition.outputs import Output, Outputs
-from resources.disk import disk_faults
-from resources.own_files import set_aside
-from resources.whole_file import write_whole
+from resources.notes import Notes
 
 
 class Journal:
-    """The results of one image's attempts, in a file of JSON lines; `path` is its own.
+    """The results of one image's attempts, in a note of JSON lines, `name`, of its own.
 
     `identity` says what was asked of the image. `recorded` is what the repository has now: where
     that is neither what the journal began with nor what it last saw published, a person changed it,
@@ -29,15 +21,19 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, identity: Mapping[str, object], recorded: Outputs | None
+        self,
+        notes: Notes,
+        name: str,
+        identity: Mapping[str, object],
+        recorded: Outputs | None,
     ) -> None:
-        self._path = path
+        self._notes, self._name = notes, name
         self._first = {"identity": dict(identity), "recorded": _digest(recorded)}
         self._last_publishing: dict[str, str | None] = {}
         self.results: dict[int, tuple[str, Output]] = {}
-        lines, spoilt = _lines(path)
+        lines, spoilt, cut_off = _lines(notes.read(name) or b"")
         if spoilt:
-            set_aside(path, f"line {spoilt}")
+            notes.set_aside(name, f"line {spoilt}")
         continues = self._continues(lines, _digest(recorded))
         if not continues:
             lines = [self._first]
@@ -46,10 +42,8 @@ class Journal:
                     _result(number, stem, output)
                     for number, (stem, output) in enumerate(recorded.items())
                 ]
-        if spoilt or not continues:
-            with disk_faults("the journal can't be written"):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, b"".join(map(_to_bytes, lines)), durable=True)
+        if spoilt or cut_off or not continues:
+            notes.write(name, b"".join(map(_to_bytes, lines)))
         for line in lines:
             if "result" in line:
                 self.results[line["result"]] = (line["stem"], Output.model_validate(line["output"]))
@@ -84,16 +78,7 @@ class Journal:
         return recorded in known
 
     def _append(self, line: Mapping[str, object]) -> None:
-        """Add a line, whole or not at all. Raises InfrastructureFault where the disk fails."""
-        with disk_faults("the journal can't be written"), self._path.open("ab", 0) as file:
-            end = file.seek(0, os.SEEK_END)
-            try:
-                _write_all(file, _to_bytes(line))
-                os.fsync(file.fileno())
-            except OSError:
-                with suppress(OSError):  # a line that is cut off is passed over when read
-                    os.truncate(file.fileno(), end)
-                raise
+        self._notes.append(self._name, _to_bytes(line))
 
 
 def _result(number: int, stem: str, output: Output) -> dict[str, object]:
@@ -108,26 +93,15 @@ def _to_bytes(line: Mapping[str, object]) -> bytes:
     return f"{json.dumps(line)}\n".encode()
 
 
-def _write_all(file: RawIOBase, content: bytes) -> None:
-    """A full disk takes a part of what is written to it before it says so."""
-    while content:
-        content = content[file.write(content) or 0 :]
-
-
-def _lines(path: Path) -> tuple[list[dict[str, Any]], int | None]:
-    """The lines that can be read, and the number of the first that can't, if any.
+def _lines(raw: bytes) -> tuple[list[dict[str, Any]], int | None, bool]:
+    """The lines that can be read, the number of the first that can't, if any, and whether the last
+    was cut off.
 
     A last line that was cut off is taken away: its writing was interrupted. Any other line that
     can't be read, such as two that a full disk has run into one, stood for a result that is made
     again.
     """
-    with disk_faults("the journal can't be read"):
-        if not path.exists():
-            return [], None
-        raw = path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if whole != raw:
-            os.truncate(path, len(whole))
+    whole = raw[: raw.rfind(b"\n") + 1]
     lines, spoilt = [], None
     for number, text in enumerate(whole.splitlines(), 1):
         line = _parsed(text)
@@ -135,7 +109,7 @@ def _lines(path: Path) -> tuple[list[dict[str, Any]], int | None]:
             spoilt = spoilt or number
         else:
             lines.append(line)
-    return lines, spoilt
+    return lines, spoilt, whole != raw
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from resources.file_lock import is_locked
+from gen404_assets.live.shared import Shared
 
 _OF_ROUND = re.compile(r"miner-(\d{2,})-.+")
 _TEMPORARY = ("gen404-collect-*", "gen404-prompt-*", "miner-*-pods-*")
@@ -21,7 +21,7 @@ without writing to it.
 """
 
 
-def forget_round(home: Path, number: int) -> None:
+def forget_round(shared: Shared, number: int) -> None:
     """Remove the journals and leases of a round that is past, and of those before it, and the
     temporary folders that killed processes have left.
 
@@ -29,10 +29,10 @@ def forget_round(home: Path, number: int) -> None:
     round back loses nothing: a journal begins anew from what the repository has.
     """
     for folder in ("journals", "leases"):
-        for path in (home / folder).glob("miner-*"):
-            match = _OF_ROUND.match(path.name)
-            if match and int(match[1]) <= number and not is_locked(_lease_of(home, path)):
-                path.unlink(missing_ok=True)
+        for note in shared.notes.names(folder):
+            match = _OF_ROUND.match(note.rpartition("/")[2])
+            if match and int(match[1]) <= number and not shared.claims.is_held(_lease_of(note)):
+                shared.notes.remove(note)
     longest = time.time() - _DAYS_LEFT * 24 * 3600
     for pattern in _TEMPORARY:
         for left in Path(tempfile.gettempdir()).glob(pattern):
@@ -40,5 +40,5 @@ def forget_round(home: Path, number: int) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _lease_of(home: Path, path: Path) -> Path:
-    return home / "leases" / f"{path.name.partition('.')[0]}.lock"
+def _lease_of(note: str) -> str:
+    return f"leases/{note.rpartition('/')[2].partition('.')[0]}"

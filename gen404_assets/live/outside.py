@@ -14,6 +14,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.leftovers import forget_round
+from gen404_assets.live.shared import Shared, open_shared
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import RepositorySettings, home
 from resources.figures import FIGURES
@@ -66,8 +67,12 @@ class Outside:
         )
 
     @cached_property
+    def shared(self) -> Shared:
+        return open_shared(self.environment)
+
+    @cached_property
     def waiting(self) -> Waiting:
-        return Waiting(home() / "waiting")
+        return Waiting(self.shared.notes)
 
     @cached_property
     def chain(self) -> "Chain":
@@ -154,7 +159,7 @@ class Outside:
             render=self.renderer.render,
             put=self.store.put,
             measure=self.distance.measure,
-            home=home(),
+            shared=self.shared,
             say=say,
             embedder=lambda: self.distance.model,
             limit=self.downloads.limit,
@@ -169,8 +174,8 @@ class Outside:
         )
 
     def forget_round(self, number: int) -> None:
-        """Remove what this machine has kept of a round, and of those before, since it is past."""
-        forget_round(home(), number)
+        """Remove what the platform has kept of a round, and of those before, since it is past."""
+        forget_round(self.shared, number)
 
     def read(self, url: str) -> bytes:
         """The bytes behind a URL of ours: an object's, or a prompt picture's, wherever the pool

@@ -60,8 +60,8 @@ def regenerate(
     the regeneration can be called again.
     """
     prefix = pod_prefix(subject.round, subject.hotkey)
-    with lease(means.home, prefix), TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
-        fleet = Fleet(means.providers, prefix, owner(means.home))
+    with lease(means.shared, prefix), TemporaryDirectory(prefix=f"{prefix}pods-") as folder:
+        fleet = Fleet(means.providers, prefix, owner(means.shared))
         fleet.delete_all()  # pods of an earlier run that died
         prompts = prompts_of(subject, rules)
         run = RegenerationRun(

@@ -18,6 +18,7 @@ from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.boundary import held_against_miner
 from gen404_assets.live.journal import Journal
+from gen404_assets.live.shared import Shared
 from gen404_assets.live.threads import PATIENCE, steadily
 from gpu.remarks import remarks_of
 from resources.container import MAX_FILE_BYTES
@@ -61,7 +62,7 @@ class Means:
 
     `picture` gives the bytes behind the URL of a prompt or a preview, `put` (key, content, type)
     the URL of what it keeps or ObjectConflict, `measure` the distance of two previews by URL,
-    `embedder` the name of the model that measures (without it no evidence is kept). `home` holds
+    `embedder` the name of the model that measures (without it no evidence is kept). `shared` has
     leases and journals; `say` tells the operator what is going on. A file may have `limit` bytes;
     faults are borne for `patience` seconds; progress is told every `pause` seconds.
     """
@@ -71,7 +72,7 @@ class Means:
     render: Callable[[Path, str], bytes]
     put: Callable[[str, Path | bytes, str], str]
     measure: Callable[[str, str], float]
-    home: Path
+    shared: Shared
     say: Callable[[str], None] = lambda _: None
     embedder: Callable[[], str] | None = None
     limit: int = MAX_FILE_BYTES
@@ -100,7 +101,7 @@ class Results:
         identity = {"image": subject.image, "seed": subject.seed, "format": subject.output_format}
         name = pod_prefix(subject.round, subject.hotkey).rstrip("-")
         self.journal = Journal(
-            means.home / "journals" / f"{name}.jsonl", identity, subject.generated
+            means.shared.notes, f"journals/{name}.jsonl", identity, subject.generated
         )
 
     async def recall(self) -> None:

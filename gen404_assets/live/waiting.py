@@ -1,17 +1,13 @@
-"""What the platform's work waits for outside, where every process can see it: one file a lane,
+"""What the platform's work waits for outside, where every process can see it: one note a lane,
 while it waits.
 """
 
 import json
 from datetime import datetime
-from pathlib import Path
 
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import Wait
-from resources.disk import disk_faults
-from resources.elapsed import mark, seconds_since
-from resources.own_files import read_own
-from resources.whole_file import write_whole
+from resources.notes import Notes, parsed_note
 
 FORGOTTEN_AFTER = 900.0
 """Seconds after which a wait that no run has renewed is left over from one that crashed. A run
@@ -19,12 +15,10 @@ renews it every minute, and a failed run is followed by the next within ten."""
 
 
 class Waiting:
-    """The waits of all lanes, in files of `folder`. A file that begins means a person is to be
-    told, once.
-    """
+    """The waits of all lanes, as notes. A note that begins means a person is to be told, once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
 
     def begin(self, lane: Lane, what: str, since: datetime) -> bool:
         """A lane waits for something; whether it did not wait before. The time it began stays as it
@@ -34,18 +28,14 @@ class Waiting:
         wait = {
             "for": what,
             "since": known["since"] if known else since.isoformat(timespec="seconds"),
-            "renewed": mark(),
+            "renewed": self._notes.mark(),
         }
-        with disk_faults("what is waited for can't be kept"):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self._path(lane), json.dumps(wait).encode())
+        self._notes.write(_note(lane), json.dumps(wait).encode())
         return known is None
 
     def end(self, lane: Lane) -> bool:
         """A lane waits no more; whether it did."""
-        waited = self._path(lane).exists()
-        self._path(lane).unlink(missing_ok=True)
-        return waited
+        return self._notes.remove(_note(lane))
 
     def for_lane(self, lane: Lane) -> Wait | None:
         """What a lane waits for."""
@@ -56,18 +46,14 @@ class Waiting:
         """What each lane that waits waits for."""
         return [f"{lane}: {wait.on}" for lane in Lane if (wait := self.for_lane(lane))]
 
-    def clear(self) -> None:
-        """Forget what a platform that has ended waited for."""
-        for lane in Lane:
-            self.end(lane)
-
     def _read(self, lane: Lane) -> dict[str, str] | None:
-        wait = read_own(self._path(lane), _parsed)
-        age = seconds_since(wait["renewed"]) if wait else None
+        wait = parsed_note(self._notes, _note(lane), _parsed)
+        age = self._notes.age(wait["renewed"]) if wait else None
         return wait if age is not None and age <= FORGOTTEN_AFTER else None
 
-    def _path(self, lane: Lane) -> Path:
-        return self._folder / f"{lane}.json"
+
+def _note(lane: Lane) -> str:
+    return f"waiting/{lane}.json"
 
 
 def _parsed(content: bytes) -> dict[str, str]:

@@ -29,8 +29,8 @@ from gen404_assets.live.judging import crown_winner, judge_matches
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.opening import open_round
 from gen404_assets.live.outside import Outside
+from gen404_assets.live.shared import open_shared
 from gen404_assets.live.work import Work
-from gen404_assets.settings import home
 
 FAULT, BUG = 3, 4
 
@@ -129,7 +129,7 @@ def _status(request: Mapping[str, Any]) -> None:
 
 
 def _reap(_: Mapping[str, Any]) -> None:
-    reap(Outside(os.environ).providers, home())
+    reap(Outside(os.environ).providers, open_shared())
 
 
 _DO: Mapping[str, Callable[[Mapping[str, Any]], None]] = {

@@ -43,6 +43,7 @@ from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.live.sightings import REPOSITORY, Sightings
 from gen404_assets.live.waiting import Waiting
+from resources.notes import FileNotes
 
 ROOT = Path(__file__).parents[2]
 HERE = Competition("https://example.org/a.git", "main")
@@ -200,7 +201,7 @@ def test_what_is_out_of_order_outside_is_a_wait_and_no_fault(
         "gen404_assets.commands.health._sensors",
         lambda _: [{"name": "mirror", "age": 3.0, "result": "skipped", "says": ""}],
     )
-    waiting, sightings = Waiting(tmp_path / "w"), Sightings(tmp_path / "s")
+    waiting, sightings = Waiting(FileNotes(tmp_path / "w")), Sightings(tmp_path / "s")
     assert health(instance, UP, waiting, sightings)["status"] == "ok"
     sightings.saw(REPOSITORY, "abc")
     sightings.failed(REPOSITORY, "401")
@@ -219,7 +220,7 @@ def test_a_process_that_is_not_up_is_a_fault(
     instance: dg.DagsterInstance, tmp_path: Path, state: str
 ) -> None:
     bad = Condition("daemon", state, None, 5.0, 3, "ended by itself with exit code -9")
-    result = health(instance, [bad], Waiting(tmp_path), Sightings(tmp_path))
+    result = health(instance, [bad], Waiting(FileNotes(tmp_path)), Sightings(tmp_path))
     assert result["status"] == "failing"
     assert f"the daemon is {state}: it ended by itself with exit code -9" in result["faults"]
     assert "no sensor has looked yet" in result["faults"]

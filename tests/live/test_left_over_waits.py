@@ -13,6 +13,7 @@ from gen404_assets.live import waiting as module
 from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
 from gen404_assets.live.waiting import FORGOTTEN_AFTER, Waiting
 from resources import elapsed
+from resources.notes import FileNotes
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_an_outage_is_one_while_runs_renew_it(tmp_path: Path, steady: list[float]) -> None:
-    waiting = Waiting(tmp_path)
+    waiting = Waiting(FileNotes(tmp_path))
     assert waiting.begin(Lane.JUDGING, "503", NOW)
     for _ in range(100):
         steady[0] += FORGOTTEN_AFTER - 1
@@ -37,9 +38,9 @@ def test_an_outage_is_one_while_runs_renew_it(tmp_path: Path, steady: list[float
 def test_a_wait_left_by_a_crash_does_not_hide_the_next_outage(
     tmp_path: Path, steady: list[float]
 ) -> None:
-    Waiting(tmp_path).begin(Lane.JUDGING, "503", NOW)
+    Waiting(FileNotes(tmp_path)).begin(Lane.JUDGING, "503", NOW)
     steady[0] += FORGOTTEN_AFTER + 1
-    later = Waiting(tmp_path)
+    later = Waiting(FileNotes(tmp_path))
     assert later.for_lane(Lane.JUDGING) is None
     assert later.all() == []
     assert later.begin(Lane.JUDGING, "503", NOW), "a person is told"
@@ -48,25 +49,19 @@ def test_a_wait_left_by_a_crash_does_not_hide_the_next_outage(
 def test_a_wait_of_before_the_machine_started_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Waiting(tmp_path).begin(Lane.JUDGING, "503", NOW)
+    Waiting(FileNotes(tmp_path)).begin(Lane.JUDGING, "503", NOW)
     monkeypatch.setattr(elapsed, "_boot", lambda: "another start")
-    assert Waiting(tmp_path).for_lane(Lane.JUDGING) is None
+    assert Waiting(FileNotes(tmp_path)).for_lane(Lane.JUDGING) is None
 
 
 def test_a_file_of_an_older_platform_or_a_torn_one_is_no_wait(tmp_path: Path) -> None:
-    path = tmp_path / f"{Lane.JUDGING}.json"
+    path = tmp_path / "waiting" / f"{Lane.JUDGING}.json"
+    path.parent.mkdir()
     for content in ('{"for": "503", "since": "2026-01-05"}', "{", '["x"]', '{"renewed": "x y"}'):
         path.write_text(content)
-        assert Waiting(tmp_path).for_lane(Lane.JUDGING) is None
-        assert Waiting(tmp_path).begin(Lane.JUDGING, "502", NOW)
+        assert Waiting(FileNotes(tmp_path)).for_lane(Lane.JUDGING) is None
+        assert Waiting(FileNotes(tmp_path)).begin(Lane.JUDGING, "502", NOW)
         path.unlink()
-
-
-def test_a_platform_that_starts_waits_for_nothing_yet(tmp_path: Path) -> None:
-    waiting = Waiting(tmp_path)
-    waiting.begin(Lane.JUDGING, "503", NOW)
-    waiting.clear()
-    assert waiting.all() == []
 
 
 def test_what_can_not_be_seen_is_known_to_other_processes_with_its_age(

@@ -16,6 +16,7 @@ from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.outputs import Output
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.waiting import Waiting
+from resources.notes import FileNotes
 from simulators.outside import GENESIS
 
 IDENTITY = {"image": "image:first", "seed": 1}
@@ -32,8 +33,12 @@ def output(number: int) -> Output:
     )
 
 
+def opened(path: Path) -> Journal:
+    return Journal(FileNotes(path.parent), path.name, IDENTITY, None)
+
+
 def filled(path: Path, results: int = 5) -> Journal:
-    journal = Journal(path, IDENTITY, None)
+    journal = opened(path)
     for number in range(results):
         journal.add(f"stem-{number}", output(number))
     return journal
@@ -48,14 +53,14 @@ def test_a_journal_cut_in_the_middle_is_set_aside_named_and_what_it_lacks_is_mad
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:2], lines[2][:20], *lines[3:]]))
     with caplog.at_level(logging.ERROR):
-        journal = Journal(path, IDENTITY, None)
+        journal = opened(path)
     kept = {stem for stem, _ in journal.results.values()}
     assert kept == {"stem-0", "stem-3", "stem-4"}, "two lines ran into one"
     (aside,) = path.parent.glob("*.unreadable-*")
     assert aside.name in caplog.text
     assert "line 3" in caplog.text
     journal.add("stem-1", output(1))
-    again = Journal(path, IDENTITY, None)
+    again = opened(path)
     assert {stem for stem, _ in again.results.values()} == {*kept, "stem-1"}
     assert len(list(path.parent.glob("*.unreadable-*"))) == 1, "it is in order now"
 
@@ -74,33 +79,33 @@ def test_whatever_befalls_a_journal_it_opens_and_is_in_order_then(
     start = data.draw(st.integers(0, len(raw)))
     end = data.draw(st.integers(start, len(raw)))
     path.write_bytes(raw[:start] + data.draw(st.binary(max_size=20)) + raw[end:])
-    results = Journal(path, IDENTITY, None).results
+    results = opened(path).results
     assert len(results) <= len(before)
-    assert Journal(path, IDENTITY, None).results == results
+    assert opened(path).results == results
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"for": 1}', b"\xff\xfe", b"7"])
 def test_a_wait_that_can_t_be_read_is_set_aside_and_begins_anew(
     tmp_path: Path, content: bytes
 ) -> None:
-    waiting = Waiting(tmp_path)
+    waiting = Waiting(FileNotes(tmp_path))
     assert waiting.begin(Lane.JUDGING, "the judge", GENESIS)
-    path = tmp_path / f"{Lane.JUDGING}.json"
+    path = tmp_path / "waiting" / f"{Lane.JUDGING}.json"
     path.write_bytes(content)
     assert waiting.for_lane(Lane.JUDGING) is None
     assert waiting.begin(Lane.JUDGING, "the judge", GENESIS)
     assert not waiting.begin(Lane.JUDGING, "the judge", GENESIS)
-    assert next(tmp_path.glob("*.unreadable-*")).read_bytes() == content
+    assert next(path.parent.glob("*.unreadable-*")).read_bytes() == content
 
 
 FULL = """
 import sys
 from pathlib import Path
 from gen404_assets.competition.faults import InfrastructureFault
-from tests.live.test_own_files import IDENTITY, Journal, output
+from tests.live.test_own_files import opened, output
 
 folder = Path(sys.argv[1])
-journal = Journal(folder / "audit.jsonl", IDENTITY, None)
+journal = opened(folder / "audit.jsonl")
 fill = (folder / "fill").open("wb", 0)
 try:
     while True:
@@ -116,7 +121,7 @@ except InfrastructureFault as fault:
     print(fault)
 fill.truncate(0)
 journal.add("after", output(kept))
-found = [stem for stem, _ in Journal(folder / "audit.jsonl", IDENTITY, None).results.values()]
+found = [stem for stem, _ in opened(folder / "audit.jsonl").results.values()]
 assert found == [*(f"stem-{number}" for number in range(kept)), "after"], found
 assert kept, "some had room"
 assert not list(folder.glob("*.unreadable-*"))
@@ -125,10 +130,10 @@ READ_ONLY = """
 import sys
 from pathlib import Path
 from gen404_assets.competition.faults import InfrastructureFault
-from tests.live.test_own_files import IDENTITY, Journal, output
+from tests.live.test_own_files import opened, output
 
 try:
-    Journal(Path(sys.argv[1]) / "audit.jsonl", IDENTITY, None).add("a", output(1))
+    opened(Path(sys.argv[1]) / "audit.jsonl").add("a", output(1))
 except InfrastructureFault as fault:
     print(fault)
 """

@@ -17,6 +17,7 @@ import pytest
 
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.leftovers import forget_round
+from gen404_assets.live.shared import shared_on_disk
 from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.reckoning import Ended, reckon
@@ -108,7 +109,7 @@ def test_what_is_kept_of_rounds_that_are_past_goes_but_not_what_a_live_process_h
         path.touch()
     with (tmp_path / "leases/miner-07-held.lock").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        forget_round(tmp_path, 7)
+        forget_round(shared_on_disk(tmp_path), 7)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")) == [
         "journals/miner-07-held.jsonl",
         "journals/miner-08-x.jsonl",
@@ -129,5 +130,5 @@ def test_temporary_folders_of_killed_processes_go_after_days_but_not_the_platfor
         (tmp_path / name / "file").touch()
         then = time.time() - days * 24 * 3600
         os.utime(tmp_path / name, (then, then))
-    forget_round(tmp_path / "home", 0)
+    forget_round(shared_on_disk(tmp_path / "home"), 0)
     assert {path.name for path in tmp_path.iterdir()} == kept.keys()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors import lane_runs
-from sensors.lane_runs import LaneRun, LaneRuns, Quiet
+from sensors.lane_runs import LaneRun, LaneRuns, Quiet, Unheld
 
 STATUS = dg.DagsterRunStatus
 UNDER_WAY = [STATUS.QUEUED, STATUS.NOT_STARTED, STATUS.STARTING, STATUS.STARTED, STATUS.CANCELING]
@@ -72,14 +72,37 @@ def test_g14_each_request_has_a_name_of_its_own_however_many_there_have_been() -
 
 @pytest.mark.parametrize("status", [STATUS.QUEUED, STATUS.NOT_STARTED])
 def test_a_run_that_waits_in_the_queue_is_not_lost(status: dg.DagsterRunStatus) -> None:
-    assert not runs(status, quiet=100_000.0).lost(lane_is_free=True)
+    assert not runs(status, quiet=100_000.0).lost(unheld=100_000.0)
 
 
-def test_a_run_that_nobody_has_heard_of_is_lost_unless_its_lane_is_held() -> None:
-    started = runs(STATUS.STARTED, quiet=1000.0)
-    assert started.lost(lane_is_free=True)
-    assert not started.lost(lane_is_free=False), "its process is alive"
-    assert not runs(STATUS.STARTED, quiet=10.0).lost(lane_is_free=True)
+def test_a_run_whose_lane_has_been_free_for_a_minute_is_lost_however_long_it_lasts() -> None:
+    started = runs(STATUS.STARTED, quiet=100_000.0)
+    assert not started.lost(unheld=0.0), "its process holds the lane, here or on another machine"
+    assert not started.lost(unheld=50.0), "it may be between two steps"
+    assert started.lost(unheld=61.0)
+    assert runs(STATUS.STARTED, quiet=70.0).lost(unheld=61.0)
+    assert runs(STATUS.CANCELING, quiet=70.0).lost(unheld=61.0)
+
+
+def test_a_run_that_starts_is_given_five_minutes() -> None:
+    assert not runs(STATUS.STARTING, quiet=299.0).lost(unheld=290.0)
+    assert runs(STATUS.STARTING, quiet=301.0).lost(unheld=290.0)
+
+
+def test_a_lane_counts_as_unheld_from_look_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("sensors.lane_runs.time.monotonic", lambda: now[0])
+    unheld = Unheld()
+
+    def after(seconds: float, *, free: bool) -> float:
+        now[0] += seconds
+        return unheld.seconds("run", free=free)
+
+    assert [after(20, free=True) for _ in range(4)] == [0, 20, 40, 60]
+    assert after(5, free=False) == 0
+    assert [after(5, free=True) for _ in range(2)] == [0, 5]
+    assert after(31, free=True) == 0, "what was between isn't known"
+    assert unheld.seconds("another", free=True) == 0
 
 
 @given(

@@ -23,6 +23,7 @@ from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import home
 from resources.chain.local import advance, create_local_chain
 from resources.chain.opening import open_chain
+from resources.notes import FileNotes
 from sensors import lanes
 from simulators.examples import MINERS
 from simulators.rounds import CONFIG, FOUNDER, POOL
@@ -132,7 +133,7 @@ def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> Non
     advance(platform.chain, 700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.STARTED)
-    waiting = Waiting(home() / "waiting")
+    waiting = Waiting(FileNotes(home()))
     assert waiting.begin(Lane.COLLECTION, "the store: 503", datetime(2026, 1, 5, tzinfo=UTC))
     result = platform.tick("collection")
     assert isinstance(result, dg.SkipReason)
@@ -164,13 +165,24 @@ def test_g14_a_run_that_died_without_a_word_is_reported_and_its_work_taken_up(
     advance(platform.chain, 700)
     (request,) = platform.requested("collection")
     run = platform.run_of(request, dg.DagsterRunStatus.STARTED)
+
+    def known() -> dg.DagsterRunStatus:
+        found = platform.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        return found.status
+
+    monkeypatch.setattr("sensors.lane_runs._LOOKS_APART", 3600.0)  # the looks of a busy machine
     platform.tick("collection")
     now = time.monotonic()
-    monkeypatch.setattr("time.monotonic", lambda: now + 1000)
+    monkeypatch.setattr("time.monotonic", lambda: now + 40)
+    with hold(Lane.COLLECTION):
+        platform.tick("collection")
+    monkeypatch.setattr("time.monotonic", lambda: now + 90)
     platform.tick("collection")
-    failed = platform.instance.get_run_by_id(run.run_id)
-    assert failed is not None
-    assert failed.status is dg.DagsterRunStatus.FAILURE
+    assert known() is dg.DagsterRunStatus.STARTED, "it held its lane meanwhile"
+    monkeypatch.setattr("time.monotonic", lambda: now + 190)
+    platform.tick("collection")
+    assert known() is dg.DagsterRunStatus.FAILURE
 
 
 def test_runs_left_over_by_a_process_that_is_gone_are_failed_at_the_next_start(

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 import uvicorn
 
-from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import RendererDown
 from gpu.services.render import create_app
 from gpu.views import SIDE, grid, png
 from resources.renderer import RenderService
+from resources.replicas import Busy, Replicas
 from simulators.files_3d import mesh
 
 PICTURE = png(grid([np.zeros((SIDE, SIDE, 3), np.uint8)] * 4))
@@ -109,3 +110,76 @@ def test_a_renderer_out_of_order_is_not_waited_for(file: Path) -> None:
     ):
         service.render(file, "glb")
     assert time.monotonic() - began < 10
+
+
+def test_files_go_to_whichever_replica_has_room(file: Path) -> None:
+    """A fast and a slow service, each of two workers, and ten downloads."""
+    fast, slow = TwoWorkers(0.01), TwoWorkers(0.2)
+    with (
+        serving(fast) as first,
+        serving(slow) as second,
+        closing(replicas(first, second)) as renderer,
+        ThreadPoolExecutor(10) as downloads,
+    ):
+        pictures = list(downloads.map(lambda _: renderer.render(file, "glb"), range(40)))
+    assert pictures == [PICTURE] * 40
+    assert fast.drawn + slow.drawn == 40
+    assert fast.drawn > 0
+    assert slow.drawn > 0
+
+
+def test_a_replica_that_is_out_of_order_costs_no_file(file: Path) -> None:
+    well, broken = TwoWorkers(0.01), TwoWorkers(0.01, down=True)
+    with (
+        serving(broken) as first,
+        serving(well) as second,
+        closing(replicas(first, "http://127.0.0.1:9", second)) as renderer,
+    ):
+        assert [renderer.render(file, "glb") for _ in range(6)] == [PICTURE] * 6
+    assert well.drawn == 6
+
+
+def test_where_every_replica_fails_each_is_named(file: Path) -> None:
+    broken = TwoWorkers(0.01, down=True)
+    with (
+        serving(broken) as url,
+        closing(replicas(url, "http://127.0.0.1:9")) as renderer,
+        pytest.raises(InfrastructureFault, match=r"127\.0\.0\.1:9: no picture") as fault,
+    ):
+        renderer.render(file, "glb")
+    assert f"{url}: no picture: the render service answers" in str(fault.value)
+
+
+def test_a_bad_file_is_bad_whichever_replica_says_so(file: Path) -> None:
+    file.write_bytes(b"no model")
+    asked = []
+
+    class Judging:
+        address = "a"
+
+        def render(self, path: Path, output_format: str) -> bytes:
+            asked.append(path)
+            raise MinerFault(f"not a {output_format}")
+
+        def close(self) -> None: ...
+
+    with pytest.raises(MinerFault, match="not a glb"):
+        Replicas([Judging(), Judging()]).render(file, "glb")
+    assert len(asked) == 1
+
+
+def test_replicas_that_stay_busy_are_given_up_after_a_time(file: Path) -> None:
+    class Full:
+        address = "a"
+
+        def render(self, path: Path, output_format: str) -> bytes:
+            raise Busy(f"{path} {output_format}", 60.0)
+
+        def close(self) -> None: ...
+
+    with pytest.raises(InfrastructureFault, match="all render services have been busy for 30 s"):
+        Replicas([Full()], patience=30.0).render(file, "glb")
+
+
+def replicas(*urls: str) -> Replicas:
+    return Replicas([RenderService(url, patience=0) for url in urls])

@@ -12,6 +12,7 @@ import pytest
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.views import GRID, SIDE, grid, png
 from resources.renderer import DrawnHere, RenderService, open_renderer
+from resources.replicas import Replicas
 from resources.settings import BadSetting
 from simulators.files_3d import mesh
 
@@ -58,8 +59,12 @@ def test_the_settings_say_who_draws() -> None:
     service = open_renderer({"RENDER_URL": "http://127.0.0.1:8094"})
     assert isinstance(service, RenderService)
     service.close()
-    with pytest.raises(BadSetting, match="RENDER_URL"):
-        open_renderer({"RENDER_URL": "nowhere"})
+    several = open_renderer({"RENDER_URL": "http://127.0.0.1:8094, http://127.0.0.1:8095/"})
+    assert isinstance(several, Replicas)
+    several.close()
+    for bad in ("nowhere", "http://a:1,", "http://a:1,http://a:1/"):
+        with pytest.raises(BadSetting, match="RENDER_URL"):
+            open_renderer({"RENDER_URL": bad})
 
 
 def test_a_picture_from_the_service_is_handed_on(file: Path) -> None:

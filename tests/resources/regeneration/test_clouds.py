@@ -12,6 +12,7 @@ import pytest
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.live.fleet import Fleet, owner, reap
+from gen404_assets.live.shared import shared_on_disk
 from resources.providers import targon, verda
 from resources.providers.local import LocalProvider
 from resources.providers.opening import open_providers
@@ -239,10 +240,13 @@ def test_the_next_provider_takes_what_the_first_has_no_room_for(tmp_path: Path) 
 
 def test_g25_the_reaper_works_on_it(rented: Rented, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    ours, theirs = f"{PREFIX}{owner(home)}-0", f"{PREFIX}{owner(tmp_path / 'their home')}-0"
+    ours, theirs = (
+        f"{PREFIX}{owner(shared_on_disk(home))}-0",
+        f"{PREFIX}{owner(shared_on_disk(tmp_path / 'their home'))}-0",
+    )
     for name in (ours, theirs, f"{PREFIX}0", "another-service"):
         rented.provider.start(name, IMAGE, None)
-    assert reap([rented.provider], home) == [ours]
+    assert reap([rented.provider], shared_on_disk(home)) == [ours]
     left = {pod.name for pod in rented.provider.pods()}
     assert left == {theirs, f"{PREFIX}0", "another-service"}
 

@@ -19,6 +19,7 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.live import fleet
 from gen404_assets.live.fleet import is_held, lease, owner, reap
 from gen404_assets.live.regenerating import Regenerated, regenerate
+from gen404_assets.live.shared import shared_on_disk
 from resources.providers.local import LocalProvider
 from resources.providers.provider import NoCapacity, Pod
 from simulators.examples import MINER
@@ -211,7 +212,7 @@ def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path)
     with pytest.raises(AssertionError, match=PREFIX):  # pods are left
         world.regenerate(subject(1), providers=[deletes])
     assert any(line.startswith("pods are left") for line in world.messages)
-    assert reap([world.provider], tmp_path / "home") != []
+    assert reap([world.provider], shared_on_disk(tmp_path / "home")) != []
     assert world.pods_left() == []
 
 
@@ -221,7 +222,7 @@ def test_g25_a_pod_that_can_not_be_deleted_is_left_to_the_reaper(tmp_path: Path)
 def test_g25_the_reaper_deletes_what_no_live_run_holds_by_exact_name(tmp_path: Path) -> None:
     world = World(tmp_path, {})
     home = tmp_path / "home"
-    ours, theirs = owner(home), owner(tmp_path / "another home")
+    ours, theirs = owner(shared_on_disk(home)), owner(shared_on_disk(tmp_path / "another home"))
     held, other = f"miner-01-5aaaaaaaaa-{ours}-0", f"miner-01-5bbbbbbbbb-{ours}-0"
     strangers = [
         f"miner-01-5aaaaaaaaa-{theirs}-0",
@@ -233,9 +234,9 @@ def test_g25_the_reaper_deletes_what_no_live_run_holds_by_exact_name(tmp_path: P
     ]
     for name in (held, other, *strangers):
         world.provider.start(name, IMAGE, None)
-    with lease(home, "miner-01-5aaaaaaaaa-"):
-        assert reap([world.provider], home) == [other]
-    assert reap([world.provider], home) == [held]
+    with lease(shared_on_disk(home), "miner-01-5aaaaaaaaa-"):
+        assert reap([world.provider], shared_on_disk(home)) == [other]
+    assert reap([world.provider], shared_on_disk(home)) == [held]
     assert {pod.name for pod in world.provider.pods()} == set(strangers)
     for name in strangers:
         world.provider.delete(name)
@@ -247,11 +248,11 @@ def test_an_installation_keeps_its_name_and_says_so_when_that_can_not_be_read(
     with ThreadPoolExecutor(8) as pool:
         names = set(pool.map(owner, [tmp_path / "home"] * 20))
     assert len(names) == 1
-    assert owner(tmp_path / "home") in names
-    assert owner(tmp_path / "another home") not in names
+    assert owner(shared_on_disk(tmp_path / "home")) in names
+    assert owner(shared_on_disk(tmp_path / "another home")) not in names
     (tmp_path / "home/installation").write_text("")
     with pytest.raises(InfrastructureFault, match="installation must hold eight"):
-        owner(tmp_path / "home")
+        owner(shared_on_disk(tmp_path / "home"))
 
 
 def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path: Path) -> None:
@@ -262,7 +263,7 @@ def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path:
     def reap_always() -> None:
         while not stop.is_set():
             for home in homes:
-                reap([world.provider], home)
+                reap([world.provider], shared_on_disk(home))
             time.sleep(0.05)
 
     with ThreadPoolExecutor(3) as pool:
@@ -284,11 +285,14 @@ def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path:
 def test_g25_a_run_that_hangs_still_holds_its_pods_and_one_that_died_does_not(
     tmp_path: Path,
 ) -> None:
-    name, prefix = f"miner-01-5aaaaaaaaa-{owner(tmp_path)}-3", "miner-01-5aaaaaaaaa-"
+    name, prefix = (
+        f"miner-01-5aaaaaaaaa-{owner(shared_on_disk(tmp_path))}-3",
+        "miner-01-5aaaaaaaaa-",
+    )
     held, hold = os.pipe()
     pid = os.fork()
     if not pid:
-        with lease(tmp_path, prefix):
+        with lease(shared_on_disk(tmp_path), prefix):
             os.write(hold, b"held")
             time.sleep(60)
         os._exit(0)
@@ -296,25 +300,28 @@ def test_g25_a_run_that_hangs_still_holds_its_pods_and_one_that_died_does_not(
     long_ago = time.time() - 10**6
     os.utime(tmp_path / "leases/miner-01-5aaaaaaaaa.lock", (long_ago, long_ago))
     os.kill(pid, signal.SIGSTOP)
-    assert is_held(tmp_path, name)
+    assert is_held(shared_on_disk(tmp_path), name)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert not is_held(tmp_path, name)
+    assert not is_held(shared_on_disk(tmp_path), name)
 
 
 def test_g25_one_run_at_a_time_holds_the_pods_of_an_image(tmp_path: Path) -> None:
     world = World(tmp_path, {})
-    with lease(tmp_path / "home", PREFIX), pytest.raises(InfrastructureFault, match="another run"):
+    with (
+        lease(shared_on_disk(tmp_path / "home"), PREFIX),
+        pytest.raises(InfrastructureFault, match="another run"),
+    ):
         world.regenerate()
 
 
 def test_g25_the_reaper_goes_on_where_one_provider_fails(tmp_path: Path) -> None:
     world = World(tmp_path, {})
-    name = f"miner-01-5aaaaaaaaa-{owner(tmp_path)}-0"
+    name = f"miner-01-5aaaaaaaaa-{owner(shared_on_disk(tmp_path))}-0"
     world.provider.start(name, IMAGE, None)
     broken = Meddled(world.provider, pods=Failing(never, FAULT))
     with pytest.raises(InfrastructureFault, match=rf"out of order \({name} deleted\)"):
-        reap([broken, world.provider], tmp_path)
+        reap([broken, world.provider], shared_on_disk(tmp_path))
     assert world.pods_left() == []
 
 
@@ -377,7 +384,7 @@ def test_g15_killed_at_any_effect_it_goes_on_where_it_was_and_no_pod_is_left(
         world = World(tmp_path / str(nth), {})
         if _killed_at(world, nth, after=after) == 0:
             break
-        reap([world.provider], world.folder / "home")
+        reap([world.provider], shared_on_disk(world.folder / "home"))
         assert world.pods_left() == [], nth
         kept = [line for line in _journal(world) if '"glb": "http' in line]
         before = world.asked()

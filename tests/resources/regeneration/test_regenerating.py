@@ -14,6 +14,7 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.fleet import owner
 from gen404_assets.live.regenerating import Cancelled
+from gen404_assets.live.shared import shared_on_disk
 from resources.object_store import ObjectConflict
 from simulators.examples import MINER
 from simulators.regeneration_world import IMAGE, PODS, STORE, World, subject, submitted, until
@@ -48,7 +49,8 @@ def test_every_prompt_is_generated_rendered_kept_and_measured(tmp_path: Path) ->
 def test_pods_are_named_after_round_hotkey_installation_and_start(tmp_path: Path) -> None:
     regenerated = World(tmp_path, {"slow": 0.1}).regenerate(subject(12))
     assert set(regenerated.pods.names) <= {
-        f"miner-03-{MINER[:10].lower()}-{owner(tmp_path / 'home')}-{number}" for number in range(4)
+        f"miner-03-{MINER[:10].lower()}-{owner(shared_on_disk(tmp_path / 'home'))}-{number}"
+        for number in range(4)
     }
     assert {pod.termination_reason for _, pod in regenerated.pods.items()} <= {
         None,

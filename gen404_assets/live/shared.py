@@ -1,0 +1,54 @@
+"""What all processes of a platform share: claims, and the notes that it keeps for itself.
+
+They lie in `GEN404_HOME`, which is one machine's, or, with `DATABASE_URL`, in PostgreSQL, which
+every machine sees.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from gen404_assets.settings import PlatformSettings, home
+from resources.claims import Claims, FileClaims
+from resources.notes import FileNotes, Notes
+from resources.settings import read_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Claims and notes of one platform. Those of the lanes are named `lanes/...`, those of pods
+    `leases/...`.
+    """
+
+    claims: Claims
+    notes: Notes
+
+
+def shared_on_disk(folder: Path) -> Shared:
+    """What the processes of this machine share, in files of a folder."""
+    return Shared(FileClaims(folder), FileNotes(folder))
+
+
+def open_shared(environment: Mapping[str, str] | None = None) -> Shared:
+    """What the processes of this platform share, by its settings, or by this process's. Raises
+    BadSetting.
+    """
+    environment = os.environ if environment is None else environment
+    if not environment.get("DATABASE_URL", "").strip():
+        return shared_on_disk(home())  # without the imports that reading the settings takes
+    url = read_settings(PlatformSettings, environment).database_url
+    return _in_database(url.get_secret_value()) if url else shared_on_disk(home())
+
+
+@lru_cache(maxsize=4)
+def _in_database(url: str) -> Shared:
+    from resources.database import (  # noqa: PLC0415 -- only where there is a database
+        Database,
+        DatabaseClaims,
+        DatabaseNotes,
+    )
+
+    database = Database(url)
+    return Shared(DatabaseClaims(database), DatabaseNotes(database))

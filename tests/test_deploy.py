@@ -1,0 +1,143 @@
+"""What stands in deploy/ is what the platform and Dagster understand: names of settings, commands,
+probes and ports, and nothing secret.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from gen404_assets.commands.cli import gen404
+from gen404_assets.commands.settings import settings_table
+from gen404_assets.settings import PlatformSettings
+from gpu.services.render import PORT as RENDER_PORT
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+KNOWN = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", settings_table(), re.MULTILINE))
+DAGSTER_S = {"DAGSTER_HOME", "HOME"}
+CODE_PORT = int(PlatformSettings().code_server.rpartition(":")[2])
+
+
+def documents(path: Path) -> list[Any]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    (found,) = documents(DEPLOY / "compose.yaml")
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def values() -> dict[str, Any]:
+    (found,) = documents(DEPLOY / "kubernetes" / "values.yaml")
+    return dict(found)
+
+
+def variables(lines: str) -> list[str]:
+    return re.findall(r"^([A-Z0-9_]+)=", lines, re.MULTILINE)
+
+
+def test_every_setting_of_the_example_is_one_and_no_secret_has_a_value() -> None:
+    text = (DEPLOY / "settings.example").read_text()
+    assert set(variables(text)) <= KNOWN
+    assert not re.search(r"^[A-Z0-9_]*(TOKEN|KEY|KEY_ID)=.", text, re.MULTILINE)
+
+
+def test_every_variable_of_the_composition_is_a_setting(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        if service.get("image") == "gen404":
+            assert set(service["environment"]) <= KNOWN | DAGSTER_S, name
+
+
+def test_each_process_of_the_composition_is_a_command_and_may_do_little(
+    compose: dict[str, Any],
+) -> None:
+    ours = {n: s for n, s in compose["services"].items() if s.get("image") == "gen404"}
+    started = {service["command"][0] for service in ours.values()}
+    (process,) = [each for each in gen404.commands["start"].params if each.name == "process"]
+    assert started == set(getattr(process.type, "choices"))  # noqa: B009 -- click types it as any
+    for service in ours.values():
+        assert service["entrypoint"][2:] == ["gen404", "start"]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+
+
+def test_every_part_of_the_composition_that_is_named_is_there(compose: dict[str, Any]) -> None:
+    volumes = [
+        volume.partition(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", ())
+    ]
+    assert len(volumes) == len(set(volumes)), "each process has a home of its own"
+    assert set(volumes) == set(compose["volumes"])
+    for service in compose["services"].values():
+        assert set(service.get("depends_on", ())) <= set(compose["services"])
+        assert set(service.get("networks", ["default"])) <= set(compose["networks"])
+        assert set(service.get("secrets", ())) <= set(compose["secrets"])
+        if build := service.get("build"):
+            assert (DEPLOY / build["context"] / build["dockerfile"]).exists()
+
+
+def test_only_the_read_only_webserver_is_open_to_others(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for port in service.get("ports", ()):
+            if not port.startswith("127.0.0.1:"):
+                assert "--read-only" in service["command"]
+
+
+def test_the_chart_s_values_say_what_dagster_yaml_says(values: dict[str, Any]) -> None:
+    (instance,) = documents(ROOT / "dagster.yaml")
+    queue = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
+    assert queue["maxConcurrentRuns"] == instance["run_queue"]["max_concurrent_runs"]
+    assert queue["tagConcurrencyLimits"] == instance["run_queue"]["tag_concurrency_limits"]
+    assert values["dagsterDaemon"]["sensors"]["numWorkers"] == instance["sensors"]["num_workers"]
+    assert values["dagsterDaemon"]["runRetries"]["enabled"] == instance["run_retries"]["enabled"]
+    assert not values["telemetry"]["enabled"]
+
+
+def test_nothing_runs_as_root_or_writes_its_root_in_the_cluster(values: dict[str, Any]) -> None:
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    assert set(code["env"]) <= KNOWN | DAGSTER_S
+    assert code["port"] == CODE_PORT
+    for part in (code, values["dagsterDaemon"], values["dagsterWebserver"]):
+        assert part["podSecurityContext"]["runAsNonRoot"]
+        assert part["securityContext"]["readOnlyRootFilesystem"]
+        assert {mount["mountPath"] for mount in part["volumeMounts"]} == {"/var/lib/gen404", "/tmp"}
+    assert values["dagsterWebserver"]["enableReadOnly"]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
+def test_every_label_that_is_selected_is_given(path: Path, values: dict[str, Any]) -> None:
+    runs = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    given = {
+        "render",
+        code["labels"]["gen404"],
+        runs["podTemplateSpecMetadata"]["labels"]["gen404"],
+    }
+    assert set(re.findall(r"gen404: ([a-z-]+)", path.read_text())) <= given
+
+
+def test_a_render_service_is_reached_at_its_port_and_reaches_nobody() -> None:
+    deployment, service = documents(DEPLOY / "kubernetes" / "render.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == [{"containerPort": RENDER_PORT}]
+    assert service["spec"]["ports"] == [{"port": RENDER_PORT}]
+    policy = documents(DEPLOY / "kubernetes" / "network-policy.yaml")[0]["spec"]
+    assert policy["podSelector"]["matchLabels"] == service["spec"]["selector"]
+    assert policy["egress"] == []
+
+
+@pytest.mark.parametrize("path", [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"])
+def test_an_image_runs_as_a_user_and_copies_what_is_there(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("USER ")][-1] not in {"root", "0"}
+    for line in lines:
+        if line.startswith("COPY "):
+            assert all((ROOT / name).exists() for name in line.split()[1:-1]), line
