@@ -3,12 +3,33 @@ read is set aside under another name, said in the log, and made again.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from resources.disk import disk_faults
 
+T = TypeVar("T")
+
 _LOG = logging.getLogger(__name__)
+
+
+def read_own(path: Path, parse: Callable[[bytes], T]) -> T | None:
+    """What `parse` makes of a file of ours; None where there is none, or where `parse` raises a
+    ValueError, LookupError or TypeError: then the file is set aside.
+
+    Raises InfrastructureFault where the disk fails.
+    """
+    with disk_faults(f"{path} can't be read"):
+        if not path.exists():
+            return None
+        content = path.read_bytes()
+    try:
+        return parse(content)
+    except (ValueError, LookupError, TypeError) as error:
+        set_aside(path, f"{type(error).__name__}: {error}")
+        return None
 
 
 def set_aside(path: Path, reason: str) -> Path:

@@ -35,6 +35,7 @@ class Measured:
     """The figures of a platform in the home `folder`; `repository` is read as its mirror stands."""
 
     repository: Repository
+    waiting: Waiting
     folder: Path
     _head: str = ""
     _round: Round | None = None
@@ -59,7 +60,7 @@ class Measured:
         return exposition(figures)
 
     def _outside(self) -> Iterator[Figure]:
-        sightings, waiting = Sightings(self.folder / "sightings"), Waiting(self.folder / "waiting")
+        sightings = Sightings(self.folder / "sightings")
         seen = sightings.latest()
         ages: dict[Labels, float] = {
             (("of", name),): float(found["age"])
@@ -69,7 +70,7 @@ class Measured:
         yield "gen404_sighting_age_seconds", "since repository and chain were last seen", ages
         waits: dict[Labels, float] = {
             (("for", "chain or repository"),): float(len(sightings.waits())),
-            (("for", "a lane's work"),): float(len(waiting.all())),
+            (("for", "a lane's work"),): float(len(self.waiting.all())),
         }
         yield "gen404_waits", "what can't be had outside now", waits
         if (chain := seen.get(CHAIN)) and chain["age"] is not None:

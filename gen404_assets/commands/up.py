@@ -225,7 +225,7 @@ def _platform(
             reporting = open_reporting(variables, waiting, sightings, supervisor.conditions)
         try:
             known = open_repository(variables["COMPETITION_REPO"], _branch(variables), variables)
-            figures = Measured(known, home())
+            figures = Measured(known, waiting, home())
             with served(
                 ports.host, ports.health, answer, lambda: figures.text(supervisor.conditions())
             ):

@@ -18,7 +18,9 @@ from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.outside import FIGURES_FILE
 from gen404_assets.live.progress import Progress
+from gen404_assets.live.shared import shared_on_disk
 from gen404_assets.live.sightings import CHAIN, Sightings
+from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import Work
 from resources.figures import Figures
 from resources.ports import free_ports
@@ -34,7 +36,11 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
     path = make_competition(tmp_path / "repo.git", rounds=1, miners=3, prompts=4)
     repository = open_repository(str(path), "main")
     repository.refresh()
-    return Measured(repository, tmp_path / "home")
+    return Measured(repository, nothing_awaited(tmp_path), tmp_path / "home")
+
+
+def nothing_awaited(folder: Path) -> Waiting:
+    return Waiting(shared_on_disk(folder / "home").notes)
 
 
 def values(text: str) -> dict[str, float]:
@@ -67,7 +73,11 @@ def test_a_repository_that_cannot_be_read_leaves_its_figures_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
-    nowhere = Measured(open_repository(str(tmp_path / "nowhere"), "main"), tmp_path / "home")
+    nowhere = Measured(
+        open_repository(str(tmp_path / "nowhere"), "main"),
+        nothing_awaited(tmp_path),
+        tmp_path / "home",
+    )
     found = values(nowhere.text([DAEMON]))
     assert "gen404_round" not in found
     assert found['gen404_process_up{process="daemon"}'] == 1
