@@ -1,7 +1,8 @@
 """Two platforms, started on one repository by mistake, and a person: whoever goes on when, nothing
 is lost or overwritten, and every state is legal.
 
-`INTERLEAVINGS` in the environment sets how many are tried in memory.
+`INTERLEAVINGS` in the environment sets how many are tried in memory, `INTERLEAVINGS_ON_GIT` how many
+on real git, where one takes minutes; many take `--timeout 0`.
 """
 
 import json
@@ -212,6 +213,9 @@ TestWritersOnGit.settings = settings(
     max_examples=int(os.environ.get("INTERLEAVINGS_ON_GIT", "1")),
     stateful_step_count=20,
 )
+pytest.mark.skipif(
+    "INTERLEAVINGS_ON_GIT" not in os.environ, reason="takes minutes: set INTERLEAVINGS_ON_GIT=1"
+)(TestWritersOnGit)
 
 
 @pytest.mark.parametrize(
