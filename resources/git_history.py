@@ -126,7 +126,7 @@ def _line(head: str, known: Mapping[str, Commit]) -> tuple[list[Commit], set[str
     line: list[Commit] = []
     joints: set[str] = set()
     seen: set[str] = set()
-    waiting: list[tuple[str, bool]] = [(head, False)]
+    waiting = [(head, False)] if head in known else []  # nothing came since
     while waiting:
         sha, ready = waiting.pop()
         if ready:

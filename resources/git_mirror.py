@@ -129,7 +129,9 @@ class Mirror:
         It costs what is asked for, however many files there are.
         """
         listed: dict[str, str] = {}
-        proper = (path for path in paths if not _IMPROPER & set(path.split("/")))
+        proper = (
+            path for path in paths if "\0" not in path and not _IMPROPER & set(path.split("/"))
+        )
         while some := [*islice(proper, _PATHS_AT_ONCE)]:
             listed |= self._listing(*(["-r"] if below else []), sha, "--", *some)
         return listed

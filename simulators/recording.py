@@ -10,6 +10,7 @@ import json
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from gen404_assets.competition.audits import SourceVerdict
 from simulators.examples import MINERS
@@ -77,26 +78,31 @@ def play_recorded() -> MemoryRepository:
     return outside.repository
 
 
+def write_commits(stream: IO[bytes], repository: MemoryRepository) -> None:
+    """Write a repository's branch as `git fast-import` reads it."""
+    for commit, changes in zip(repository.commits, repository.changes, strict=True):
+        message = commit.message.encode()
+        stream.write(
+            f"commit refs/heads/main\ncommitter {commit.author}"
+            f" {int(commit.time.timestamp())} +0000\ndata {len(message)}\n".encode()
+        )
+        stream.write(message + b"\n")
+        for change in sorted(changes, key=lambda change: change.blob is not None):
+            name = change.path.encode()
+            if change.blob is None:  # deletions first
+                stream.write(b"D %s\n" % name)
+                continue
+            content = repository.contents[change.blob]
+            stream.write(b"M 100644 inline %s\ndata %d\n" % (name, len(content)))
+            stream.write(content + b"\n")
+
+
 def record(repository: MemoryRepository, path: Path) -> None:
     """Write a repository's branch as a git bundle."""
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "recorded.git"
         with fast_import(bare) as stream:
-            for commit, changes in zip(repository.commits, repository.changes, strict=True):
-                message = commit.message.encode()
-                stream.write(
-                    f"commit refs/heads/main\ncommitter {commit.author}"
-                    f" {int(commit.time.timestamp())} +0000\ndata {len(message)}\n".encode()
-                )
-                stream.write(message + b"\n")
-                for change in sorted(changes, key=lambda change: change.blob is not None):
-                    name = change.path.encode()
-                    if change.blob is None:  # deletions first
-                        stream.write(b"D %s\n" % name)
-                        continue
-                    content = repository.contents[change.blob]
-                    stream.write(b"M 100644 inline %s\ndata %d\n" % (name, len(content)))
-                    stream.write(content + b"\n")
+            write_commits(stream, repository)
         git = ["git", "-C", str(bare)]
         subprocess.run([*git, "gc", "--quiet", "--aggressive"], check=True)
         command = [*git, "bundle", "create", "--quiet", str(path.resolve()), "main"]

@@ -39,6 +39,8 @@ from gen404_assets.live.regenerating import Cancelled, Regenerated
 from gen404_assets.live.work import Overtaken, Work
 from resources.settings import read_settings
 
+AUDIT_THREADS = "audit"
+"""What the names of the threads begin with that audits run in."""
 _POLL_SECONDS = 2.0
 _LOG = logging.getLogger(__name__)
 
@@ -110,7 +112,8 @@ class _AuditsUnderWay:
         """Start the audits that are due, with a pause between two, until none is due or active."""
         pause = read_settings(PodRules, self._work.outside.environment).pod_start_interval
         next_start = time.monotonic()
-        with ThreadPoolExecutor(self._work.pace.max_concurrent_miners) as pool:
+        at_once = self._work.pace.max_concurrent_miners
+        with ThreadPoolExecutor(at_once, thread_name_prefix=AUDIT_THREADS) as pool:
             try:
                 while (ready := self._ready()) or self._active:
                     if ready and time.monotonic() >= next_start:
