@@ -16,6 +16,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
 from gpu.workers.pool import Pool
+from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
 from resources.settings import BaseUrl, Settings, read_settings
@@ -41,10 +42,14 @@ class Renderer(Protocol):
 
 
 class DrawnHere:
-    """Pictures by worker processes of our own, started when they are first needed."""
+    """Pictures by worker processes of our own, started when they are first needed. They draw on
+    the CPU: on a GPU, where a driver shares the worker's process, the service alone draws.
+    """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._pool = Pool(environment=environment)
+    def __init__(
+        self, environment: Mapping[str, str], *, weak: bool = False, memory: int | None = None
+    ) -> None:
+        self._pool = Pool(environment=environment, terms=Terms(gpu=False, weak=weak), memory=memory)
 
     def render(self, path: Path, output_format: str) -> bytes:
         _check_format(output_format)
@@ -121,16 +126,29 @@ class RendererSettings(Settings):
     render_url: BaseUrl | None = Field(
         None, description="base URL of a render service; unset: worker processes here draw"
     )
+    render_memory_gib: int | None = Field(
+        None,
+        ge=1,
+        description="GiB of memory that all worker processes here may take together, 3 each; "
+        "unset: three quarters of what is free",
+    )
+    allow_weak_sandbox: bool = Field(
+        False,
+        description="whether worker processes here draw even on a GPU, or where the kernel lacks "
+        "what their sandbox needs",
+    )
 
 
 def open_renderer(environment: Mapping[str, str]) -> Renderer:
     """What the settings name: the service at `RENDER_URL`, or else worker processes of this one.
     Raises BadSetting.
     """
-    url = read_settings(RendererSettings, environment).render_url
-    if url:
-        return RenderService(url)
-    return DrawnHere(environment)
+    settings = read_settings(RendererSettings, environment)
+    if settings.render_url:
+        return RenderService(settings.render_url)
+    gib = settings.render_memory_gib
+    memory = None if gib is None else gib * 2**30
+    return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory)
 
 
 def _wait(answer: httpx2.Response) -> float | None:

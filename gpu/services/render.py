@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS, kind_of
+from gpu.workers.kernel import keep_private
 from gpu.workers.pool import Pool
+from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES
 
 if TYPE_CHECKING:
@@ -77,8 +79,11 @@ def _start(pool: Pool) -> None:
     """Start all workers. Requests that come meanwhile are served by the first that is ready."""
     try:
         pool.start()
-        if fault := pool.health().get("splats_fault"):
+        health = pool.health()
+        if fault := health.get("splats_fault"):
             _LOG.error("no splats can be drawn: %s", fault)
+        if lacking := health["lacking"]:
+            _LOG.warning("this machine gives the workers' sandbox no %s", ", no ".join(lacking))
     except RendererDown as down:
         _LOG.error("the renderer can't work yet: %s", down)
 
@@ -154,9 +159,20 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, help="processes that draw; default: as many as cores and GPUs allow"
     )
+    parser.add_argument(
+        "--memory-gib", type=int, help="GiB that all workers may take together, 3 each"
+    )
+    parser.add_argument(
+        "--allow-weak-sandbox",
+        action="store_true",
+        help="draw even where the kernel lacks what the workers' sandbox needs",
+    )
     arguments = parser.parse_args()
+    keep_private()
+    memory = None if arguments.memory_gib is None else arguments.memory_gib * 2**30
+    terms = Terms(weak=arguments.allow_weak_sandbox)
     uvicorn.run(
-        create_app(Pool(arguments.workers)),
+        create_app(Pool(arguments.workers, terms=terms, memory=memory)),
         host=arguments.host,
         port=arguments.port,
         log_level="warning",
