@@ -10,6 +10,7 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _CAPABILITIES_VERSION_3 = 0x20080522
+_CAP_SETPCAP = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,14 +53,19 @@ def no_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good: in the process, and in what it may ever get."""
+def bound_capabilities() -> None:
+    """Let no program or change of user give this process a capability that it doesn't have. Without
+    the right to do so, which only who has capabilities has, nothing is done."""
+    if not capabilities_held() >> _CAP_SETPCAP & 1:
+        return
     with open("/proc/sys/kernel/cap_last_cap") as file:  # noqa: PTH123
         last = int(file.read())
-    held = capabilities_held()
     for capability in range(last + 1):
-        if held & 1 << 8:  # CAP_SETPCAP, without which there is no bounding set to change
-            _prctl(_PR_CAPBSET_DROP, capability)
+        _prctl(_PR_CAPBSET_DROP, capability)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability."""
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_VERSION_3, 0)
     _checked(_libc.capset(header, (ctypes.c_uint32 * 6)()))

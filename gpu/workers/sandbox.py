@@ -137,6 +137,7 @@ def close_in(have: Layers, number: int, *, hardware: bool) -> None:
     gc.collect()
     kernel.no_new_privileges()
     used = _used_memory(hardware=hardware)
+    kernel.bound_capabilities()
     if have.own_user:
         _become(_FIRST_USER + number % _USERS, hardware=hardware)
     kernel.drop_capabilities()

@@ -164,9 +164,12 @@ class Supply:
             with self._changed:
                 self._starting.remove(template)
                 self._coming -= 1
-                if self._report and (kept or template.forks):
+                closed = self._closed
+                if self._report and (kept or template.forks) and not closed:
                     self._templates.append(template)
                 self._changed.notify_all()
+            if closed:
+                template.end()
 
     def _check(self, template: Template) -> None:
         """Raises RendererDown for a template whose workers could do harm on this machine."""

@@ -70,10 +70,10 @@ def test_g21_a_picture_is_drawn_anew_from_pixels(workers: HostileWorkers) -> Non
         "picture = open('/proc/self/maps').read().encode()",
         "raise Refused('x' * 15_000_000)",
         "raise Refused('')",
-        "socket.socket(fileno=3).sendall(b'P' + bytes(4))",
-        "socket.socket(fileno=3).sendall(b'R' + struct.pack('<I', 2**31) + bytes(2**20))",
-        "socket.socket(fileno=3).sendall(b'X' + struct.pack('<I', 4) + b'what')",
-        "socket.socket(fileno=3).sendall(b'R')",
+        "os.write(3, b'P' + bytes(4))",
+        "os.write(3, b'R' + struct.pack('<I', 2**31) + bytes(2**20))",
+        "os.write(3, b'X' + struct.pack('<I', 4) + b'what')",
+        "os.write(3, b'R')",
         "raise TypeError('object of type NoneType has no len()')",
         "raise KeyboardInterrupt",
         "os._exit(0)",
@@ -101,8 +101,9 @@ def test_remarks_are_one_short_printable_line(workers: HostileWorkers) -> None:
 
 
 def test_g12_a_worker_that_ignores_its_limit_on_time_ends_and_the_file_is_at_fault(
-    workers: HostileWorkers,
+    workers: HostileWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pools, "WALL_SECONDS", 600.0)  # other processes may take most of it
     with pytest.raises(Refused, match="more than 5 s"):
         workers.run("signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass")
 
@@ -116,7 +117,7 @@ def test_a_file_at_which_workers_sleep_is_at_fault(
 ) -> None:
     monkeypatch.setattr(pools, "WALL_SECONDS", 0.2)
     monkeypatch.setattr(pools, "CPU_SECONDS", 1e-4)  # any pace of the machine is good enough
-    sleep = "import select\nchannel = socket.socket(fileno=3)\nchannel.recv(1)"
+    sleep = "os.read(3, 1)"
     with pytest.raises(Refused, match=r"no picture within 0\.2 s"):
         workers.run(sleep)
 
@@ -128,7 +129,7 @@ def test_g01_a_machine_that_is_overloaded_is_no_verdict(
     monkeypatch.setattr(pools, "WALL_SECONDS", 0.2)
     monkeypatch.setattr(pools, "CPU_SECONDS", 1e6)
     with pytest.raises(RendererDown, match=r"overloaded|file of our own"):
-        workers.run("socket.socket(fileno=3).recv(1)")
+        workers.run("os.read(3, 1)")
 
 
 def test_a_file_that_says_that_the_machine_is_broken_is_at_fault(workers: HostileWorkers) -> None:
@@ -171,24 +172,24 @@ def test_g21_a_worker_sees_no_secret(workers: HostileWorkers) -> None:
     assert not {name for name, value in seen.items() if value == "s"}
     assert seen["CUDA_HOME"] == "/c"
     assert Path(seen["PYTHONPATH"], "gpu").is_dir()
-    assert (
-        workers.said("raise Refused(' '.join(sorted(os.environ))[:250])").split()
-        == sorted(worker_environment(os.environ))[: len(os.environ)]
-    )
+    names = workers.said("raise Refused(' '.join(sorted(os.environ)))").split()
+    allowed = {*worker_environment(os.environ), "PWD", "OLDPWD", "SHLVL", "_"}  # a shell's
+    assert set(names) <= allowed
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root's rights")
 def test_g21_each_worker_is_a_user_of_its_own_and_without_rights(on_a_gpu: HostileWorkers) -> None:
     tell = """
-        status = dict(line.split(":") for line in open("/proc/self/status") if line.count(":") == 1)
-        rights = [status[name].strip() for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")]
-        raise Refused(f"{os.getresuid()} {os.getgroups()} {set(map(int, rights))}")
+        lines = dict(line.strip().split(":", 1) for line in open("/proc/self/status"))
+        rights = [lines[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")]
+        raise Refused(f"{lines['Uid']} {lines['Groups']} {set(int(each, 16) for each in rights)}")
     """
     one, other = on_a_gpu.said(tell), on_a_gpu.said(tell)
     assert one != other
     for said in (one, other):
-        assert said.endswith("[] {0}")
-        assert not said.startswith("(0,")
+        assert said.split()[-1] == "{0}"
+        assert len(said.split()) == 5  # four user ids, and no group beside its own
+        assert "0" not in said.split()[:4]
 
 
 def test_health_says_what_the_machine_lacks() -> None:
