@@ -2,6 +2,7 @@
 (interfaces.md).
 """
 
+import hashlib
 import random
 import struct
 import time
@@ -15,6 +16,7 @@ from pydantic import Field
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
+from gpu.services.render import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES
@@ -109,7 +111,11 @@ class RenderService:
             with path.open("rb") as file:
                 upload = {"file": (f"model.{output_format}", file, "application/octet-stream")}
                 return within(
-                    self._seconds, self._client.post, f"/render_{output_format}", files=upload
+                    self._seconds,
+                    self._client.post,
+                    f"/render_{output_format}",
+                    files=upload,
+                    headers={BATCH: batch_of(path)},
                 )
         except TimeoutError:
             raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
@@ -149,6 +155,15 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
     gib = settings.render_memory_gib
     memory = None if gib is None else gib * 2**30
     return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory)
+
+
+def batch_of(path: Path) -> str:
+    """A word for the files that may share a worker of the service: those of one folder whose names
+    begin with the same hotkey, before the first "-". Never those of two miners: a folder holds one
+    miner's files, or the names of its files begin with hotkeys.
+    """
+    whose = f"{path.parent.resolve()}/{path.name.partition('-')[0]}"
+    return hashlib.sha256(whose.encode(errors="surrogateescape")).hexdigest()
 
 
 def _wait(answer: httpx2.Response) -> float | None:

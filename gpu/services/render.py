@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
 PORT = 8094
+BATCH = "X-Batch"
+"""The header that says whose files may share a worker on a GPU: a word for each miner."""
 WAITING = 2  # requests that may wait for each worker; more are answered 503
 UPLOAD_SECONDS = 120.0
 STOP_SECONDS = 90
@@ -118,7 +120,8 @@ async def _render(pool: Pool, request: "Request", kind: str) -> bytes:
             raise HTTPException(422, "a multipart form with a file in the field `file` is wanted")
         if (upload.size or 0) > FILE_BYTES:
             raise _too_large()
-        return await asyncio.to_thread(pool.render, upload.file.fileno(), kind)
+        batch = request.headers.get(BATCH)
+        return await asyncio.to_thread(pool.render, upload.file.fileno(), kind, batch)
     finally:
         await form.close()
 
