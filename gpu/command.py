@@ -12,6 +12,7 @@ from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS, kind_of
 from gpu.splats.kernels import KernelsMissing, compile_kernels
 from gpu.workers.pool import Pool
+from gpu.workers.supply import Terms
 
 COMPILE_SECONDS = 1800.0  # for numba, on a slow or busy machine
 
@@ -51,7 +52,7 @@ def warm_up(environment: Mapping[str, str] = os.environ) -> int:
     try:
         if compiled := _compile(environment):
             print(f"gsplat's kernels: {compiled}")
-        pool = Pool(1, environment, COMPILE_SECONDS)
+        pool = Pool(1, environment, Terms(compiles=True, start_seconds=COMPILE_SECONDS))
         try:
             ready = pool.health()
         finally:

@@ -15,12 +15,17 @@ _AFTER_HEADER = 33  # bytes of a PNG's signature and its first chunk
 
 def with_remarks(picture: bytes, remarks: Iterable[str]) -> bytes:
     """The PNG with these sentences, each once; the same PNG where there are none."""
-    text = _plain("; ".join(dict.fromkeys(remarks)))
+    text = text_of(remarks)
     if not text:
         return picture
     content = b"tEXt" + _KEYWORD + text.encode("ascii")
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     return picture[:_AFTER_HEADER] + chunk + picture[_AFTER_HEADER:]
+
+
+def text_of(remarks: Iterable[str]) -> str:
+    """These sentences, each once, in at most 1000 characters of printable ASCII."""
+    return _plain("; ".join(dict.fromkeys(remarks)))
 
 
 def remarks_of(picture: bytes) -> str:

@@ -2,6 +2,7 @@
 (interfaces.md).
 """
 
+import hashlib
 import random
 import struct
 import time
@@ -15,7 +16,9 @@ from pydantic import Field
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
+from gpu.services.render import BATCH
 from gpu.workers.pool import Pool
+from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
 from resources.replicas import Busy, Replicas
@@ -42,10 +45,14 @@ class Renderer(Protocol):
 
 
 class DrawnHere:
-    """Pictures by worker processes of our own, started when they are first needed."""
+    """Pictures by worker processes of our own, started when they are first needed. They draw on
+    the CPU: on a GPU, where a driver shares the worker's process, the service alone draws.
+    """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._pool = Pool(environment=environment)
+    def __init__(
+        self, environment: Mapping[str, str], *, weak: bool = False, memory: int | None = None
+    ) -> None:
+        self._pool = Pool(environment=environment, terms=Terms(gpu=False, weak=weak), memory=memory)
 
     def start(self, workers: int | None = None) -> None:
         """Have workers ready before the first file comes: as many, or one for each core. Raises
@@ -127,7 +134,11 @@ class RenderService:
             with path.open("rb") as file:
                 upload = {"file": (f"model.{output_format}", file, "application/octet-stream")}
                 return within(
-                    self._seconds, self._client.post, f"/render_{output_format}", files=upload
+                    self._seconds,
+                    self._client.post,
+                    f"/render_{output_format}",
+                    files=upload,
+                    headers={BATCH: batch_of(path)},
                 )
         except TimeoutError:
             raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
@@ -149,6 +160,17 @@ class RendererSettings(Settings):
     render_token: Secret | None = Field(
         None, description="token of the render service, which has the same setting"
     )
+    render_memory_gib: int | None = Field(
+        None,
+        ge=1,
+        description="GiB of memory that all worker processes here may take together, 3 each; "
+        "unset: three quarters of what is free",
+    )
+    allow_weak_sandbox: bool = Field(
+        False,
+        description="whether worker processes here draw even on a GPU, or where the kernel lacks "
+        "what their sandbox needs",
+    )
 
 
 def open_renderer(environment: Mapping[str, str]) -> Renderer:
@@ -159,10 +181,21 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
     urls, secret = settings.render_url, settings.render_token
     token = secret.get_secret_value() if secret else None
     if not urls:
-        return DrawnHere(environment)
+        gib = settings.render_memory_gib
+        memory = None if gib is None else gib * 2**30
+        return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory)
     if "," not in urls:
         return RenderService(urls, token)
     return Replicas([RenderService(url, token, patience=0) for url in urls.split(",")])
+
+
+def batch_of(path: Path) -> str:
+    """A word for the files that may share a worker of the service: those of one folder whose names
+    begin with the same hotkey, before the first "-". Never those of two miners: a folder holds one
+    miner's files, or the names of its files begin with hotkeys.
+    """
+    whose = f"{path.parent.resolve()}/{path.name.partition('-')[0]}"
+    return hashlib.sha256(whose.encode(errors="surrogateescape")).hexdigest()
 
 
 def _wait(answer: httpx2.Response) -> float | None:

@@ -53,7 +53,11 @@ def _side_by_side(left: str, right: str, read: Read) -> str:
     both = Image.new("RGB", (2 * _SIDE + 10, _SIDE), "white")
     try:
         for number, url in enumerate((left, right)):
-            picture = Image.open(io.BytesIO(read(url))).convert("RGB").resize((_SIDE, _SIDE))
+            picture = (
+                Image.open(io.BytesIO(read(url)), formats=("PNG",))
+                .convert("RGB")
+                .resize((_SIDE, _SIDE))
+            )
             both.paste(picture, (number * (_SIDE + 10), 0))
     except (InfrastructureFault, UnidentifiedImageError):
         return ""

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
+from gen404_assets.live.pictures import FORMATS
 from gen404_assets.live.work import Work
 from resources.deadlines import within
 from resources.judge import Unusable, check_judge
@@ -142,7 +143,7 @@ def _four_times(prompt: bytes, url: str) -> bytes:
     """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault for one
     that can't be read, since it could when it was copied."""
     try:
-        with Image.open(io.BytesIO(prompt)) as picture:
+        with Image.open(io.BytesIO(prompt), formats=FORMATS) as picture:
             shown = ImageOps.contain(picture.convert("RGBA"), (_VIEW, _VIEW))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise InfrastructureFault(f"the picture of prompt {url} can't be read: {error}") from error

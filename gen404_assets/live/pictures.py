@@ -24,6 +24,8 @@ from gen404_assets.competition.prompts import is_plain, picture_key, stem
 from resources.deadlines import within
 from resources.object_store import ObjectConflict
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+"""What a prompt picture may be, as Pillow calls it."""
 MAX_PICTURE_BYTES = 20 * 2**20
 MAX_PICTURE_PIXELS = 50_000_000
 
@@ -148,7 +150,7 @@ def picture_type(content: bytes) -> str:
     try:
         with (
             _decoding,
-            Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP", "GIF")) as picture,
+            Image.open(io.BytesIO(content), formats=FORMATS) as picture,
         ):
             if picture.width * picture.height > MAX_PICTURE_PIXELS:
                 raise NoPicture(

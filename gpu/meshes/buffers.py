@@ -143,7 +143,7 @@ class Buffers:
 
         try:
             decoded = DracoPy.decode(bytes(self.view(draco.bufferView)))
-        except (DracoPy.FileTypeException, ValueError, RuntimeError) as error:
+        except (DracoPy.FileTypeException, ValueError, RuntimeError, TypeError) as error:
             raise Refused("the Draco compression is broken") from error
         if not hasattr(decoded, "faces"):
             raise Refused("the Draco data holds points, not a mesh")

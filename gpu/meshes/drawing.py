@@ -105,7 +105,10 @@ class MeshDrawing:
             self._gl.enable_only(moderngl.DEPTH_TEST)
             if not material.double_sided:
                 self._gl.enable(moderngl.CULL_FACE)
-            return [self._view(array, model, target, azimuth)[..., :3] for azimuth in AZIMUTHS]
+            views = [self._view(array, model, target, azimuth)[..., :3] for azimuth in AZIMUTHS]
+            if self._gl.error == "GL_OUT_OF_MEMORY":  # drawn as black, otherwise
+                raise MemoryError
+            return views
 
     def _view(
         self, array: moderngl.VertexArray, model: Model, target: _Target, azimuth: float

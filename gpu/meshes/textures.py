@@ -1,14 +1,12 @@
-"""Pictures inside a GLB: their sizes checked before they are decoded, several at a time."""
+"""Pictures inside a GLB: their sizes checked before they are decoded."""
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from gpu.faults import Refused, Unreadable
 from gpu.meshes.picture_files import pixels_alone
@@ -30,16 +28,16 @@ _BROKEN = (
     struct.error,
     zlib.error,
 )
-_THREADS = len(os.sched_getaffinity(0))
 _FOUR_BYTES = ("PNG", "JPEG")  # PIL has their RGB in four bytes a pixel, the last of them 255
 
 # PIL imports the decoders when it wants them, which a worker that can open no file can't.
 Image.init()
+# Nor can a worker start a thread.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def decode_all(files: Mapping[int, memoryview]) -> dict[int, Picture | Unreadable]:
-    """Each picture by its number, or what is wrong with it. In threads: decoding is outside of
-    Python's lock.
+    """Each picture by its number, or what is wrong with it.
 
     Raises Refused, before any is decoded if they are too large together.
     """
@@ -47,10 +45,7 @@ def decode_all(files: Mapping[int, memoryview]) -> dict[int, Picture | Unreadabl
     total = sum(map(_pixels, plain.values()))
     if total > PIXELS:
         raise Refused(f"the textures have {total:,} pixels, more than {PIXELS:,}")
-    if not plain:
-        return {}
-    with ThreadPoolExecutor(min(len(plain), _THREADS)) as threads:
-        return dict(zip(plain, threads.map(_decoded_or_not, plain.values()), strict=True))
+    return {number: _decoded_or_not(file) for number, file in plain.items()}
 
 
 def decode(data: memoryview) -> Picture:

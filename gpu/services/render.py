@@ -14,7 +14,9 @@ from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS, kind_of
 from gpu.services.connections import Connection
 from gpu.services.door import Door, NoToken, token_for
+from gpu.workers.kernel import keep_private
 from gpu.workers.pool import Pool
+from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 PORT = 8094
 TOKEN = "RENDER_TOKEN"  # noqa: S105 -- the variable's name
 UPLOADS = 32  # at a time
+BATCH = "X-Batch"
+"""The header that says whose files may share a worker on a GPU: a word for each miner."""
 WAITING = 2  # requests that may wait for each worker; more are answered 503
 UPLOAD_SECONDS = 120.0
 STOP_SECONDS = 90
@@ -65,8 +69,8 @@ def create_app(pool: Pool, token: str | None = None) -> "FastAPI":
             form = await _uploaded(request)
         try:
             with capacity.place():
-                file = _file(form)
-                picture = await asyncio.to_thread(pool.render, file.fileno(), kind)
+                file, batch = _file(form), request.headers.get(BATCH)
+                picture = await asyncio.to_thread(pool.render, file.fileno(), kind, batch)
             return Response(picture, media_type="image/png")
         except Refused as refusal:
             raise HTTPException(400, str(refusal)) from refusal
@@ -88,8 +92,11 @@ def _start(pool: Pool) -> None:
     """Start all workers. Requests that come meanwhile are served by the first that is ready."""
     try:
         pool.start()
-        if fault := pool.health().get("splats_fault"):
+        health = pool.health()
+        if fault := health.get("splats_fault"):
             _LOG.error("no splats can be drawn: %s", fault)
+        if lacking := health["lacking"]:
+            _LOG.warning("this machine gives the workers' sandbox no %s", ", no ".join(lacking))
     except RendererDown as down:
         _LOG.error("the renderer can't work yet: %s", down)
 
@@ -163,13 +170,24 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, help="processes that draw; default: as many as cores and GPUs allow"
     )
+    parser.add_argument(
+        "--memory-gib", type=int, help="GiB that all workers may take together, 3 each"
+    )
+    parser.add_argument(
+        "--allow-weak-sandbox",
+        action="store_true",
+        help="draw even where the kernel lacks what the workers' sandbox needs",
+    )
     arguments = parser.parse_args()
     try:
         token = token_for(arguments.host, TOKEN, os.environ)
     except NoToken as error:
         parser.error(str(error))
+    keep_private()
+    memory = None if arguments.memory_gib is None else arguments.memory_gib * 2**30
+    terms = Terms(weak=arguments.allow_weak_sandbox)
     uvicorn.run(
-        create_app(Pool(arguments.workers), token),
+        create_app(Pool(arguments.workers, terms=terms, memory=memory), token),
         host=arguments.host,
         port=arguments.port,
         http=Connection,

@@ -40,7 +40,7 @@ class KernelsMissing(Exception):
 def library(environment: Mapping[str, str]) -> Path:
     """Where the compiled kernels are, of the gsplat and torch that are installed."""
     made_for = f"gsplat-{version('gsplat')}-torch-{version('torch')}-{sys.implementation.cache_tag}"
-    return _root(environment) / made_for / f"{_NAME}.so"
+    return kernels_folder(environment) / made_for / f"{_NAME}.so"
 
 
 def load_kernels(environment: Mapping[str, str]) -> None:
@@ -99,7 +99,8 @@ def compile_kernels(environment: Mapping[str, str], architectures: str) -> Path:
     return file
 
 
-def _root(environment: Mapping[str, str]) -> Path:
+def kernels_folder(environment: Mapping[str, str]) -> Path:
+    """The folder of compiled kernels, whatever they were made for."""
     if folder := environment.get("TORCH_EXTENSIONS_DIR"):
         return Path(folder)
     caches = (

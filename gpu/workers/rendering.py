@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpu.faults import RendererDown
 from gpu.formats import FORMATS, format_of
 from gpu.meshes.drawing import MeshDrawing
-from gpu.remarks import with_remarks
+from gpu.remarks import text_of, with_remarks
 from gpu.splats.cpu import draw_splats
 from gpu.splats.ply import Splats
 from gpu.views import Picture, grid, png
@@ -45,6 +45,15 @@ class Rendering:
         Raises Refused for a file that can't be shown, and RendererDown where no splats can be
         drawn.
         """
+        picture, remarks = self._shown(kind, data)
+        return with_remarks(png(picture), remarks)
+
+    def draw(self, kind: str, data: memoryview) -> tuple[bytes, str]:
+        """The pixels of a file's grid (1041, 1041, 3), and the remarks. Raises as `render`."""
+        picture, remarks = self._shown(kind, data)
+        return picture.tobytes(), text_of(remarks)
+
+    def _shown(self, kind: str, data: memoryview) -> tuple[Picture, list[str]]:
         remarks: list[str] = []
         name, draft = format_of(kind)
         shown = self._readers[name](data, remarks.append)
@@ -52,7 +61,21 @@ class Rendering:
             views = self.draw_splats(shown)
         else:
             views = self.meshes.draw(shown, draft=draft)
-        return with_remarks(png(grid(views)), remarks)
+        return grid(views), remarks
+
+    @property
+    def hardware(self) -> bool:
+        """Whether a GPU's driver is in this process, which may open files whenever it likes."""
+        gpu = self.cuda is not None or self.splats_fault is not None
+        return gpu or "llvmpipe" not in self.meshes.device
+
+    def report(self) -> dict[str, str | None]:
+        """What draws meshes and splats, and why none of the latter can be drawn."""
+        return {
+            "gl": self.meshes.device,
+            "cuda": self.cuda,
+            "splats_fault": self.splats_fault,
+        }
 
     def warm_up(self) -> None:
         """Draw files of every kind, so that everything is loaded and compiled before a miner's file

@@ -1,207 +1,190 @@
-"""The sandbox of a process that opens a miner's file: no network, no other files, no other
-programs, and limited resources.
+"""The sandbox of a process that opens a miner's file, layer by layer.
 
-No network: a network namespace of its own where the kernel allows one (as root, or where users may
-have namespaces), and in any case a filter that refuses the system calls for sockets; without the
-filter, nothing is opened.
+A worker that draws on the CPU has all of them: namespaces of its own (network, processes, System V
+memory, mounts), a user of its own, no capabilities, limits on memory and time, Landlock that allows
+no file, and a list of the system calls that drawing takes. One that draws on a GPU shares its
+process with a driver that opens files and has threads: it may read what the driver needs and use
+its devices. The user of its own, namespaces and Landlock need rights or a kernel that not every
+machine has; `Layers` says what there is.
 """
 
-import ctypes
-import platform
+import gc
+import os
 import resource
-import struct
+import signal
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-CPU_SECONDS = 5
+from gpu.splats.kernels import kernels_folder
+from gpu.workers import kernel, landlock, seccomp
+
+CPU_SECONDS = 5  # of a file
+FILES = 100  # of a worker, at most; more than one are drawn by workers on a GPU alone
 MEMORY = 3 * 2**30  # bytes, beyond what the process has when it's ready
-
-_CLONE_NEWNET, _CLONE_NEWUSER, _CLONE_THREAD = 0x40000000, 0x10000000, 0x00010000
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
-_ALLOW, _REFUSE, _MISSING = 0x7FFF0000, 0x00050001, 0x00050026  # as EPERM, and as ENOSYS
-
-# The numbers of system calls, by machine: the kernel's audit number, seccomp, clone, and what is
-# refused.
-_NEW = {"io_uring_setup": 425, "pidfd_open": 434, "openat2": 437, "pidfd_getfd": 438}
-_OPENING = ("open", "openat", "openat2", "creat", "open_by_handle_at")
-_CALLS = {
-    "x86_64": (
-        0xC000003E,
-        317,
-        56,
-        _NEW
-        | {
-            "socket": 41,
-            "connect": 42,
-            "accept": 43,
-            "bind": 49,
-            "listen": 50,
-            "socketpair": 53,
-            "accept4": 288,
-        }
-        | {
-            "fork": 57,
-            "vfork": 58,
-            "execve": 59,
-            "execveat": 322,
-            "kill": 62,
-            "ptrace": 101,
-            "bpf": 321,
-        }
-        | {
-            "process_vm_readv": 310,
-            "process_vm_writev": 311,
-            "userfaultfd": 323,
-            "perf_event_open": 298,
-        }
-        | {
-            "mount": 165,
-            "unshare": 272,
-            "setns": 308,
-            "keyctl": 250,
-            "add_key": 248,
-            "request_key": 249,
-        }
-        | {
-            "truncate": 76,
-            "rename": 82,
-            "mkdir": 83,
-            "rmdir": 84,
-            "link": 86,
-            "unlink": 87,
-            "symlink": 88,
-        }
-        | {
-            "chmod": 90,
-            "chown": 92,
-            "unlinkat": 263,
-            "renameat": 264,
-            "renameat2": 316,
-            "linkat": 265,
-        }
-        | {"symlinkat": 266, "mkdirat": 258, "fchmodat": 268, "fchownat": 260}
-        | {"open": 2, "creat": 85, "openat": 257, "open_by_handle_at": 304},
-    ),
-    "aarch64": (
-        0xC00000B7,
-        277,
-        220,
-        _NEW
-        | {
-            "socket": 198,
-            "socketpair": 199,
-            "bind": 200,
-            "listen": 201,
-            "accept": 202,
-            "connect": 203,
-            "accept4": 242,
-        }
-        | {"execve": 221, "execveat": 281, "kill": 129, "ptrace": 117, "bpf": 280}
-        | {
-            "process_vm_readv": 270,
-            "process_vm_writev": 271,
-            "userfaultfd": 282,
-            "perf_event_open": 241,
-        }
-        | {
-            "mount": 40,
-            "unshare": 97,
-            "setns": 268,
-            "keyctl": 219,
-            "add_key": 217,
-            "request_key": 218,
-        }
-        | {
-            "truncate": 45,
-            "mkdirat": 34,
-            "unlinkat": 35,
-            "symlinkat": 36,
-            "linkat": 37,
-            "renameat": 38,
-        }
-        | {
-            "renameat2": 276,
-            "fchmodat": 53,
-            "fchownat": 54,
-            "openat": 56,
-            "open_by_handle_at": 265,
-        },
-    ),
-}
-_CLONE3 = 435
+_DESCRIPTORS = 64
+_THREADS_OF_A_DRIVER = 256
+_FIRST_USER, _USERS = 60_600, 500  # ids that systemd's list of users and groups has as unused
+_CAP_SETGID, _CAP_SETUID = 6, 7
+_SPACES = (
+    kernel.CLONE_NEWNET
+    | kernel.CLONE_NEWIPC
+    | kernel.CLONE_NEWPID
+    | kernel.CLONE_NEWNS
+    | kernel.CLONE_NEWUTS
+)
 
 
-def leave_network() -> bool:
-    """Move into a network namespace with nothing in it; whether the kernel allowed it. Before there
+@dataclass(frozen=True)
+class Layers:
+    """What this machine has of the sandbox, beside the list of system calls, without which nothing
+    is opened."""
+
+    namespaces: bool
+    own_user: bool
+    landlock: bool
+
+    @property
+    def lacking(self) -> list[str]:
+        """What isn't there, in words."""
+        here = {
+            "namespaces": self.namespaces,
+            "a user of its own": self.own_user,
+            "Landlock": self.landlock,
+        }
+        return [name for name, there in here.items() if not there]
+
+
+def leave_namespaces() -> bool:
+    """Move into namespaces with nothing in them, as root or where users may have namespaces; and
+    whether the kernel allowed it. The next child is the first process of the new ones. Before there
     are threads.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    return any(
-        libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET)
+    user, group = os.getuid(), os.getgid()
+    for flags in (_SPACES, _SPACES | kernel.CLONE_NEWUSER):
+        try:
+            kernel.unshare(flags)
+        except OSError:
+            continue
+        if flags & kernel.CLONE_NEWUSER:
+            with suppress(OSError):
+                Path("/proc/self/setgroups").write_text("deny")
+                Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+                Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        return True
+    return False
+
+
+def see_own_processes() -> None:
+    """Have /proc show this PID namespace, where the kernel allows it: another is in sight, but out
+    of reach."""
+    with suppress(OSError):
+        kernel.mount_private()
+        kernel.mount_proc()
+
+
+def layers(*, namespaces: bool) -> Layers:
+    """What this process can put between itself and the machine. Raises OSError where system calls
+    can't be filtered at all."""
+    seccomp.check_machine()
+    return Layers(namespaces, _may_change_user(), landlock.version() > 0)
+
+
+def _may_change_user() -> bool:
+    held = kernel.capabilities_held()
+    if not (held >> _CAP_SETUID & 1 and held >> _CAP_SETGID & 1):
+        return False
+    return all(
+        any(first <= _FIRST_USER and first + count >= _FIRST_USER + _USERS for first, count in ids)
+        for ids in (_mapped("uid_map"), _mapped("gid_map"))
     )
 
 
-def limit(*, hardware: bool) -> None:
-    """Bound memory and files from here on. A GPU's driver reserves addresses without end: there,
-    only data counts.
-    """
-    with open("/proc/self/statm") as file:  # noqa: PTH123
-        pages = [int(number) for number in file.read().split()]
-    kind, used = (resource.RLIMIT_DATA, pages[5]) if hardware else (resource.RLIMIT_AS, pages[0])
-    most = used * resource.getpagesize() + MEMORY
-    resource.setrlimit(kind, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+def _mapped(name: str) -> list[tuple[int, int]]:
+    lines = Path("/proc/self", name).read_text().splitlines()
+    return [(int(first), int(count)) for first, _, count in map(str.split, lines)]
+
+
+def restrict_to_driver(environment: Mapping[str, str]) -> None:
+    """Let a GPU's driver, which is loaded next, read libraries and what the kernel says of devices,
+    and use the devices; no other file. While there is one thread. Raises OSError."""
+    kernel.no_new_privileges()
+    devices = [*Path("/dev").glob("nvidia*"), Path("/dev/dri"), Path("/dev/null")]
+    landlock.restrict({landlock.USE_DEVICE: devices, landlock.READ: _read_by_driver(environment)})
+
+
+def _read_by_driver(environment: Mapping[str, str]) -> list[Path]:
+    libraries = ["/usr", "/lib", "/lib32", "/lib64", sys.prefix, sys.base_prefix]
+    libraries += [str(Path(__file__).parents[1]), str(kernels_folder(environment))]
+    for name in ("LD_LIBRARY_PATH", "__EGL_VENDOR_LIBRARY_DIRS", "__EGL_VENDOR_LIBRARY_FILENAMES"):
+        libraries += environment.get(name, "").split(os.pathsep)
+    libraries += [environment.get(name, "") for name in ("CUDA_HOME", "NUMBA_CACHE_DIR")]
+    etc = "ld.so.cache ld.so.conf ld.so.conf.d glvnd egl nvidia drirc OpenCL alternatives localtime"
+    proc = "self driver sys cpuinfo meminfo devices modules filesystems stat version"
+    system = ["/sys", "/dev/urandom", "/dev/zero"]
+    return [
+        *(Path(each) for each in libraries + system if each),
+        *(Path("/etc", each) for each in etc.split()),
+        *(Path("/proc", each) for each in proc.split()),
+    ]
+
+
+def close_in(have: Layers, number: int, *, hardware: bool) -> None:
+    """Put every layer around this process, for good, before it opens a stranger's file. `number`
+    tells it from the other workers: each is another user. Raises OSError."""
+    gc.collect()
+    kernel.no_new_privileges()
+    used = _used_memory(hardware=hardware)
+    kernel.bound_capabilities()
+    if have.own_user:
+        _become(_FIRST_USER + number % _USERS, hardware=hardware)
+    kernel.drop_capabilities()
+    kernel.end_with_parent(signal.SIGKILL)
+    kernel.keep_private()
+    _limit(used + MEMORY, hardware=hardware)
+    if have.landlock and not hardware:
+        landlock.restrict({})
+    seccomp.allow_calls(hardware=hardware)
+
+
+def _become(user: int, *, hardware: bool) -> None:
+    devices = [*Path("/dev/dri").glob("*"), *Path("/dev").glob("nvidia*")] if hardware else []
+    os.setgroups(sorted({device.stat().st_gid for device in devices} - {0}))
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def _used_memory(*, hardware: bool) -> int:
+    """Bytes of addresses; of data alone where a GPU's driver reserves addresses without end."""
+    pages = Path("/proc/self/statm").read_text().split()
+    return int(pages[5 if hardware else 0]) * resource.getpagesize()
+
+
+def _limit(memory: int, *, hardware: bool) -> None:
+    """Hard limits, which nothing in the process can raise."""
+    limits = {
+        resource.RLIMIT_DATA if hardware else resource.RLIMIT_AS: memory,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_NPROC: _THREADS_OF_A_DRIVER if hardware else 1,
+    }
+    if not hardware:
+        limits[resource.RLIMIT_NOFILE] = _DESCRIPTORS
+    for kind, most in limits.items():
+        hard = resource.getrlimit(kind)[1]
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (bound, bound))
+    used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    files = FILES if hardware else 1
+    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, used + files * CPU_SECONDS + 1))
 
 
 def limit_time() -> None:
-    """Let the process end by SIGXCPU once it has used its seconds of CPU (the last not whole),
-    counted from now.
-    """
+    """Let the process end by SIGXCPU once it has used a file's seconds of CPU (the last not whole),
+    counted from now, or what all its files may use."""
     used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, resource.RLIM_INFINITY))
-
-
-def refuse_calls(*, opening: bool) -> None:
-    """Have the kernel refuse sockets, programs, processes, and changes to files; and opening any,
-    unless `opening`.
-
-    Threads go on to work, and file descriptors that are open. Raises OSError where the kernel has
-    no such filter.
-    """
-    if sys.platform != "linux" or platform.machine() not in _CALLS:
-        raise OSError("strangers' files are opened on Linux alone, on x86-64 or 64-bit ARM")
-    audit, seccomp, clone, refused = _CALLS[platform.machine()]
-    numbers = [number for name, number in refused.items() if not (opening and name in _OPENING)]
-    program = _filter(audit, clone, numbers)
-    code = ctypes.create_string_buffer(program, len(program))
-    argument = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    every_thread = 1
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.syscall(
-        seccomp, 1, every_thread, argument
-    ):
-        raise OSError(ctypes.get_errno(), "the kernel has no filter for system calls")
-
-
-def _filter(audit: int, clone: int, refused: list[int]) -> bytes:
-    """A program for the kernel's filter: 8 bytes an instruction (code, steps if true, steps if not,
-    value).
-    """
-    load, equal, at_least, has, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    steps = [(load, 0, 0, 4), (equal, 1, 0, audit), (give, 0, 0, _REFUSE), (load, 0, 0, 0)]
-    steps += [(at_least, 0, 1, 0x40000000), (give, 0, 0, _REFUSE)]
-    steps += [
-        (equal, 0, 1, _CLONE3),
-        (give, 0, 0, _MISSING),
-    ]  # libc then uses clone, whose flags can be seen
-    for number in refused:
-        steps += [(equal, 0, 1, number), (give, 0, 0, _REFUSE)]
-    steps += [
-        (equal, 0, 3, clone),
-        (load, 0, 0, 16),
-        (has, 1, 0, _CLONE_THREAD),
-        (give, 0, 0, _REFUSE),
-    ]
-    steps += [(give, 0, 0, _ALLOW)]
-    return b"".join(struct.pack("HBBI", *step) for step in steps)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (min(used + CPU_SECONDS, hard), hard))

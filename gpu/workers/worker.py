@@ -1,80 +1,76 @@
-"""A worker process: it draws the files whose descriptors come over its socket, one at a time, until
-the socket ends.
+"""A worker: it draws the files whose descriptors come over its socket, one at a time, until the
+socket ends.
 
-To a file's kind and descriptor it answers one letter and a length, and that many bytes: `P`, a PNG;
-`R`, the reason why there is none; `D`, why this machine can't draw such files now. Anything else
-that goes wrong ends the process.
+To a file's kind and descriptor it answers a letter, a length, and that many bytes
+(`gpu.workers.answers`). Anything that goes wrong and isn't foreseen is told as a bug.
 """
 
-import gc
-import json
 import os
 import socket
-import struct
-import sys
+import traceback
+from pathlib import Path
+from typing import Protocol
 
-from gpu.workers import sandbox
+from gpu.faults import Refused, RendererDown
+from gpu.formats import KINDS
+from gpu.workers import answers, sandbox
 
 FILE_BYTES = 200 * 2**20
-HEAD = struct.Struct("<cI")
+_PART = 2**24
 
 
-def main() -> None:
-    """Get ready, enter the sandbox, report that it is ready, and draw."""
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    namespace = sandbox.leave_network()
+class Draws(Protocol):
+    """What draws: `gpu.workers.rendering.Rendering`."""
 
-    from gpu.faults import Refused, RendererDown  # noqa: PLC0415 - a process that has threads can't leave
-    from gpu.formats import KINDS  # noqa: PLC0415
-    from gpu.workers.rendering import Rendering  # noqa: PLC0415
+    def draw(self, kind: str, data: memoryview) -> tuple[bytes, str]:
+        """The pixels of a file's grid, and remarks. Raises Refused and RendererDown."""
 
-    rendering = Rendering()
-    rendering.warm_up()
-    cuda, gl = rendering.cuda, rendering.meshes.device
-    gpu = cuda is not None or rendering.splats_fault is not None
-    hardware = gpu or "llvmpipe" not in gl  # its driver may open device files whenever it likes
-    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
-        os.dup2(nothing.fileno(), 2)
-    gc.collect()
-    sandbox.limit(hardware=hardware)
-    sandbox.refuse_calls(opening=hardware)
-    ready = {
-        "gl": gl,
-        "cuda": cuda,
-        "splats_fault": rendering.splats_fault,
-        "network_namespace": namespace,
-        "files_closed": not hardware,
-    }
-    _answer(channel, b"P", json.dumps(ready).encode())
+
+def serve(channel: socket.socket, drawing: Draws, *, hardware: bool) -> None:
+    """Draw what comes. This process is in its sandbox."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
         if not message:
             return
-        sandbox.limit_time()
-        try:
-            answer = b"P", rendering.render(KINDS[message[0]], memoryview(_content(descriptors[0])))
-        except Refused as refusal:
-            answer = b"R", str(refusal).encode()
-        except RendererDown as down:
-            answer = b"D", str(down).encode()
-        except MemoryError:
-            answer = (
-                b"R",
-                f"it takes more than {sandbox.MEMORY // 2**20:,} MiB of memory to show the "
-                "file".encode(),
-            )
-        _answer(channel, *answer)
+        if hardware:
+            sandbox.limit_time()
+        letter, content = _drawn(drawing, KINDS[message[0]], descriptors[0])
+        channel.sendall(answers.HEAD.pack(letter, len(content)) + content)
+
+
+def _drawn(drawing: Draws, kind: str, descriptor: int) -> tuple[bytes, bytes]:
+    try:
+        pixels, remarks = drawing.draw(kind, memoryview(_content(descriptor)))
+        return answers.PICTURE, pixels + remarks.encode()
+    except Refused as refusal:
+        return answers.REFUSED, _text(refusal)
+    except RendererDown as down:
+        return answers.DOWN, _text(down)
+    except MemoryError:
+        return answers.MEMORY, b""
+    except Exception as bug:  # noqa: BLE001 - told to the pool, which logs it, with its place
+        return answers.BUG, _place(bug)
+    finally:
+        os.close(descriptor)
+
+
+def _text(error: Exception) -> bytes:
+    return str(error).encode(errors="replace")[:1024]
+
+
+def _place(bug: Exception) -> bytes:
+    """The exception and where it was raised, the innermost lines first."""
+    frames = [
+        f"{Path(frame.f_code.co_filename).name}:{line}"
+        for frame, line in traceback.walk_tb(bug.__traceback__)
+    ]
+    return f"{type(bug).__name__} at {' < '.join(frames[:-6:-1])}: {bug}".encode()[:1024]
 
 
 def _content(descriptor: int) -> bytes:
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(FILE_BYTES + 1)
-
-
-def _answer(channel: socket.socket, letter: bytes, content: bytes) -> None:
-    with os.fdopen(channel.fileno(), "wb", closefd=False) as stream:
-        stream.write(HEAD.pack(letter, len(content)) + content)
-
-
-if __name__ == "__main__":
-    main()
+    parts = []
+    left = FILE_BYTES + 1
+    while left and (part := os.read(descriptor, min(left, _PART))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

@@ -60,5 +60,16 @@ def test_without_a_store_or_while_it_is_out_of_order_there_are_links() -> None:
         assert shown.count(f"(https://store.example/rounds/0/{MINER}/generated/") == 3
 
 
+def test_what_is_no_png_is_not_opened() -> None:
+    """Previews are PNGs: no other of Pillow's decoders reads what a store gives."""
+
+    def read(_: str) -> bytes:
+        content = io.BytesIO()
+        Image.new("RGB", (1041, 1041)).save(content, "TIFF")
+        return content.getvalue()
+
+    assert "base64" not in farthest_pairs(now(audited()), read)
+
+
 def test_without_audits_there_is_nothing_to_see() -> None:
     assert farthest_pairs(now(dueling([MINER]))) == "none"

@@ -33,11 +33,13 @@ class TwoWorkers:
 
     def __init__(self, seconds: float, *, down: bool = False) -> None:
         self.seconds, self.down, self.begun, self.drawn = seconds, down, 0, 0
+        self.batches: list[str | None] = []
         self.go_on = threading.Event()
         self.go_on.set()
         self._free = threading.BoundedSemaphore(self.size)
 
-    def render(self, _file: Any, _kind: str) -> bytes:
+    def render(self, _file: Any, _kind: str, batch: str | None) -> bytes:
+        self.batches.append(batch)
         if self.down:
             raise RendererDown("no OpenGL")
         self.begun += 1
@@ -81,6 +83,19 @@ def test_ten_downloads_at_once_wait_for_a_service_of_two_workers(file: Path) -> 
         service.close()
     assert pictures == [PICTURE] * 120
     assert pool.drawn == 120
+
+
+def test_g21_the_service_is_told_which_files_are_one_miners(tmp_path: Path) -> None:
+    pool = TwoWorkers(0)
+    names = ["a/5Miner-one.glb", "a/5Miner-two.glb", "a/5Other-one.glb", "b/5Miner-one.glb"]
+    with serving(pool) as url, closing(RenderService(url)) as service:
+        for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(mesh())
+            service.render(tmp_path / name, "glb")
+    first, second, other, elsewhere = pool.batches
+    assert first == second
+    assert len({first, other, elsewhere, None}) == 4
 
 
 def test_a_service_that_stays_busy_is_given_up_in_time(file: Path) -> None:
