@@ -173,9 +173,11 @@ class Pool:
         sandbox this machine doesn't have (`lacking`, a list). Raises RendererDown."""
         return self._supply.health()
 
-    def start(self) -> None:
-        """Have everything ready before the first file comes. Raises RendererDown if it can't be."""
-        self._supply.start(self.size)
+    def start(self, workers: int | None = None) -> None:
+        """Have everything ready before the first file comes, for as many workers, or all. Raises
+        RendererDown if it can't be.
+        """
+        self._supply.start(self.size if workers is None else workers)
 
     def close(self) -> None:
         """End the workers, including those that are still starting."""
