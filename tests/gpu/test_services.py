@@ -182,7 +182,7 @@ class TwoWorkers:
 
     size = 2
 
-    def render(self, _file: Any, _kind: str) -> bytes:
+    def render(self, _file: Any, _kind: str, _batch: str | None) -> bytes:
         return PICTURE
 
 
