@@ -212,6 +212,9 @@ class _Session:
 
     def _drop(self) -> None:
         with suppress(DBAPIError):
+            # The server takes a moment to see that a connection is closed.
+            self._execute("SELECT pg_advisory_unlock_all()", {})
+        with suppress(DBAPIError):
             self._connection.close()
 
     def _execute(self, statement: str, values: dict[str, Any]) -> CursorResult[Any]:

@@ -246,7 +246,7 @@ def test_an_installation_keeps_its_name_and_says_so_when_that_can_not_be_read(
     tmp_path: Path,
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
-        names = set(pool.map(owner, [tmp_path / "home"] * 20))
+        names = set(pool.map(owner, [shared_on_disk(tmp_path / "home") for _ in range(20)]))
     assert len(names) == 1
     assert owner(shared_on_disk(tmp_path / "home")) in names
     assert owner(shared_on_disk(tmp_path / "another home")) not in names
