@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from gen404_assets.competition.faults import InfrastructureFault
@@ -185,6 +185,9 @@ class _Session:
         self._released.set()
         if self._watching is not None:
             self._watching.join()
+        with suppress(SQLAlchemyError):  # a broken connection holds nothing
+            # Closing alone lets go a moment later, when the server sees it.
+            self._execute("SELECT pg_advisory_unlock_all()", {})
         self._drop()
 
     def _watch(self, lost: Lost) -> None:
@@ -211,9 +214,6 @@ class _Session:
                 answered, broken = time.monotonic(), False
 
     def _drop(self) -> None:
-        with suppress(DBAPIError):
-            # The server takes a moment to see that a connection is closed.
-            self._execute("SELECT pg_advisory_unlock_all()", {})
         with suppress(DBAPIError):
             self._connection.close()
 
