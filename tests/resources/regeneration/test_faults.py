@@ -269,7 +269,8 @@ def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path:
     with ThreadPoolExecutor(3) as pool:
         reaping = pool.submit(reap_always)
         runs = [
-            pool.submit(regenerate, subject(8), world.means(home=home), *BOTH) for home in homes
+            pool.submit(regenerate, subject(8), world.means(shared=shared_on_disk(home)), *BOTH)
+            for home in homes
         ]
         try:
             results = [run.result() for run in runs]
