@@ -5,9 +5,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -29,15 +28,15 @@ if TYPE_CHECKING:
 # those imports.
 # ruff: noqa: PLC0415
 
-SAME, DIFFERS, FAILED = 0, 1, 2
+FAILED = 2
 
 _EXPECTED = (BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused)
 """Errors that are printed as one sentence. Any other is a bug, and keeps its traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. The exit code is 0 where all is well, 1 where a replay differs or a file can't
-    be drawn, and 2 where it can't be done.
+    """Run a command. The exit code is 0 where all is well, 1 or 3 where a replay differs, 1 where a
+    file can't be drawn, and 2 where it can't be done.
     """
     try:
         return int(gen404.main(arguments, prog_name="gen404", standalone_mode=False) or 0)
@@ -261,28 +260,38 @@ def browse(repository: str, branch: str, port: int) -> int:
     help="Hold a rule to one version instead of trying each.",
 )
 @_as_json
+@click.option("--since", metavar="COMMIT", help="A commit that the history must continue.")
+@click.option(
+    "--signers",
+    type=_FILE,
+    metavar="FILE",
+    help="Whose SSH keys may sign (ssh-keygen's ALLOWED SIGNERS); other commits are named.",
+)
+@click.option("--file", "path", metavar="PATH", help="Tell one file in full.")
 def replay(
-    repository: str, branch: str, rounds: range | None, chosen: Sequence[str], *, as_json: bool
+    repository: str, branch: str, rounds: range | None, chosen: Sequence[str], **further: Any
 ) -> int:
-    """Derive past rounds again and compare; exit code 1 where something differs.
+    """Derive past rounds again and compare.
 
-    REPO is a competition's repository: a git URL, a path, or a bundle file.
+    REPO is a competition's repository: a git URL, a path, or a bundle file. Exit code 0: nothing
+    differs; 1: what differs is people's named commits alone; 2: it can't be read; 3: something
+    differs otherwise.
     """
-    from gen404_assets.commands.replay_text import replay_text
-    from gen404_assets.competition_repository import newest_history
-    from gen404_assets.replay.rounds import replay_round
+    from importlib.metadata import version
 
-    rules = read_settings(Rules, os.environ)
-    history = newest_history(repository, branch)
-    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
-    versions = dict(choice.split("=", 1) for choice in chosen)
-    replayed = [replay_round(history, number, rules, chosen=versions) for number in wanted]
-    if as_json:
-        documents = {"rounds": [asdict(each) for each in replayed]}
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
-    else:
-        print(replay_text(replayed))
-    return SAME if all(each.clean for each in replayed) else DIFFERS
+    from gen404_assets.commands.replaying import Asked, replay_rounds
+
+    asked = Asked(
+        repository,
+        branch,
+        rounds,
+        dict(choice.split("=", 1) for choice in chosen),
+        further["since"],
+        further["signers"],
+        further["path"],
+        as_json=further["as_json"],
+    )
+    return replay_rounds(asked, read_settings(Rules, os.environ), version("gen404"))
 
 
 @gen404.command(section="Look")

@@ -1,7 +1,7 @@
 """Replay of the audits: the requests with their critical prompts, and the verdicts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,11 +13,13 @@ from gen404_assets.competition.audits import (
     NO_POD,
     AuditOutcome,
     AuditRequest,
+    AuditRequests,
     GenerationAudit,
     GenerationAudits,
     judge_audit,
     reject_unmeasured,
 )
+from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import short
@@ -199,12 +201,26 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
         derived[hotkey], note = _verdict(history, number, hotkey, audit, written[hotkey], rules)
         notes += [note] if note else []
     differences, layout = compare(raw, GenerationAudits(derived).to_bytes())
+    differences += _unasked(history, number, derived)
     with_origins = []
     for difference in differences:
         version = written.get(difference.entry.split(".")[0])
         by = "typed by a person" if version and version.by_person else "written"
         with_origins.append(replace(difference, origin=f"{by} in {version}" if version else ""))
     return compared("audits", path, with_origins, [*layout, *notes])
+
+
+def _unasked(history: History, number: int, audits: Iterable[str]) -> Iterator[Difference]:
+    """The audits for which there is no request, nor ever was one."""
+    path = round_path(number, "require_audit.json")
+    ever = {
+        request.hotkey
+        for _, requests in history.readable(path, partial(AuditRequests.parse, path=path))
+        for request in requests.root
+    }
+    for hotkey in audits:
+        if hotkey not in ever:
+            yield Difference(hotkey, "an audit", "no audit: nobody asked for it")
 
 
 def _verdict(
@@ -239,17 +255,20 @@ def _verdict(
 def _verdicts(
     history: History, number: int, hotkey: str, written: Version | None, rules: Rules
 ) -> Iterator[GenerationAudit]:
-    """The verdicts by the files at the commit of the audit, at the next that changed the outputs,
-    at those before, and at the head.
+    """The verdicts by the files at the commit of the audit, and at the next that changed the
+    outputs if the platform made it; where a person had changed them last, also at those before.
 
-    A run commits audit and outputs separately, and a person may change either at any time.
+    A run commits audit and outputs separately. Evidence counts as of its time alone: what it was
+    before, or became later, decides nothing.
     """
     paths = [miner_path(number, hotkey, name) for name in ("generated.json", "submitted.json")]
     head = len(history.commits)
     index = head if written is None else written.index
-    after = [moment for moment in reversed(history.moments(paths, head)) if moment > index]
-    moments = [index, *after[:1], *history.moments(paths, index)[1:_TRIES]]
-    for moment in [*moments, None]:
+    later = sorted(moment for moment in history.moments(paths, head) if moment > index)[:1]
+    after = [moment for moment in later if not by_person(history.commits[moment].message)]
+    before = history.moments(paths, index)
+    typed = bool(before) and by_person(history.commits[before[0]].message)
+    for moment in [index, *after, *(before[1:_TRIES] if typed else ())]:
         with suppress(MalformedFile):
             yield from _verdicts_at(history.round(number, moment), hotkey, rules)
 
