@@ -62,11 +62,10 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
             "rounds": [_only(asdict(each), asked.file) for each in replayed],
         }
         print(json.dumps(document, indent=2))
-    elif asked.file is not None:
-        print(file_text(replayed, asked.file))
     else:
         lines = [printable(f"! {line}") for line in wrong] + [printable(line) for line in told]
-        print("\n".join([*lines, replay_text(replayed)]))
+        body = file_text(replayed, asked.file) if asked.file else replay_text(replayed)
+        print("\n".join([*lines, body]))
     if wrong or any(each.wrong for each in replayed):
         return WRONG
     return BY_PEOPLE if told or any(each.changed_by_people for each in replayed) else SAME

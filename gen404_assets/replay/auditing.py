@@ -20,11 +20,12 @@ from gen404_assets.competition.audits import (
     reject_unmeasured,
 )
 from gen404_assets.competition.commits import by_person
+from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import Round, miner_path, round_path
+from gen404_assets.competition.round import CONFIG, Round, miner_path, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.compare import LAYOUT, compare, keeping, text
 from gen404_assets.replay.judging import arrivals, matrices, rows_played
@@ -175,7 +176,22 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
         played = f"{names} ended {matrix.margins[pair]:+.3g} in {version}"
         removal = _removal(history, number, pair, version)
         return f"{origin} after {played}, which calls for it with {same} critical prompts{removal}"
-    return f"{origin}; no match of the history calls for it"
+    margin = _margin_that_calls(history, number, request.hotkey)
+    return f"{origin}; no match of the history calls for it{margin}"
+
+
+def _margin_that_calls(history: History, number: int, hotkey: str) -> str:
+    """Another `win_margin` that was in force once and by which a match calls for an audit."""
+    known = arrivals(history, number)[-1].verdicts
+    timeline = history.round(number).timeline
+    for version, config in history.readable(CONFIG, partial(Config.parse, path=CONFIG)):
+        if config.win_margin == timeline.win_margin:
+            continue
+        other = replace(timeline, win_margin=config.win_margin)
+        for _, matrix in matrices(history, number):
+            if hotkey in dict(other.audits_due(matrix.margins, known)):
+                return f" but with win_margin {config.win_margin}, as in {version}"
+    return ""
 
 
 def _removal(history: History, number: int, pair: Pair, played: Version) -> str:

@@ -25,6 +25,11 @@ from gen404_assets.competition.submissions import Submissions
 from gen404_assets.replay.compare import LAYOUT, compare, compare_lines, keeping
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
+_TOLERANCE = timedelta(hours=3)
+"""By so much a start may miss its time: the chain's pace is not kept, and blocks take a little more
+or less than 12 s.
+"""
+
 
 def replay_schedule(history: History, number: int) -> FileReplay | None:
     """The schedule, given the block that the chain was at when it was made; its day is derived
@@ -53,7 +58,12 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
         reckoned = now + timedelta(
             seconds=(recorded.latest_reveal_block - now_block) * BLOCK_SECONDS
         )
-        if abs(reckoned - start) > timedelta(hours=12):
+        # The opening may have been committed late, so the start is reckoned from when it was due.
+        lasted = timedelta(
+            seconds=(recorded.latest_reveal_block - previous.latest_reveal_block) * BLOCK_SECONDS
+        )
+        due = config.start_on(began.commit.time.date()) + lasted
+        if min(abs(reckoned - start), abs(due - start)) > _TOLERANCE:
             times = f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"
             differences.append(
                 Difference("the start", *times, f"set by {version.who} in {version}")
@@ -194,11 +204,13 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
 def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
     """The builds' tags and image names. Each build's status is taken as recorded."""
     path = round_path(number, "builds.json")
-    raw = history.read(path)
+    raw, last = history.read(path), history.last(path)
     current = history.round(number)
     recorded = current.builds
-    if raw is None or recorded is None:
+    if raw is None or recorded is None or last is None:
         return None
+    # What was built is what was submitted then; a submission changed later is that file's matter.
+    current = history.round(number, last.index)
     pending = pending_builds(current.required_submissions)
     image_format, note = _image_format(recorded, pending, rules)
     derived = {}

@@ -27,6 +27,7 @@ from gen404_assets.replay.finalizing import (
     replay_winner,
     stage_changes,
 )
+from gen404_assets.replay.implied import contradictions
 from gen404_assets.replay.judging import replay_matrix
 from gen404_assets.replay.leading import replay_leader
 from gen404_assets.replay.missing import missing_files
@@ -227,6 +228,8 @@ def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay
     result = underivable(asset, path, str(asset.entry.evidence))
     if isinstance(found, Outputs) and path.endswith("/submitted.json"):
         result.notes += _made_again(history, path, found)
+    if isinstance(found, Outputs) and (wrong := list(contradictions(history, path, found))):
+        result.differences, result.finding = wrong, Finding.DIFFERS
     return result
 
 

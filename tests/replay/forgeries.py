@@ -33,9 +33,12 @@ def path_of(history: History, number: int, kind: str) -> str | None:
         if "miner/" not in wanted:
             if rest == wanted:
                 return path
-        elif miner not in {"", LEADER} and name.startswith(wanted.removeprefix("miner/")):
-            if _is_of_use(history, path):
-                return path
+        elif (
+            miner not in {"", LEADER}
+            and name.startswith(wanted.removeprefix("miner/"))
+            and _is_of_use(history, path)
+        ):
+            return path
     return None
 
 

@@ -34,7 +34,13 @@ from tests.replay.forging import (
 from tests.replay.tampering import open_history
 
 TABLE = Path(__file__).parents[2] / "docs/forgeries.md"
-_HEAD = "| File | Change | Past, as the platform | Past, as a person | Now, as the platform | Now, as a person |"
+_COLUMNS = (
+    "Past, as the platform",
+    "Past, as a person",
+    "Now, as the platform",
+    "Now, as a person",
+)
+_HEAD = f"| File | Change | {' | '.join(_COLUMNS)} |"
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def table(outcomes: Mapping[Case, tuple[Seen, Seen]]) -> list[str]:
         rows.setdefault(case.forgery, {})[case.past] = seen
     lines = [_HEAD, "|---" * 6 + "|"]
     for forgery, found in rows.items():
-        cells = [*found.get(True, ("–", "–")), *found.get(False, ("–", "–"))]
+        cells = [*found.get(True, ("-", "-")), *found.get(False, ("-", "-"))]
         kind = forgery.kind.removeprefix("round/").replace("miner/duels_", "miner/duels_*.json")
         where = kind if "/" in forgery.kind else f"{kind} (shared)"
         lines.append(f"| {where} | {forgery.change} | {' | '.join(cells)} |")
