@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from gen404_assets.competition.audits import GenerationAudits
+from gen404_assets.competition.builds import Builds
+from gen404_assets.competition.files import StateFile
+from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.round import LEADERS
 from gen404_assets.replay.permissions import split
 
@@ -29,7 +33,7 @@ def does_not_follow(path: str, before: bytes | None, after: bytes | None) -> str
         old, new = (raw.decode(errors="replace").split() for raw in (before, after))
         return _lines(name, old, new)
     try:
-        old, new = json.loads(before), json.loads(after)
+        old, new = _read(name, before), _read(name, after)
     except (ValueError, RecursionError):
         return ""
     if path == LEADERS:
@@ -38,6 +42,20 @@ def does_not_follow(path: str, before: bytes | None, after: bytes | None) -> str
         return "a report was replaced whose match stands in the matrix" if old != new else ""
     fault = _FAULTS.get(name)
     return fault(old, new) if fault is not None else ""
+
+
+_KINDS: Mapping[str, type[StateFile]] = {
+    "builds.json": Builds,
+    "generation_audits.json": GenerationAudits,
+    "generated.json": Outputs,
+    "submitted.json": Outputs,
+}
+
+
+def _read(name: str, raw: bytes) -> Any:
+    """A file's content, valid where the faults look into its entries. Raises ValueError."""
+    kind = _KINDS.get(name)
+    return json.loads(raw) if kind is None else kind.parse(raw, name).model_dump(mode="json")
 
 
 def _lines(name: str, old: list[str], new: list[str]) -> str:
@@ -54,8 +72,6 @@ def _map(entry: Fault) -> Fault:
     """The fault of an object whose entries stay, each as `entry` allows."""
 
     def fault(old: Any, new: Any) -> str:
-        if not isinstance(old, Mapping) or not isinstance(new, Mapping):
-            return ""
         for key, value in old.items():
             if key not in new:
                 return f"{key} is gone"
@@ -74,27 +90,26 @@ def _build(old: Any, new: Any) -> str:
 
 
 def _audit(old: Any, _: Any) -> str:
-    return "" if old.get("outcome") == "pending" else "a verdict that was given was changed"
+    return "" if old["outcome"] == "pending" else "a verdict that was given was changed"
 
 
 def _complete(output: Any) -> bool:
-    files = [value for key, value in output.items() if key in {"glb", "ply", "png"}]
-    return len(files) == 2 and all(files)
+    return bool(output["png"] and (output["glb"] or output["ply"]))
 
 
 def _regenerated(old: Any, new: Any) -> str:
-    if not _complete(old) or new.get("attempts", 0) > old.get("attempts", 0):
+    if not _complete(old) or new["attempts"] > old["attempts"]:
         return ""
-    if _complete(new) and new.get("generation_time", 0) < old.get("generation_time", 0):
+    if _complete(new) and new["generation_time"] < old["generation_time"]:
         return ""  # the best is kept; attempts are counted anew when the work starts anew
     measured = {key for key in {*old, *new} if old.get(key) != new.get(key)} <= {"distance"}
-    if measured and not old.get("distance"):
+    if measured and not old["distance"]:
         return ""
     return "an output that was complete was changed, and not for a faster one"
 
 
 def _submitted(old: Any, new: Any) -> str:
-    if not _complete(old) or new.get("attempts", 0) > old.get("attempts", 0):
+    if not _complete(old) or new["attempts"] > old["attempts"]:
         return ""
     return "a file that was downloaded was exchanged"
 
@@ -135,10 +150,8 @@ def outputs_changed(before: bytes | None, after: bytes | None) -> str:
     was complete stays.
     """
     try:
-        old, new = json.loads(before or b"{}"), json.loads(after or b"{}")
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        old, new = (_read("generated.json", raw or b"{}") for raw in (before, after))
+    except ValueError:
         return ""
     changed = [
         name for name, output in old.items() if _complete(output) and new.get(name) != output
