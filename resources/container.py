@@ -177,14 +177,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
     left: list[BaseException | None] = [error]
     while left:
-        found = left.pop()
-        if found is None or any(found is known for known in seen):
+        raised = left.pop()
+        if raised is None or any(raised is known for known in seen):
             continue
-        seen.append(found)
-        yield found
-        left += [found.__cause__, found.__context__]
-        if isinstance(found, BaseExceptionGroup):
-            left += found.exceptions
+        seen.append(raised)
+        yield raised
+        left += [raised.__cause__, raised.__context__]
+        if isinstance(raised, BaseExceptionGroup):
+            left += raised.exceptions
 
 
 class Generated:

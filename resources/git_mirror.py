@@ -132,11 +132,11 @@ class Mirror:
 
         It costs what is asked for, however many files there are.
         """
-        found: dict[str, str] = {}
+        listed: dict[str, str] = {}
         proper = (path for path in paths if not _IMPROPER & set(path.split("/")))
         while some := [*islice(proper, _PATHS_AT_ONCE)]:
-            found |= self._listing(*(["-r"] if below else []), sha, "--", *some)
-        return found
+            listed |= self._listing(*(["-r"] if below else []), sha, "--", *some)
+        return listed
 
     def _listing(self, *arguments: str) -> dict[str, str]:
         literal = {"GIT_LITERAL_PATHSPECS": "1"}
@@ -171,8 +171,8 @@ class Mirror:
         """Content by blob sha. What the mirror lacks is fetched, all in one go, or without `fetch`
         is a NotFetched.
         """
-        found = self._cat(blobs)
-        missing = [blob for blob in blobs if blob not in found]
+        contents = self._cat(blobs)
+        missing = [blob for blob in blobs if blob not in contents]
         if missing and not fetch:
             raise NotFetched(missing)
         if missing:
@@ -186,14 +186,14 @@ class Mirror:
                     data=_lines(missing),
                     network=True,
                 )
-            found |= self._cat(missing)
-        if len(found) < len(blobs):
+            contents |= self._cat(missing)
+        if len(contents) < len(blobs):
             raise RepositoryError("read blobs: the remote does not have them all")
-        return found
+        return contents
 
     def _cat(self, blobs: Collection[str]) -> dict[str, bytes]:
         output = self.git("cat-file", "--batch", "--buffer", data=_lines(blobs)) if blobs else b""
-        found: dict[str, bytes] = {}
+        contents: dict[str, bytes] = {}
         position = 0
         for blob in blobs:
             start = output.index(b"\n", position) + 1
@@ -201,8 +201,8 @@ class Mirror:
             position = start
             if len(header) == 3:  # else "... missing"
                 position += int(header[2]) + 1
-                found[blob] = output[start : position - 1]
-        return found
+                contents[blob] = output[start : position - 1]
+        return contents
 
     def push(
         self, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime

@@ -211,22 +211,22 @@ class KeptAnswers:
         """Canary duels came out wrong: what was answered since the last good ones is asked for
         again, also by who comes after a crash.
         """
-        told = json.dumps({"reason": reason}, indent=1).encode()
+        record = json.dumps({"reason": reason}, indent=1).encode()
         with self._lock:
             self._canary = None
             self._times_distrusted += 1
             self._last_distrusted, self._why = datetime.now(UTC), reason
             for key, answer in list(self._provisional.items()):
                 if not answer.vouched:
-                    self._distrusted.setdefault(answer.recorded_before.name, told)
+                    self._distrusted.setdefault(answer.recorded_before.name, record)
                     del self._provisional[key]
         self._tell_distrusted()
 
     def _tell_distrusted(self) -> None:
-        for name, told in list(self._distrusted.items()):
-            if told is not None:
+        for name, record in list(self._distrusted.items()):
+            if record is not None:
                 with suppress(ObjectConflict):  # another process has found it out too
-                    self._store.put(_distrust_key(name), told, "application/json")
+                    self._store.put(_distrust_key(name), record, "application/json")
                 self._distrusted[name] = None
 
     def _asked(self, question: Question) -> dict[str, Any]:
@@ -302,9 +302,9 @@ class KeptAnswers:
             if before is None or self._times_distrusted != times_distrusted:
                 raise NotJudged(f"an answer of the judge doesn't count: {self._why}")
             # Held until the store has it: asking again would cost again, and could differ.
-            given = _Provisional(reply, content, time.monotonic(), before, before)
-            self._provisional[key] = given
-        counted = self._recorded(key, given)
+            provisional = _Provisional(reply, content, time.monotonic(), before, before)
+            self._provisional[key] = provisional
+        counted = self._recorded(key, provisional)
         if unusable_fields and confirm is not None:
             confirm()
         return counted

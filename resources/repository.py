@@ -170,8 +170,8 @@ class Repository:
         """The repository at a commit that the mirror has. The remote is not asked for anything:
         what the mirror lacks is a NotFetched.
         """
-        found = NO_COMMIT if commit == NO_COMMIT.sha else self._mirror.commit(commit)
-        return Snapshot(self._mirror, found, fetch=False)
+        pinned = NO_COMMIT if commit == NO_COMMIT.sha else self._mirror.commit(commit)
+        return Snapshot(self._mirror, pinned, fetch=False)
 
     def fetch_blobs(self, blobs: Iterable[str]) -> None:
         """Have in the mirror what a NotFetched names."""

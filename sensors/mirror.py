@@ -43,8 +43,8 @@ def _look(
     rounds = new_rounds(context.instance, history)
 
     def missing() -> list[dg.AssetMaterialization]:
-        found = missing_events(context.instance, history, competition.seen_chain_of)
-        return list(islice(found, EVENTS_A_TICK + 1))
+        unseen = missing_events(context.instance, history, competition.seen_chain_of)
+        return list(islice(unseen, EVENTS_A_TICK + 1))
 
     events = sight.read(missing)
     complete = len(events) <= EVENTS_A_TICK

@@ -70,8 +70,8 @@ class Gate:
 @contextmanager
 def gate(host: str, port: int) -> Iterator[Gate]:
     """A gate before the server at `host` and `port`, while the context lasts."""
-    found = Gate((host, port))
+    opened = Gate((host, port))
     try:
-        yield found
+        yield opened
     finally:
-        found.close()
+        opened.close()

@@ -74,9 +74,9 @@ class Sight:
         work = self._reveals.setdefault(
             at, Background("the chain's commitments", lambda: self._chain().reveals(at))
         )
-        found = work.result()
+        outcome = work.result()
         self._reveals.pop(at, None)
-        return found
+        return outcome
 
     def _fetch(self) -> None:
         wanted, self._wanted = self._wanted, set()
@@ -91,7 +91,7 @@ def in_seconds(name: str, log: logging.Logger, tick: Callable[[], Tick]) -> Tick
     see. A person is told once in an outage.
     """
     try:
-        found = tick()
+        outcome = tick()
     except NotSeen as reason:
         return _skip(log, str(reason), first=reason.first)
     except InfrastructureFault as fault:
@@ -99,7 +99,7 @@ def in_seconds(name: str, log: logging.Logger, tick: Callable[[], Tick]) -> Tick
         _TOLD.add(name)
         return _skip(log, f"waits: {fault}", first=first)
     _TOLD.discard(name)
-    return found
+    return outcome
 
 
 def _skip(log: logging.Logger, reason: str, *, first: bool) -> dg.SkipReason:

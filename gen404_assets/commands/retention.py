@@ -58,10 +58,10 @@ def prune_runs(instance: dg.DagsterInstance, days: int) -> int:
         dg.RunsFilter(statuses=_ENDED, created_before=before), limit=_AT_ONCE, ascending=True
     )
     failed = instance.get_runs(dg.RunsFilter(statuses=_FAILED), limit=FAILED_RUNS + _AT_ONCE)
-    found = {run.run_id for run in [*old, *failed[FAILED_RUNS:]]}
-    for run_id in found:
+    old_runs = {run.run_id for run in [*old, *failed[FAILED_RUNS:]]}
+    for run_id in old_runs:
         instance.delete_run(run_id)
-    return len(found)
+    return len(old_runs)
 
 
 def rotate(logs: Iterable[Path], size: int) -> None:

@@ -246,15 +246,15 @@ class Regeneration:
 
     def placed(self, pod: str, now: float) -> None:
         """The provider runs the pod, at the latest since now: its warm-up begins."""
-        found = self.pods[pod]
-        if found.placed is None:
-            found.placed = now
+        pod_state = self.pods[pod]
+        if pod_state.placed is None:
+            pod_state.placed = now
 
     def unseen(self, pod: str, seconds: float) -> None:
         """Nobody could look at the pod for so long; its warm-up is as much longer."""
-        found = self.pods[pod]
-        if found.placed is not None:
-            found.placed += seconds
+        pod_state = self.pods[pod]
+        if pod_state.placed is not None:
+            pod_state.placed += seconds
 
     def healthy(self, pod: str) -> None:
         """The pod is ready for prompts."""

@@ -110,7 +110,7 @@ class Look(Generic[T]):
     def _see(self) -> T:
         began = datetime.now(UTC)
         try:
-            found = self._look()
+            answer = self._look()
         except InfrastructureFault as fault:
             with self._lock:
                 self._blind, self._fault = self._blind or began, str(fault)
@@ -119,10 +119,10 @@ class Look(Generic[T]):
             self._failed(str(fault))
             raise
         with self._lock:
-            self._seen = (time.monotonic(), found)
+            self._seen = (time.monotonic(), answer)
             self._blind, self._fault, self._failures, self._told = None, "", 0, False
-        self._saw(found)
-        return found
+        self._saw(answer)
+        return answer
 
     def _not_seen(self) -> NotSeen:
         with self._lock:

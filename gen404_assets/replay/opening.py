@@ -1,7 +1,7 @@
 """Replay of what opens a round: schedule, submissions, seed, prompts and builds."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from json import dumps
 
@@ -13,6 +13,7 @@ from gen404_assets.competition.builds import (
     pending_builds,
 )
 from gen404_assets.competition.commitments import Reading, read_submissions
+from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import is_hotkey
@@ -47,16 +48,14 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
     config = history.round(number, version.index).config
     derived = schedule_at(config, previous, recorded.latest_reveal_block)
     differences, notes = compare(raw, keeping(recorded, derived).to_bytes())
-    began = next(iter(history.versions(round_path(number - 1, "submissions.json"))), None)
-    if began is not None and began.index < version.index:
-        now = version.commit.time
-        now_block = (
-            previous.latest_reveal_block
-            + int((now - began.commit.time).total_seconds()) // BLOCK_SECONDS
-        )
-        start = next_start(config, previous, now, now_block)
-        reckoned = now + timedelta(
-            seconds=(recorded.latest_reveal_block - now_block) * BLOCK_SECONDS
+    opened = next(iter(history.versions(round_path(number - 1, "submissions.json"))), None)
+    if opened is not None and opened.index < version.index:
+        start, reckoned = min(
+            (
+                _starts(config, previous, began, recorded, version.commit.time)
+                for began in _beginnings(config, opened.commit.time)
+            ),
+            key=lambda times: abs(times[1] - times[0]),
         )
         # The opening may have been committed late, so the start is reckoned from when it was due.
         lasted = timedelta(
@@ -73,6 +72,26 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
             "not being kept"
         )
     return compared("schedule", path, differences, notes)
+
+
+def _beginnings(config: Config, opened: datetime) -> tuple[datetime, datetime]:
+    """When a round may have begun: when it was opened, or, where the opening came late, at the last
+    `round_start_time` before.
+    """
+    regular = config.start_on(opened.date())
+    return opened, regular if regular <= opened else regular - timedelta(days=1)
+
+
+def _starts(
+    config: Config, previous: Schedule, began: datetime, recorded: Schedule, now: datetime
+) -> tuple[datetime, datetime]:
+    """The next round's start by the rules, and about when the chain is at the recorded block,
+    given when the previous round began.
+    """
+    passed = int((now - began).total_seconds()) // BLOCK_SECONDS
+    now_block = previous.latest_reveal_block + passed
+    left = timedelta(seconds=(recorded.latest_reveal_block - now_block) * BLOCK_SECONDS)
+    return next_start(config, previous, now, now_block), now + left
 
 
 def _latest_block(raw: bytes) -> int | None:

@@ -41,10 +41,10 @@ class Endpoints:
 
     def finalized(self) -> Block:
         """The last finalised block; never one before a block that was seen already."""
-        found = self._ask(self._up_to_date)
+        answer = self._ask(self._up_to_date)
         with self._lock:
-            if self._last is None or found.number > self._last.number:
-                self._last = found
+            if self._last is None or answer.number > self._last.number:
+                self._last = answer
             return self._last
 
     def block(self, number: int) -> Block:
@@ -67,12 +67,12 @@ class Endpoints:
         for number in [*range(first, count), *range(first)]:
             endpoint = self._endpoints[number]
             try:
-                found = question(endpoint)
+                answer = question(endpoint)
             except InfrastructureFault as fault:
                 faults.append(f"{endpoint.name}: {fault}" if count > 1 else str(fault))
             else:
                 self._first = number
-                return found
+                return answer
         raise InfrastructureFault("; ".join(faults))
 
     def _up_to_date(self, endpoint: Endpoint) -> Block:

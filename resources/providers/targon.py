@@ -75,8 +75,8 @@ class Targon:
 
     async def _pods(self, client: "Client") -> list[Pod]:
         items = [item for item in await client.async_serverless.list_container() if item.name]
-        found = [await self._pod(client, str(item.name), item.uid, item.url) for item in items]
-        return [pod for pod in found if pod is not None]
+        reachable = [await self._pod(client, str(item.name), item.uid, item.url) for item in items]
+        return [pod for pod in reachable if pod is not None]
 
     async def _pod(self, client: "Client", name: str, uid: str, url: str | None) -> Pod | None:
         """The pod; None for one that has been deleted since it was listed."""

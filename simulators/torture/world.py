@@ -82,6 +82,8 @@ PACES = {
     "MAX_MISMATCHED_PROMPTS": "2",
     "MAX_MISMATCHED_CRITICAL_PROMPTS": "0",
     "SENSOR_SECONDS": "2",
+    # The round's days pass in jumps from a genesis long ago: no block is young.
+    "CHAIN_LAG_SECONDS": "1e12",
 }
 
 

@@ -41,13 +41,13 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
     close_adapters()
     try:
-        with gate("127.0.0.1", port) as found:
-            url = f"git://127.0.0.1:{found.port}/competition.git"
+        with gate("127.0.0.1", port) as opened:
+            url = f"git://127.0.0.1:{opened.port}/competition.git"
             monkeypatch.setenv("COMPETITION_REPO", url)
             until = time.monotonic() + 60
             while subprocess.run(["git", "ls-remote", url], capture_output=True).returncode:  # noqa: PLW1510
                 assert time.monotonic() < until
-            yield found
+            yield opened
     finally:
         daemon.terminate()
         daemon.wait()
@@ -73,10 +73,10 @@ def tick(
     resources = competition_resources(os.environ, operates=False)
     with dg.build_sensor_context(instance, resources=resources) as context:
         started = time.monotonic()
-        found = sensor(context)
+        result = sensor(context)
         assert time.monotonic() - started < SECONDS
-    assert isinstance(found, dg.SensorResult | dg.SkipReason)
-    return found
+    assert isinstance(result, dg.SensorResult | dg.SkipReason)
+    return result
 
 
 def test_while_the_remote_hangs_every_tick_ends_and_says_what_it_waits_for(
@@ -84,16 +84,18 @@ def test_while_the_remote_hangs_every_tick_ends_and_says_what_it_waits_for(
 ) -> None:
     remote.shut()
     for sensor in [mirror, *SENSORS]:
-        found = tick(sensor, instance)
-        assert isinstance(found, dg.SkipReason)
-        said = str(found.skip_message)
-        assert f"waits for the repository git://127.0.0.1:{remote.port}/competition.git: " in said
-        assert "no answer yet, since 20" in said
+        result = tick(sensor, instance)
+        assert isinstance(result, dg.SkipReason)
+        message = str(result.skip_message)
+        assert (
+            f"waits for the repository git://127.0.0.1:{remote.port}/competition.git: " in message
+        )
+        assert "no answer yet, since 20" in message
     remote.open()
     until = time.monotonic() + 60
-    while isinstance(found := tick(mirror, instance), dg.SkipReason):
-        assert time.monotonic() < until, found
-    assert found.asset_events
+    while isinstance(result := tick(mirror, instance), dg.SkipReason):
+        assert time.monotonic() < until, result
+    assert result.asset_events
 
 
 def test_files_that_the_mirror_lacks_are_fetched_in_the_background(
@@ -120,6 +122,6 @@ def test_the_reaper_asks_neither_repository_nor_chain(
     monkeypatch.setenv("GPU_PROVIDERS", "local")
     monkeypatch.setenv("LOCAL_NETWORK", str(tmp_path))
     remote.shut()
-    found = tick(reaper, instance)
-    assert isinstance(found, dg.SkipReason)
-    assert str(found.skip_message) == "every pod of ours is held by a live run"
+    result = tick(reaper, instance)
+    assert isinstance(result, dg.SkipReason)
+    assert str(result.skip_message) == "every pod of ours is held by a live run"

@@ -41,9 +41,9 @@ def collected() -> SimulatedOutside:
 
 
 def pngs(outside: SimulatedOutside, hotkey: str = MINER) -> dict[str, str | None]:
-    found = now(outside).submitted(hotkey)
-    assert found is not None
-    return {stem: output.png for stem, output in found.items()}
+    outputs = now(outside).submitted(hotkey)
+    assert outputs is not None
+    return {stem: output.png for stem, output in outputs.items()}
 
 
 def test_a_preview_is_drawn_again_from_the_stored_file_under_a_new_name(

@@ -152,9 +152,9 @@ def test_the_status_of_a_repository_out_of_reach_is_what_was_seen_last(operator:
     operator.type("status")
     operator.repository.rename(operator.folder / "moved.git")
     operator.repository.mkdir()  # an unreadable repository at the same place
-    said = operator.type("status")
-    assert said.startswith("round 0: open, at block ")
-    assert "the repository can't be reached: git fetch of " in said
+    output = operator.type("status")
+    assert output.startswith("round 0: open, at block ")
+    assert "the repository can't be reached: git fetch of " in output
 
 
 def test_g13_a_pause_is_remembered_with_the_stage_it_interrupts_and_resuming_goes_back_there(

@@ -82,12 +82,12 @@ class Platform:
 
     def left(self) -> list[str]:
         """The processes that belong to it."""
-        found = []
+        commands = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if str(self.home).encode() in (process / "environ").read_bytes():
-                    found.append((process / "cmdline").read_bytes().decode())
-        return found
+                    commands.append((process / "cmdline").read_bytes().decode())
+        return commands
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -100,26 +100,26 @@ class Platform:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("p")
     repository = make_competition(folder / "repo.git", rounds=2, miners=4, prompts=6)
-    found = Platform(folder / "h", repository)
+    platform = Platform(folder / "h", repository)
     try:
-        found.until_well()
-        yield found
+        platform.until_well()
+        yield platform
     finally:
-        found.end()
+        platform.end()
 
 
 def test_health_tells_of_every_process_and_sensor_and_of_the_head(platform: Platform) -> None:
-    status, found = platform.health()
-    assert (status, found["status"], found["faults"]) == (200, "ok", [])
-    assert {each["name"] for each in found["processes"]} == {"code server", "webserver", "daemon"}
-    assert all(each["state"] == "up" and each["pid"] for each in found["processes"])
-    (mirror,) = found["sensors"]
+    status, health = platform.health()
+    assert (status, health["status"], health["faults"]) == (200, "ok", [])
+    assert {each["name"] for each in health["processes"]} == {"code server", "webserver", "daemon"}
+    assert all(each["state"] == "up" and each["pid"] for each in health["processes"])
+    (mirror,) = health["sensors"]
     assert (mirror["name"], mirror["result"]) == ("mirror", "skipped")
     assert mirror["age"] < 120
     git = ["git", "-C", str(platform.repository), "rev-parse", "main"]
     head = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    assert found["repository"]["seen"] == head
-    assert found["repository"]["age"] < 120
+    assert health["repository"]["seen"] == head
+    assert health["repository"]["age"] < 120
 
 
 def test_systemd_is_told_that_it_is_ready_and_alive(platform: Platform) -> None:
@@ -141,12 +141,12 @@ def test_whatever_dies_or_hangs_is_started_again_and_told_of_once(
     platform: Platform, name: str, how: signal.Signals
 ) -> None:
     platform.until_well()
-    before, told = platform.of(name), platform.log().count(f"{name} answers again")
+    before, times = platform.of(name), platform.log().count(f"{name} answers again")
     os.kill(before["pid"], how)
     platform.until(lambda: platform.of(name)["restarts"] > before["restarts"])
     platform.until_well()
     assert platform.of(name)["pid"] != before["pid"]
-    assert platform.log().count(f"{name} answers again") == told + 1
+    assert platform.log().count(f"{name} answers again") == times + 1
     last = platform.health()[1]["sensors"][0]["at"]
     platform.until(lambda: platform.health()[1]["sensors"][0]["at"] > last)
 

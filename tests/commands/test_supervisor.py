@@ -22,7 +22,7 @@ class House:
     """A supervisor of shell scripts; each says that it is well by touching a file."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.told = folder, list[str]()
+        self.folder, self.messages = folder, list[str]()
         self.supervisor: Supervisor | None = None
 
     def service(self, name: str, script: str, *, silence: float = 30.0) -> Service:
@@ -41,7 +41,7 @@ class House:
 
     def open(self, *services: Service) -> Supervisor:
         self.supervisor = Supervisor(
-            services, self.folder / "log", dict(os.environ), self.told.append
+            services, self.folder / "log", dict(os.environ), self.messages.append
         )
         return self.supervisor
 
@@ -49,7 +49,7 @@ class House:
         assert self.supervisor is not None
         end = time.monotonic() + SECONDS
         while not so():
-            assert time.monotonic() < end, (self.supervisor.conditions(), self.told)
+            assert time.monotonic() < end, (self.supervisor.conditions(), self.messages)
             self.supervisor.look(time.monotonic())
             time.sleep(0.05)
 
@@ -57,9 +57,9 @@ class House:
         return {each.name: each.state for each in self._conditions()}[name]
 
     def pid(self, name: str) -> int:
-        found = {each.name: each.pid for each in self._conditions()}[name]
-        assert found is not None
-        return found
+        pid = {each.name: each.pid for each in self._conditions()}[name]
+        assert pid is not None
+        return pid
 
     def _conditions(self) -> list[module.Condition]:
         assert self.supervisor is not None
@@ -69,10 +69,10 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(module, "PROBE_SECONDS", 0.1)
-    found = House(tmp_path)
-    yield found
-    if found.supervisor is not None:
-        found.supervisor.stop()
+    house = House(tmp_path)
+    yield house
+    if house.supervisor is not None:
+        house.supervisor.stop()
 
 
 def alive(pid: int) -> bool:
@@ -88,10 +88,10 @@ def test_a_process_that_is_killed_is_started_again_and_told_of_once(house: House
     house.until(lambda: house.state("server") == "up")
     before = house.pid("server")
     os.kill(before, signal.SIGKILL)
-    house.until(lambda: house.told)
+    house.until(lambda: house.messages)
     house.until(lambda: house.state("server") == "up")
     assert house.pid("server") != before
-    assert house.told == [
+    assert house.messages == [
         "server ended by itself with exit code -9: it is started again",
         "server answers again",
     ]
@@ -102,8 +102,8 @@ def test_a_process_that_hangs_is_started_again(house: House) -> None:
     house.until(lambda: house.state("server") == "up")
     before = house.pid("server")
     os.kill(before, signal.SIGSTOP)
-    house.until(lambda: house.told)
-    assert "server gave no answer for" in house.told[0]
+    house.until(lambda: house.messages)
+    assert "server gave no answer for" in house.messages[0]
     house.until(lambda: house.state("server") == "up")
     assert house.pid("server") != before
     assert not alive(before)
@@ -112,58 +112,60 @@ def test_a_process_that_hangs_is_started_again(house: House) -> None:
 def test_what_a_dead_process_had_started_goes_on_until_the_end(house: House) -> None:
     child = house.folder / "child"
     script = house.living("server", f"[ -e {child} ] || {{ sleep 300 & echo $! > {child}; }};")
-    found = house.open(house.service("server", script))
+    supervisor = house.open(house.service("server", script))
     house.until(lambda: house.state("server") == "up")
     run = int(child.read_text())
     os.kill(house.pid("server"), signal.SIGKILL)
-    house.until(lambda: house.told and house.state("server") == "up")
+    house.until(lambda: house.messages and house.state("server") == "up")
     assert alive(run), "a run under way survives the server that started it"
-    found.stop()
+    supervisor.stop()
     assert not alive(run)
 
 
 def test_a_process_that_dies_at_once_is_started_ever_later_and_told_of_once(house: House) -> None:
-    found = house.open(house.service("server", "exit 3"))
+    supervisor = house.open(house.service("server", "exit 3"))
     now, started = time.monotonic(), list[float]()
     for second in range(200):
-        found.look(now + second)
-        child = found._watched[0].child
+        supervisor.look(now + second)
+        child = supervisor._watched[0].child
         if child is not None:
             started.append(second)
             child.wait()
     gaps = [after - before for before, after in pairwise(started)]
     assert gaps == sorted(gaps)
     assert max(gaps) <= 32
-    assert len(house.told) == 1
+    assert len(house.messages) == 1
     assert house.state("server") == "down"
 
 
 def test_a_process_that_falls_silent_again_and_again_is_given_more_time(house: House) -> None:
-    found = house.open(Service("server", ["sleep", "300"], lambda: False, silence=1, startup=10))
+    supervisor = house.open(
+        Service("server", ["sleep", "300"], lambda: False, silence=1, startup=10)
+    )
     now, killed = time.monotonic(), list[float]()
     for second in range(400):
-        found.look(now + second)
-        if found.conditions()[0].restarts > len(killed):
+        supervisor.look(now + second)
+        if supervisor.conditions()[0].restarts > len(killed):
             killed.append(second)
     gaps = [after - before for before, after in pairwise([0, *killed])]
     assert gaps[0] <= 12
     assert 20 <= gaps[1] <= 24
     assert 80 <= gaps[3] <= 96
     assert max(gaps) <= 120
-    assert len(house.told) == 1
+    assert len(house.messages) == 1
 
 
 def test_nobody_is_blamed_for_a_machine_that_stood_still(house: House) -> None:
-    found = house.open(house.service("server", house.living("server"), silence=10))
+    supervisor = house.open(house.service("server", house.living("server"), silence=10))
     house.until(lambda: house.state("server") == "up")
     before = house.pid("server")
     later = time.monotonic() + 60
-    found.excuse(later)
-    found.look(later)
+    supervisor.excuse(later)
+    supervisor.look(later)
     assert house.pid("server") == before
-    assert not house.told
-    found.look(later + 11)
-    assert "gave no answer" in house.told[0]
+    assert not house.messages
+    supervisor.look(later + 11)
+    assert "gave no answer" in house.messages[0]
 
 
 def test_the_others_are_started_when_the_first_answers(house: House) -> None:
@@ -185,8 +187,8 @@ def test_an_answer_that_never_comes_is_silence(house: House) -> None:
         return True
 
     house.open(Service("server", ["sleep", "300"], hang, silence=1, startup=1.5))
-    house.until(lambda: house.told)
-    assert "server gave no answer for" in house.told[0]
+    house.until(lambda: house.messages)
+    assert "server gave no answer for" in house.messages[0]
 
 
 def test_a_client_that_fails_is_silence(house: House) -> None:
@@ -194,5 +196,5 @@ def test_a_client_that_fails_is_silence(house: House) -> None:
         raise OSError("no socket")
 
     house.open(Service("server", ["sleep", "300"], fail, silence=1, startup=1.5))
-    house.until(lambda: house.told)
-    assert "server gave no answer for" in house.told[0]
+    house.until(lambda: house.messages)
+    assert "server gave no answer for" in house.messages[0]

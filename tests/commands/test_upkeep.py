@@ -55,8 +55,8 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     folder.mkdir()
     text = (ROOT / "dagster.yaml").read_text() + tick_retention(days=30)
     (folder / "dagster.yaml").write_text(text)
-    with dg.DagsterInstance.from_config(str(folder)) as found:
-        yield found
+    with dg.DagsterInstance.from_config(str(folder)) as result:
+        yield result
 
 
 def run(
@@ -205,13 +205,13 @@ def test_what_is_out_of_order_outside_is_a_wait_and_no_fault(
     sightings.saw(REPOSITORY, "abc")
     sightings.failed(REPOSITORY, "401")
     waiting.begin(Lane.JUDGING, "503 overloaded", datetime(2026, 1, 5, tzinfo=UTC))
-    found = health(instance, UP, waiting, sightings)
-    assert found["status"] == "waiting"
-    assert [wait.split(",")[0] for wait in found["waits"]] == [
+    result = health(instance, UP, waiting, sightings)
+    assert result["status"] == "waiting"
+    assert [wait.split(",")[0] for wait in result["waits"]] == [
         "repository: 401",
         "judging: 503 overloaded",
     ]
-    assert found["repository"]["seen"] == "abc"
+    assert result["repository"]["seen"] == "abc"
 
 
 @pytest.mark.parametrize("state", ["starting", "silent", "down"])
@@ -219,11 +219,11 @@ def test_a_process_that_is_not_up_is_a_fault(
     instance: dg.DagsterInstance, tmp_path: Path, state: str
 ) -> None:
     bad = Condition("daemon", state, None, 5.0, 3, "ended by itself with exit code -9")
-    found = health(instance, [bad], Waiting(tmp_path), Sightings(tmp_path))
-    assert found["status"] == "failing"
-    assert f"the daemon is {state}: it ended by itself with exit code -9" in found["faults"]
-    assert "no sensor has looked yet" in found["faults"]
-    json.dumps(found)
+    result = health(instance, [bad], Waiting(tmp_path), Sightings(tmp_path))
+    assert result["status"] == "failing"
+    assert f"the daemon is {state}: it ended by itself with exit code -9" in result["faults"]
+    assert "no sensor has looked yet" in result["faults"]
+    json.dumps(result)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

@@ -62,8 +62,8 @@ def test_g10_a_url_that_breaks_what_reads_it_is_its_miners_fault_and_the_others_
     current = now(outside)
     entries = [current.submitted(hotkey) for hotkey in MINERS[:2]]
     assert [
-        {output.model is not None for _, output in found.items()} if found else None
-        for found in entries
+        {output.model is not None for _, output in result.items()} if result else None
+        for result in entries
     ] == [{False}, {True}]
 
 
@@ -82,16 +82,16 @@ def test_g10_an_exception_that_nobody_has_foreseen_is_held_against_the_miner_and
         return call(first, second)
 
     monkeypatch.setattr(owner, what, broken)
-    told: list[str] = []
-    collect(work(outside, messages=told))
+    log: list[str] = []
+    collect(work(outside, messages=log))
     assert stage(outside) is Stage.DUELS
     current = now(outside)
     entries = [current.submitted(hotkey) for hotkey in MINERS[:2]]
     assert [
-        {output.png is not None for _, output in found.items()} if found else None
-        for found in entries
+        {output.png is not None for _, output in result.items()} if result else None
+        for result in entries
     ] == [{False}, {True}]
-    assert any("a bug" in line and "KeyError" in line for line in told)
+    assert any("a bug" in line and "KeyError" in line for line in log)
 
 
 def audited(candidates: int = 2) -> SimulatedOutside:
@@ -115,11 +115,11 @@ def test_g11_an_audit_that_meets_a_bug_stops_no_other(monkeypatch: pytest.Monkey
         return regenerate(subject, *more)
 
     monkeypatch.setattr(outside, "regenerate", broken)
-    told: list[str] = []
+    log: list[str] = []
     with pytest.raises(KeyError):
-        audit_candidates(work(outside, messages=told))
+        audit_candidates(work(outside, messages=log))
     assert set(now(outside).audits.names) == set(others)
-    assert any(f"a bug: the audit of {first}" in line for line in told)
+    assert any(f"a bug: the audit of {first}" in line for line in log)
 
 
 @pytest.mark.parametrize("text", [b"{", b'{"stage": "duel"}', b"\xff"])
@@ -127,7 +127,7 @@ def test_g17_a_mistyped_file_neither_ends_a_regeneration_nor_costs_it_its_pods(
     monkeypatch: pytest.MonkeyPatch, text: bytes
 ) -> None:
     outside = generating(MINERS[:1])
-    regenerate, told, answers = outside.regenerate, list[str](), list[bool]()
+    regenerate, log, answers = outside.regenerate, list[str](), list[bool]()
 
     def meanwhile(subject: Any, say: Any, progress: Any, unwanted: Callable[[], bool]) -> Any:
         typed = outside.repository.head.read("state.json")
@@ -137,10 +137,10 @@ def test_g17_a_mistyped_file_neither_ends_a_regeneration_nor_costs_it_its_pods(
         return regenerate(subject, say, progress, unwanted)
 
     monkeypatch.setattr(outside, "regenerate", meanwhile)
-    make_baseline(work(outside, messages=told))
+    make_baseline(work(outside, messages=log))
     assert answers == [False, False]
     assert now(outside).baseline is not None
-    assert sum("state.json:1:" in line for line in told) == 1
+    assert sum("state.json:1:" in line for line in log) == 1
 
 
 def test_g17_a_mistyped_file_at_the_end_of_an_audit_leaves_the_others_and_what_was_made(
@@ -151,15 +151,15 @@ def test_g17_a_mistyped_file_at_the_end_of_an_audit_leaves_the_others_and_what_w
     typed = outside.repository.head.read("state.json")
 
     def meanwhile(*arguments: Any) -> Any:
-        found = regenerate(*arguments)
+        result = regenerate(*arguments)
         outside.repository.commit({"state.json": b"{"}, "By hand")
-        return found
+        return result
 
     monkeypatch.setattr(outside, "regenerate", meanwhile)
-    told: list[str] = []
+    log: list[str] = []
     with pytest.raises((InfrastructureFault, ValueError), match=r"state\.json:1:"):
-        audit_candidates(work(outside, messages=told))
-    assert any("neither passed nor rejected: state.json:1:" in line for line in told)
+        audit_candidates(work(outside, messages=log))
+    assert any("neither passed nor rejected: state.json:1:" in line for line in log)
     outside.repository.commit({"state.json": typed}, "Mended by hand")
     monkeypatch.setattr(outside, "regenerate", regenerate)
     audit_candidates(work(outside))

@@ -225,31 +225,31 @@ def test_slots_go_to_those_whose_downloads_took_least_and_one_cdn_has_half_of_th
 
 
 def test_the_last_cdn_with_files_has_all_slots() -> None:
-    found = collect(
+    collection = collect(
         lambda file, _: (170.0 if file.hotkey == "0" else 0.1, None), miners=2, files=20
     )
-    assert found.most_at_once["0"] == 10
-    assert len(found.came) == 40
+    assert collection.most_at_once["0"] == 10
+    assert len(collection.came) == 40
 
 
 @pytest.mark.parametrize("slow", [1, 2, 10, 30])
 def test_whole_but_slow_cdns_together_take_half_an_hour_of_all_slots_and_no_more(slow: int) -> None:
     """64 miners of 128 files; each file of a slow one takes 170 s, and comes. Alone it would take
     36 minutes of all slots, and 30 of them 18 hours."""
-    found = collect(
+    collection = collect(
         lambda file, _: (170.0 if int(file.hotkey) < slow else 1.0, None), miners=64, files=128
     )
-    fast = [name for name in found.came if int(name.split("/")[0]) >= slow]
+    fast = [name for name in collection.came if int(name.split("/")[0]) >= slow]
     assert len(fast) == (64 - slow) * 128, "nobody else loses a file"
     alone = (64 - slow) * 128 / 10
-    assert found.seconds < alone + 1800 + slow * 170
-    assert found.given_up
+    assert collection.seconds < alone + 1800 + slow * 170
+    assert collection.given_up
 
 
 def test_where_all_files_take_long_nobody_is_slow() -> None:
     """Then the fault may be our own network's."""
-    found = collect(lambda file, _: (120.0 + int(file.hotkey), None), miners=20, files=128)
-    assert len(found.came) == 20 * 128
+    collection = collect(lambda file, _: (120.0 + int(file.hotkey), None), miners=20, files=128)
+    assert len(collection.came) == 20 * 128
 
 
 def test_a_slow_cdn_alone_in_the_round_has_all_the_time() -> None:

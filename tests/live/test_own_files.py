@@ -147,16 +147,16 @@ def on_a_disk_of_its_own(script: str, options: str, folder: Path) -> str:
 
 
 def test_a_full_disk_is_said_in_a_sentence_and_leaves_no_half_line(tmp_path: Path) -> None:
-    said = on_a_disk_of_its_own(FULL.replace("'", '"'), "size=64k", tmp_path)
-    assert "No space left on device" in said
-    assert "free some space" in said
-    assert said.count("\n") == 1
+    printed = on_a_disk_of_its_own(FULL.replace("'", '"'), "size=64k", tmp_path)
+    assert "No space left on device" in printed
+    assert "free some space" in printed
+    assert printed.count("\n") == 1
 
 
 def test_a_read_only_disk_is_said_in_a_sentence(tmp_path: Path) -> None:
-    said = on_a_disk_of_its_own(READ_ONLY.replace("'", '"'), "size=64k,ro", tmp_path)
-    assert "Read-only file system" in said
-    assert said.count("\n") == 1
+    printed = on_a_disk_of_its_own(READ_ONLY.replace("'", '"'), "size=64k,ro", tmp_path)
+    assert "Read-only file system" in printed
+    assert printed.count("\n") == 1
 
 
 def test_a_journal_s_lines_are_json(tmp_path: Path) -> None:

@@ -247,12 +247,12 @@ def test_while_the_head_cannot_be_seen_judging_goes_on_and_nothing_is_published(
         return ask(question)
 
     judging.ask = slowly
-    said: list[str] = []
+    messages: list[str] = []
     with pytest.raises(RepositoryError, match="could not resolve host"):
-        judge_matches(Work(outside, 0, said.append))  # type: ignore[arg-type]
+        judge_matches(Work(outside, 0, messages.append))  # type: ignore[arg-type]
     assert len(outside.judging.asked) == 72, "all matches were played"
     assert not margins(outside)
-    assert sum("head can't be seen" in each for each in said) == 1
+    assert sum("head can't be seen" in each for each in messages) == 1
     outside.repository.refresh, outside.repository.publish = refresh, publish  # type: ignore[method-assign]
     judge_matches(work(outside))
     assert margins(outside) == [-1.0, -1.0, -1.0]
@@ -275,9 +275,9 @@ def test_a_look_at_the_head_that_hangs_keeps_nothing_waiting(
 
     outside.repository.refresh = hangs  # type: ignore[method-assign]
     Judging(outside, 10, lambda: time.sleep(0.3))
-    said: list[str] = []
-    judge_matches(Work(outside, 0, said.append))  # type: ignore[arg-type]
+    messages: list[str] = []
+    judge_matches(Work(outside, 0, messages.append))  # type: ignore[arg-type]
     ended.set()
     assert margins(outside) == [-1.0, -1.0, -1.0]
     assert looks == [1], "no other look is begun while one hangs"
-    assert sum("no answer after" in each for each in said) == 1
+    assert sum("no answer after" in each for each in messages) == 1

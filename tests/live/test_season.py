@@ -62,8 +62,8 @@ def test_every_round_of_a_season_replays(season: Season) -> None:
     history = season.outside.repository.history()
     assert history.round_numbers == [*range(WEEKLY.rounds)]
     for number in history.round_numbers:
-        found = {file.finding for file in replay_round(history, number, Rules()).files}
-        assert found <= {Finding.IDENTICAL, Finding.NOT_DERIVABLE}
+        reckoned = {file.finding for file in replay_round(history, number, Rules()).files}
+        assert reckoned <= {Finding.IDENTICAL, Finding.NOT_DERIVABLE}
 
 
 def test_starts_are_reckoned_day_by_day_over_a_leap_day_and_a_late_finalisation() -> None:
@@ -84,11 +84,11 @@ def test_starts_are_reckoned_day_by_day_over_a_leap_day_and_a_late_finalisation(
         Ended(datetime(2028, 3, 4, 6, 0, 1, tzinfo=UTC)),  # 1.5 hours less a second are left
         Ended(datetime(2028, 3, 5, 20, tzinfo=UTC)),
     ]
-    found = reckon(config, GENESIS, datetime(2028, 1, 1, tzinfo=UTC), ends)
-    starts = [GENESIS.timestamp() + 12 * block for block in found.starts]
+    reckoned = reckon(config, GENESIS, datetime(2028, 1, 1, tzinfo=UTC), ends)
+    starts = [GENESIS.timestamp() + 12 * block for block in reckoned.starts]
     days = [datetime.fromtimestamp(start + 12, UTC).strftime("%m-%d") for start in starts]
     assert days == ["02-28", "02-29", "03-01", "03-05", "03-06"]
-    assert [(hotkey, float(weight)) for hotkey, weight, _ in found.entries] == [
+    assert [(hotkey, float(weight)) for hotkey, weight, _ in reckoned.entries] == [
         ("founder", 1.0),
         ("founder", 0.85),
         ("a", 1.0),

@@ -177,6 +177,6 @@ def test_canary_answers_are_not_kept(outside: SimulatedOutside) -> None:
     judge_matches(work(outside))
     kept = [key for key in outside.store.objects if key.startswith("answers/")]
     assert len(kept) == len(set(outside.judging.asked))
-    said = [outside.store.objects[key] for key in kept]
-    assert not any(b"canaries" in each for each in said)
+    records = [outside.store.objects[key] for key in kept]
+    assert not any(b"canaries" in each for each in records)
     assert sum(key.startswith("canaries/noise-") for key in outside.store.objects) == 1

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.competition.state import Stage
+from gen404_assets.replay.opening import replay_schedule
 from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.rounds import now
@@ -82,3 +83,13 @@ def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(
             file.finding in {Finding.IDENTICAL, Finding.NOT_DERIVABLE} for file in replayed.files
         )
     assert decided[0] == decided[1]
+
+
+def test_a_round_that_is_opened_most_of_a_day_late_replays_clean() -> None:
+    outside = simulate(World(miners=(), leader_works=True, leader_penalty=0))
+    outside.chain.number += 15 * 3600 // BLOCK_SECONDS
+    play(outside, 100)
+    history = outside.repository.history()
+    schedules = [replay_schedule(history, number) for number in range(1, now(outside).number + 1)]
+    assert schedules
+    assert all(schedule and schedule.finding is Finding.IDENTICAL for schedule in schedules)

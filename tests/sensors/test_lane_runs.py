@@ -89,9 +89,9 @@ def test_a_run_that_nobody_has_heard_of_is_lost_unless_its_lane_is_held() -> Non
 def test_g14_whatever_has_happened_the_work_is_taken_up_within_ten_minutes(
     statuses: list[dg.DagsterRunStatus], same_head: bool
 ) -> None:
-    found = runs(*statuses, quiet=600.0)
-    assert not found.busy(lane_is_free=True)
-    assert not found.back_off("head" if same_head else "other")
+    lane = runs(*statuses, quiet=600.0)
+    assert not lane.busy(lane_is_free=True)
+    assert not lane.back_off("head" if same_head else "other")
 
 
 @dataclass
@@ -113,9 +113,9 @@ class Clocks:
 
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    found = Clocks()
-    monkeypatch.setattr(lane_runs, "time", found)
-    return found
+    lane = Clocks()
+    monkeypatch.setattr(lane_runs, "time", lane)
+    return lane
 
 
 def test_a_clock_set_back_two_hours_makes_no_lane_wait_for_two_hours(clocks: Clocks) -> None:

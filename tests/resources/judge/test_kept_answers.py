@@ -381,11 +381,11 @@ def test_g01_an_answer_since_the_last_good_canary_duels_is_asked_again_and_stays
     answers.vouch(time.monotonic())
     assert len(server.requests) == 3
     assert sorted(each["answer"] for each in kept(store)) == [verdict(0, 10), verdict(2, 10)]
-    told = kept(store, "provisional")
-    assert {each["answer"] for each in told if "answer" in each} == {
+    records = kept(store, "provisional")
+    assert {each["answer"] for each in records if "answer" in each} == {
         verdict(number, 10) for number in range(3)
     }
-    assert [each["reason"] for each in told if "reason" in each] == ["noise won"]
+    assert [each["reason"] for each in records if "reason" in each] == ["noise won"]
 
 
 @pytest.mark.parametrize("found_wrong", [False, True])

@@ -72,7 +72,7 @@ def test_a_pod_is_started_listed_and_deleted(rented: Rented) -> None:
         assert pod.url == rented.world.provider.pods()[0].url
         assert (pod.token, pod.gateway) == (None, None)
     rented.provider.delete(POD[:-2])
-    assert [found.name for found in rented.provider.pods()] == [POD]
+    assert [rented_pod.name for rented_pod in rented.provider.pods()] == [POD]
     rented.provider.delete(POD)
     rented.provider.delete(POD)
     assert rented.provider.pods() == []

@@ -271,12 +271,12 @@ def test_g25_two_platforms_on_one_account_leave_each_others_pods_alone(tmp_path:
             pool.submit(regenerate, subject(8), world.means(home=home), *BOTH) for home in homes
         ]
         try:
-            found = [run.result() for run in runs]
+            results = [run.result() for run in runs]
         finally:
             stop.set()
         reaping.result()
-    assert all(complete(each, 8) for each in found)
-    reasons = {pod.termination_reason for each in found for _, pod in each.pods.items()}
+    assert all(complete(each, 8) for each in results)
+    reasons = {pod.termination_reason for each in results for _, pod in each.pods.items()}
     assert reasons <= {None, "nothing left to do"}
     assert world.pods_left() == []
 

@@ -43,9 +43,11 @@ def test_g01_an_image_that_answers_like_a_gateway_gets_its_verdict(
     world: World, cloud: VerdaCloud, status: int
 ) -> None:
     world.publish("registry/miner:1", {"health": status})
-    found = world.regenerate(subject(2), providers=[provider(cloud)], pods=PODS)
-    assert not found.deployed
-    assert [pod.termination_reason for _, pod in found.pods.items()] == ["never became healthy"] * 2
+    regenerated = world.regenerate(subject(2), providers=[provider(cloud)], pods=PODS)
+    assert not regenerated.deployed
+    assert [pod.termination_reason for _, pod in regenerated.pods.items()] == [
+        "never became healthy"
+    ] * 2
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -53,8 +55,8 @@ def test_g01_a_prompt_that_the_image_refuses_has_failed(
     world: World, cloud: VerdaCloud, status: int
 ) -> None:
     world.publish("registry/miner:1", {"refuses": status})
-    found = world.regenerate(subject(2), providers=[provider(cloud)], pods=PATIENT)
-    reasons = {output.model_dump()["reason"] for _, output in found.outputs.items()}
+    regenerated = world.regenerate(subject(2), providers=[provider(cloud)], pods=PATIENT)
+    reasons = {output.model_dump()["reason"] for _, output in regenerated.outputs.items()}
     assert reasons == {f"the container answers {status}"}
 
 
@@ -81,16 +83,16 @@ def test_g01_what_the_gateway_answers_for_a_pod_that_is_gone_is_no_attempt(
     removing = threading.Thread(target=remove)
     removing.start()
     pods = PATIENT.model_copy(update={"max_pod_attempts": 6})
-    found = world.regenerate(subject(8), providers=[provider(cloud)], pods=pods)
+    regenerated = world.regenerate(subject(8), providers=[provider(cloud)], pods=pods)
     removing.join()
     assert removed
-    assert [output.attempts for _, output in found.outputs.items()] == [1] * 8
+    assert [output.attempts for _, output in regenerated.outputs.items()] == [1] * 8
 
 
 def test_g01_an_image_that_has_to_be_pulled_is_warming_up(world: World, cloud: VerdaCloud) -> None:
     cloud.pulls = True
-    found = world.regenerate(subject(2), providers=[provider(cloud)], pods=PODS)
-    assert not found.deployed
+    regenerated = world.regenerate(subject(2), providers=[provider(cloud)], pods=PODS)
+    assert not regenerated.deployed
 
 
 def test_g01_a_pod_that_is_placed_late_has_its_whole_warm_up(
@@ -101,24 +103,24 @@ def test_g01_a_pod_that_is_placed_late_has_its_whole_warm_up(
     placing = threading.Timer(9.0, lambda: setattr(cloud, "unplaced", False))
     placing.start()
     pods = PODS.model_copy(update={"pod_warmup_timeout": 12.0, "max_pod_attempts": 1})
-    found = world.regenerate(subject(1), providers=[provider(cloud)], pods=pods)
+    regenerated = world.regenerate(subject(1), providers=[provider(cloud)], pods=pods)
     placing.join()
-    assert found.deployed
+    assert regenerated.deployed
 
 
 def test_g23_the_operators_key_stays_at_the_gateway(world: World, cloud: VerdaCloud) -> None:
-    told = world.folder / "authorized"
-    world.publish("registry/miner:1", {"authorized": str(told)})
+    authorized = world.folder / "authorized"
+    world.publish("registry/miner:1", {"authorized": str(authorized)})
     assert world.regenerate(subject(2), providers=[provider(cloud)], pods=PATIENT).deployed
-    assert KEY not in told.read_text()
+    assert KEY not in authorized.read_text()
 
 
 def test_g23_the_operators_key_is_not_sent_to_a_url_that_is_no_gateways(
     world: World, cloud: VerdaCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = world.folder / "authorized"
-    world.publish("registry/miner:1", {"authorized": str(told)})
+    authorized = world.folder / "authorized"
+    world.publish("registry/miner:1", {"authorized": str(authorized)})
     monkeypatch.setattr(cloud, "endpoint", cloud.url)
     assert world.regenerate(subject(2), providers=[provider(cloud)], pods=PATIENT).deployed
-    assert KEY not in told.read_text()
-    assert "Bearer " in told.read_text()
+    assert KEY not in authorized.read_text()
+    assert "Bearer " in authorized.read_text()

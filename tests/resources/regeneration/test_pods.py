@@ -144,34 +144,34 @@ def test_a_pod_that_never_gets_healthy_is_given_up_and_replaced_while_the_budget
 
 def test_a_pod_warms_up_from_when_its_provider_runs_it() -> None:
     """Placed after 45 minutes, it is healthy 25 minutes later: within its hour."""
-    found = plan(None, healthy=False)
-    found.placed("0", 2700.0)
-    found.placed("0", 3000.0)  # it was before
-    assert found.to_end(2700.0 + 3599) == []
-    assert found.to_end(2700.0 + 3600) == [("0", "never became healthy", True)]
-    found.unseen("0", 100.0)
-    assert found.to_end(2700.0 + 3699) == []
-    found.healthy("0")
-    assert found.to_end(1e6) == []
+    planned = plan(None, healthy=False)
+    planned.placed("0", 2700.0)
+    planned.placed("0", 3000.0)  # it was before
+    assert planned.to_end(2700.0 + 3599) == []
+    assert planned.to_end(2700.0 + 3600) == [("0", "never became healthy", True)]
+    planned.unseen("0", 100.0)
+    assert planned.to_end(2700.0 + 3699) == []
+    planned.healthy("0")
+    assert planned.to_end(1e6) == []
 
 
 def test_a_pod_that_is_not_placed_is_given_up_for_that_and_not_for_its_health() -> None:
-    found = plan(None, healthy=False)
-    found.unseen("0", 100.0)
-    assert found.to_end(3599.0) == []
-    assert found.to_end(3600.0) == [("0", "never placed", True)]
+    planned = plan(None, healthy=False)
+    planned.unseen("0", 100.0)
+    assert planned.to_end(3599.0) == []
+    assert planned.to_end(3600.0) == [("0", "never placed", True)]
 
 
 def test_an_attempt_that_is_given_back_never_was() -> None:
-    found = plan(None)
+    planned = plan(None)
     for _ in range(10):
-        assert found.hand_out("0", 0.0) == "a"
-        found.given_back("0", "a")
-    assert found.prompts.attempts["a"] == 0
-    found.given_back("0", "a")  # nothing is given back twice, or by others
-    assert found.hand_out("0", 0.0) == "a"
-    found.given_back("1", "a")
-    assert found.hand_out("0", 0.0) is None
+        assert planned.hand_out("0", 0.0) == "a"
+        planned.given_back("0", "a")
+    assert planned.prompts.attempts["a"] == 0
+    planned.given_back("0", "a")  # nothing is given back twice, or by others
+    assert planned.hand_out("0", 0.0) == "a"
+    planned.given_back("1", "a")
+    assert planned.hand_out("0", 0.0) is None
 
 
 def test_pods_are_not_started_for_prompts_that_others_can_take() -> None:

@@ -24,8 +24,8 @@ from tests.resources.regeneration.test_gateway import provider
 PODS = PodRules(pod_start_interval=0.3, pod_capacity_timeout=5.0, pod_warmup_timeout=40.0)
 
 
-def attempts(found: Regenerated) -> list[int]:
-    return [output.attempts for _, output in found.outputs.items()]
+def attempts(regenerated: Regenerated) -> list[int]:
+    return [output.attempts for _, output in regenerated.outputs.items()]
 
 
 @contextmanager
@@ -55,9 +55,9 @@ def test_g01_a_second_without_a_network_is_no_attempt(
         return bool(down) and time.monotonic() - down[0] < 1.0
 
     with network(monkeypatch, is_down):
-        found = world.regenerate(subject(12), pods=PODS)
+        regenerated = world.regenerate(subject(12), pods=PODS)
     assert down
-    assert attempts(found) == [1] * 12
+    assert attempts(regenerated) == [1] * 12
 
 
 def test_g01_a_pod_that_can_not_be_seen_is_not_too_slow_to_get_healthy(
@@ -67,8 +67,8 @@ def test_g01_a_pod_that_can_not_be_seen_is_not_too_slow_to_get_healthy(
     began = time.monotonic()
     pods = PodRules(pod_start_interval=0.3, pod_warmup_timeout=4.0, max_pod_attempts=1)
     with network(monkeypatch, lambda: time.monotonic() - began < 6.0):
-        found = world.regenerate(subject(2), pods=pods, patience=60.0)
-    assert found.deployed
+        regenerated = world.regenerate(subject(2), pods=pods, patience=60.0)
+    assert regenerated.deployed
 
 
 def test_a_moment_without_a_network_does_not_keep_a_bad_image_from_its_verdict(
@@ -77,8 +77,8 @@ def test_a_moment_without_a_network_does_not_keep_a_bad_image_from_its_verdict(
     world = World(tmp_path, {"refuses": 500})
     began = time.monotonic()
     with network(monkeypatch, lambda: time.monotonic() - began < 2.0):
-        found = world.regenerate(subject(2), pods=PODS, patience=60.0)
-    assert not any(output.complete for _, output in found.outputs.items())
+        regenerated = world.regenerate(subject(2), pods=PODS, patience=60.0)
+    assert not any(output.complete for _, output in regenerated.outputs.items())
 
 
 def test_g01_without_a_network_for_long_there_is_no_verdict(
@@ -108,9 +108,11 @@ def test_g01_connections_that_break_while_the_provider_is_silent_too_are_no_atte
     failing = threading.Thread(target=fail_for_a_second)
     with cloud.served():
         failing.start()
-        found = world.regenerate(subject(8), providers=[provider(cloud)], pods=PODS, patience=30.0)
+        regenerated = world.regenerate(
+            subject(8), providers=[provider(cloud)], pods=PODS, patience=30.0
+        )
         failing.join()
-    assert attempts(found) == [1] * 8
+    assert attempts(regenerated) == [1] * 8
 
 
 def test_g01_a_silence_in_which_the_provider_gave_no_list_either_is_no_attempt(
@@ -129,7 +131,7 @@ def test_g01_a_silence_in_which_the_provider_gave_no_list_either_is_no_attempt(
     silence = threading.Thread(target=be_silent)
     with cloud.served():
         silence.start()
-        found = world.regenerate(
+        regenerated = world.regenerate(
             subject(6),
             providers=[provider(cloud)],
             pods=PODS,
@@ -137,7 +139,7 @@ def test_g01_a_silence_in_which_the_provider_gave_no_list_either_is_no_attempt(
             patience=30.0,
         )
         silence.join()
-    assert attempts(found) == [1] * 6
+    assert attempts(regenerated) == [1] * 6
 
 
 def test_g10_an_answer_that_breaks_the_client_is_a_failed_attempt_and_told_as_a_bug(
@@ -152,9 +154,14 @@ def test_g10_an_answer_that_breaks_the_client_is_a_failed_attempt_and_told_as_a_
         return await save(generated, to)
 
     monkeypatch.setattr(Generated, "save", broken)
-    found = world.regenerate(subject(4), pods=PODS)
-    assert [output.complete for _, output in found.outputs.items()] == [True, False, True, True]
-    assert found.outputs["p01"].model_dump()["reason"] == "it can't be handled (UnicodeError)"
+    regenerated = world.regenerate(subject(4), pods=PODS)
+    assert [output.complete for _, output in regenerated.outputs.items()] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert regenerated.outputs["p01"].model_dump()["reason"] == "it can't be handled (UnicodeError)"
     assert any("a bug: " in line for line in world.messages)
 
 
@@ -168,8 +175,8 @@ def test_a_container_that_takes_no_connection_any_more_is_to_blame_after_a_while
 
     pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=40.0, initial_pod_count=1)
     pods = pods.model_copy(update={"pods_per_miner": 1, "max_pod_attempts": 1})
-    found = world.regenerate(
+    regenerated = world.regenerate(
         subject(2), providers=[Meddled(LocalProvider(tmp_path / "network"), pods=alive)], pods=pods
     )
-    assert sorted(attempts(found)) == [1, 1]
-    assert not any(output.complete for _, output in found.outputs.items())
+    assert sorted(attempts(regenerated)) == [1, 1]
+    assert not any(output.complete for _, output in regenerated.outputs.items())
