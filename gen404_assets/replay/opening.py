@@ -30,6 +30,8 @@ _TOLERANCE = timedelta(hours=3)
 """By so much a start may miss its time: the chain's pace is not kept, and blocks take a little more
 or less than 12 s.
 """
+_TOLERANCE_AFTER_A_TYPED_ONE = timedelta(hours=12)
+"""The first schedule is a person's, so its round may start at any time of day."""
 
 
 def replay_schedule(history: History, number: int) -> FileReplay | None:
@@ -57,12 +59,8 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
             ),
             key=lambda times: abs(times[1] - times[0]),
         )
-        # The opening may have been committed late, so the start is reckoned from when it was due.
-        lasted = timedelta(
-            seconds=(recorded.latest_reveal_block - previous.latest_reveal_block) * BLOCK_SECONDS
-        )
-        due = config.start_on(began.commit.time.date()) + lasted
-        if min(abs(reckoned - start), abs(due - start)) > _TOLERANCE:
+        by_rule = history.versions(round_path(number - 2, "schedule.json"))
+        if abs(reckoned - start) > (_TOLERANCE if by_rule else _TOLERANCE_AFTER_A_TYPED_ONE):
             times = f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"
             differences.append(
                 Difference("the start", *times, f"set by {version.who} in {version}")
