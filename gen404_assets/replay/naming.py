@@ -93,13 +93,22 @@ def blame(history: History, number: int, file: FileReplay) -> None:
     does; of a file that is not there, the one that deleted it.
     """
     file.differences = [
-        each if each.origin else replace(each, origin=_origin(history, number, file.path, each))
+        replace(each, by_person=_asked_by_person(history, file.path, each))
+        if each.origin
+        else replace(each, origin=_origin(history, number, file.path, each))
         for each in file.differences
     ]
     if file.finding is Finding.MALFORMED and (last := history.last(file.path)) is not None:
         told = f"written by {last.who} in {last}"
         if told not in file.reason:
             file.reason = f"{file.reason} ({told})"
+
+
+def _asked_by_person(history: History, path: str, difference: Difference) -> bool:
+    if not difference.origin.startswith("asked for in"):
+        return False
+    version = _brought(history, path, difference.entry)
+    return version is not None and version.by_person
 
 
 def _origin(history: History, number: int, path: str, difference: Difference) -> str:

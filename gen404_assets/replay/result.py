@@ -21,13 +21,14 @@ class Finding(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One entry of a file that differs from what the rules give; `origin`: the commit that brought
-    it, and what is known of the reason.
+    it, and what is known of the reason. `by_person`: that commit is a person's.
     """
 
     entry: str
     recorded: str
     derived: str
     origin: str = ""
+    by_person: bool = False
 
     def __str__(self) -> str:
         origin = f" ({self.origin})" if self.origin else ""
@@ -85,9 +86,12 @@ class FileReplay:
 
     @property
     def explained(self) -> bool:
-        """Whether a person's commit is the origin of all that differs."""
+        """Whether a person's commit is the origin of all that differs, or can't be read."""
+        if self.finding is Finding.MALFORMED:
+            return "written by a person" in _MESSAGE.sub("", self.reason)
         return bool(self.differences) and all(
-            "a person" in _MESSAGE.sub("", difference.origin) for difference in self.differences
+            difference.by_person or "a person" in _MESSAGE.sub("", difference.origin)
+            for difference in self.differences
         )
 
 
@@ -118,8 +122,7 @@ class RoundReplay:
     def wrong(self) -> bool:
         """Whether something differs, or can't be read, that no named person's commit explains."""
         return any(
-            file.finding is Finding.MALFORMED
-            or (file.finding is Finding.DIFFERS and not file.explained)
+            file.finding in {Finding.DIFFERS, Finding.MALFORMED} and not file.explained
             for file in self.files
         )
 
