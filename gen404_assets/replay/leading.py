@@ -28,10 +28,10 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
     if current.schedule is None or history.last(LEADERS) is None:
         return None
     entries = current.leaders.root
-    if ended is None or current.winner is None:
-        others = list(_others(history, number, entries, None))
+    block = None if ended is None else _effective_block(history, number, ended)
+    if ended is None or block is None or current.winner is None:
+        others = list(_others(history, number, entries, block))
         return compared("leader", LEADERS, others) if others else None
-    block = _effective_block(history, number, ended)
     # What an earlier end of the round made is its entry, unless another winner replaced it later.
     made = [entry for entry in entries_made(history, number, ended) if entry in entries]
     if made and not any(entry.effective_block == block for entry in entries):

@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from gen404_assets.competition.history import History
+from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.round import round_of
 from gen404_assets.competition.settings import Rules
@@ -157,7 +157,7 @@ def cut_before(history: History, message: str) -> History:
     """
     at = next(i for i, each in enumerate(history.commits) if each.message.startswith(message))
     changes = sorted(
-        (version.index, path, Change(version.commit, path, version.blob, version.link))
+        (version.index, path, Change(_git(version), path, version.blob, version.link))
         for number in (None, *history.rounds_ever)
         for path in history.ever_in_round(number)
         for version in history.versions(path)
@@ -165,3 +165,9 @@ def cut_before(history: History, message: str) -> History:
     )
     read = Forger(history).read_blobs
     return History(history.commits[:at], [change for _, _, change in changes], read)
+
+
+def _git(version: Version) -> Commit:
+    commit = version.commit
+    assert isinstance(commit, Commit)
+    return commit
