@@ -84,13 +84,10 @@ def _differences(recorded: Any, derived: Any, place: str) -> Iterator[Difference
         for key in [*recorded, *(key for key in derived if key not in recorded)]:
             inner = f"{place}.{key}" if place else key
             if key not in recorded or key not in derived:
-                yield Difference(
-                    inner,
-                    *(
-                        text(side[key]) if key in side else "nothing"
-                        for side in (recorded, derived)
-                    ),
+                old, new = (
+                    text(side[key]) if key in side else "nothing" for side in (recorded, derived)
                 )
+                yield Difference(inner, old, new)
             else:
                 yield from _differences(recorded[key], derived[key], inner)
     elif isinstance(recorded, list) and isinstance(derived, list):
