@@ -69,7 +69,7 @@ def _difference(history: History, act: Act) -> Difference | None:
 def _note(act: Act) -> str:
     if act.wrong or act.stray:
         return ""
-    if act.told:
+    if act.told and "/duels_" not in act.path:  # `deciding` counts those
         return f"{act.told} in {act.commit}"
     if act.late:
         return (

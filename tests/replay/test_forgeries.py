@@ -246,7 +246,7 @@ def test_a_real_history_has_no_forgeries_and_each_made_to_its_past_round_is_foun
     forger = competition(REAL, tmp_path)
     assert not [act for number in (0, 1) for act in acts(forger.honest, number) if act.wrong]
     tried = 0
-    for case in islice(cases(forger), 0, None, 5):
+    for case in islice(cases(forger), 0, None, 9):
         for message in (platforms_message(case.path, forger.current), PERSON):
             history = forger.forge({case.path: case.content}, message)
             act = act_of(history, case.path, history.versions(case.path)[-1])
@@ -256,7 +256,7 @@ def test_a_real_history_has_no_forgeries_and_each_made_to_its_past_round_is_foun
             elif message == PERSON:
                 assert act is not None, case.forgery
             tried += 1
-    assert tried > 100
+    assert tried > 60
 
 
 if __name__ == "__main__":
