@@ -1,0 +1,56 @@
+"""What a round must have by its end, and has not."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
+from gen404_assets.competition.round import (
+    CONFIG,
+    LEADERS,
+    STATE,
+    miner_path,
+    outputs_path,
+    round_path,
+)
+from gen404_assets.replay.result import Difference, FileReplay, compared
+
+
+def missing_files(history: History, number: int) -> Iterator[FileReplay]:
+    """The files that a past round must have, and those that all rounds share, where they are not
+    there (`docs/specification/state-files.md`, Order of writing).
+    """
+    if history.is_past(number):
+        for asset, path in _required(history, number):
+            if _is_absent(history, path):
+                yield compared(asset, path, [Difference(path, "no file", "a file")])
+    if number == max((state.current_round for _, state in history.states), default=number):
+        for asset, path in (("state", STATE), ("config", CONFIG), ("leader", LEADERS)):
+            if _is_absent(history, path):
+                yield compared(asset, path, [Difference(path, "no file", "a file")])
+
+
+def _is_absent(history: History, path: str) -> bool:
+    last = history.last(path)
+    return last is None or last.blob is None
+
+
+def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
+    """(asset, path) of what every round has by its end."""
+    for asset in (Asset.SCHEDULE, Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS):
+        yield asset, round_path(number, asset.entry.file)
+    names: list[str] = []
+    with suppress(MalformedFile):
+        submissions = history.round(number).submissions
+        names = submissions.names if submissions is not None else []
+    if not names:
+        return
+    for hotkey in names:
+        yield Asset.RENDERS, outputs_path(number, hotkey)
+    for asset in (Asset.BUILDS, Asset.BASELINE, Asset.MATCHES_MATRIX):
+        yield asset, round_path(number, asset.entry.file)
+    with suppress(MalformedFile):
+        for hotkey, audit in history.round(number).audits.items():
+            if audit.checked_prompts:
+                yield Asset.REGENERATED, miner_path(number, hotkey, "generated.json")
