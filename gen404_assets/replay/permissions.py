@@ -102,7 +102,8 @@ def named(message: str) -> list[Named]:
             files = ["winner.json"] if " winner: " in text else [STATE]
             found.append(Named(tuple(files), int(match["round"])))
         elif match := _OPENING.fullmatch(text):
-            opened = ("submissions.json", "seed.json", "prompts.txt", STATE)
+            # A round without miners has its winner at once.
+            opened = ("submissions.json", "seed.json", "prompts.txt", "winner.json", STATE)
             found.append(Named(opened, int(match["round"])))
     return found
 
