@@ -127,9 +127,12 @@ def _effective_block(history: History, number: int, ended: int) -> int:
 
 
 def _entries_at(block: int, raw: bytes) -> object:
-    """The entries in effect from a block; None where the file can't be read."""
+    """The entries in effect from a block, without keys that the format doesn't know; None where the
+    file can't be read.
+    """
     try:
         entries = Leader.parse(raw, LEADERS).root
     except MalformedFile:
         return None
-    return [entry.model_dump() for entry in entries if entry.effective_block == block]
+    known = set(Transition.model_fields)
+    return [entry.model_dump(include=known) for entry in entries if entry.effective_block == block]
