@@ -30,7 +30,7 @@ _DECIDED_BY = {
     "generation_audits.json": (),
     "require_audit.json": ("matches_matrix.csv",),
     "winner.json": ("matches_matrix.csv", "generation_audits.json", "source_audit.json"),
-    "generated.json": ("again.json", "generation_audits.json"),
+    "generated.json": ("again.json", "generation_audits.json", "seed.json", "prompts.txt"),
     "submitted.json": ("again.json",),
 }
 """A file -> those of the round that, changed by a person, have the platform make it anew."""
@@ -197,6 +197,8 @@ def _stepped_in(history: History, path: str, since: int, until: int) -> bool:
     number, _, name = split(path)
     deciding = _DECIDED_BY.get(name, ("matches_matrix.csv",))
     paths = {path, STATE, *(round_path(number or 0, each) for each in deciding)}
+    if name == "generated.json":  # of what was submitted
+        paths.add(path.replace(name, "submitted.json"))
     return any(
         since <= version.index < until for each in paths for version in history.by_person(each)
     )

@@ -182,7 +182,7 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
     the match that once led to it, and who deleted that match.
     """
     path = round_path(number, "require_audit.json")
-    asked = history.written(path, partial(_entry, request.hotkey))
+    asked = history.written(path, partial(audit_entry, request.hotkey))
     origin = f"asked for in {asked}" if asked else ""
     verdicts = arrivals(history, number)
     for version, matrix in matrices(history, number):
@@ -239,11 +239,16 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
     derived: dict[str, GenerationAudit] = {}
     written: dict[str, Version | None] = {}
     for hotkey, audit in history.round(number).audits.items():
-        written[hotkey] = history.written(path, partial(_entry, hotkey))
+        written[hotkey] = history.written(path, partial(audit_entry, hotkey))
         derived[hotkey], note = _verdict(history, number, hotkey, audit, written[hotkey], rules)
         notes += [note] if note else []
     differences, layout = compare(raw, GenerationAudits(derived).to_bytes())
-    differences += _unasked(history, number, derived)
+    for hotkey in _unasked(history, number, derived):
+        version = written[hotkey]
+        if version is not None and version.by_person:
+            notes.append(f"{hotkey}: a person gave a verdict, unasked, in {version}")
+        else:
+            differences.append(Difference(hotkey, "an audit", "no audit: nobody asked for it"))
     with_origins = []
     for difference in differences:
         version = written.get(difference.entry.split(".")[0])
@@ -252,17 +257,15 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
     return compared("audits", path, with_origins, [*layout, *notes])
 
 
-def _unasked(history: History, number: int, audits: Iterable[str]) -> Iterator[Difference]:
-    """The audits for which there is no request, nor ever was one."""
+def _unasked(history: History, number: int, audits: Iterable[str]) -> list[str]:
+    """The hotkeys of the audits for which there is no request, nor ever was one."""
     path = round_path(number, "require_audit.json")
     ever = {
         request.hotkey
         for _, requests in history.readable(path, partial(AuditRequests.parse, path=path))
         for request in requests.root
     }
-    for hotkey in audits:
-        if hotkey not in ever:
-            yield Difference(hotkey, "an audit", "no audit: nobody asked for it")
+    return [hotkey for hotkey in audits if hotkey not in ever]
 
 
 def _verdict(
@@ -330,7 +333,7 @@ def _verdicts_at(then: Round, hotkey: str, rules: Rules) -> Iterator[GenerationA
         yield verdict
 
 
-def _entry(hotkey: str, raw: bytes) -> Any:
+def audit_entry(hotkey: str, raw: bytes) -> Any:
     """A hotkey's entry in a version of a file of audits or requests, valid or not; None where there
     is none.
     """

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.due import ATTEMPTS
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.round import (
@@ -14,6 +16,7 @@ from gen404_assets.competition.round import (
     outputs_path,
     round_path,
 )
+from gen404_assets.replay.auditing import audit_entry
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 
@@ -48,9 +51,25 @@ def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
         return
     for hotkey in names:
         yield Asset.RENDERS, outputs_path(number, hotkey)
-    for asset in (Asset.BUILDS, Asset.BASELINE, Asset.MATCHES_MATRIX):
+    for asset in (Asset.BUILDS, Asset.MATCHES_MATRIX):
         yield asset, round_path(number, asset.entry.file)
     with suppress(MalformedFile):
+        if _has_baseline(history, number):
+            yield Asset.BASELINE, round_path(number, Asset.BASELINE.entry.file)
+    with suppress(MalformedFile):
         for hotkey, audit in history.round(number).audits.items():
-            if audit.checked_prompts:
+            if audit.checked_prompts and not _is_typed(history, number, hotkey):
                 yield Asset.REGENERATED, miner_path(number, hotkey, "generated.json")
+
+
+def _has_baseline(history: History, number: int) -> bool:
+    """Whether matches waited for the leader's outputs: not where no prompt has a picture."""
+    current = history.round(number)
+    return current.baseline is not None or not current.baseline_is_closed(ATTEMPTS)
+
+
+def _is_typed(history: History, number: int, hotkey: str) -> bool:
+    """Whether a person gave the verdict, for which nothing need be regenerated."""
+    path = round_path(number, "generation_audits.json")
+    version = history.written(path, partial(audit_entry, hotkey))
+    return version is not None and version.by_person
