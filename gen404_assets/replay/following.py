@@ -102,8 +102,8 @@ def _regenerated(old: Any, new: Any) -> str:
         return ""
     if _complete(new) and new["generation_time"] < old["generation_time"]:
         return ""  # the best is kept; attempts are counted anew when the work starts anew
-    measured = {key for key in {*old, *new} if old.get(key) != new.get(key)} <= {"distance"}
-    if measured and not old["distance"]:
+    changed = {key for key in {*old, *new} if old.get(key) != new.get(key)}
+    if changed <= {"distance", "evidence"} and not old["distance"]:  # it was measured
         return ""
     return "an output that was complete was changed, and not for a faster one"
 
