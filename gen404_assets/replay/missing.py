@@ -27,7 +27,8 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
     if history.is_past(number):
         for asset, path in _required(history, number):
             if _is_absent(history, path):
-                yield compared(asset, path, [Difference(path, "no file", "a file")])
+                origin = _cut_short(history, number) if history.last(path) is None else ""
+                yield compared(asset, path, [Difference(path, "no file", "a file", origin)])
     if number == max((state.current_round for _, state in history.states), default=number):
         for asset, path in (("state", STATE), ("config", CONFIG), ("leader", LEADERS)):
             if _is_absent(history, path):
@@ -37,6 +38,14 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
 def _is_absent(history: History, path: str) -> bool:
     last = history.last(path)
     return last is None or last.blob is None
+
+
+def _cut_short(history: History, number: int) -> str:
+    """Why a round may have ended before a file was made: a person entered its winner."""
+    path = round_path(number, "winner.json")
+    if not history.is_typed(path):
+        return ""
+    return f"a person entered the winner in {history.last(path)}"
 
 
 def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
