@@ -44,7 +44,7 @@ from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.playing import JudgedPlay
 from gen404_assets.live.work import Work, see
-from gen404_assets.replay.judging import reports
+from gen404_assets.replay.reporting import reports
 from resources.judge import Reply, ServedJudge
 from simulators.histories import make_competition
 from simulators.judge_server import MODEL, judge_server, says, verdict

@@ -40,11 +40,14 @@ NO_COMMIT = Commit("0" * 40, "", datetime.fromtimestamp(0, UTC), "")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file as one commit left it; `blob` is None when that commit deleted it."""
+    """One file as one commit left it; `blob` is None when that commit deleted it. `link`: it is a
+    symbolic link, and the blob holds where it leads.
+    """
 
     commit: Commit
     path: str
     blob: str | None
+    link: bool = False
 
 
 def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
@@ -60,7 +63,8 @@ def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
                 "000000",
                 "160000",
             )  # neither deleted nor another repository's commit
-            changes.append(Change(commits[-1], next(fields), blob if is_file else None))
+            link = mode == "120000"
+            changes.append(Change(commits[-1], next(fields), blob if is_file else None, link))
         elif head:
             parents, author, seconds, message = (next(fields) for _ in range(4))
             when = datetime.fromtimestamp(min(int(seconds or 0), _LAST_SECOND), UTC)

@@ -98,6 +98,10 @@ class Mirror:
             self._trusted_head = head
         return head
 
+    def objections(self, signers: Signers) -> Mapping[str, str]:
+        """Commit -> why none of these signed it, of those up to the head that none did."""
+        return signers.objections(self.git, self.head(), self._path)
+
     def _check(self, signers: Signers, head: str) -> None:
         """Raise UntrustedHead unless a signer signed the head and it came after the one before."""
         if objection := signers.objection(self.git, head, self._path):

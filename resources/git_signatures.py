@@ -62,18 +62,30 @@ class Signers:
     ssh_keys: Path | None = None
     openpgp: frozenset[str] = frozenset()
 
+    def objections(
+        self, git: Callable[..., bytes], head: str, directory: Path | None, *options: str
+    ) -> dict[str, str]:
+        """Commit -> why it isn't signed by one of them, of those up to `head` that aren't.
+        `options` are those of git log.
+        """
+        log = git(
+            *("-c", f"gpg.ssh.allowedSignersFile={self.ssh_keys or os.devnull}"),
+            *("log", *options, "--format=%H%x00%G?%x00%GF%x00%GP", "--end-of-options", head),
+            directory=directory,
+        )
+        lines = (line.split("\0") for line in log.decode(errors="replace").split("\n") if line)
+        found = {sha: self._reason(*fields) for sha, *fields in lines}
+        return {sha: reason for sha, reason in found.items() if reason}
+
     def objection(self, git: Callable[..., bytes], sha: str, directory: Path | None) -> str:
         """Why the commit isn't signed by one of them, empty where it is.
 
         A signature vouches for the commit's files and for all that came before it, so the head
         alone is checked: an unsigned commit below it was accepted by who signed on top.
         """
-        line = git(
-            *("-c", f"gpg.ssh.allowedSignersFile={self.ssh_keys or os.devnull}"),
-            *("log", "-1", "--format=%G?%x00%GF%x00%GP", "--end-of-options", sha),
-            directory=directory,
-        )
-        status, key, primary_key = line.decode(errors="replace").strip().split("\0")
+        return next(iter(self.objections(git, sha, directory, "-1").values()), "")
+
+    def _reason(self, status: str, key: str, primary_key: str) -> str:
         by_ssh = status == _SIGNED and key.startswith("SHA256:") and self.ssh_keys is not None
         # The fingerprint names the key, whatever GnuPG's web of trust thinks of its owner.
         good = status in {_SIGNED, _SIGNED_BY_KEY_OF_UNKNOWN_TRUST}

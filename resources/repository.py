@@ -158,6 +158,12 @@ class Repository:
         """
         return self._mirror.refresh()
 
+    def objections(self, signers: Signers) -> Mapping[str, str]:
+        """Commit -> why none of these signers signed it, of those up to the last known head that
+        none did.
+        """
+        return self._mirror.objections(signers)
+
     def mirrored(self, commit: str) -> Snapshot:
         """The repository at a commit that the mirror has. The remote is not asked for anything:
         what the mirror lacks is a NotFetched.

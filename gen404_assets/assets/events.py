@@ -93,7 +93,7 @@ def check_result(asset: str, replays: Sequence[FileReplay]) -> dg.AssetCheckResu
     )
     if remarks := [*reasons, *notes, *changed]:
         metadata["remarks"] = shown.listed(remarks)
-    by_person = all(file.by_person or file.explained for file in wrong)
+    by_person = all(file.explained for file in wrong)
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=CHECK,

@@ -1,28 +1,26 @@
 """The command line, `gen404`: what an operator, an auditor and a miner type."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from gen404_assets.commands.check import check
 from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.replay_command import replay
 from gen404_assets.commands.round_range import RoundRange
 from gen404_assets.commands.sections import Sections
 from gen404_assets.commands.status_command import status
 from gen404_assets.commands.weights import weights
 from gen404_assets.competition.audits import SourceVerdict
-from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
-from gen404_assets.competition.settings import VERSIONS, Rules
+from gen404_assets.competition.settings import Rules
 from resources.settings import BadSetting, git_address, read_settings
 
 if TYPE_CHECKING:
@@ -33,15 +31,15 @@ if TYPE_CHECKING:
 # those imports.
 # ruff: noqa: PLC0415
 
-SAME, DIFFERS, FAILED = 0, 1, 2
+FAILED = 2
 
 _EXPECTED = (BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused)
 """Errors that are printed as one sentence. Any other is a bug, and keeps its traceback."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. The exit code is 0 where all is well, 1 where a replay differs or a file can't
-    be drawn, and 2 where it can't be done.
+    """Run a command. The exit code is 0 where all is well, 1 or 3 where a replay differs, 1 where a
+    file can't be drawn, and 2 where it can't be done.
     """
     try:
         return int(gen404.main(arguments, prog_name="gen404", standalone_mode=False) or 0)
@@ -67,9 +65,6 @@ def gen404() -> None:
     """The competition platform of 404-GEN."""
 
 
-_RULE_VERSIONS = [
-    f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
-] + list(EDITION_VERSIONS)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _repository = click.argument("repository", metavar="REPO")
 _branch = click.option(
@@ -86,11 +81,6 @@ _rounds = click.option(
     "--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all)."
 )
 _reason = click.option("--reason", default="", help="Why: it stands in the commit's message.")
-_edition = click.option(
-    "--edition",
-    type=click.Choice(EDITION_NAMES),
-    help="The edition of the rules (default: the one that the files are of).",
-)
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -263,82 +253,7 @@ def browse(repository: str, branch: str, port: int) -> int:
     return serve({**os.environ, **chosen}, port)
 
 
-@gen404.command(section="Look")
-@_repository
-@_branch
-@_rounds
-@click.option(
-    "--rule",
-    "chosen",
-    type=click.Choice(_RULE_VERSIONS),
-    multiple=True,
-    help="Hold a rule to one version instead of trying each.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="What if: another value in config.json or in the rules, such as win_margin=0.03.",
-)
-@click.option("--without", metavar="HOTKEY", multiple=True, help="What if: without this miner.")
-@click.option(
-    "--order",
-    metavar="HOTKEY",
-    multiple=True,
-    help="What if: this miner first; given again, that one next. The others keep their order.",
-)
-@click.option(
-    "--write-branch", metavar="NAME", help="What if: write the changed files to this new branch."
-)
-@_edition
-@_as_json
-def replay(repository: str, branch: str, rounds: range | None, **options: Any) -> int:
-    """Derive past rounds again and compare; exit code 1 where something differs.
-
-    With --set, --without or --order: what would have been, as a difference from what was, and which
-    matches would have had to be played. Exit code 0.
-
-    REPO is a competition's repository: a git URL, a path, or a bundle file.
-    """
-    from gen404_assets.commands.replay_text import replay_text
-    from gen404_assets.commands.what_if import (
-        change_of,
-        what_if_json,
-        what_if_text,
-        write_branch,
-    )
-    from gen404_assets.competition_repository import newest_history
-    from gen404_assets.replay.editions.choosing import EDITIONS, edition_of
-    from gen404_assets.replay.what_if import what_if
-
-    rules = read_settings(Rules, os.environ)
-    history = newest_history(repository, branch)
-    wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
-    chosen: Sequence[str] = options["chosen"]
-    change = change_of(options["settings"], options["without"], options["order"], chosen)
-    if change is not None:
-        found = [what_if(history, number, rules, change) for number in wanted]
-        documents = what_if_json(found)
-        print(json.dumps(documents, indent=2) if options["as_json"] else what_if_text(found))
-        if options["write_branch"]:
-            print(write_branch(repository, branch, options["write_branch"], found))
-        return SAME
-    versions = dict(choice.split("=", 1) for choice in chosen)
-    edition = options["edition"]
-    by = EDITIONS[edition] if edition else edition_of(history)
-    for rule, version in versions.items():
-        if version not in by.versions.get(rule, ()):
-            known = [f"{name}={each}" for name, of_it in by.versions.items() for each in of_it]
-            its = ", ".join(known) or "none"
-            raise Refused(f"{by.name} has no version {rule}={version}; it has {its}")
-    replayed = [by.replay(history, number, rules, versions) for number in wanted]
-    if options["as_json"]:
-        documents = {"edition": by.name, "rounds": [asdict(each) for each in replayed]}
-        print(json.dumps(documents, indent=2, ensure_ascii=False))
-    else:
-        print(replay_text(replayed, by.title, by.shown))
-    return SAME if all(each.clean for each in replayed) else DIFFERS
+gen404.include(replay, section="Look")
 
 
 @gen404.command(section="Look")

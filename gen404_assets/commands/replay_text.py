@@ -9,6 +9,9 @@ from types import MappingProxyType
 from gen404_assets.replay.result import Difference, FileReplay, Finding, RoundReplay
 
 _SHOWN = 4
+_MOST = 20
+"""So many differences of a file are shown."""
+_LONGEST = 160
 _FRACTION = re.compile(r"-?[0-9]+\.[0-9]{3,}")
 
 
@@ -26,9 +29,36 @@ def replay_text(
     files = [file for replayed in rounds for file in replayed.files]
     counts = {finding: sum(file.finding is finding for file in files) for finding in Finding}
     summary = ", ".join(f"{count} {finding}" for finding, count in counts.items() if count)
-    return "\n".join(
-        [*lines, f"{len(rounds)} rounds, {len(files)} files: {summary or 'nothing recorded'}"]
+    closing = f"{len(rounds)} rounds, {len(files)} files: {summary or 'nothing recorded'}"
+    return printable("\n".join([*lines, closing]))
+
+
+def printable(text: str) -> str:
+    """The text without characters that would command the terminal."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text
     )
+
+
+def file_text(rounds: Sequence[RoundReplay], path: str) -> str:
+    """All that the rounds tell of one file, whole: findings, differences, and who changed it."""
+    lines = [f"{path} is no file that the rounds tell of"]
+    for replayed in rounds:
+        files = [file for file in replayed.files if file.path == path]
+        acts = [act for act in replayed.acts if act.path == path]
+        if not files and not acts:
+            continue
+        lines = lines if lines[0].startswith("round ") else []
+        lines.append(f"round {replayed.round}")
+        for file in files:
+            lines.append(f"  {file.asset}: {file.finding} {file.reason}".rstrip())
+            lines += [f"  ! {difference}" for difference in file.differences]
+            lines += [f"  {note}" for note in file.notes]
+        for act in acts:
+            who = "a person" if act.by_person else "the platform's name"
+            lines.append(f"  {act.what} by {who} in {act.commit} {act.wrong or act.told}".rstrip())
+            lines += [f"    {each.entry}: {each.before} → {each.after}" for each in act.changes]
+    return printable("\n".join(lines))
 
 
 def _round(replayed: RoundReplay, shown: Mapping[str, str]) -> Iterator[str]:
@@ -52,6 +82,7 @@ def _round(replayed: RoundReplay, shown: Mapping[str, str]) -> Iterator[str]:
         beside = f" (others: {', '.join(others)})" if others else ""
         explained = f"{fit.explains[fit.fits]} of {fit.files}"
         yield f"  rule {fit.rule}: {fit.fits} explains {explained}{beside}"
+    yield from (f"  {line}" for line in replayed.decided)
     yield ""
 
 
@@ -59,9 +90,14 @@ def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
     yield from dict.fromkeys(file.reason for file in files if file.reason)
     yield from _some(
         [
-            f"{_place(file, files)}{_rounded(difference)}"
+            f"{_place(file, files)}{_cut(_rounded(difference))}"
             for file in files
-            for difference in file.differences
+            for difference in file.differences[:_MOST]
+        ]
+        + [
+            f"{_place(file, files)}and {len(file.differences) - _MOST} more"
+            for file in files
+            if len(file.differences) > _MOST
         ],
         "! ",
     )
@@ -75,6 +111,15 @@ def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
             )
         )
     )
+
+
+def _cut(difference: Difference) -> Difference:
+    """A difference with long values cut; `--json` and `--file` show them whole."""
+    sides = [
+        value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+        for value in (difference.recorded, difference.derived)
+    ]
+    return replace(difference, recorded=sides[0], derived=sides[1])
 
 
 def _rounded(difference: Difference) -> Difference:

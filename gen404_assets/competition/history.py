@@ -40,17 +40,20 @@ class Change(Protocol):
     def path(self) -> str: ...
     @property
     def blob(self) -> str | None: ...
+    @property
+    def link(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """A file as the commit at `index` of the history left it; `blob` is None where that commit
-    deleted it.
+    deleted it. `link`: it is a symbolic link, so its content is no file's.
     """
 
     index: int
     commit: Commit
     blob: str | None
+    link: bool = False
 
     @property
     def by_person(self) -> bool:
@@ -65,8 +68,12 @@ class Version:
 
 
 def cite(commit: Commit) -> str:
-    """A commit as a person would name it."""
-    return f'{commit.sha[:7]} "{commit.message.splitlines()[0] if commit.message else ""}"'
+    """A commit as a person would name it. Control characters of its message stay out, and its
+    quotation marks, so that what stands between these is the message.
+    """
+    subject = commit.message.splitlines()[0] if commit.message else ""
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in subject)
+    return f'{commit.sha[:7]} "{shown.replace(chr(34), chr(39))}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,8 @@ class History:
             if change.path not in own[number]:
                 own[number].add(change.path)
                 files[change.path] = [*files.get(change.path, ())]
-            version = Version(index[change.commit.sha], change.commit, change.blob)
+            at = index[change.commit.sha]
+            version = Version(at, change.commit, change.blob, change.link)
             files[change.path].append(version)
         return own.keys()
 
@@ -240,6 +248,14 @@ class History:
             first = version
         return first
 
+    def ever_in_round(self, number: int | None) -> Sequence[str]:
+        """The files that a round has or had, in order of path; None: those that belong to none."""
+        return sorted(self._by_round.get(number, ()))
+
+    def cite(self, index: int) -> str:
+        """A commit as a person would name it."""
+        return cite(self.commits[index])
+
     def by_person(self, path: str) -> list[Version]:
         """The versions of a file that people committed."""
         return [
@@ -277,6 +293,11 @@ class History:
             and any(versions[-1].blob is not None for versions in files.values())
         )
 
+    @property
+    def rounds_ever(self) -> Sequence[int]:
+        """The rounds that have or had files, in order."""
+        return sorted(number for number in self._by_round if number is not None)
+
     def of_round(self, number: int) -> Sequence[str]:
         """A round's files at the head, in order of path."""
         files = self._by_round.get(number, {})
@@ -311,6 +332,11 @@ class History:
             return list(self.readable(STATE, read))
         since, known = self._states_before
         return [*known, *self.readable(STATE, read, since)]
+
+    def state_before(self, index: int) -> int | None:
+        """The place in `states` of the one that stands before commit `index`; None: none does."""
+        at = bisect_left(self.states, index, key=lambda entry: entry[0].index)
+        return at - 1 if at else None
 
     @property
     def _states_read(self) -> tuple[int, Sequence[tuple[Version, State]]] | None:
@@ -377,4 +403,6 @@ class _Moment:
         if path == CONFIG and self._config is not None:
             return self._history.content(self._config)
         version = self._history.last(path, self._index)
+        if version is not None and version.link:
+            raise MalformedFile(path, 1, "a symbolic link, where a file must be")
         return self._history.content(version) if version else None

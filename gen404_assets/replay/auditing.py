@@ -1,7 +1,7 @@
 """Replay of the audits: the requests with their critical prompts, and the verdicts."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,16 +13,19 @@ from gen404_assets.competition.audits import (
     NO_POD,
     AuditOutcome,
     AuditRequest,
+    AuditRequests,
     GenerationAudit,
     GenerationAudits,
     judge_audit,
     reject_unmeasured,
 )
+from gen404_assets.competition.commits import by_person
+from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import Round, miner_path, round_path
+from gen404_assets.competition.round import CONFIG, Round, miner_path, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.compare import LAYOUT, compare, keeping, text
 from gen404_assets.replay.judging import arrivals, matrices, rows_played
@@ -179,7 +182,7 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
     the match that once led to it, and who deleted that match.
     """
     path = round_path(number, "require_audit.json")
-    asked = history.written(path, partial(_entry, request.hotkey))
+    asked = history.written(path, partial(audit_entry, request.hotkey))
     origin = f"asked for in {asked}" if asked else ""
     verdicts = arrivals(history, number)
     for version, matrix in matrices(history, number):
@@ -199,7 +202,22 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
         played = f"{names} ended {matrix.margins[pair]:+.3g} in {version}"
         removal = _removal(history, number, pair, version)
         return f"{origin} after {played}, which calls for it with {same} critical prompts{removal}"
-    return f"{origin}; no match of the history calls for it"
+    margin = _margin_that_calls(history, number, request.hotkey)
+    return f"{origin}; no match of the history calls for it{margin}"
+
+
+def _margin_that_calls(history: History, number: int, hotkey: str) -> str:
+    """Another `win_margin` that was in force once and by which a match calls for an audit."""
+    known = arrivals(history, number)[-1].verdicts
+    timeline = history.round(number).timeline
+    for version, config in history.readable(CONFIG, partial(Config.parse, path=CONFIG)):
+        if config.win_margin == timeline.win_margin:
+            continue
+        other = replace(timeline, win_margin=config.win_margin)
+        for _, matrix in matrices(history, number):
+            if hotkey in dict(other.audits_due(matrix.margins, known)):
+                return f" but with win_margin {config.win_margin}, as in {version}"
+    return ""
 
 
 def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
@@ -221,16 +239,33 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
     derived: dict[str, GenerationAudit] = {}
     written: dict[str, Version | None] = {}
     for hotkey, audit in history.round(number).audits.items():
-        written[hotkey] = history.written(path, partial(_entry, hotkey))
+        written[hotkey] = history.written(path, partial(audit_entry, hotkey))
         derived[hotkey], note = _verdict(history, number, hotkey, audit, written[hotkey], rules)
         notes += [note] if note else []
     differences, layout = compare(raw, GenerationAudits(derived).to_bytes())
+    for hotkey in _unasked(history, number, derived):
+        version = written[hotkey]
+        if version is not None and version.by_person:
+            notes.append(f"{hotkey}: a person gave a verdict, unasked, in {version}")
+        else:
+            differences.append(Difference(hotkey, "an audit", "no audit: nobody asked for it"))
     with_origins = []
     for difference in differences:
         version = written.get(difference.entry.split(".")[0])
         by = "typed by a person" if version and version.by_person else "written"
         with_origins.append(replace(difference, origin=f"{by} in {version}" if version else ""))
     return compared("audits", path, with_origins, [*layout, *notes])
+
+
+def _unasked(history: History, number: int, audits: Iterable[str]) -> list[str]:
+    """The hotkeys of the audits for which there is no request, nor ever was one."""
+    path = round_path(number, "require_audit.json")
+    ever = {
+        request.hotkey
+        for _, requests in history.readable(path, partial(AuditRequests.parse, path=path))
+        for request in requests.root
+    }
+    return [hotkey for hotkey in audits if hotkey not in ever]
 
 
 def _verdict(
@@ -265,17 +300,20 @@ def _verdict(
 def _verdicts(
     history: History, number: int, hotkey: str, written: Version | None, rules: Rules
 ) -> Iterator[GenerationAudit]:
-    """The verdicts by the files at the commit of the audit, at the next that changed the outputs,
-    at those before, and at the head.
+    """The verdicts by the files at the commit of the audit, and at the next that changed the
+    outputs if the platform made it; where a person had changed them last, also at those before.
 
-    A run commits audit and outputs separately, and a person may change either at any time.
+    A run commits audit and outputs separately. Evidence counts as of its time alone: what it was
+    before, or became later, decides nothing.
     """
     paths = [miner_path(number, hotkey, name) for name in ("generated.json", "submitted.json")]
     head = len(history.commits)
     index = head if written is None else written.index
-    after = [moment for moment in reversed(history.moments(paths, head)) if moment > index]
-    moments = [index, *after[:1], *history.moments(paths, index)[1:_TRIES]]
-    for moment in [*moments, None]:
+    later = sorted(moment for moment in history.moments(paths, head) if moment > index)[:1]
+    after = [moment for moment in later if not by_person(history.commits[moment].message)]
+    before = history.moments(paths, index)
+    typed = bool(before) and by_person(history.commits[before[0]].message)
+    for moment in [index, *after, *(before[1:_TRIES] if typed else ())]:
         with suppress(MalformedFile):
             yield from _verdicts_at(history.round(number, moment), hotkey, rules)
 
@@ -295,7 +333,7 @@ def _verdicts_at(then: Round, hotkey: str, rules: Rules) -> Iterator[GenerationA
         yield verdict
 
 
-def _entry(hotkey: str, raw: bytes) -> Any:
+def audit_entry(hotkey: str, raw: bytes) -> Any:
     """A hotkey's entry in a version of a file of audits or requests, valid or not; None where there
     is none.
     """

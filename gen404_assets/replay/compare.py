@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from gen404_assets.replay.result import Difference
+from gen404_assets.replay.result import Change, Difference
 
 LAYOUT = "the same content in another layout"
 _SHOWN = 20
-_LONGEST = 160
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -35,17 +34,37 @@ def compare(
     if not differences and ordered and list(old) != list(new):
         keys = next(keys for keys in zip(old, new, strict=True) if keys[0] != keys[1])
         differences = [Difference("the order", *keys)]
-    return (shorten(differences), []) if differences else ([], [LAYOUT])
+    return (differences, []) if differences else ([], [LAYOUT])
+
+
+def changes(before: bytes, after: bytes) -> list[Change]:
+    """What a commit changed in a file, entry by entry, or line by line where it is no JSON."""
+    try:
+        found = list(_differences(json.loads(before), json.loads(after), ""))
+    except (ValueError, RecursionError):
+        old, new = (raw.decode(errors="replace").splitlines() for raw in (before, after))
+        found = compare_lines(old, new)
+    return [Change(each.entry, each.recorded, each.derived) for each in found]
+
+
+def changed_lines(before: bytes, after: bytes) -> list[Change]:
+    """What a commit changed in a long list: the lines that are gone, and those that are new."""
+    old, new = (dict.fromkeys(raw.decode(errors="replace").split()) for raw in (before, after))
+    gone = [line for line in old if line not in new]
+    came = [line for line in new if line not in old]
+    if not gone and not came:
+        return [Change("the order", "the same lines", "the same lines")]
+    sides = [f"{len(side)} lines: {', '.join(side[:_SHOWN])}" for side in (gone, came)]
+    return [Change("lines", *sides)]
 
 
 def compare_lines(recorded: Sequence[str], derived: Sequence[str]) -> list[Difference]:
     """The differences of two lists, line by line."""
-    differences = [
+    return [
         Difference(f"line {number + 1}", shown(recorded, number), shown(derived, number))
         for number in range(max(len(recorded), len(derived)))
         if recorded[number : number + 1] != derived[number : number + 1]
     ]
-    return shorten(differences)
 
 
 def shown(lines: Sequence[Any], number: int) -> str:
@@ -55,20 +74,9 @@ def shown(lines: Sequence[Any], number: int) -> str:
 
 def text(value: Any) -> str:
     """A value as a difference shows it."""
-    written = (
-        value
-        if isinstance(value, str) and value
-        else json.dumps(value, ensure_ascii=False, default=str)
-    )
-    return written if len(written) <= _LONGEST else written[:_LONGEST] + "…"
-
-
-def shorten(differences: list[Difference]) -> list[Difference]:
-    """The first differences, and how many more there are."""
-    more = len(differences) - _SHOWN
-    if more <= 1:
-        return differences
-    return [*differences[:_SHOWN], Difference(f"{more} more", "…", "…")]
+    if isinstance(value, str) and value:
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _differences(recorded: Any, derived: Any, place: str) -> Iterator[Difference]:
@@ -76,13 +84,10 @@ def _differences(recorded: Any, derived: Any, place: str) -> Iterator[Difference
         for key in [*recorded, *(key for key in derived if key not in recorded)]:
             inner = f"{place}.{key}" if place else key
             if key not in recorded or key not in derived:
-                yield Difference(
-                    inner,
-                    *(
-                        text(side[key]) if key in side else "nothing"
-                        for side in (recorded, derived)
-                    ),
+                old, new = (
+                    text(side[key]) if key in side else "nothing" for side in (recorded, derived)
                 )
+                yield Difference(inner, old, new)
             else:
                 yield from _differences(recorded[key], derived[key], inner)
     elif isinstance(recorded, list) and isinstance(derived, list):

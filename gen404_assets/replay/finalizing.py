@@ -1,19 +1,15 @@
-"""Replay of a round's end: winner, leader, and every change of the state."""
+"""Replay of a round's end: winner, and every change of the state."""
 
 from dataclasses import replace
-from functools import partial
-from itertools import zip_longest
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
-from gen404_assets.competition.leader import Leader
-from gen404_assets.competition.round import LEADERS, STATE, Round, round_path
-from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.round import STATE, Round, round_path
 from gen404_assets.competition.state import Stage, State, transition_fault
-from gen404_assets.competition.succession import continue_leader, entries_made
 from gen404_assets.competition.winner import Winner, crown
 from gen404_assets.replay.compare import compare, keeping, text
+from gen404_assets.replay.following import is_time
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 
@@ -82,66 +78,6 @@ def _crowned(then: Round) -> Winner | None:
         return None
 
 
-def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | None:
-    """The entry of `leader.json` that the round led to. The block from which it is in effect is
-    taken as recorded.
-    """
-    ended = history.end(number)
-    current = history.round(number)
-    winner = current.winner
-    if winner is None or ended is None or current.schedule is None:
-        return None
-    entries = current.leaders.root
-    block = _effective_block(history, number, ended)
-    # What an earlier end of the round made is its entry, unless another winner replaced it later.
-    made = [entry for entry in entries_made(history, number, ended) if entry in entries]
-    if made and not any(entry.effective_block == block for entry in entries):
-        block, made = made[0].effective_block, []
-    before = Leader([entry for entry in entries if entry.effective_block < block])
-    recorded = [entry for entry in entries if entry.effective_block == block]
-    config = history.round(number, ended).config
-    derived = continue_leader(before, winner, block, config, rules, made).root[len(before) :]
-    derived = [keeping(old, new) for old, new in zip_longest(recorded, derived) if new is not None]
-    if recorded == derived:
-        return compared("leader", LEADERS, [])
-    version = history.written(LEADERS, partial(_entries_at, block))
-    by = "typed by a person" if version and version.by_person else "written"
-    sides = [text([entry.model_dump() for entry in side]) for side in (recorded, derived)]
-    return compared(
-        "leader",
-        LEADERS,
-        [Difference(f"from block {block}", sides[0], sides[1], f"{by} in {version}")],
-    )
-
-
-def _effective_block(history: History, number: int, ended: int) -> int:
-    """The block at which the round's result takes effect (`rules.md`, FINALIZING): that of the next
-    round's start, as it was set when this round ended.
-
-    After the last round there is no next start; then it is the block recorded, if there is one.
-    """
-    following = history.round(number + 1, ended).schedule or history.round(number + 1).schedule
-    if following is not None:
-        return following.latest_reveal_block
-    schedule = history.round(number).schedule
-    began = schedule.latest_reveal_block if schedule else 0
-    later = [
-        entry.effective_block
-        for entry in history.round(number).leaders.root
-        if entry.effective_block > began
-    ]
-    return later[0] if later else began + 1
-
-
-def _entries_at(block: int, raw: bytes) -> object:
-    """The entries in effect from a block; None where the file can't be read."""
-    try:
-        entries = Leader.parse(raw, LEADERS).root
-    except MalformedFile:
-        return None
-    return [entry.model_dump() for entry in entries if entry.effective_block == block]
-
-
 def stage_changes(history: History, number: int) -> list[tuple[Version, State | None, State]]:
     """The changes of round or stage that concern the round: the version of `state.json`, the state
     before and the state after.
@@ -163,8 +99,12 @@ def stage_changes(history: History, number: int) -> list[tuple[Version, State | 
 
 
 def replay_state(history: History, number: int) -> FileReplay | None:
-    """Whether every change of stage was one that the platform may make; a person may make any."""
-    if history.round(number).state is None:
+    """Whether every change of stage was one that the platform may make; a person may make any.
+
+    Of the round under way the estimate must be a time.
+    """
+    state = history.round(number).state
+    if state is None:
         return None
     changes = stage_changes(history, number)
     differences: list[Difference] = []
@@ -186,6 +126,9 @@ def replay_state(history: History, number: int) -> FileReplay | None:
         missing = _missing(history, version, after)
         if missing and before is not None:
             notes.append(f"{after.stage} without {missing} in {version}")
+    if state.current_round == number and not is_time(state.next_stage_eta):
+        eta = text(state.next_stage_eta)
+        differences.append(Difference("next_stage_eta", eta, "a time in UTC, or null"))
     return compared("state", STATE, differences, notes) if changes else None
 
 

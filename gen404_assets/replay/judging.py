@@ -1,37 +1,23 @@
-"""Replay of the duels: the reports, and the matrix with its margins and the order of matches."""
+"""Replay of the matrix: its margins, and the order of matches."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
 
-import pydantic_core
-
 from gen404_assets.competition.audits import verdicts
-from gen404_assets.competition.duels import (
-    NOT_JUDGED,
-    MatchReport,
-    Outcome,
-    has_output,
-    margin_without_report,
-    match_score,
-    without_usable_answer,
-)
+from gen404_assets.competition.duels import has_output, margin_without_report, match_score
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
-from gen404_assets.competition.hotkeys import LEADER, short
-from gen404_assets.competition.match_under_play import MatchUnderPlay, Sides
+from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.match_under_play import Sides
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
-from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.timeline import Verdicts
-from gen404_assets.replay.compare import LAYOUT, compare, shorten
-from gen404_assets.replay.plays import Derived, derive_report
+from gen404_assets.replay.compare import LAYOUT
+from gen404_assets.replay.reporting import counts_of, reports, sides_of
 from gen404_assets.replay.result import Difference, FileReplay, compared
-
-_TRIES = 8
-"""How many commits, from a report's back, are searched for the outputs that it was judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,154 +38,6 @@ class Played:
     version: Version
     place: int
     before: Sequence[Match]
-
-
-def reports(history: History, number: int) -> list[Pair]:
-    """The matches of which the head has a report, challenger by challenger in the order of
-    submissions.
-    """
-    order: list[str] = []
-    with suppress(MalformedFile):
-        order = [*history.round(number).timeline.order]
-    rank = {hotkey: at for at, hotkey in enumerate([LEADER, *order])}
-    pairs: list[Pair] = []
-    for path in history.of_round(number):
-        challenger, _, name = path.removeprefix(round_path(number, "")).partition("/")
-        if name.startswith("duels_") and name.endswith(".json") and "/" not in name:
-            shortened = name.removeprefix("duels_").removesuffix(".json")
-            pairs.append((_defender(history, path, shortened, rank), challenger))
-    last = len(rank)
-    return sorted(pairs, key=lambda pair: (rank.get(pair[1], last), rank.get(pair[0], last), pair))
-
-
-def _defender(history: History, path: str, shortened: str, known: Iterable[str]) -> str:
-    """The defender whose hotkey a report's name shortens.
-
-    Where that could be several or none of those `known`, the report itself says who it was.
-    """
-    candidates = [hotkey for hotkey in known if short(hotkey) == shortened]
-    if len(candidates) == 1:
-        return candidates[0]
-    with suppress(MalformedFile):
-        defender = MatchReport.parse(history.read(path) or b"", path).left
-        return defender if short(defender) == shortened else shortened
-    return shortened
-
-
-def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> FileReplay | None:
-    """A match report: names, URLs, outcomes, score and margin (`plays.derive_report`)."""
-    path = report_path(number, pair)
-    version, raw = history.last(path), history.read(path)
-    if version is None or raw is None:
-        return None
-    recorded = MatchReport.parse(raw, path)
-    current = history.round(number, version.index)
-    matches = (
-        MatchUnderPlay(pair, current, sides, rules)
-        for sides in _sides(history, number, pair, version.index)
-    )
-    comparison = _closest(recorded, raw, matches, current)
-    differences = [*comparison.differences, *_unplayed(recorded, comparison.derived, current)]
-    result = compared(
-        "duels",
-        path,
-        [replace(difference, origin=f"in {version}") for difference in differences],
-        [*comparison.notes, *_unjudged(recorded, current)],
-    )
-    result.from_answers = comparison.derived.from_answers
-    result.as_recorded = comparison.derived.as_recorded
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """A recorded report beside the one that was derived."""
-
-    differences: Sequence[Difference]
-    notes: Sequence[str]
-    derived: Derived
-
-
-def _closest(
-    recorded: MatchReport, raw: bytes, matches: Iterable[MatchUnderPlay], current: Round
-) -> _Comparison:
-    """The first derivation without a difference, else the one with the fewest.
-
-    `matches`: the match with the outputs that its sides may have been judged by.
-    """
-    best: _Comparison | None = None
-    for match in matches:
-        derived = derive_report(recorded, match, current)
-        differences, notes = compare(raw, pydantic_core.to_json(derived.document, indent=2))
-        if best is None or len(differences) < len(best.differences):
-            best = _Comparison(differences, notes, derived)
-        if not differences:
-            break
-    return best or _Comparison([], [], Derived({}, 0, 0))
-
-
-def _unplayed(recorded: MatchReport, derived: Derived, current: Round) -> list[Difference]:
-    """The prompts without a duel; only a clinched match may leave some out."""
-    if "clinched" in derived.document:
-        return []
-    names = set(current.stems) - {duel.name for duel in recorded.duels}
-    return [Difference(name, "no duel", "a duel") for name in sorted(names)]
-
-
-def _unjudged(recorded: MatchReport, current: Round) -> list[str]:
-    """Notes on the duels that no judge decided, and whether the match depends on them."""
-    skipped = [
-        duel
-        for duel in recorded.duels
-        if duel.winner is Outcome.SKIPPED and duel.name not in current.missing
-    ]
-    counts = {
-        "duels were recorded as draws that the judge never decided": sum(
-            duel.issues == NOT_JUDGED for duel in recorded.duels
-        ),
-        "duels are draws since the judge gave no usable answer": without_usable_answer(
-            recorded.duels
-        ),
-        "duels were skipped": len(skipped),
-    }
-    notes = [
-        f"{count} {what}; {_weight(recorded, count, current)}"
-        for what, count in counts.items()
-        if count
-    ]
-    if current.missing:
-        notes.append(
-            f"{len(current.missing)} prompts of the round have no picture: their duels are skipped"
-        )
-    return notes
-
-
-def _sides(history: History, number: int, pair: Pair, index: int) -> Iterator[Sides]:
-    """Both sides' outputs at commit `index`, then at the commits before it that changed either,
-    latest first.
-
-    A match is judged before its report is committed, so its outputs may have changed meanwhile.
-    """
-    moments = history.moments((outputs_path(number, hotkey) for hotkey in pair), index)
-    for moment in moments[:_TRIES] or [index]:
-        with suppress(MalformedFile):
-            yield Sides.of_round(history.round(number, moment), pair)
-
-
-def _counts(current: Round) -> list[int]:
-    """The numbers of prompts that a score may have been divided by.
-
-    It is that of all prompts. Old rounds may hold a prompt twice, and count each stem once.
-    """
-    return [max(1, len(current.stems)), max(1, len(set(current.stems)))]
-
-
-def _weight(recorded: MatchReport, unjudged: int, current: Round) -> str:
-    """Whether `unjudged` duels, decided otherwise, could have turned the match."""
-    prompts, needed = max(1, len(current.stems)), current.config.win_margin
-    low, high = (recorded.score - unjudged) / prompts, (recorded.score + unjudged) / prompts
-    depends = "depends" if low < needed <= high else "doesn't depend"
-    return f"the verdict {depends} on them"
 
 
 @lru_cache(maxsize=2)
@@ -264,7 +102,7 @@ def replay_matrix(history: History, number: int) -> FileReplay | None:
         for match, again in zip(current.matrix.matches, derived, strict=True)
         if match != again
     ]
-    differences += shorten(list(_out_of_order(history, number, rows)))
+    differences += _out_of_order(history, number, rows)
     differences += _moved(history, number, rows)
     if history.is_past(number):
         differences += _lacking(history, number, rows)
@@ -275,7 +113,7 @@ def replay_matrix(history: History, number: int) -> FileReplay | None:
 def _margin(history: History, current: Round, row: Played) -> float:
     """A row's margin from its report; without one, from the sides' outputs when it was played.
 
-    It is as recorded where it is among those that may be right (`_counts`, `_sides`), or where
+    It is as recorded where it is among those that may be right (`counts_of`, `sides_of`), or where
     nothing implies it: both sides had outputs, and the report is missing.
     """
     match = row.match
@@ -284,16 +122,26 @@ def _margin(history: History, current: Round, row: Played) -> float:
     margins: list[float | None]
     if report is not None and (report.left, report.right) == match.pair:
         scores = match_score([duel.winner for duel in report.duels]), report.score
-        margins = [score / count for score in scores for count in _counts(then)]
+        margins = [score / count for score in scores for count in counts_of(then)]
+    elif not _are_there(history, current.number, match.pair, row.version.index):
+        return match.margin
     else:
         margins = [
             margin_without_report(*_have_output(sides, then))
-            for sides in _sides(history, current.number, match.pair, row.version.index)
+            for sides in sides_of(history, current.number, match.pair, row.version.index)
         ]
     implied = [margin for margin in margins if margin is not None]
     if match.margin in implied or len(implied) < len(margins) or not implied:
         return match.margin
     return implied[0]
+
+
+def _are_there(history: History, number: int, pair: Pair, index: int) -> bool:
+    """Whether both sides' files of outputs are there: a missing one says nothing of what it
+    held.
+    """
+    files = history.at(index)
+    return all(files.read(outputs_path(number, hotkey)) is not None for hotkey in pair)
 
 
 def _have_output(sides: Sides, current: Round) -> tuple[bool, bool]:
@@ -310,7 +158,7 @@ def _lacking(history: History, number: int, rows: Sequence[Played]) -> Iterator[
     in_matrix = {row.match.pair for row in rows}
     for row in rows:
         pair = row.match.pair
-        sides = next(_sides(history, number, pair, row.version.index), None)
+        sides = next(sides_of(history, number, pair, row.version.index), None)
         then = history.round(number, row.version.index)
         if pair not in reported and sides is not None and all(_have_output(sides, then)):
             gone = history.last(report_path(number, pair))
@@ -324,9 +172,27 @@ def _lacking(history: History, number: int, rows: Sequence[Played]) -> Iterator[
         for version, matrix in matrices(history, number)
         if ended is not None and version.index <= ended
     ]
+    yield from _unplayed_at_the_end(history, number, rows)
     for pair in before[-1].margins if before else ():
         if pair not in in_matrix and pair not in reported:
             yield Difference(_names(pair), "no row", "a row: it was there when the round ended")
+
+
+def _unplayed_at_the_end(
+    history: History, number: int, rows: Sequence[Played]
+) -> Iterator[Difference]:
+    """The match that the round could not have ended without, by the margins as they stand."""
+    margins = {row.match.pair: row.match.margin for row in rows}
+    with suppress(MalformedFile):
+        timeline = history.round(number).timeline
+        known = [arrivals(history, number)[-1].verdicts]
+        current = history.round(number)
+        known.append(verdicts(current.audits, current.source_audits))
+        if any(timeline.winner(margins, each) is not None for each in known):
+            return
+        due = next(timeline.matches_due(margins, known[0]), None)
+        if due is not None:
+            yield Difference(_names(due), "no match", "a match: it is due by the margins here")
 
 
 def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
@@ -350,7 +216,8 @@ def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iter
                 due, oldest = row.match.pair, at
                 break
         if due != row.match.pair:
-            yield Difference("the order", _names(row.match.pair), _names(due), f"in {row.version}")
+            by = f"written by {row.version.who} in {row.version}"
+            yield Difference("the order", _names(row.match.pair), _names(due), by)
 
 
 def _moved(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
@@ -360,7 +227,8 @@ def _moved(history: History, number: int, rows: Sequence[Played]) -> Iterator[Di
         if (one.version.index, one.place) > (other.version.index, other.place):
             names = _names(one.match.pair), _names(other.match.pair)
             version = history.written(path, _pairs)
-            yield Difference("the order", names[0], names[1], f"moved in {version}")
+            moved = f"moved by {version.who} in {version}" if version else ""
+            yield Difference("the order", names[0], names[1], moved)
             return
 
 

@@ -26,6 +26,13 @@ from gen404_assets.competition.submissions import Submissions
 from gen404_assets.replay.compare import LAYOUT, compare, compare_lines, keeping
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
+_TOLERANCE = timedelta(hours=3)
+"""By so much a start may miss its time: the chain's pace is not kept, and blocks take a little more
+or less than 12 s.
+"""
+_TOLERANCE_AFTER_A_TYPED_ONE = timedelta(hours=12)
+"""The first schedule is a person's, so its round may start at any time of day."""
+
 
 def replay_schedule(history: History, number: int) -> FileReplay | None:
     """The schedule, given the block that the chain was at when it was made; its day is derived
@@ -52,7 +59,8 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
             ),
             key=lambda times: abs(times[1] - times[0]),
         )
-        if abs(reckoned - start) > timedelta(hours=12):
+        by_rule = history.versions(round_path(number - 2, "schedule.json"))
+        if abs(reckoned - start) > (_TOLERANCE if by_rule else _TOLERANCE_AFTER_A_TYPED_ONE):
             times = f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"
             differences.append(
                 Difference("the start", *times, f"set by {version.who} in {version}")
@@ -213,11 +221,13 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
 def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
     """The builds' tags and image names. Each build's status is taken as recorded."""
     path = round_path(number, "builds.json")
-    raw = history.read(path)
+    raw, last = history.read(path), history.last(path)
     current = history.round(number)
     recorded = current.builds
-    if raw is None or recorded is None:
+    if raw is None or recorded is None or last is None:
         return None
+    # What was built is what was submitted then; a submission changed later is that file's matter.
+    current = history.round(number, last.index)
     pending = pending_builds(current.required_submissions)
     image_format, note = _image_format(recorded, pending, rules)
     derived = {}

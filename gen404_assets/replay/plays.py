@@ -22,6 +22,7 @@ from gen404_assets.competition.round import Round
 
 Document = dict[str, Any]
 AGAIN = "two more plays: the match is close"
+ANSWERS = "the judge's answers: other duels of the time hold theirs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class Derived:
     as_recorded: int
 
 
-def derive_report(recorded: MatchReport, match: MatchUnderPlay, current: Round) -> Derived:
+def derive_report(
+    recorded: MatchReport, match: MatchUnderPlay, current: Round, *, kept: bool = False
+) -> Derived:
     """The report as the rules give it.
 
     Outcomes and texts are derived from the judge's answers, or taken as recorded where these were
-    not kept.
+    not kept. `kept`: at its time they were, so a duel that the judge decided must hold them.
     """
-    replay = _RecordedMatch(recorded, match, current)
+    replay = _RecordedMatch(recorded, match, current, kept=kept)
     plays = replay.in_order()
     derived = [replay.derive(play, seed) for play, seed in plays]
     again = match.is_played_again(derived[0]["score"])
@@ -63,7 +66,10 @@ def derive_report(recorded: MatchReport, match: MatchUnderPlay, current: Round) 
 class _RecordedMatch:
     """A match that was recorded, played again with what its report holds."""
 
-    def __init__(self, recorded: MatchReport, match: MatchUnderPlay, current: Round) -> None:
+    def __init__(
+        self, recorded: MatchReport, match: MatchUnderPlay, current: Round, *, kept: bool
+    ) -> None:
+        self._kept = kept
         self._plays = [recorded, *(recorded.others or ())]
         self._match = match
         self._format = _format(recorded, current)
@@ -111,6 +117,8 @@ class _RecordedMatch:
         elif forced is None and recorded.winner is Outcome.SKIPPED and not as_recorded:
             allowed = "left, right or draw: the prompt is not missing"
             decision = Decision(allowed, recorded.issues)
+        elif forced is None and self._kept and not as_recorded:
+            evidence = {"evidence": ANSWERS}
         entry = self._match.duel(self._match.prompt_of[name], decision, self._format)
         return entry | evidence | (recorded.model_extra or {})
 

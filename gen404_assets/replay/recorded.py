@@ -8,7 +8,7 @@ from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.round import LEADERS, report_path, round_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.replay.finalizing import stage_changes
-from gen404_assets.replay.judging import reports
+from gen404_assets.replay.reporting import reports
 from gen404_assets.replay.rounds import evidence
 
 

@@ -1,8 +1,12 @@
 """The result of a replay: what differs from the rules in each file, and people's changes."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+_MESSAGE = re.compile(r'"[^"]*"')
+"""A commit's message inside an origin, which may say anything."""
 
 
 class Finding(StrEnum):
@@ -17,17 +21,48 @@ class Finding(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One entry of a file that differs from what the rules give; `origin`: the commit that brought
-    it, and what is known of the reason.
+    it, and what is known of the reason. `by_person`: that commit is a person's.
     """
 
     entry: str
     recorded: str
     derived: str
     origin: str = ""
+    by_person: bool = False
 
     def __str__(self) -> str:
         origin = f" ({self.origin})" if self.origin else ""
         return f"{self.entry}: recorded {self.recorded}, derived {self.derived}{origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of a file as it was before a commit, and after it."""
+
+    entry: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A commit's change of a file that is not the platform's ordinary work. `what`: written,
+    changed, deleted.
+
+    `late`: the file's round was over. `stray`: a path below `rounds/` that is no round's. `wrong`:
+    why the platform, in whose name the commit was made, may not have made it. `told`: what it may
+    do, and decides something. `changes`: before and after; none where a file came or went.
+    """
+
+    path: str
+    commit: str
+    by_person: bool
+    late: bool
+    stray: bool
+    what: str
+    wrong: str = ""
+    told: str = ""
+    changes: Sequence[Change] = ()
 
 
 @dataclass(slots=True)
@@ -51,9 +86,12 @@ class FileReplay:
 
     @property
     def explained(self) -> bool:
-        """Whether a person's commit is the origin of all that differs."""
+        """Whether a person's commit is the origin of all that differs, or can't be read."""
+        if self.finding is Finding.MALFORMED:
+            return "written by a person" in _MESSAGE.sub("", self.reason)
         return bool(self.differences) and all(
-            "a person" in difference.origin for difference in self.differences
+            difference.by_person or "a person" in _MESSAGE.sub("", difference.origin)
+            for difference in self.differences
         )
 
 
@@ -77,6 +115,24 @@ class RoundReplay:
     files: list[FileReplay] = field(default_factory=list)
     versions: list[RuleFit] = field(default_factory=list)
     edition: str = "competition-1"
+    acts: Sequence[Act] = ()
+    decided: Sequence[str] = ()
+    """What decided the round, line by line (`deciding`)."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something differs, or can't be read, that no named person's commit explains."""
+        return any(
+            file.finding in {Finding.DIFFERS, Finding.MALFORMED} and not file.explained
+            for file in self.files
+        )
+
+    @property
+    def changed_by_people(self) -> bool:
+        """Whether people's commits made something differ, or changed the round after its end."""
+        return any(file.explained for file in self.files) or any(
+            act.by_person and (act.late or act.stray) for act in self.acts
+        )
 
     @property
     def clean(self) -> bool:

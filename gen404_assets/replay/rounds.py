@@ -19,14 +19,19 @@ from gen404_assets.competition.round import (
     round_path,
 )
 from gen404_assets.competition.settings import VERSIONS, Rules, RuleVersion
+from gen404_assets.replay.acts import acts, acts_on
 from gen404_assets.replay.auditing import replay_audits, replay_requests
+from gen404_assets.replay.deciding import decided
 from gen404_assets.replay.finalizing import (
-    replay_leader,
     replay_state,
     replay_winner,
     stage_changes,
 )
-from gen404_assets.replay.judging import replay_matrix, replay_report, reports
+from gen404_assets.replay.implied import contradictions
+from gen404_assets.replay.judging import replay_matrix
+from gen404_assets.replay.leading import replay_leader
+from gen404_assets.replay.missing import missing_files
+from gen404_assets.replay.naming import blame, name_acts
 from gen404_assets.replay.opening import (
     replay_builds,
     replay_prompts,
@@ -34,6 +39,7 @@ from gen404_assets.replay.opening import (
     replay_seed,
     replay_submissions,
 )
+from gen404_assets.replay.reporting import replay_report, reports
 from gen404_assets.replay.result import (
     Difference,
     FileReplay,
@@ -45,15 +51,6 @@ from gen404_assets.replay.result import (
 )
 
 Derive = Callable[[Rules], FileReplay | None]
-
-_READ_AT_EVERY_VERSION = (
-    Asset.SCHEDULE,
-    Asset.SUBMISSIONS,
-    Asset.MATCHES_MATRIX,
-    Asset.AUDIT_REQUESTS,
-    Asset.AUDITS,
-    Asset.SOURCE_AUDITS,
-)
 
 
 def replay_round(
@@ -83,6 +80,7 @@ def replay_round(
             replayed.files += results
             replayed.versions += [fit] if fit else []
         replayed.files += _deleted(history, number, asset, replayed)
+    _add_missing(history, number, replayed, assets)
     if set(assets) == set(REPLAYED):
         known = {file.path for file in replayed.files}
         unknown = [path for path in history.of_round(number) if path not in known]
@@ -90,9 +88,34 @@ def replay_round(
             underivable("other files", path, "it is no file of the competition's")
             for path in unknown
         ]
+        replayed.acts = acts(history, number)
+        name_acts(history, replayed.files, replayed.acts)
+        replayed.decided = decided(history, number, replayed.acts)
+    else:
+        paths = [file.path for file in replayed.files]
+        name_acts(history, replayed.files, acts_on(history, number, paths))
     for file in replayed.files:
         file.by_person = [str(version) for version in people(history, number, file.path)]
+        blame(history, number, file)
     return replayed
+
+
+def _add_missing(
+    history: History, number: int, replayed: RoundReplay, assets: Sequence[Asset]
+) -> None:
+    """Add the files that must be there and are not, of these assets, unless they are told
+    already.
+    """
+    everything = set(assets) == set(REPLAYED)
+    known = {file.path: file for file in replayed.files}
+    for file in missing_files(history, number):
+        if (everything or file.asset in assets) and file.path not in known:
+            replayed.files.append(file)
+
+
+def rounds_of(history: History) -> list[int]:
+    """The rounds that the history tells of, also those of which no file is left."""
+    return sorted({*history.rounds_ever, *(state.current_round for _, state in history.states)})
 
 
 def _deleted(
@@ -128,17 +151,16 @@ def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[
         Asset.REGENERATED: "generated.json",
     }
     skipped = tuple(start for asset, start in heavy.items() if asset not in assets)
-    for path in history.of_round(number):
+    for path in history.ever_in_round(number):
         if not path.rsplit("/", 1)[1].startswith(skipped):
-            yield history.last(path)
+            yield from history.versions(path)
     for path in (
         POOL,
         round_path(number - 1, "prompts.txt"),
         round_path(number - 1, "schedule.json"),
     ):
         yield history.last(path)
-    for asset in _READ_AT_EVERY_VERSION:
-        yield from history.versions(round_path(number, asset.entry.file))
+    yield from history.versions(round_path(number, "matches_matrix.csv"))
     for path in (STATE, CONFIG, LEADERS, round_path(number + 1, "schedule.json")):
         yield from history.versions(path)
     pairs = reports(history, number) if {Asset.DUELS, Asset.MATCHES_MATRIX} & set(assets) else []
@@ -206,6 +228,8 @@ def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay
     result = underivable(asset, path, str(asset.entry.evidence))
     if isinstance(found, Outputs) and path.endswith("/submitted.json"):
         result.notes += _made_again(history, path, found)
+    if isinstance(found, Outputs) and (wrong := list(contradictions(history, path, found))):
+        result.differences, result.finding = wrong, Finding.DIFFERS
     return result
 
 

@@ -4,18 +4,20 @@ again.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from gen404_assets.assets.views import VIEWS
 from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import picture_key
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
+from gen404_assets.replay.plays import ANSWERS
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
 from simulators.examples import MINERS
@@ -122,8 +124,34 @@ def test_a_replay_derives_outcomes_from_the_answers_and_says_how_many(
 def test_a_replay_takes_outcomes_as_recorded_where_no_answers_were_kept(
     outside: SimulatedOutside,
 ) -> None:
+    repository = outside.repository
+
+    def read(blobs: Iterable[str]) -> dict[str, bytes]:
+        return {blob: without_evidence(repository.contents[blob]) for blob in blobs}
+
+    changes = [change for changes in repository.changes for change in changes]
+    history = History(repository.commits, changes, read)
+    [file] = replay_round(history, 0, Rules(), assets=[Asset.DUELS]).files
+    assert (file.path, file.finding) == (PATH, "identical")
+    assert (file.from_answers, file.as_recorded) == (0, 4)
+
+
+def without_evidence(raw: bytes) -> bytes:
+    """A report as it was before answers were kept."""
+    if b'"evidence"' not in raw:
+        return raw
+    report = json.loads(raw)
+    for duel in report["duels"]:
+        del duel["evidence"]
+    return json.dumps(report, indent=2).encode()
+
+
+def test_answers_that_are_gone_where_others_of_the_time_are_kept_are_missed(
+    outside: SimulatedOutside,
+) -> None:
     file = changed(outside, lambda duel: duel.pop("evidence"))
-    assert (file.finding, file.from_answers, file.as_recorded) == ("identical", 3, 1)
+    assert (file.finding, file.from_answers, file.as_recorded) == ("differs", 3, 1)
+    assert differing(file) == {"duels[0].evidence": ("nothing", ANSWERS)}
 
 
 def verdict(first: int, second: int) -> str:

@@ -19,7 +19,7 @@ from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
-from simulators.rounds import dueling, now, stage, work
+from simulators.rounds import dueling, generating, now, stage, work
 from tests.live.test_judging import audited, skilled
 
 FINE, GOOD = MINERS[:2]
@@ -117,6 +117,23 @@ def test_a_winner_who_was_disqualified_before_the_round_is_finalised_does_not_le
     by_hand(outside, {"rounds/0/winner.json": typed | {"note": "decided by the owners"}})
     finalize(work(outside))
     assert leaders(outside)[-1][0] == FINE
+
+
+def test_what_a_round_lacks_that_a_person_ended_early_is_explained_by_the_person() -> None:
+    outside = generating([FINE], last_competition_date="2026-02-01")
+    typed = {"winner_hotkey": LEADER, "repo": "founder/model", "commit": "f" * 40}
+    by_hand(
+        outside,
+        {
+            "rounds/0/winner.json": typed | {"docker_image": "image:first"},
+            STATE: {"current_round": 0, "stage": "finalizing", "next_stage_eta": None},
+        },
+    )
+    finalize(work(outside))
+    replayed = replay_round(outside.repository.history(), 0, Rules())
+    lacking = {file.path for file in replayed.files if file.explained}
+    assert {f"rounds/0/{name}" for name in ("builds.json", "matches_matrix.csv")} <= lacking
+    assert (replayed.wrong, replayed.changed_by_people) == (False, True)
 
 
 def test_a_winner_who_still_follows_keeps_its_file_to_the_byte() -> None:

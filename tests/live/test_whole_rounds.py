@@ -2,7 +2,7 @@
 has an exit.
 """
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gen404_assets.competition.audits import SourceVerdict
@@ -16,6 +16,12 @@ from simulators.whole_rounds import MinerDoes, World, play, simulate
 
 ORDER = [*Stage]
 BUILDS = ["success", "failure", "cancelled", None]
+NOBODY = World(miners=(), leader_works=True, leader_penalty=0)
+UNHEALTHY = MinerDoes("success", True, 0, False, False, SourceVerdict.PASSED)
+NO_POD = World(miners=(UNHEALTHY,), leader_works=True, leader_penalty=9)
+NO_PICTURES = World(
+    miners=(UNHEALTHY,), leader_works=True, leader_penalty=9, gone=frozenset("abcdefghijkl")
+)
 
 miners = st.builds(
     MinerDoes,
@@ -38,6 +44,9 @@ worlds = st.builds(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds, st.sampled_from([100, 1000, 20_000]))
+@example(NOBODY, 100)
+@example(NO_POD, 100)
+@example(NO_PICTURES, 100)
 def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_off_and_replays_clean(
     world: World, blocks: int
 ) -> None:
@@ -86,7 +95,7 @@ def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(
 
 
 def test_a_round_that_is_opened_most_of_a_day_late_replays_clean() -> None:
-    outside = simulate(World(miners=(), leader_works=True, leader_penalty=0))
+    outside = simulate(NOBODY)
     outside.chain.number += 15 * 3600 // BLOCK_SECONDS
     play(outside, 100)
     history = outside.repository.history()

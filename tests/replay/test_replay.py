@@ -244,10 +244,12 @@ def test_a_match_deleted_by_hand_and_played_again_is_named_and_replays_clean(
         [row for row in tampered.rows if row != tampered.lost],
         tampered.read(tampered.report),
     )
-    tampered.write({MATRIX: "\n".join(rows).encode(), tampered.report: None})
+    tampered.insert("Round 0 winner", {MATRIX: "\n".join(rows).encode(), tampered.report: None})
     by_hand = tampered.commit
     again = {MATRIX: "\n".join([*rows, tampered.lost]).encode(), tampered.report: report}
-    tampered.write(again, "Match report: leader vs 5ABC\nUpdate matches matrix for round 0")
+    names = f"leader vs {short(tampered.loser)}"
+    message = f"Match report: {names}\nUpdate matches matrix for round 0"
+    tampered.insert("Round 0 winner", again, message)
     files = list(replay(open_history(tampered.path)))
     assert not [file for file in files if file.finding is Finding.DIFFERS]
     assert {file.path for file in files if file.by_person == [by_hand]} == {MATRIX, tampered.report}

@@ -30,6 +30,7 @@ class Change:
     commit: Commit
     path: str
     blob: str
+    link: bool = False
 
 
 def history_of(*commits: Mapping[str, Any]) -> History:

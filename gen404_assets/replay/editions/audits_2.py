@@ -29,7 +29,6 @@ from gen404_assets.competition.editions.competition_2 import (
 )
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.submissions import Submissions
-from gen404_assets.replay.compare import shorten
 from gen404_assets.replay.editions.matches_2 import matrix_of
 from gen404_assets.replay.editions.opening import written_by
 from gen404_assets.replay.editions.seen import Seen
@@ -151,7 +150,7 @@ def replay_requests(seen: Seen, path: str) -> FileReplay:
             f"{', '.join(older)}; its other entries are as the rules give"
         )
         return underivable("audit_requests", path, reason, notes)
-    return compared("audit_requests", path, shorten(differences), notes)
+    return compared("audit_requests", path, differences, notes)
 
 
 def _impossible(
@@ -193,7 +192,7 @@ def replay_reports(seen: Seen, path: str) -> FileReplay:
     missing = [hotkey for hotkey in _verdicts(seen).names if hotkey not in reports]
     notes = ["given what the repeats took, as recorded"]
     notes += [f"older than the verdicts on {', '.join(missing)}"] if missing else []
-    return compared("generation_reports", path, shorten(differences), notes)
+    return compared("generation_reports", path, differences, notes)
 
 
 def _report(
@@ -258,7 +257,7 @@ def replay_matrix(seen: Seen, path: str) -> FileReplay:
     by = written_by(seen, path)
     differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
     notes = [f"{taken} margins as recorded: their reports are not in the repository"]
-    return compared("audit_matrix", path, shorten(differences), notes if taken else [])
+    return compared("audit_matrix", path, differences, notes if taken else [])
 
 
 def _audit_report(seen: Seen, hotkey: str, side: str, repeat: int) -> Report2 | None:
@@ -303,7 +302,7 @@ def replay_audits(seen: Seen, path: str) -> FileReplay:
     if missing:
         names = ", ".join(missing)
         notes.append(f"as recorded, their generation reports not being here: {names}")
-    return compared("audits", path, shorten(differences), notes)
+    return compared("audits", path, differences, notes)
 
 
 def _is_decided(standing: Standing) -> bool:

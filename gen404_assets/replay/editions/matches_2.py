@@ -18,7 +18,6 @@ from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Match, Matrix
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.submissions import Submissions
-from gen404_assets.replay.compare import shorten
 from gen404_assets.replay.editions.opening import written_by
 from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.result import Difference, FileReplay, compared
@@ -97,7 +96,7 @@ def replay_matches(seen: Seen, path: str) -> FileReplay:
     ]
     taken = len(matrix.matches) - reports
     notes = [f"{taken} margins as recorded: their reports are not in the repository"]
-    return compared("matches_matrix", path, shorten(differences), notes if taken else [])
+    return compared("matches_matrix", path, differences, notes if taken else [])
 
 
 def _qualification(seen: Seen, matrix: Matrix, order: Sequence[str]) -> Iterator[Difference]:

@@ -39,6 +39,7 @@ class Written:
 
     path: str
     blob: str | None
+    link: bool = False
     commit: HandMade = HandMade()
 
 
@@ -231,7 +232,7 @@ def test_the_command_line_names_the_edition_and_takes_another(
     early = str(make_competition_0(tmp_path / "early"))
     assert main(["replay", early]) == 0
     assert capsys.readouterr().out.startswith("by the rules of competition 0")
-    assert main(["replay", early, "--edition", "competition-2", "--rounds", "0"]) == 1
+    assert main(["replay", early, "--edition", "competition-2", "--rounds", "0"]) == 3
     assert capsys.readouterr().out.startswith("by the rules of competition 2")
     assert main(["replay", early, "--rule", "overtime=10%"]) == 2
     refusal = "competition-0 has no version overtime=10%; it has overtime=35s, overtime=none"

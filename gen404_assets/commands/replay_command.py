@@ -1,0 +1,97 @@
+"""`gen404 replay`: its options, and whether past rounds or a what-if is asked for."""
+
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gen404_assets.commands.round_range import RoundRange
+from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
+from gen404_assets.competition.settings import VERSIONS, Rules
+from resources.settings import read_settings
+
+# What replays is imported where it runs: other commands don't wait for it.
+# ruff: noqa: PLC0415
+
+_RULE_VERSIONS = [
+    f"{rule}={version.name}" for rule, versions in VERSIONS.items() for version in versions
+] + list(EDITION_VERSIONS)
+
+
+@click.command()
+@click.argument("repository", metavar="REPO")
+@click.option(
+    "--branch", envvar="GITHUB_BRANCH", default="main", show_default=True, help="Its branch."
+)
+@click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
+@click.option(
+    "--rule",
+    "chosen",
+    type=click.Choice(_RULE_VERSIONS),
+    multiple=True,
+    help="Hold a rule to one version instead of trying each.",
+)
+@click.option(
+    "--edition",
+    type=click.Choice(EDITION_NAMES),
+    help="The edition of the rules (default: the one that the files are of).",
+)
+@click.option("--since", metavar="COMMIT", help="A commit that the history must continue.")
+@click.option(
+    "--signers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Whose SSH keys may sign (ssh-keygen's ALLOWED SIGNERS); other commits are named.",
+)
+@click.option("--file", "path", metavar="PATH", help="Tell one file in full.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="What if: another value in config.json or in the rules, such as win_margin=0.03.",
+)
+@click.option("--without", metavar="HOTKEY", multiple=True, help="What if: without this miner.")
+@click.option(
+    "--order",
+    metavar="HOTKEY",
+    multiple=True,
+    help="What if: this miner first; given again, that one next. The others keep their order.",
+)
+@click.option(
+    "--write-branch", metavar="NAME", help="What if: write the changed files to this new branch."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def replay(repository: str, branch: str, rounds: range | None, **options: Any) -> int:
+    """Derive past rounds again and compare.
+
+    REPO is a competition's repository: a git URL, a path, or a bundle file. Exit code 0: nothing
+    differs; 1: what differs is people's named commits alone; 2: it can't be read; 3: something
+    differs otherwise.
+
+    With --set, --without or --order: what would have been, as a difference from what was, and which
+    matches would have had to be played. Exit code 0.
+    """
+    from gen404_assets.commands.replaying import Asked, replay_changed, replay_rounds
+    from gen404_assets.commands.what_if import change_of
+
+    chosen: Sequence[str] = options["chosen"]
+    asked = Asked(
+        repository,
+        branch,
+        rounds,
+        dict(choice.split("=", 1) for choice in chosen),
+        options["since"],
+        options["signers"],
+        options["path"],
+        options["edition"],
+        as_json=options["as_json"],
+    )
+    rules = read_settings(Rules, os.environ)
+    change = change_of(options["settings"], options["without"], options["order"], chosen)
+    if change is not None:
+        return replay_changed(asked, rules, change, options["write_branch"])
+    return replay_rounds(asked, rules, version("gen404"))

@@ -1,0 +1,84 @@
+"""What a round must have by its end, and has not."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.due import ATTEMPTS
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
+from gen404_assets.competition.round import (
+    CONFIG,
+    LEADERS,
+    STATE,
+    miner_path,
+    outputs_path,
+    round_path,
+)
+from gen404_assets.replay.auditing import audit_entry
+from gen404_assets.replay.result import Difference, FileReplay, compared
+
+
+def missing_files(history: History, number: int) -> Iterator[FileReplay]:
+    """The files that a past round must have, and those that all rounds share, where they are not
+    there (`docs/specification/state-files.md`, Order of writing).
+    """
+    if history.is_past(number):
+        for asset, path in _required(history, number):
+            if _is_absent(history, path):
+                origin = _cut_short(history, number) if history.last(path) is None else ""
+                yield compared(asset, path, [Difference(path, "no file", "a file", origin)])
+    if number == max((state.current_round for _, state in history.states), default=number):
+        for asset, path in (("state", STATE), ("config", CONFIG), ("leader", LEADERS)):
+            if _is_absent(history, path):
+                yield compared(asset, path, [Difference(path, "no file", "a file")])
+
+
+def _is_absent(history: History, path: str) -> bool:
+    last = history.last(path)
+    return last is None or last.blob is None
+
+
+def _cut_short(history: History, number: int) -> str:
+    """Why a round may have ended before a file was made: a person entered its winner."""
+    path = round_path(number, "winner.json")
+    if not history.is_typed(path):
+        return ""
+    return f"a person entered the winner in {history.last(path)}"
+
+
+def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
+    """(asset, path) of what every round has by its end."""
+    for asset in (Asset.SCHEDULE, Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS):
+        yield asset, round_path(number, asset.entry.file)
+    names: list[str] = []
+    with suppress(MalformedFile):
+        submissions = history.round(number).submissions
+        names = submissions.names if submissions is not None else []
+    if not names:
+        return
+    for hotkey in names:
+        yield Asset.RENDERS, outputs_path(number, hotkey)
+    for asset in (Asset.BUILDS, Asset.MATCHES_MATRIX):
+        yield asset, round_path(number, asset.entry.file)
+    with suppress(MalformedFile):
+        if _has_baseline(history, number):
+            yield Asset.BASELINE, round_path(number, Asset.BASELINE.entry.file)
+    with suppress(MalformedFile):
+        for hotkey, audit in history.round(number).audits.items():
+            if audit.checked_prompts and not _is_typed(history, number, hotkey):
+                yield Asset.REGENERATED, miner_path(number, hotkey, "generated.json")
+
+
+def _has_baseline(history: History, number: int) -> bool:
+    """Whether matches waited for the leader's outputs: not where no prompt has a picture."""
+    current = history.round(number)
+    return current.baseline is not None or not current.baseline_is_closed(ATTEMPTS)
+
+
+def _is_typed(history: History, number: int, hotkey: str) -> bool:
+    """Whether a person gave the verdict, for which nothing need be regenerated."""
+    path = round_path(number, "generation_audits.json")
+    version = history.written(path, partial(audit_entry, hotkey))
+    return version is not None and version.by_person

@@ -1,0 +1,213 @@
+"""Replay of the match reports: each by what its sides had, and by the judge's answers, when it was
+judged.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import pydantic_core
+
+from gen404_assets.competition.duels import (
+    NOT_JUDGED,
+    MatchReport,
+    Outcome,
+    without_usable_answer,
+)
+from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.match_under_play import MatchUnderPlay, Sides
+from gen404_assets.competition.matches import Pair
+from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
+from gen404_assets.competition.settings import Rules
+from gen404_assets.replay.compare import compare
+from gen404_assets.replay.plays import Derived, derive_report
+from gen404_assets.replay.result import Difference, FileReplay, compared
+
+_TRIES = 8
+"""How many commits, from a report's back, are searched for the outputs that it was judged by."""
+
+
+def reports(history: History, number: int) -> list[Pair]:
+    """The matches of which the head has a report, challenger by challenger in the order of
+    submissions.
+    """
+    order: list[str] = []
+    with suppress(MalformedFile):
+        order = [*history.round(number).timeline.order]
+    rank = {hotkey: at for at, hotkey in enumerate([LEADER, *order])}
+    pairs: list[Pair] = []
+    for path in history.of_round(number):
+        challenger, _, name = path.removeprefix(round_path(number, "")).partition("/")
+        if name.startswith("duels_") and name.endswith(".json") and "/" not in name:
+            shortened = name.removeprefix("duels_").removesuffix(".json")
+            pairs.append((_defender(history, path, shortened, rank), challenger))
+    last = len(rank)
+    return sorted(pairs, key=lambda pair: (rank.get(pair[1], last), rank.get(pair[0], last), pair))
+
+
+def _defender(history: History, path: str, shortened: str, known: Iterable[str]) -> str:
+    """The defender whose hotkey a report's name shortens.
+
+    Where that could be several or none of those `known`, the report itself says who it was.
+    """
+    candidates = [hotkey for hotkey in known if short(hotkey) == shortened]
+    if len(candidates) == 1:
+        return candidates[0]
+    with suppress(MalformedFile):
+        defender = MatchReport.parse(history.read(path) or b"", path).left
+        return defender if short(defender) == shortened else shortened
+    return shortened
+
+
+def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> FileReplay | None:
+    """A match report: names, URLs, outcomes, score and margin (`plays.derive_report`)."""
+    path = report_path(number, pair)
+    version, raw = history.last(path), history.read(path)
+    if version is None or raw is None:
+        return None
+    recorded = MatchReport.parse(raw, path)
+    current = history.round(number, version.index)
+    matches = (
+        MatchUnderPlay(pair, current, sides, rules)
+        for sides in sides_of(history, number, pair, version.index)
+    )
+    first = first_evidence(history, number)
+    kept = first is not None and first <= version.index
+    comparison = _closest(recorded, raw, matches, _At(current, kept))
+    differences = [*comparison.differences, *_unplayed(recorded, comparison.derived, current)]
+    result = compared(
+        "duels",
+        path,
+        [
+            replace(difference, origin=f"written by {version.who} in {version}")
+            for difference in differences
+        ],
+        [*comparison.notes, *_unjudged(recorded, current)],
+    )
+    result.from_answers = comparison.derived.from_answers
+    result.as_recorded = comparison.derived.as_recorded
+    return result
+
+
+@lru_cache(maxsize=4)
+def first_evidence(history: History, number: int) -> int | None:
+    """The commit from which on reports hold the judge's answers, as far as the round and a report
+    of the one before tell; None where none does.
+    """
+    before = [path for path in history.of_round(number - 1) if "/duels_" in path][:1]
+    versions = [
+        version
+        for path in [*before, *history.ever_in_round(number)]
+        if path.rsplit("/", 1)[1].startswith("duels_")
+        for version in history.versions(path)
+    ]
+    return min(
+        (
+            version.index
+            for version in versions
+            if b'"evidence"' in (history.content(version) or b"")
+        ),
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """The round when a report was committed, and whether answers were kept then."""
+
+    round: Round
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A recorded report beside the one that was derived."""
+
+    differences: Sequence[Difference]
+    notes: Sequence[str]
+    derived: Derived
+
+
+def _closest(
+    recorded: MatchReport, raw: bytes, matches: Iterable[MatchUnderPlay], then: _At
+) -> _Comparison:
+    """The first derivation without a difference, else the one with the fewest.
+
+    `matches`: the match with the outputs that its sides may have been judged by.
+    """
+    best: _Comparison | None = None
+    for match in matches:
+        derived = derive_report(recorded, match, then.round, kept=then.kept)
+        differences, notes = compare(raw, pydantic_core.to_json(derived.document, indent=2))
+        if best is None or len(differences) < len(best.differences):
+            best = _Comparison(differences, notes, derived)
+        if not differences:
+            break
+    return best or _Comparison([], [], Derived({}, 0, 0))
+
+
+def _unplayed(recorded: MatchReport, derived: Derived, current: Round) -> list[Difference]:
+    """The prompts without a duel; only a clinched match may leave some out."""
+    if "clinched" in derived.document:
+        return []
+    names = set(current.stems) - {duel.name for duel in recorded.duels}
+    return [Difference(name, "no duel", "a duel") for name in sorted(names)]
+
+
+def _unjudged(recorded: MatchReport, current: Round) -> list[str]:
+    """Notes on the duels that no judge decided, and whether the match depends on them."""
+    skipped = [
+        duel
+        for duel in recorded.duels
+        if duel.winner is Outcome.SKIPPED and duel.name not in current.missing
+    ]
+    counts = {
+        "duels were recorded as draws that the judge never decided": sum(
+            duel.issues == NOT_JUDGED for duel in recorded.duels
+        ),
+        "duels are draws since the judge gave no usable answer": without_usable_answer(
+            recorded.duels
+        ),
+        "duels were skipped": len(skipped),
+    }
+    notes = [
+        f"{count} {what}; {_weight(recorded, count, current)}"
+        for what, count in counts.items()
+        if count
+    ]
+    if current.missing:
+        notes.append(
+            f"{len(current.missing)} prompts of the round have no picture: their duels are skipped"
+        )
+    return notes
+
+
+def sides_of(history: History, number: int, pair: Pair, index: int) -> Iterator[Sides]:
+    """Both sides' outputs at commit `index`, then at the commits before it that changed either,
+    latest first.
+
+    A match is judged before its report is committed, so its outputs may have changed meanwhile.
+    """
+    moments = history.moments((outputs_path(number, hotkey) for hotkey in pair), index)
+    for moment in moments[:_TRIES] or [index]:
+        with suppress(MalformedFile):
+            yield Sides.of_round(history.round(number, moment), pair)
+
+
+def counts_of(current: Round) -> list[int]:
+    """The numbers of prompts that a score may have been divided by.
+
+    It is that of all prompts. Old rounds may hold a prompt twice, and count each stem once.
+    """
+    return [max(1, len(current.stems)), max(1, len(set(current.stems)))]
+
+
+def _weight(recorded: MatchReport, unjudged: int, current: Round) -> str:
+    """Whether `unjudged` duels, decided otherwise, could have turned the match."""
+    prompts, needed = max(1, len(current.stems)), current.config.win_margin
+    low, high = (recorded.score - unjudged) / prompts, (recorded.score + unjudged) / prompts
+    depends = "depends" if low < needed <= high else "doesn't depend"
+    return f"the verdict {depends} on them"

@@ -1,0 +1,110 @@
+"""`gen404 replay`: what a report is pinned to, what the history is held against, and its exit
+codes.
+"""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.replaying import BY_PEOPLE, WRONG, Asked, replay_rounds
+from gen404_assets.competition.settings import Rules
+from simulators.recording import CHANGED, RECORDED
+
+ASKED = Asked(str(RECORDED), "main")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
+
+
+def clone(folder: Path, *options: str) -> Path:
+    command = ["git", "clone", "-q", *options, "-b", "main", f"file://{RECORDED}", str(folder)]
+    if options:
+        clone(folder.parent / "whole")
+        command[-2] = f"file://{folder.parent / 'whole'}"
+    else:
+        command[-2] = str(RECORDED)
+    subprocess.run(command, check=True)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=A", "-c", "user.email=a@b.invalid")
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_report_is_pinned_and_holds_values_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay_rounds(replace(ASKED, as_json=True), Rules(), "1.2.3") == BY_PEOPLE
+    document = json.loads(capsys.readouterr().out)
+    assert document["version"] == "1.2.3"
+    assert document["repository"] == str(RECORDED)
+    assert len(document["head"]) == 40
+    assert document["rules"]["acceptable_distance"] == Rules().acceptable_distance
+    [changed] = [act for act in document["rounds"][0]["acts"] if act["path"] == CHANGED]
+    [change] = changed["changes"]
+    assert change["after"] == f"Checked by hand: {change['before']}"
+
+
+def test_one_file_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay_rounds(replace(ASKED, file=CHANGED), Rules(), "") == BY_PEOPLE
+    text = capsys.readouterr().out
+    assert text.startswith("round 0\n  audits: differs\n")
+    assert "changed by a person in" in text
+    assert "round 1" not in text
+
+
+def test_a_history_that_does_not_continue_the_one_seen_before_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = clone(tmp_path / "clone")
+    seen = git(repository, "rev-parse", "main")
+    asked = replace(ASKED, url=str(repository), rounds=range(1, 2), since=seen)
+    assert replay_rounds(asked, Rules(), "") == 0
+    git(repository, "commit", "-q", "--amend", "-m", "Say it in other words")
+    assert replay_rounds(asked, Rules(), "") == WRONG
+    assert f"! the history does not continue {seen}" in capsys.readouterr().out
+
+
+def test_g27_commits_that_no_named_key_signed_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository, key = clone(tmp_path / "clone"), tmp_path / "key"
+    seen = git(repository, "rev-parse", "main")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    signers = tmp_path / "signers"
+    signers.write_text(f"platform {key.with_suffix('.pub').read_text()}")
+    sign = ("-c", "gpg.format=ssh", "-c", f"user.signingKey={key}")
+    state = repository / "README.md"
+    for number, options in enumerate((("-S",), ())):
+        state.write_text(str(number))
+        git(repository, "add", "-A")
+        message = f"Update state (finished) for round {number}"
+        git(repository, *(sign if options else ()), "commit", "-q", *options, "-m", message)
+    asked = replace(
+        ASKED, url=str(repository), rounds=range(1, 2), since=seen, signers=signers, as_json=True
+    )
+    assert replay_rounds(asked, Rules(), "") == WRONG
+    unsigned = git(repository, "rev-parse", "--short=7", "main")
+    message = "Update state (finished) for round 1"
+    assert json.loads(capsys.readouterr().out)["wrong"] == [
+        f'{unsigned} "{message}": it isn\'t signed'
+    ]
+
+
+def test_a_shallow_clone_and_a_missing_branch_are_said_at_once(tmp_path: Path) -> None:
+    shallow = clone(tmp_path / "shallow", "--depth", "3")
+    with pytest.raises(Refused, match="is a shallow clone"):
+        replay_rounds(replace(ASKED, url=str(shallow)), Rules(), "")
+    with pytest.raises(Refused, match="has no branch other"):
+        replay_rounds(replace(ASKED, branch="other"), Rules(), "")
+
+
+def test_rounds_that_the_history_does_not_know_are_refused() -> None:
+    with pytest.raises(Refused, match="it has rounds 0 to 1"):
+        replay_rounds(replace(ASKED, rounds=range(7, 9)), Rules(), "")
