@@ -45,7 +45,7 @@ def draw(*bands: str, width: int = 160) -> bytes:
     return file.getvalue()
 
 
-def eventually(see: Callable[[], _T], seconds: float = 120) -> _T:
+def eventually(see: Callable[[], _T], seconds: float = 300) -> _T:
     """What `see` gives once it is something; its last answer fails the test after that many
     seconds.
     """
