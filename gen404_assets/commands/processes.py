@@ -4,7 +4,11 @@ on one machine.
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
+
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._grpc.client import DagsterGrpcClient
 
 from gen404_assets.commands.instance import prepare
 from gen404_assets.commands.occupied import Competition, is_of
@@ -20,6 +24,9 @@ from gen404_assets.commands.up import check
 from gen404_assets.live.shared import open_shared
 from gen404_assets.settings import PlatformSettings, home
 from resources.settings import read_settings
+
+_ANSWER_SECONDS = 10
+_RETRY_SECONDS = 1.0
 
 
 def code_server(environment: Mapping[str, str]) -> None:
@@ -42,6 +49,7 @@ def webserver(environment: Mapping[str, str], port: int, *, read_only: bool) -> 
     """
     variables, (host, code_port) = prepared(environment), _address(environment)
     workspace = workspace_of(home() / "dagster", {"host": host, "port": code_port})
+    _wait_for_code(host, code_port)
     settings = read_settings(PlatformSettings, environment)
     looks_only = read_only or settings.looks_only
     pages = Pages(settings.bind_address, port, settings.called, looks_only)
@@ -52,6 +60,7 @@ def daemon(environment: Mapping[str, str]) -> None:
     """Become the daemon, which asks for ticks and launches runs. Raises BadSetting and Refused."""
     variables, (host, port) = prepared(environment), _address(environment)
     workspace = workspace_of(home() / "dagster", {"host": host, "port": port})
+    _wait_for_code(host, port)
     _become(daemon_command(workspace), variables)
 
 
@@ -77,6 +86,21 @@ def _address(environment: Mapping[str, str]) -> tuple[str, int]:
     """Where the code server listens."""
     host, _, port = read_settings(PlatformSettings, environment).code_server.rpartition(":")
     return host, int(port)
+
+
+def _wait_for_code(host: str, port: int) -> None:
+    """Until the code server answers: Dagster does not look again for one that it has missed."""
+    client, told = DagsterGrpcClient(host=host, port=port), False
+    while True:
+        try:
+            client.get_server_id(timeout=_ANSWER_SECONDS)
+        except DagsterUserCodeUnreachableError:
+            if not told:
+                print(f"waits for the code server at {host}:{port} (CODE_SERVER)", flush=True)
+            told = True
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _become(command: Sequence[str], variables: Mapping[str, str]) -> None:
