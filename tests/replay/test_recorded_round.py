@@ -13,6 +13,7 @@ from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.winner import Winner
+from gen404_assets.replay.editions.choosing import COMPETITION_1
 from gen404_assets.replay.result import Finding, RoundReplay
 from gen404_assets.replay.rounds import replay_round
 from simulators.recording import CHANGED, OUTCOME, RECORDED, play_recorded, record
@@ -33,7 +34,7 @@ def rounds(history: History) -> list[RoundReplay]:
 def test_a_replay_says_what_it_said_when_the_rounds_were_recorded(
     rounds: list[RoundReplay],
 ) -> None:
-    assert replay_text(rounds) + "\n" == OUTCOME.read_text()
+    assert replay_text(rounds, shown=COMPETITION_1.shown) + "\n" == OUTCOME.read_text()
 
 
 def test_only_what_a_person_changed_differs(rounds: list[RoundReplay]) -> None:
