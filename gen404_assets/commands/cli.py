@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ import click
 
 from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.round_range import RoundRange
 from gen404_assets.commands.sections import Sections
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
@@ -57,23 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @click.version_option(package_name="gen404", prog_name="gen404")
 def gen404() -> None:
     """The competition platform of 404-GEN."""
-
-
-class RoundRange(click.ParamType[range]):
-    """A round such as `3`, or a range of rounds such as `0-6`."""
-
-    name = "N[-M]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> range:
-        """The rounds. Fails for any other text."""
-        if isinstance(value, range):
-            return value
-        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", str(value))
-        if not match or int(match[2] or match[1]) < int(match[1]):
-            self.fail(f"{value!r} is neither a round (3) nor a range of rounds (0-6)", param, ctx)
-        return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
 _RULE_VERSIONS = [
