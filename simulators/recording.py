@@ -66,8 +66,9 @@ def play_recorded() -> MemoryRepository:
     """The competition played: two rounds, and a person's change of the first's audits."""
     outside = simulate(_WORLD, **_CONFIG)
     outside.seconds = lambda hotkey, stem: 40.0 + digest(hotkey, stem) % 400 / 10
-    for hotkey in MINERS[1:3]:
-        commitment = {"repo": "owner/model", "commit": "b" * 40, "cdn_url": "https://cdn1.example/"}
+    for number, hotkey in enumerate(MINERS[1:3], start=1):  # each its own files: the same ones
+        cdn = f"https://cdn{number}.example/"  # would be one question, and one answer, for both
+        commitment = {"repo": "owner/model", "commit": "b" * 40, "cdn_url": cdn}
         outside.chain.revealed[hotkey].append((_AGAIN, json.dumps(commitment)))
     play(outside, _BLOCKS)
     audits = outside.repository.head.files[CHANGED]
