@@ -12,7 +12,7 @@ from itertools import zip_longest
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.leader import Leader, Transition
-from gen404_assets.competition.round import LEADERS
+from gen404_assets.competition.round import LEADERS, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.succession import continue_leader, entries_made
 from gen404_assets.replay.compare import keeping, text
@@ -49,9 +49,10 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
     derived = [keeping(old, new) for old, new in zip_longest(recorded, derived) if new is not None]
     differences = list(_others(history, number, [e for e in entries if e not in made], block))
     if recorded != derived:
-        version = _brought(history, block)
         sides = [text([entry.model_dump() for entry in side]) for side in (recorded, derived)]
-        origin = _by(version, history.last(LEADERS))
+        origin = _by(_brought(history, block), history.last(LEADERS))
+        if changed := _winner_since(history, number, block):
+            origin = f"the winner was typed by a person in {changed} since; {origin}"
         differences.append(Difference(f"from block {block}", sides[0], sides[1], origin))
     return compared("leader", LEADERS, differences)
 
@@ -97,6 +98,17 @@ def _is_last(history: History, number: int) -> bool:
 
 def _brought(history: History, block: int) -> Version | None:
     return history.written(LEADERS, partial(_entries_at, block))
+
+
+def _winner_since(history: History, number: int, block: int) -> Version | None:
+    """The commit by which a person changed the winner after the entry was written; None where none
+    did.
+    """
+    entry = _brought(history, block)
+    winner = history.last(round_path(number, "winner.json"))
+    if entry is None or winner is None or not winner.by_person:
+        return None
+    return winner if winner.index > entry.index else None
 
 
 def _by(version: Version | None, last: Version | None) -> str:
