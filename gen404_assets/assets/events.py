@@ -3,14 +3,14 @@ look at.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
 from gen404_assets.assets import shown
-from gen404_assets.assets.links import links
+from gen404_assets.assets.links import links, round_pages
 from gen404_assets.assets.views import VIEWS, stages, table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
@@ -24,6 +24,7 @@ from gen404_assets.replay.rounds import people
 CHECK = "as_the_rules_give"
 NO_FILE = "no file"
 DATA_VERSION_TAG = "dagster/data_version"
+_MOST_ROWS = 25
 
 
 def recorded_version(history: History, number: int, asset: Asset) -> str | None:
@@ -51,6 +52,7 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
         "committed at": dg.MetadataValue.timestamp(newest.commit.time),
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
         **links(os.environ.get("COMPETITION_REPO", ""), number, newest.commit.sha),
+        "the round's pages": shown.markdown(round_pages(number)),
     }
     by_hand = {str(version): None for path in files for version in people(history, number, path)}
     if by_hand:
@@ -60,9 +62,23 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
             metadata |= {"stages": stages(stage_changes(history, number))}
             return shown.metadata(metadata)
         seen = history.round(number, newest.index if asset.entry.file == LEADERS else None)
-        return shown.metadata(metadata | VIEWS[asset](seen))
+        return shown.metadata(metadata | cut(VIEWS[asset](seen)))
     except MalformedFile as error:
         return shown.metadata(metadata | {"malformed": str(error)})
+
+
+def cut(view: Mapping[str, Any]) -> dict[str, Any]:
+    """A view whose long tables end after some rows, and say how many more there are: at 64 miners
+    or 128 prompts, what stands below a table would not be found.
+    """
+    kept: dict[str, Any] = {}
+    for name, value in view.items():
+        kept[name] = value
+        if isinstance(value, dg.TableMetadataValue) and len(value.records) > _MOST_ROWS:
+            kept[name] = dg.MetadataValue.table(value.records[:_MOST_ROWS], value.schema)
+            more = len(value.records) - _MOST_ROWS
+            kept[f"{name}: the rest"] = f"{more} more, in the file and in the round's report"
+    return kept
 
 
 def differences(replays: Sequence[FileReplay]) -> dg.TableMetadataValue | str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _PATIENCE = 240.0
@@ -26,7 +27,7 @@ _COMPLAINTS = {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPIC
 class Tab:
     """One tab. `asked`: the URLs it asked for; `complaints`: what its console showed."""
 
-    socket: ClientConnection
+    socket: Connection
     asked: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     _last: int = 0
