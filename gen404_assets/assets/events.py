@@ -3,7 +3,7 @@ look at.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ import dagster as dg
 
 from gen404_assets.assets import shown
 from gen404_assets.assets.links import links, round_pages
+from gen404_assets.assets.long_tables import cut
 from gen404_assets.assets.views import VIEWS, stages, table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
@@ -24,7 +25,6 @@ from gen404_assets.replay.rounds import people
 CHECK = "as_the_rules_give"
 NO_FILE = "no file"
 DATA_VERSION_TAG = "dagster/data_version"
-_MOST_ROWS = 25
 
 
 def recorded_version(history: History, number: int, asset: Asset) -> str | None:
@@ -65,20 +65,6 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
         return shown.metadata(metadata | cut(VIEWS[asset](seen)))
     except MalformedFile as error:
         return shown.metadata(metadata | {"malformed": str(error)})
-
-
-def cut(view: Mapping[str, Any]) -> dict[str, Any]:
-    """A view whose long tables end after some rows, and say how many more there are: at 64 miners
-    or 128 prompts, what stands below a table would not be found.
-    """
-    kept: dict[str, Any] = {}
-    for name, value in view.items():
-        kept[name] = value
-        if isinstance(value, dg.TableMetadataValue) and len(value.records) > _MOST_ROWS:
-            kept[name] = dg.MetadataValue.table(value.records[:_MOST_ROWS], value.schema)
-            more = len(value.records) - _MOST_ROWS
-            kept[f"{name}: the rest"] = f"{more} more, in the file and in the round's report"
-    return kept
 
 
 def differences(replays: Sequence[FileReplay]) -> dg.TableMetadataValue | str:

@@ -31,6 +31,7 @@ from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Line
 from gen404_assets.frames import file_frame, match_frame, matrix_frame, plain_rows
+from gen404_assets.report.addresses import code_address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,7 +253,11 @@ def source_audits(current: Round) -> dict[str, Any]:
 
 
 def winner(current: Round) -> dict[str, Any]:
-    return dict(current.winner.model_dump()) if current.winner else {}
+    if current.winner is None:
+        return {}
+    won = dict(current.winner.model_dump())
+    code = code_address(current.winner.repo, current.winner.commit)
+    return won | ({"code": dg.MetadataValue.url(code)} if code else {})
 
 
 def leader(current: Round) -> dict[str, Any]:
