@@ -4,7 +4,12 @@ and one of splats.
 
 import base64
 import json
+import os
 import re
+import signal
+import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +175,31 @@ def test_g23_no_secret_is_found_in_anything_that_a_competition_leaves(
     assert b"PATH=" in (competition.home / "environments").read_bytes()
     history = competition.git("log", "-p").encode()
     assert not [secret for secret in secrets if secret in history]
+
+
+def test_a_worker_that_was_told_a_key_would_be_noted_though_its_parents_differ(
+    tmp_path: Path,
+) -> None:
+    """So that the test above can fail: workers and pods have environments without the home."""
+    inner = "env -i KEY=canary sh -c 'sleep 600; :' gpu.workers.template & wait"
+    watched = LocalCompetition(tmp_path)
+    with subprocess.Popen(
+        ["sh", "-c", inner], env={**os.environ, "GEN404_HOME": str(tmp_path)}
+    ) as process:
+        try:
+            until = time.monotonic() + 60
+            while b"canary" not in noted(watched) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert b"canary" in noted(watched)
+        finally:
+            for each in watched._descendants({process.pid}):
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+
+
+def noted(watched: LocalCompetition) -> bytes:
+    watched.note_processes()
+    return (watched.home / "environments").read_bytes()
 
 
 def test_every_secret_setting_has_a_canary() -> None:
