@@ -20,6 +20,7 @@ from resources.repository import Repository
 
 _COUNTED: Mapping[str, str] = {
     "questions": "questions that the judge was asked",
+    "words_in_pictures": "runs whose judge obeyed or resisted words in a picture, by round",
     "tokens": "tokens of those questions and answers, where the judge's server tells them",
     "fetched_bytes": "bytes of miners' files that were fetched",
     "files": "miners' files that were drawn or refused by the renderer",
