@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar, cast
 from gen404_assets.competition.commits import by_hand_alone, by_person
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.round import CONFIG, STATE, Files, Round, round_of
+from gen404_assets.competition.round import CONFIG, STATE, Files, Parsed, Round, round_of
 from gen404_assets.competition.state import Stage, State
 
 T = TypeVar("T")
@@ -108,6 +108,7 @@ class History:
             dict(before._by_round) if before else {}
         )
         self._rounds: dict[tuple[int, int | None], Round] = {}
+        self._parsed: Parsed = {}
         index = {commit.sha: at for at, commit in enumerate(commits, len(known))}
         changed = self._add(changes, index)
         self._states_before = before._states_read if before else None
@@ -211,6 +212,7 @@ class History:
     def prefetch(self, versions: Iterable[Version | None]) -> None:
         """Read these versions at once, and forget those read before."""
         self._rounds.clear()
+        self._parsed.clear()
         wanted = {
             version.blob for version in versions if version is not None and version.blob is not None
         }
@@ -321,7 +323,7 @@ class History:
             at = len(self.commits) if index is None else index
             ended = self.end(number) if index is None else index
             config = self.last(CONFIG) if ended is None else self._config_at(ended)
-            self._rounds[key] = Round(_Moment(self, at, config), number)
+            self._rounds[key] = Round(_Moment(self, at, config), number, self._parsed)
         return self._rounds[key]
 
     @cached_property

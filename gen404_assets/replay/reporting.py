@@ -68,8 +68,10 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
         return None
-    recorded = MatchReport.parse(raw, path)
     current = history.round(number, version.index)
+    recorded = current.report(pair)
+    if recorded is None:
+        return None
     matches = (
         MatchUnderPlay(pair, current, sides, rules)
         for sides in sides_of(history, number, pair, version.index)
