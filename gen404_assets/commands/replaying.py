@@ -12,15 +12,15 @@ from gen404_assets.commands.what_if import what_if_json, what_if_text, write_bra
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.history import History, cite
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import history_of, newest_history, open_repository
+from gen404_assets.competition_repository import history_in_part, newest_history, open_repository
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS, Edition, edition_of
 from gen404_assets.replay.rounds import rounds_of
 from gen404_assets.replay.what_if import Change, what_if
 from resources.repository import Repository, Signers
 
-SAME, BY_PEOPLE, WRONG = 0, 1, 3
-"""Exit codes: nothing differs; what differs is people's named commits alone; something differs
-otherwise. 2 is for what can't be read.
+SAME, BY_PEOPLE, UNREADABLE, WRONG = 0, 1, 2, 3
+"""Exit codes: nothing differs; what differs is people's named commits alone; something can't be
+read, such as a file whose content the repository lacks; something differs otherwise.
 """
 
 
@@ -47,7 +47,7 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
     """Replay and print; the exit code. `program`: the version of the program, for `--json`."""
     _refuse_shallow(asked.url)
     repository = open_repository(asked.url, asked.branch)
-    history = history_of(repository.snapshot(repository.refresh()))
+    history = history_in_part(repository.snapshot(repository.refresh()))
     if not history.commits:
         raise Refused(f"{asked.url} has no branch {asked.branch}")
     wrong, told = _continued(history, asked)
@@ -80,6 +80,8 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
         print("\n".join([*lines, body]))
     if wrong or any(each.wrong for each in replayed):
         return WRONG
+    if any(each.incomplete for each in replayed):
+        return UNREADABLE
     return BY_PEOPLE if told or any(each.changed_by_people for each in replayed) else SAME
 
 
