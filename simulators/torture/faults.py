@@ -66,9 +66,9 @@ KILLS = (Kind.KILL, Kind.KILL_ALL, Kind.KILL_ROLE)
 MACHINE = (Kind.KILL_ALL, Kind.DISK_FULL, Kind.CLOCK_BACK, Kind.CLOCK_FORTH)
 """What may happen to the platform's own machine."""
 
-ATTEMPTS = 3
-"""So often an image is asked for a prompt's file (`rules.md`): without any answer, it has failed,
-which would be another result.
+PODS = 2
+"""Pods that a miner may have, and so attempts at a file, since none has the same prompt twice. One
+without any answer has failed, which would be another result.
 """
 
 
@@ -133,7 +133,7 @@ class Faults:
             self.counts[adapter, False] += 1
             self.counts[adapter, True] += effect
             now = time.monotonic()
-            is_last = bool(attempt) and self.spoilt[attempt] >= ATTEMPTS - 1
+            is_last = bool(attempt) and self.spoilt[attempt] >= PODS - 1
             fault = next((each for each in self.plan if self._begins(each, adapter, effect)), None)
             if is_last and (fault is None or fault.kind in NETWORK):
                 return None

@@ -44,7 +44,7 @@ from simulators.torture.answers import (
     prompt_picture,
     served,
 )
-from simulators.torture.faults import Faults, Kind
+from simulators.torture.faults import PODS, Faults, Kind
 from simulators.torture.front import Front, Request, Response, serving
 from simulators.torture.git_http import GitServer
 from simulators.torture.store import StoreServer
@@ -72,7 +72,7 @@ PACES = {
     "PUBLISH_INTERVAL_SECONDS": "3",
     "POD_START_INTERVAL": "0.5",
     "INITIAL_POD_COUNT": "1",
-    "PODS_PER_MINER": "2",
+    "PODS_PER_MINER": str(PODS),
     "JUDGE_PATIENCE_SECONDS": "60",
     # A chain that jumps must not make a build time out: that would be another answer.
     "BUILD_TIMEOUT": str(90 * 86400),
@@ -152,7 +152,8 @@ class Pods:
         name = urlsplit(request.path).path.split("/")[1]
         if request.method != "POST" or name not in self.images:
             return ""
-        return f"{self.images[name]} {hashlib.sha256(first_file(request.body)).hexdigest()}"
+        picture = request.body.partition(b"\x89PNG")[2].partition(b"IEND")[0]
+        return f"{self.images[name]} {hashlib.sha256(picture).hexdigest()}"
 
 
 class World:
