@@ -63,7 +63,7 @@ def test_g12_an_answer_without_end_is_left_at_its_bound(adapter: str) -> None:
     def behaviour(_path: str) -> Iterator[bytes]:
         nonlocal sent
         yield ENDLESS.replace(b"200", b"403") if "error" in adapter else ENDLESS
-        for _ in range(1024):
+        for _piece in range(1024):
             sent += len(MEBIBYTE)
             yield MEBIBYTE
 
