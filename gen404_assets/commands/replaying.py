@@ -28,7 +28,7 @@ read, such as a file whose content the repository lacks; something differs other
 class Asked:
     """What is asked of a replay. `versions`: rule -> the version it is held to; `since`: a commit
     that the history must continue; `signers`: a file of the keys that may sign; `file`: the one
-    file to be told in full.
+    file to be told in full; `report`: the folder or URL of a report, to which rounds are linked.
     """
 
     url: str
@@ -40,6 +40,7 @@ class Asked:
     file: str | None = None
     edition: str | None = None
     as_json: bool = False
+    report: str = ""
 
 
 def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
@@ -74,7 +75,7 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
         body = (
             file_text(replayed, asked.file)
             if asked.file
-            else replay_text(replayed, edition.title, edition.shown)
+            else replay_text(replayed, edition.title, edition.shown, asked.report)
         )
         print("\n".join([*lines, body]))
     if wrong or any(each.wrong for each in replayed):

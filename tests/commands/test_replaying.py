@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gen404_assets.commands.cli import main
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replaying import BY_PEOPLE, UNREADABLE, WRONG, Asked, replay_rounds
 from gen404_assets.competition.history import LOST
@@ -110,6 +111,31 @@ def test_a_shallow_clone_and_a_missing_branch_are_said_at_once(tmp_path: Path) -
 def test_rounds_that_the_history_does_not_know_are_refused() -> None:
     with pytest.raises(Refused, match="it has rounds 0 to 1"):
         replay_rounds(replace(ASKED, rounds=range(7, 9)), Rules(), "")
+
+
+def test_what_is_not_derivable_says_what_it_would_take_and_each_round_leads_to_its_page(
+    honest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(honest), "--report", "https://pages.example/season/"]) == 0
+    told = capsys.readouterr().out
+    for number in range(4):
+        assert f"  report: https://pages.example/season/rounds/{number}/index.html\n" in told
+    lines = told.splitlines()
+    underivable = [
+        at
+        for at, line in enumerate(lines)
+        if line.startswith("  ") and line.endswith("not derivable")
+    ]
+    assert underivable
+    for at in underivable:
+        assert lines[at + 2].strip().startswith(("derivable with", "never ")), lines[at]
+
+
+def test_without_a_report_no_page_is_linked(
+    honest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(honest), "--rounds", "0"]) == 0
+    assert "report:" not in capsys.readouterr().out
 
 
 def test_a_partial_clone_is_replayed_as_far_as_it_goes(
