@@ -5,7 +5,7 @@
 The baseline is a plain reader: a Python process that clones the repository as a replay does, and
 parses every JSON file of the same rounds, deriving nothing. Without REPO, the first row is the real
 rounds where they lie beside the repository, else the recorded rounds in it; made-up competitions
-of growing size show the growth.
+of growing size show the growth. Below each row stands where the CPU time goes (`replay_phases`).
 """
 
 import argparse
@@ -102,6 +102,8 @@ def _row(repository: str, rounds: Sequence[str]) -> None:
         *(f"{1e6 * whole / max(1, duels):.1f}", f"{reader:.2f}", f"{whole / reader:.1f}"),
     )
     print("".join(f"{cell:>15}" for cell in cells), flush=True)
+    phases = [sys.executable, "-m", "bench.replay_phases", repository, *rounds]
+    print(_run(phases)[2], flush=True)
 
 
 def _run(command: Sequence[str]) -> tuple[float, float, str]:
