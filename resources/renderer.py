@@ -16,7 +16,7 @@ from pydantic import Field
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
-from gpu.services.render import BATCH
+from gpu.services.batch import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES

@@ -27,9 +27,9 @@ CANARIES = {
         *("GITHUB_TOKEN", "OPENAI_API_KEY", "HF_TOKEN", "RENDER_TOKEN", "DISTANCE_TOKEN"),
         *("TARGON_API_KEY", "VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET", "VERDA_GENERATION_TOKEN"),
     )
-}
-"""What the operator's secrets are: all but the store's, which the local network makes. Wherever one
-is found, a secret got out.
+} | {"ALERT_URLS": "json://127.0.0.1:9/canary-of-alert_urls"}  # nobody listens there
+"""What the operator's secrets are: all but the store's, which the local network makes, and a
+database's, which it has none of. Wherever one is found, a secret got out.
 """
 SECONDS = 900
 """They take eight minutes on two idle cores."""

@@ -381,7 +381,7 @@ def test_g26_a_commits_subject_is_text_and_no_picture(
     assert last is not None
     assert last.asset_materialization is not None
     metadata = last.asset_materialization.metadata
-    escaped = subject.replace("\u202e", "\\u202e")
+    escaped = subject.replace("\u202e", "\ufffd")
     assert str(metadata["commit"].value).endswith(f'"{escaped}"')
     people = str(metadata["people's commits"].value)
     assert people.startswith("- ` ")
