@@ -17,11 +17,11 @@ from resources.settings import BadSetting
 from resources.store_downloads import open_store_downloads
 
 _WORDS = {
-    "outputs": "outputs",
+    "files": "files",
+    "previews": "previews",
     "drawn": "previews drawn again",
-    "digests": "digests of measured pictures",
     "measured": "distances measured again",
-    "duels": "judged duels",
+    "digests": "digests",
     "answers": "answers",
 }
 

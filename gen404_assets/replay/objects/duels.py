@@ -16,11 +16,12 @@ from gen404_assets.replay.objects.named import NamedDuel
 def check_duel(named: NamedDuel, means: Means) -> list[Fault]:
     """What is wrong with the pictures and answers of a duel."""
     check = Check(named.path, f"{named.place}.evidence", means)
-    means.count("duels")
     shown = pictures_of(named, means)
     for key, url in shown.items():
         digest = check.had(key, url, means.store.digest)
         recorded = getattr(named.evidence, key)
+        if digest is not None:
+            means.count("digests")
         if digest is not None and digest != recorded:
             check.differs(key, recorded, digest, str(url))
     for place, question, reply in _answers(named.evidence):

@@ -24,12 +24,15 @@ def check_output(named: NamedOutput, means: Means) -> list[Fault]:
     # A file's name begins with a word for its miner: no two miners' files share a worker.
     miner = sha256(named.path.split("/")[-2].encode(errors="replace")).hexdigest()[:16]
     model = means.here.path(f"{miner}.{named.format}")
-    means.count("outputs")
     try:
         size = check.had("file", output.model, lambda url: means.store.save(url, model))
+        if size is not None:
+            means.count("files")
         if size is not None and size != output.size:
             check.differs("size", f"{output.size} bytes", f"{size} bytes", output.model or "")
         preview = check.had("png", output.png, means.store.picture)
+        if preview is not None:
+            means.count("previews")
         renderer = means.here.renderer
         if size is not None and renderer is not None:
             _draw_again(check, named, (model, preview), renderer)

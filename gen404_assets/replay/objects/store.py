@@ -21,6 +21,7 @@ _TRIES = 3
 _PAUSE = 0.5
 _GIVEN_UP_AFTER = 5
 """After so many objects in a row that could not be had, a part of the store is asked no more."""
+_NOT_ASKED = f"after {_GIVEN_UP_AFTER} in a row the others were not asked for"
 _PICTURES_KEPT = 16
 
 
@@ -120,10 +121,9 @@ class Store:
             if reasons:
                 count = reasons.total()
                 what = f"{count} {'object' if count == 1 else 'objects'} of {name} could not be had"
-                lines.append(
-                    f"{what}{'' if part.had else ', and nothing else of it'}: "
-                    + "; ".join(reason for reason, _ in reasons.most_common())
-                )
+                said = sorted(reasons, key=lambda reason: (reason == _NOT_ASKED, -reasons[reason]))
+                nothing = "" if part.had else ", and nothing else of it"
+                lines.append(f"{what}{nothing}: {'; '.join(said)}")
         return lines
 
     def _part(self, url: str) -> Part:
@@ -136,9 +136,7 @@ class Store:
         """What `fetch` gives of an object of this store. Raises Gone and Unknown."""
         part = self._part(url)
         if part.in_a_row >= _GIVEN_UP_AFTER:
-            raise self._unknown(
-                part, f"after {_GIVEN_UP_AFTER} in a row the others were not asked for"
-            )
+            raise self._unknown(part, _NOT_ASKED)
         for number in range(_TRIES):
             try:
                 content = fetch()
