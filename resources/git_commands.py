@@ -31,7 +31,7 @@ class GitCommands:
     """
 
     def __init__(self, path: Path, url: str, token: str | None, timeout: float) -> None:
-        self._path = path
+        self._path, self._url = path, url
         self._token = token
         self.timeout = timeout
         self._shown_url = _without_credentials(url)
@@ -51,6 +51,14 @@ class GitCommands:
         if token and url.startswith("https://"):
             header = f"http.https://{urlsplit(url).netloc}/.extraHeader"
             self._config[header] = f"Authorization: Basic {self._secret}"
+
+    @property
+    def objects_beside(self) -> Path | None:
+        """The folder of the remote's objects, where the remote is a repository on this machine."""
+        if "://" in self._url or ":" in str(Path(self._url).absolute()):
+            return None
+        folders = (Path(self._url) / ".git" / "objects", Path(self._url) / "objects")
+        return next((folder.absolute() for folder in folders if folder.is_dir()), None)
 
     def run(
         self,

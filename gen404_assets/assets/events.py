@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 
 from gen404_assets.assets import shown
-from gen404_assets.assets.links import links
+from gen404_assets.assets.links import links, round_pages
+from gen404_assets.assets.long_tables import cut
 from gen404_assets.assets.views import VIEWS, stages, table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
@@ -51,6 +52,7 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
         "committed at": dg.MetadataValue.timestamp(newest.commit.time),
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
         **links(os.environ.get("COMPETITION_REPO", ""), number, newest.commit.sha),
+        "the round's pages": shown.markdown(round_pages(number)),
     }
     by_hand = {str(version): None for path in files for version in people(history, number, path)}
     if by_hand:
@@ -60,7 +62,7 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
             metadata |= {"stages": stages(stage_changes(history, number))}
             return shown.metadata(metadata)
         seen = history.round(number, newest.index if asset.entry.file == LEADERS else None)
-        return shown.metadata(metadata | VIEWS[asset](seen))
+        return shown.metadata(metadata | cut(VIEWS[asset](seen)))
     except MalformedFile as error:
         return shown.metadata(metadata | {"malformed": str(error)})
 

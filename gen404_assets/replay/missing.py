@@ -39,11 +39,11 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
 
 def _unreadable_config(history: History) -> Iterator[FileReplay]:
     """A configuration by which no round could begin; past ones have theirs as it was."""
-    raw = history.read(CONFIG)
-    if raw is None:
+    last = history.last(CONFIG)
+    if last is None or last.blob is None or history.is_lost(last):
         return
     try:
-        Config.parse(raw, CONFIG)
+        Config.parse(history.read(CONFIG) or b"", CONFIG)
     except MalformedFile as error:
         yield FileReplay("config", CONFIG, Finding.MALFORMED, reason=str(error))
 

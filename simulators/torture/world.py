@@ -147,6 +147,13 @@ class Pods:
         digest = hashlib.sha256(first_file(request.body)).hexdigest()
         return Response(200, f"model by {self.images[name]} of {digest}".encode())
 
+    def attempt(self, request: Request) -> str:
+        """What a generation is an attempt at: an image's file of a picture."""
+        name = urlsplit(request.path).path.split("/")[1]
+        if request.method != "POST" or name not in self.images:
+            return ""
+        return f"{self.images[name]} {hashlib.sha256(first_file(request.body)).hexdigest()}"
+
 
 class World:
     """The outside of one competition, in `folder`; `faults` may be set anew for each round."""
@@ -215,8 +222,9 @@ class World:
             "cdn": (served, lambda _: False),
             "prompts": (prompt_picture, lambda _: False),
         }
+        attempts = {"container": self.pods.attempt}
         return [
-            Front(name, backend, lambda: self.faults, effect)
+            Front(name, backend, lambda: self.faults, effect, attempts.get(name, lambda _: ""))
             for name, (backend, effect) in answers.items()
         ]
 

@@ -159,7 +159,7 @@ def test_the_lineage_reads_as_the_competition_works() -> None:
 
 
 def test_what_belongs_to_a_round_is_partitioned_by_it() -> None:
-    shared = {"config", "prompt_pool", "commitments"}
+    shared = {"config", "prompt_pool", "commitments", "standing"}
     for key in GRAPH.get_all_asset_keys():
         partitioned = GRAPH.get(key).partitions_def is not None
         assert partitioned == (key.to_user_string() not in shared), key

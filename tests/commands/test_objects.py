@@ -11,7 +11,7 @@ from gen404_assets.commands.objects import sample_of
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replaying import (
     SAME,
-    UNREAD,
+    UNREADABLE,
     WRONG,
     Asked,
     replay_changed,
@@ -72,7 +72,7 @@ def test_the_exit_code_says_whether_objects_are_right_wrong_or_out_of_reach(
     assert {file["asset"] for file in differing} == {"duels"}
 
     world.store.statuses[""] = 404
-    assert replay_rounds(asked, Rules(), "") == UNREAD
+    assert replay_rounds(asked, Rules(), "") == UNREADABLE
     text = capsys.readouterr().out
     assert text.count("? can't be checked: ") == 2
     assert "could not be had, and nothing else of it: HTTP status 404" in text

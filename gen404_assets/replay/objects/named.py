@@ -103,8 +103,8 @@ def _duels(history: History, number: int) -> Iterator[NamedDuel]:
 
 def _parsed(history: History, path: str, kind: type[F]) -> F | None:
     """A file at the head; None where there is none that can be read, which the replay tells."""
-    raw = history.read(path)
     try:
+        raw = history.read(path)
         return None if raw is None else kind.parse(raw, path)
     except MalformedFile:
         return None
