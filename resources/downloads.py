@@ -151,6 +151,7 @@ class Downloads:
     def _followed(self, url: str, deadline: float) -> Iterator[bytes]:
         target = _parsed(url)
         for _ in range(1 + _REDIRECTS):
+            self._check(target)
             with self._answer(target, deadline) as answer:
                 head = Head(answer.status, answer.headers)
                 if head.status not in {301, 302, 303, 307, 308}:
@@ -160,6 +161,9 @@ class Downloads:
                     raise MinerFault("a redirect without a location")
                 target = _parsed(head.location, target)
         raise MinerFault(f"more than {_REDIRECTS} redirects")
+
+    def _check(self, target: httpx2.URL) -> None:
+        """Raise MinerFault where this URL, given or of a redirect, must not be asked for."""
 
     def _content(self, head: Head, answer: httpcore2.Response) -> Iterable[bytes]:
         """The content of a 200, or of a 206 that is the whole all the same."""

@@ -16,7 +16,7 @@ from gen404_assets.competition.audits import SourceVerdict
 from simulators.examples import MINERS
 from simulators.history_repository import fast_import
 from simulators.memory_repository import MemoryRepository
-from simulators.outside import digest
+from simulators.outside import SimulatedOutside, digest
 from simulators.whole_rounds import MinerDoes, World, play, simulate
 
 RECORDED = Path(__file__).parent / "recorded" / "rounds-0-1.bundle"
@@ -64,6 +64,11 @@ def history_bundle() -> Path:
 
 def play_recorded() -> MemoryRepository:
     """The competition played: two rounds, and a person's change of the first's audits."""
+    return recorded_outside().repository
+
+
+def recorded_outside() -> SimulatedOutside:
+    """The same with all that was outside when it was played, such as the store."""
     outside = simulate(_WORLD, **_CONFIG)
     outside.seconds = lambda hotkey, stem: 40.0 + digest(hotkey, stem) % 400 / 10
     for number, hotkey in enumerate(MINERS[1:3], start=1):  # each its own files: the same ones
@@ -76,7 +81,7 @@ def play_recorded() -> MemoryRepository:
     outside.repository.commit(
         {CHANGED: reworded}, "Say why the first audit failed", outside.chain.finalized().time
     )
-    return outside.repository
+    return outside
 
 
 def write_commits(stream: IO[bytes], repository: MemoryRepository) -> None:

@@ -46,6 +46,26 @@ _RULE_VERSIONS = [
     metavar="FILE",
     help="Whose SSH keys may sign (ssh-keygen's ALLOWED SIGNERS); other commits are named.",
 )
+@click.option("--objects", is_flag=True, help="Check what the files name in the store, too.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --objects: N outputs and N judged duels of each round (default: all).",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="S",
+    help="With --objects: what the sample is drawn by (default: by chance).",
+)
+@click.option(
+    "--judge",
+    "judged",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --objects: ask the judge of the settings again about N duels of each round.",
+)
 @click.option("--file", "path", metavar="PATH", help="Tell one file in full.")
 @click.option(
     "--set",
@@ -76,12 +96,16 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
     """Derive past rounds again and compare.
 
     REPO is a competition's repository: a git URL, a path, or a bundle file. Exit code 0: nothing
-    differs; 1: what differs is people's named commits alone; 2: it can't be read; 3: something
-    differs otherwise.
+    differs; 1: what differs is people's named commits alone; 2: it, or what --objects asks of the
+    store, can't be read; 3: something differs otherwise.
+
+    With --objects: sizes and digests of what the files name in the store are compared, the judge's
+    answers too; previews are drawn again, and distances measured again where a model is at hand.
 
     With --set, --without or --order: what would have been, as a difference from what was, and which
     matches would have had to be played. Exit code 0.
     """
+    from gen404_assets.commands.objects import sample_of
     from gen404_assets.commands.replaying import Asked, replay_changed, replay_rounds
     from gen404_assets.commands.what_if import change_of
 
@@ -96,6 +120,12 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
         options["path"],
         options["edition"],
         as_json=options["as_json"],
+        objects=sample_of(
+            objects=options["objects"],
+            count=options["sample"],
+            seed=options["seed"],
+            judged=options["judged"],
+        ),
         report=options["report"],
     )
     rules = read_settings(Rules, os.environ)

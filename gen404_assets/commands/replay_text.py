@@ -89,6 +89,8 @@ def _round(replayed: RoundReplay, shown: Mapping[str, str]) -> Iterator[str]:
         beside = f" (others: {', '.join(others)})" if others else ""
         explained = f"{fit.explains[fit.fits]} of {fit.files}"
         yield f"  rule {fit.rule}: {fit.fits} explains {explained}{beside}"
+        for path, version in fit.others.items():
+            yield f"    {fit.rule} {version} alone explains {path}"
     yield from (f"  {line}" for line in replayed.decided)
 
 

@@ -14,6 +14,7 @@ from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, round_path
 from gen404_assets.competition.timeline import Margins
+from gen404_assets.replay.baselines import baselines
 from gen404_assets.replay.judging import matrices
 from gen404_assets.replay.result import Act
 
@@ -26,6 +27,7 @@ def decided(history: History, number: int, acts: Sequence[Act]) -> list[str]:
     lines = [*_by_people(number, acts)]
     with suppress(MalformedFile):  # the file's own replay says so
         lines += _superseded(history, number, acts)
+    lines += baselines(history, number)
     return [*_margin_in_force(history, number, told=bool(lines)), *lines]
 
 

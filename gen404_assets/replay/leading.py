@@ -14,6 +14,7 @@ from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.leader import Leader, Transition
 from gen404_assets.competition.round import LEADERS, round_path
 from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.state import Stage
 from gen404_assets.competition.succession import continue_leader, entries_made
 from gen404_assets.replay.compare import keeping, text
 from gen404_assets.replay.result import Difference, FileReplay, compared
@@ -30,7 +31,9 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
     entries = current.leaders.root
     block = None if ended is None else _effective_block(history, number, ended)
     if ended is None or block is None or current.winner is None:
-        others = list(_others(history, number, entries, block))
+        # Where the round was set back after its end, the entry that it made is its own.
+        made = entries_made(history, number)
+        others = list(_others(history, number, [e for e in entries if e not in made], block))
         return compared("leader", LEADERS, others) if others else None
     # What an earlier end of the round made is its entry, unless another winner replaced it later.
     made = [entry for entry in entries_made(history, number, ended) if entry in entries]
@@ -123,9 +126,12 @@ def _effective_block(history: History, number: int, ended: int) -> int:
     """The block at which the round's result takes effect (`rules.md`, FINALIZING): that of the next
     round's start, as it was set when this round ended.
 
-    After the last round there is no next start; then it is the block recorded, if there is one.
+    After the last round there is no next start, whatever schedule was written since; then it is the
+    block recorded, if there is one.
     """
-    following = history.round(number + 1, ended).schedule or history.round(number + 1).schedule
+    following = history.round(number + 1, ended).schedule
+    if following is None and not _was_last(history, ended):
+        following = history.round(number + 1).schedule
     if following is not None:
         return following.latest_reveal_block
     schedule = history.round(number).schedule
@@ -136,6 +142,12 @@ def _effective_block(history: History, number: int, ended: int) -> int:
         if entry.effective_block > began
     ]
     return later[0] if later else began + 1
+
+
+def _was_last(history: History, ended: int) -> bool:
+    """Whether the competition was over with the round that commit `ended` ended."""
+    stages = (state.stage for version, state in history.states if version.index == ended)
+    return Stage.FINISHED in stages
 
 
 def _entries_at(block: int, raw: bytes) -> object:

@@ -1,10 +1,11 @@
-"""What a round must have by its end, and has not."""
+"""What a round must have by its end, and has not, or can't be read."""
 
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
 from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.config import Config
 from gen404_assets.competition.due import ATTEMPTS
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
@@ -17,7 +18,7 @@ from gen404_assets.competition.round import (
     round_path,
 )
 from gen404_assets.replay.auditing import audit_entry
-from gen404_assets.replay.result import Difference, FileReplay, compared
+from gen404_assets.replay.result import Difference, FileReplay, Finding, compared
 
 
 def missing_files(history: History, number: int) -> Iterator[FileReplay]:
@@ -33,6 +34,18 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
         for asset, path in (("state", STATE), ("config", CONFIG), ("leader", LEADERS)):
             if _is_absent(history, path):
                 yield compared(asset, path, [Difference(path, "no file", "a file")])
+        yield from _unreadable_config(history)
+
+
+def _unreadable_config(history: History) -> Iterator[FileReplay]:
+    """A configuration by which no round could begin; past ones have theirs as it was."""
+    last = history.last(CONFIG)
+    if last is None or last.blob is None or history.is_lost(last):
+        return
+    try:
+        Config.parse(history.read(CONFIG) or b"", CONFIG)
+    except MalformedFile as error:
+        yield FileReplay("config", CONFIG, Finding.MALFORMED, reason=str(error))
 
 
 def _is_absent(history: History, path: str) -> bool:

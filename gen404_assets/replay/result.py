@@ -105,13 +105,15 @@ class FileReplay:
 @dataclass(frozen=True, slots=True)
 class RuleFit:
     """The version of a rule that explains most of a round's `files`, and for each version that was
-    tried the number of files that it explains.
+    tried the number of files that it explains. `others`: the files that this version does not
+    explain and another does, with that version.
     """
 
     rule: str
     fits: str
     explains: Mapping[str, int]
     files: int
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -77,7 +77,7 @@ def replay_round(
         else:
             version = (chosen or {}).get(rule)
             versions = [each for each in VERSIONS[rule] if version in {None, each.name}]
-            results, fit = _fit(asset, files, rules, versions)
+            results, fit = fit_versions(asset, files, rules, versions)
             replayed.files += results
             replayed.versions += [fit] if fit else []
         replayed.files += _deleted(history, number, asset, replayed)
@@ -271,7 +271,7 @@ def _guard(asset: Asset, path: str, derive: Derive, rules: Rules) -> FileReplay 
         return underivable(asset, path, f"it is derived from a file that can't be read: {error}")
 
 
-def _fit(
+def fit_versions(
     asset: Asset,
     files: Sequence[tuple[str, Derive]],
     rules: Rules,
@@ -292,16 +292,20 @@ def _fit(
     if not any(explained.values()):
         return next(iter(tried.values())), None
     best = max(explained, key=lambda version: explained[version])
-    fit = RuleFit(versions[0].rule, best, explained, len(tried[best]))
-    if explained[best] == len(tried[best]):
-        return tried[best], fit
-    return [
-        next(
-            (results[at] for results in tried.values() if results[at].finding is Finding.IDENTICAL),
-            result,
+    others = {
+        result.path: next(
+            (version for version, results in tried.items() if _explains(results[at])), ""
         )
         for at, result in enumerate(tried[best])
-    ], fit
+        if not _explains(result)
+    }
+    others = {path: version for path, version in others.items() if version}
+    fit = RuleFit(versions[0].rule, best, explained, len(tried[best]), others)
+    return [tried[others.get(result.path, best)][at] for at, result in enumerate(tried[best])], fit
+
+
+def _explains(result: FileReplay) -> bool:
+    return result.finding is Finding.IDENTICAL
 
 
 def people(history: History, number: int, path: str) -> list[Version]:

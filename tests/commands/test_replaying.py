@@ -104,6 +104,11 @@ def test_a_shallow_clone_and_a_missing_branch_are_said_at_once(tmp_path: Path) -
     shallow = clone(tmp_path / "shallow", "--depth", "3")
     with pytest.raises(Refused, match="is a shallow clone"):
         replay_rounds(replace(ASKED, url=str(shallow)), Rules(), "")
+    worktree = tmp_path / "worktree"
+    git(shallow, "worktree", "add", "-q", str(worktree))
+    for url in (shallow.as_uri(), str(worktree)):
+        with pytest.raises(Refused, match="is a shallow clone"):
+            replay_rounds(replace(ASKED, url=url), Rules(), "")
     with pytest.raises(Refused, match="has no branch other"):
         replay_rounds(replace(ASKED, branch="other"), Rules(), "")
 
@@ -194,3 +199,49 @@ def without_content(source: Path, folder: Path, paths: set[str]) -> Path:
     git(folder, "config", "uploadpack.allowFilter", "true")
     git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
     return folder
+
+
+def test_rounds_beyond_the_last_are_said_to_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay_rounds(replace(ASKED, rounds=range(1, 8)), Rules(), "") == 0
+    told = "? rounds 1 to 7 are asked for; the history has rounds 0 to 1\n"
+    assert capsys.readouterr().out.startswith(told)
+
+
+def test_a_round_of_which_the_history_holds_nothing_is_missed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = clone(tmp_path / "clone")
+    later = repository / "rounds/4/schedule.json"
+    later.parent.mkdir()
+    later.write_text("{}")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "Look ahead")
+    for rounds, gap in ((range(1, 5), "rounds 2 to 3"), (range(1, 3), "round 2")):
+        asked = replace(ASKED, url=str(repository), rounds=rounds)
+        assert replay_rounds(asked, Rules(), "") == WRONG
+        told = f"! the history holds nothing of {gap}, though it holds rounds before and after\n"
+        assert capsys.readouterr().out.startswith(told)
+
+
+def test_what_a_message_says_commands_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = clone(tmp_path / "clone")
+    winner = repository / "rounds/1/winner.json"
+    winner.write_text(winner.read_text().replace("owner/model", "own/" + "y" * 999))
+    git(repository, "commit", "-q", "-a", "-m", "Evil \x1b[31m \x9b31m \u202e \x7f name")
+    asked = replace(ASKED, url=str(repository), rounds=range(1, 2))
+    assert replay_rounds(asked, Rules(), "") == BY_PEOPLE
+    text = capsys.readouterr().out
+    assert "Evil " in text
+    assert replay_rounds(replace(asked, as_json=True), Rules(), "") == BY_PEOPLE
+    document = capsys.readouterr().out
+    assert all(char.isprintable() or char == "\n" for char in text + document)
+    assert "own/" + "y" * 999 in document
+    json.loads(document)
+
+
+@pytest.mark.parametrize("since", ["", "abc", "main", "f" * 41, "HEAD~1"])
+def test_what_is_no_commit_s_hash_can_not_be_continued(since: str) -> None:
+    with pytest.raises(Refused, match="takes a commit's hash"):
+        replay_rounds(replace(ASKED, since=since), Rules(), "")

@@ -1,0 +1,1 @@
+"""What the files name in the competition's store, fetched and checked."""
