@@ -68,6 +68,11 @@ def history_of(snapshot: Snapshot) -> History:
     return history
 
 
+def history_in_part(snapshot: Snapshot) -> History:
+    """The history up to a snapshot's commit, of a repository that may lack the content of files."""
+    return History(snapshot.commits, snapshot.history, snapshot.read_what_there_is)
+
+
 _READ_LAST: "WeakKeyDictionary[object, History]" = WeakKeyDictionary()
 
 

@@ -15,6 +15,7 @@ from gen404_assets.assets import (
     inputs,
     miner_generation,
     report,
+    standing,
     weights,
 )
 from gen404_assets.assets import open as open_stage
@@ -27,6 +28,7 @@ from resources.settings import read_settings
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
 from sensors.reaper import reaper
+from sensors.standing import standing as standing_sensor
 from sensors.weights import weights as weights_sensor
 
 
@@ -52,9 +54,16 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
             *duels.ASSETS,
             *finalizing.ASSETS,
             *report.ASSETS,
+            standing.spec,
             *([weights.weights] if validates else []),
         ],
-        sensors=[mirror, *SENSORS, reaper, *([weights_sensor] if validates else [])],
+        sensors=[
+            mirror,
+            standing_sensor,
+            *SENSORS,
+            reaper,
+            *([weights_sensor] if validates else []),
+        ],
         resources=competition_resources(
             environment, operates=platform_settings(environment).gen404_operate
         ),

@@ -17,11 +17,14 @@ from pydantic import Field, field_validator
 
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault
+from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from resources.deadlines import within
 from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 _JOB_PREFIX = "Bake and push images to Google Cloud"
 _SECONDS = 60.0
+_BOUNDS = Bounds(_SECONDS, 8 * 2**20, together=64 * 2**20)
+"""Of an answer, and of all to one question. A hundred jobs with their steps are about 1 MiB."""
 _PAGE = 100
 _PAGES = 100
 
@@ -69,7 +72,7 @@ class Builds:
             raise InfrastructureFault(f"GitHub: an answer not as documented: {error!r}") from error
 
     def _workflow_run(self, round_number: int) -> BuildRun | None:
-        with httpx2.Client(base_url=self._api, headers=self._headers, timeout=_SECONDS) as client:
+        with bounded_client(_BOUNDS, base_url=self._api, headers=self._headers) as client:
             commit = self._commit(client, round_number)
             if commit is None:
                 return None
@@ -260,6 +263,10 @@ def _get(client: httpx2.Client, path: str, query: Mapping[str, Any]) -> Any:
         return answer.json()
     except RecursionError:
         raise InfrastructureFault(f"GitHub: {path} is nested too deeply") from None
+    except httpx2.TimeoutException:
+        raise TimeoutError from None
+    except AnswerRefused as error:
+        raise InfrastructureFault(f"GitHub: {path}: {error}") from None
     except httpx2.HTTPError as error:
         raise InfrastructureFault(f"GitHub can't be reached: {type(error).__name__}") from None
     except ValueError:

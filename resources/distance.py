@@ -9,6 +9,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gpu.bounded_http import Bounds, bounded_client
 from gpu.distance import MODEL_ID, MODEL_REVISION
 from resources.deadlines import within
 from resources.settings import BadSetting, BaseUrl, Secret, Settings, read_settings
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 _SECONDS = 120.0
+_BYTES = 2**20
+"""Of an answer: a number, or a sentence."""
 _ROUNDING = 1e-6  # a service's float32 can bring identical pictures a little below 0
 _A = TypeVar("_A", bound=BaseModel)
 
@@ -70,7 +73,7 @@ class DistanceService:
     def __init__(self, server: str, token: str | None = None, *, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
         headers = {"Authorization": f"Bearer {token}"} if token else None
-        self._client = httpx2.Client(base_url=server, timeout=seconds, headers=headers)
+        self._client = bounded_client(Bounds(seconds, _BYTES), base_url=server, headers=headers)
 
     @cached_property
     def model(self) -> str:
@@ -93,7 +96,7 @@ class DistanceService:
             response = within(self._seconds, self._client.request, method, path, json=body)
             response.raise_for_status()
             return kind.model_validate_json(response.content)
-        except TimeoutError:
+        except (TimeoutError, httpx2.TimeoutException):
             reason = f"no answer within {self._seconds:g} s"
         except httpx2.HTTPStatusError as error:
             reason = f"status {error.response.status_code}: {error.response.text[:300]}"

@@ -15,6 +15,9 @@ from gen404_assets.competition.faults import InfrastructureFault
 REMOTE = "gen404"
 """The name by which the commands know the repository that is mirrored."""
 
+_NOT_ADMITTED = ("could not read Username", "Authentication failed", "returned error: 403")
+"""Git's words where the remote answers 401 (with and without a user's name) or 403."""
+
 
 class RepositoryError(InfrastructureFault):
     """Git or the remote failed; the message names the action and never a token."""
@@ -28,7 +31,7 @@ class GitCommands:
     """
 
     def __init__(self, path: Path, url: str, token: str | None, timeout: float) -> None:
-        self._path = path
+        self._path, self._url = path, url
         self._token = token
         self.timeout = timeout
         self._shown_url = _without_credentials(url)
@@ -48,6 +51,14 @@ class GitCommands:
         if token and url.startswith("https://"):
             header = f"http.https://{urlsplit(url).netloc}/.extraHeader"
             self._config[header] = f"Authorization: Basic {self._secret}"
+
+    @property
+    def objects_beside(self) -> Path | None:
+        """The folder of the remote's objects, where the remote is a repository on this machine."""
+        if "://" in self._url or ":" in str(Path(self._url).absolute()):
+            return None
+        folders = (Path(self._url) / ".git" / "objects", Path(self._url) / "objects")
+        return next((folder.absolute() for folder in folders if folder.is_dir()), None)
 
     def run(
         self,
@@ -89,8 +100,17 @@ class GitCommands:
             where = f" of {self._shown_url}" if network else ""
             raise RepositoryError(
                 f"{action}{where}: {reason or f'exit status {process.returncode}'}"
+                f"{self._what_to_do(reason) if network else ''}"
             )
         return bytes(output)
+
+    def _what_to_do(self, reason: str) -> str:
+        """What an operator does about a remote that admits nobody, after git's own words."""
+        if not any(words in reason for words in _NOT_ADMITTED):
+            return ""
+        if self._token:
+            return "; the remote refuses the token: set GITHUB_TOKEN to a valid one with access"
+        return "; the remote asks who this is: set GITHUB_TOKEN, or git's credential helper"
 
     def _environment(self, directory: Path, network: bool) -> dict[str, str]:
         config = {"safe.directory": "*", "core.hooksPath": os.devnull}

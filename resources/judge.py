@@ -46,6 +46,8 @@ __all__ = [
 
 _REQUEST_SECONDS = 120.0
 _TOTAL_SECONDS = 600.0
+ANSWER_BYTES = 2**20
+"""Of an answer: 1,024 tokens are a few KiB."""
 _RETRIES = 6
 _CANARY_DRAW_WITHIN = 2
 _CANARY_WIN_OVER = 1
@@ -150,6 +152,8 @@ class ServedJudge:
         from httpx2 import Response, TimeoutException  # noqa: PLC0415 - takes most of a second
         from openai import DefaultHttpxClient, OpenAI  # noqa: PLC0415
 
+        from gpu.bounded_http import BoundedTransport, Bounds  # noqa: PLC0415
+
         throttle = self._throttle
 
         class Watched(DefaultHttpxClient):
@@ -170,7 +174,12 @@ class ServedJudge:
             api_key=self._api_key,
             timeout=self._request_seconds,
             max_retries=self._retries,
-            http_client=Watched(),
+            http_client=Watched(
+                transport=BoundedTransport(
+                    Bounds(self._total_seconds, ANSWER_BYTES), connections=None
+                ),
+                follow_redirects=False,
+            ),
         )
 
     def _without_key(self, text: str) -> str:

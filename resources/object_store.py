@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
 from resources.settings import BaseUrl, Secret, Settings, read_settings
+from resources.store_answers import WHOLE_BYTES, bound_answers
 from resources.whole_file import whole_file
 
 _TIMEOUT = 600.0
@@ -92,11 +93,11 @@ class ObjectStore:
         return url
 
     def get(self, key: str) -> bytes | None:
-        """An object's bytes, None where there is no such object: for previews, `fetch` is for what
-        may be large.
+        """An object's bytes, None where there is no such object. For previews and records, of at
+        most `WHOLE_BYTES`; `fetch` is for what may be larger.
         """
         _plain(key)
-        return self._call(f"get {key}", lambda: self._read(key, lambda body: body.read()))
+        return self._call(f"get {key}", lambda: self._read(key, _whole))
 
     def fetch(self, key: str, to: Path) -> bool:
         """Save an object as a file, whole or not at all; False where there is no such object."""
@@ -138,6 +139,7 @@ class ObjectStore:
         # R2 knows none of the checksums that boto3 sends otherwise.
         client.meta.config.request_checksum_calculation = "when_required"
         client.meta.config.response_checksum_validation = "when_required"
+        bound_answers(client, self._timeout)
         return client
 
     def _put(self, key: str, source: Path | bytes, digest: str, content_type: str) -> None:
@@ -255,6 +257,18 @@ def _opened(source: Path | bytes) -> Iterator[Any]:
 
 def _chunks(body: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: body.read(_CHUNK), b"")
+
+
+def _whole(body: IO[bytes]) -> bytes:
+    content = bytearray()
+    for chunk in _chunks(body):
+        content += chunk
+        if len(content) > WHOLE_BYTES:
+            raise InfrastructureFault(
+                f"object store: an object of more than {WHOLE_BYTES:,} bytes, where a picture or a "
+                "record was looked for"
+            )
+    return bytes(content)
 
 
 def _sha256(body: IO[bytes]) -> str:

@@ -14,9 +14,10 @@ import httpx2
 from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
-from gpu.services.render import BATCH
+from gpu.services.batch import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
 from gpu.workers.worker import FILE_BYTES
@@ -26,6 +27,8 @@ from resources.settings import BaseUrls, Secret, Settings, read_settings
 
 _SECONDS = 300.0
 """Of one request: the service may have three files waiting for each worker, of a minute each."""
+_BYTES = 16 * 2**20
+"""Of an answer. A picture of four views is at most 3.3 MB, whatever it shows."""
 _PATIENCE = 1800.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
@@ -93,14 +96,12 @@ class RenderService:
         patience: float = _PATIENCE,
     ) -> None:
         self.address, self._seconds, self._patience = server, seconds, patience
-        # No limit on connections: each thread has one request under way.
-        limits = httpx2.Limits(max_connections=None)
-        self._client = httpx2.Client(
+        self._client = bounded_client(
+            Bounds(seconds, _BYTES),
             base_url=server,
-            timeout=seconds,
-            trust_env=False,
-            limits=limits,
             headers={"Authorization": f"Bearer {token}"} if token else None,
+            environment=False,
+            connections=None,  # each thread has one request under way
         )
 
     def render(self, path: Path, output_format: str) -> bytes:
@@ -140,8 +141,10 @@ class RenderService:
                     files=upload,
                     headers={BATCH: batch_of(path)},
                 )
-        except TimeoutError:
+        except (TimeoutError, httpx2.TimeoutException):
             raise InfrastructureFault(f"no picture: no answer within {self._seconds:g} s") from None
+        except AnswerRefused as error:
+            raise InfrastructureFault(f"no picture: the render service gives {error}") from error
         except (httpx2.HTTPError, OSError) as error:
             raise InfrastructureFault(f"no picture: {type(error).__name__}") from error
 

@@ -94,6 +94,12 @@ class Snapshot:
         """
         return self._mirror.read(set(blobs), fetch=self._fetch)
 
+    def read_what_there_is(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        """As `read_blobs`, without those that the remote does not have. A repository on this
+        machine is read where it lies, so that nothing is copied.
+        """
+        return self._mirror.read_what_there_is(set(blobs))
+
     @property
     def commits(self) -> Sequence[Commit]:
         """All commits, each after its parents; what a merge brought in stands right before it."""

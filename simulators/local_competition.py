@@ -27,13 +27,14 @@ CANARIES = {
         *("GITHUB_TOKEN", "OPENAI_API_KEY", "HF_TOKEN", "RENDER_TOKEN", "DISTANCE_TOKEN"),
         *("TARGON_API_KEY", "VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET", "VERDA_GENERATION_TOKEN"),
     )
-}
-"""What the operator's secrets are: all but the store's, which the local network makes. Wherever one
-is found, a secret got out.
+} | {"ALERT_URLS": "json://127.0.0.1:9/canary-of-alert_urls"}  # nobody listens there
+"""What the operator's secrets are: all but the store's, which the local network makes, and a
+database's, which it has none of. Wherever one is found, a secret got out.
 """
 SECONDS = 900
 """They take eight minutes on two idle cores."""
 
+_STRANGERS = (b"gpu.workers.template", b"local_network.container", b"local_network.miner")
 _PLAYED = "played"
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 
@@ -103,12 +104,34 @@ class LocalCompetition:
                 pids.append(int(process.name))
         return pids
 
-    def note_arguments(self) -> None:
-        """Keep, for the tests, what a list of processes shows of it."""
-        with (self.home / "arguments").open("ab") as noted:
-            for process in self.left():
+    def note_processes(self) -> None:
+        """Keep, for the tests, what a list of processes shows of it, and the environments of those
+        that deal with strangers' files and code: renderer's workers, pods and miners.
+        """
+        ours = self._descendants(set(self.left()))
+        with (
+            (self.home / "arguments").open("ab") as arguments,
+            (self.home / "environments").open("ab") as environments,
+        ):
+            for process in ours:
                 with suppress(OSError):
-                    noted.write(Path(f"/proc/{process}/cmdline").read_bytes() + b"\n")
+                    command = Path(f"/proc/{process}/cmdline").read_bytes()
+                    arguments.write(command + b"\n")
+                    if any(each in command for each in _STRANGERS):
+                        environments.write(Path(f"/proc/{process}/environ").read_bytes() + b"\n")
+
+    @staticmethod
+    def _descendants(processes: set[int]) -> set[int]:
+        """The processes, and all that they have started, whatever environment these have."""
+        parents: dict[int, int] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        found, size = set(processes), -1
+        while size != len(found):
+            size = len(found)
+            found |= {child for child, parent in parents.items() if parent in found}
+        return found
 
     def gen404(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command of the operator's."""
@@ -214,7 +237,7 @@ class PlayedCompetitions(threading.Thread):
 def _play(competition: LocalCompetition) -> None:
     for stage in STAGES:
         competition.wait_for(competition.rounds - 1, stage, SECONDS)
-        competition.note_arguments()
+        competition.note_processes()
     competition.wait_for(competition.rounds, "open", SECONDS)
     assert competition.interrupt() == 0
 

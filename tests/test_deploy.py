@@ -3,6 +3,7 @@ probes and ports, and nothing secret.
 """
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,51 @@ def test_an_image_runs_as_a_user_and_copies_what_is_there(path: Path) -> None:
     for line in lines:
         if line.startswith("COPY "):
             assert all((ROOT / name).exists() for name in line.split()[1:-1]), line
+
+
+BASES = [
+    ("docker.io/library/python:3.11-slim", "false", False),
+    ("docker.io/library/python:3.11-slim@sha256:" + 64 * "0", "false", True),
+    ("docker.io/library/python:3.11-slim", "true", True),
+]
+
+
+@pytest.mark.parametrize("path", [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"])
+@pytest.mark.parametrize(("base", "unpinned", "built"), BASES)
+def test_an_image_is_built_on_one_that_is_named_by_digest(
+    path: Path, base: str, unpinned: str, built: bool
+) -> None:
+    """By the command of the file's own first step, as a build's shell runs it."""
+    text = path.read_text().replace("\\\n", "")
+    assert text.index("ARG BASE=") < text.index("FROM ${BASE}") < text.index("RUN case")
+    step = next(line for line in text.splitlines() if line.startswith("RUN case"))
+    ran = subprocess.run(
+        ["sh", "-c", step.removeprefix("RUN ")],
+        env={"BASE": base, "UNPINNED": unpinned},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode == 0) is built
+    assert ("names no digest" in ran.stderr) is not built
+
+
+def test_a_composition_takes_every_image_by_digest_from_its_environment(
+    compose: dict[str, Any],
+) -> None:
+    for name, service in compose["services"].items():
+        base = service["build"]["args"]["BASE"] if "build" in service else service["image"]
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:(\?|-no-digest)\}", base), name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")))
+def test_a_workflow_may_read_the_repository_and_no_more(path: Path) -> None:
+    (workflow,) = documents(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert "permissions" not in job
+        for step in job["steps"]:
+            if used := step.get("uses"):
+                assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used), "pinned by commit"
+            if used and used.startswith("actions/checkout"):
+                assert step["with"]["persist-credentials"] is False

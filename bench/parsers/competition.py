@@ -40,8 +40,11 @@ def _commitment_seeds() -> list[Seed]:
 
 def _answers() -> Callable[[str, bytes], object]:
     from resources.completion import reply_of
+    from resources.judge import ANSWER_BYTES, NotJudged
 
     def parse(_: str, data: bytes) -> object:
+        if len(data) > ANSWER_BYTES:
+            raise NotJudged("no more is read of an answer")
         answer = reply_of(data.decode(errors="replace")).answer()
         assert 0 <= answer.penalty_1 <= 10
         assert 0 <= answer.penalty_2 <= 10

@@ -14,6 +14,7 @@ from gen404_assets.assets import inputs, shown
 from gen404_assets.assets.columns import column_schema
 from gen404_assets.assets.edition_views import per_miner, view
 from gen404_assets.assets.events import NO_FILE, check_result, differences, where_from
+from gen404_assets.assets.long_tables import cut
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource
 from gen404_assets.assets.round_asset import check_spec
@@ -168,7 +169,7 @@ class EditionMirror:
             return {"file": "none: the repository has no such file of this round"}
         metadata = where_from(number, files, [each for path in files for each in seen.people(path)])
         try:
-            return shown.metadata(metadata | _look(seen, kind, files))
+            return shown.metadata(metadata | cut(_look(seen, kind, files)))
         except MalformedFile as error:
             return shown.metadata(metadata | {"malformed": str(error)})
 

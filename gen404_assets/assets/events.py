@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 
 from gen404_assets.assets import shown
-from gen404_assets.assets.links import links
+from gen404_assets.assets.links import links, round_pages
+from gen404_assets.assets.long_tables import cut
 from gen404_assets.assets.tables import table
 from gen404_assets.assets.views import VIEWS, stages
 from gen404_assets.competition.catalogue import Asset
@@ -46,15 +47,16 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
     files = recorded_files(history, number, asset)
     if not files:
         return {"file": "none: the round was decided without it"}
-    newest = newest_of(files)
     by_hand = [version for path in files for version in people(history, number, path)]
     metadata = where_from(number, files, by_hand)
+    metadata["the round's pages"] = shown.markdown(round_pages(number))
     try:
         if asset is Asset.STATE:
             metadata |= {"stages": stages(stage_changes(history, number))}
             return shown.metadata(metadata)
-        seen = history.round(number, newest.index if asset.entry.file == LEADERS else None)
-        return shown.metadata(metadata | VIEWS[asset](seen))
+        index = newest_of(files).index if asset.entry.file == LEADERS else None
+        seen = history.round(number, index)
+        return shown.metadata(metadata | cut(VIEWS[asset](seen)))
     except MalformedFile as error:
         return shown.metadata(metadata | {"malformed": str(error)})
 

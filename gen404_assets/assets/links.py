@@ -6,6 +6,17 @@ from urllib.parse import quote, urlsplit
 
 import dagster as dg
 
+_PAGES = (
+    "state",
+    "submissions",
+    "renders",
+    "matches_matrix",
+    "duels",
+    "audits",
+    "winner",
+    "report",
+)
+"""Those of a round's assets that a person goes to from one to another."""
 _SSH = re.compile(r"(?:ssh://)?git@([A-Za-z0-9.-]+)[:/](.+)")
 
 
@@ -38,3 +49,15 @@ def links(repository: str, number: int, commit: str) -> Mapping[str, dg.Metadata
         "commit's page": dg.MetadataValue.url(f"{page}/commit/{commit}"),
         "round's files": dg.MetadataValue.url(f"{page}/tree/{commit}/rounds/{number}"),
     }
+
+
+def partition_page(asset: str, number: int | None = None) -> str:
+    """The address of an asset's partitions in Dagster's UI, at the round `number`."""
+    page = f"/assets/{asset}?view=partitions"
+    return page if number is None else f"{page}&partition={number}"
+
+
+def round_pages(number: int) -> str:
+    """Markdown: from one page of a round to its others."""
+    pages = [f"[{asset}]({partition_page(asset, number)})" for asset in _PAGES]
+    return " · ".join(pages)

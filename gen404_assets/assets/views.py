@@ -25,6 +25,7 @@ from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Line
 from gen404_assets.frames import file_frame, matrix_frame
+from gen404_assets.report.addresses import code_address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,7 @@ def schedule(current: Round) -> dict[str, Any]:
 def submissions(current: Round) -> dict[str, Any]:
     frame = file_frame(current.submissions or Submissions({}))
     frame["commit"] = frame["commit"].str[:7]
+    frame["hotkey"] = frame["hotkey"].map(short)
     columns = {"hotkey": "hotkey", "revealed_at_block": "block", "repo": "repo"}
     columns |= {"commit": "commit", "cdn_url": "cdn"}
     return {"submissions": len(frame), "in order of reveal": table(_shown(frame, columns))}
@@ -65,6 +67,7 @@ def prompts(current: Round) -> dict[str, Any]:
 
 def builds(current: Round) -> dict[str, Any]:
     frame = file_frame(current.builds or Builds({}))
+    frame["hotkey"] = frame["hotkey"].map(short)
     columns = {"hotkey": "hotkey", "status": "status", "tag": "tag", "docker_image": "image"}
     return {"statuses": _counted(frame["status"]), "builds": table(_shown(frame, columns))}
 
@@ -103,7 +106,9 @@ def renders(current: Round) -> dict[str, Any]:
         outputs = current.submitted(hotkey)
         done = [output for _, output in outputs.items() if output.complete] if outputs else []
         size = round(sum(output.size for output in done) / 1e6, 1)
-        rows.append({"hotkey": hotkey, "complete": len(done), "of": len(current.stems), "MB": size})
+        rows.append(
+            {"hotkey": short(hotkey), "complete": len(done), "of": len(current.stems), "MB": size}
+        )
     return {
         "miners": len(rows),
         "complete": sum(row["complete"] == row["of"] for row in rows),
@@ -180,7 +185,11 @@ def source_audits(current: Round) -> dict[str, Any]:
 
 
 def winner(current: Round) -> dict[str, Any]:
-    return dict(current.winner.model_dump()) if current.winner else {}
+    if current.winner is None:
+        return {}
+    won = dict(current.winner.model_dump())
+    code = code_address(current.winner.repo, current.winner.commit)
+    return won | ({"code": dg.MetadataValue.url(code)} if code else {})
 
 
 def leader(current: Round) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import Rules
+from resources.core_files import leave_no_core_files
 from resources.settings import BadSetting, git_address, read_settings
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. The exit code is 0 where all is well, 1 or 3 where a replay differs, 1 where a
     file can't be drawn, and 2 where it can't be done.
     """
+    leave_no_core_files()
     try:
         return int(gen404.main(arguments, prog_name="gen404", standalone_mode=False) or 0)
     except click.ClickException as error:

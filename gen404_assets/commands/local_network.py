@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, model_validator
-
+from gen404_assets.commands.local_settings import LocalSettings
 from gen404_assets.commands.operating import begin
+from gen404_assets.commands.settings import secret_names
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.settings import home
@@ -31,33 +31,13 @@ from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
 from resources.ports import free_ports
 from resources.renderer import open_renderer
-from resources.settings import BadSetting, Count, Settings, read_settings
+from resources.settings import BadSetting, read_settings
 from resources.whole_file import write_whole
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
 _DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
-
-
-class LocalSettings(Settings):
-    """The local network that `gen404 up` starts; they count when it is first made."""
-
-    local_block_seconds: float = Field(
-        0.02, ge=0.001, le=12, description="seconds of this machine that a local block takes"
-    )
-    local_output_format: Literal["glb", "ply"] = Field(
-        "glb", description="what the local miners submit: glb (meshes) or ply (Gaussian splats)"
-    )
-    # With fewer than 9 prompts a cheat stays within the tolerated mismatches.
-    local_prompts: Count = Field(10, description="prompts of a local round")
-    local_pool: Count = Field(48, description="prompts in the local pool")
-
-    @model_validator(mode="after")
-    def _fits(self) -> "LocalSettings":
-        if self.local_prompts > self.local_pool:
-            raise ValueError("LOCAL_PROMPTS must be from 1 to LOCAL_POOL")
-        return self
 
 
 def folder() -> Path:
@@ -100,8 +80,9 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
         ticker = threading.Thread(
             target=keep_ticking, args=(folder() / "chain", ticking), daemon=True
         )
+        told = _without_secrets({**os.environ, **variables})
         children = [
-            process.start(command, folder() / "logs" / f"{name}.log", {**os.environ, **variables})
+            process.start(command, folder() / "logs" / f"{name}.log", told)
             for name, command in _commands(ports).items()
         ]
         ticker.start()
@@ -111,6 +92,14 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
             ticking.set()
             ticker.join()
             process.stop(children)
+
+
+def _without_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What miners and the other strangers of the local network are told: no key of the operator's
+    (guarantee 23).
+    """
+    secret = secret_names()
+    return {name: value for name, value in environment.items() if name not in secret}
 
 
 def _ports() -> Mapping[str, int]:

@@ -20,6 +20,7 @@ from resources.repository import Repository
 
 _COUNTED: Mapping[str, str] = {
     "questions": "questions that the judge was asked",
+    "words_in_pictures": "runs whose judge obeyed or resisted words in a picture, by round",
     "tokens": "tokens of those questions and answers, where the judge's server tells them",
     "fetched_bytes": "bytes of miners' files that were fetched",
     "files": "miners' files that were drawn or refused by the renderer",
@@ -32,11 +33,14 @@ Figure = tuple[str, str, Mapping[Labels, float]]
 
 @dataclass
 class Measured:
-    """The figures of a platform in the home `folder`; `repository` is read as its mirror stands."""
+    """The figures of a platform in the home `folder`; `repository` is read as its mirror stands.
+    `costs`: provider -> what an hour of a pod costs there.
+    """
 
     repository: Repository
     waiting: Waiting
     folder: Path
+    costs: Mapping[str, float] = field(default_factory=dict)
     _head: str = ""
     _round: Round | None = None
     _stage: tuple[int, Stage] | None = None
@@ -114,6 +118,12 @@ class Measured:
             values.setdefault(name, {})[labels] = value
         for name, meaning in _COUNTED.items():
             yield f"gen404_{name}_total", meaning, values[name]
+        costs = {
+            labels: seconds / 3600 * self.costs[provider]
+            for labels, seconds in values["pod_seconds"].items()
+            if (provider := dict(labels).get("provider", "")) in self.costs
+        }
+        yield "gen404_pod_cost_total", "what those seconds cost by POD_HOUR_COSTS", costs
 
 
 def _one(value: float) -> Mapping[Labels, float]:

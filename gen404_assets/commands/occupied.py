@@ -14,6 +14,7 @@ import httpx2
 
 from gen404_assets.commands.refused import Refused
 from gen404_assets.live.shared import Shared
+from gpu.bounded_http import Bounds, bounded_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def platform_health(home: Path) -> dict[str, Any]:
 
 def _ask(known: str) -> dict[str, Any]:
     try:
-        return dict(httpx2.get(json.loads(known)["health"], timeout=10).json())
+        with bounded_client(Bounds(10, 2**20), environment=False) as client:
+            return dict(client.get(json.loads(known)["health"]).json())
     except (httpx2.HTTPError, ValueError, KeyError):
         return {"faults": ["the platform gives no answer to who asks for its health"], "waits": []}
 

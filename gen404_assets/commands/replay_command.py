@@ -64,6 +64,13 @@ _RULE_VERSIONS = [
 @click.option(
     "--write-branch", metavar="NAME", help="What if: write the changed files to this new branch."
 )
+@click.option(
+    "--report",
+    "report",
+    metavar="DIR|URL",
+    default="",
+    help="Link each round's page of the report that lies there (`gen404 report -o DIR`).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def replay(repository: str, branch: str, rounds: range | None, **options: Any) -> int:
     """Derive past rounds again and compare.
@@ -89,6 +96,7 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
         options["path"],
         options["edition"],
         as_json=options["as_json"],
+        report=options["report"],
     )
     rules = read_settings(Rules, os.environ)
     change = change_of(options["settings"], options["without"], options["order"], chosen)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from itertools import groupby
 from types import MappingProxyType
 
+from gen404_assets.replay.derivable import derivable_with
 from gen404_assets.replay.result import Difference, FileReplay, Finding, RoundReplay
+from gen404_assets.report.addresses import round_page
 
 _SHOWN = 4
 _MOST = 20
@@ -19,13 +21,17 @@ def replay_text(
     rounds: Sequence[RoundReplay],
     edition: str = "",
     shown: Mapping[str, str] = MappingProxyType({}),
+    report: str = "",
 ) -> str:
     """Round by round a table, the differences under the file they are in, and a closing line.
 
-    `edition`: the title of the rules' edition; `shown`: asset -> its file.
+    `edition`: the title of the rules' edition; `shown`: asset -> its file; `report`: the folder or
+    URL of a report, whose page of each round is linked.
     """
     lines = [f"by the rules of {edition}", ""] if edition else []
-    lines += [line for replayed in rounds for line in _round(replayed, shown)]
+    for replayed in rounds:
+        page = f"{report.rstrip('/')}/{round_page(replayed.round)}" if report else ""
+        lines += [*_round(replayed, shown), *([f"  report: {page}"] if page else []), ""]
     files = [file for replayed in rounds for file in replayed.files]
     counts = {finding: sum(file.finding is finding for file in files) for finding in Finding}
     summary = ", ".join(f"{count} {finding}" for finding, count in counts.items() if count)
@@ -52,6 +58,7 @@ def file_text(rounds: Sequence[RoundReplay], path: str) -> str:
         lines.append(f"round {replayed.round}")
         for file in files:
             lines.append(f"  {file.asset}: {file.finding} {file.reason}".rstrip())
+            lines += [f"  {takes}"] if (takes := derivable_with(file)) else []
             lines += [f"  ! {difference}" for difference in file.differences]
             lines += [f"  {note}" for note in file.notes]
         for act in acts:
@@ -83,11 +90,12 @@ def _round(replayed: RoundReplay, shown: Mapping[str, str]) -> Iterator[str]:
         explained = f"{fit.explains[fit.fits]} of {fit.files}"
         yield f"  rule {fit.rule}: {fit.fits} explains {explained}{beside}"
     yield from (f"  {line}" for line in replayed.decided)
-    yield ""
 
 
 def _remarks(files: Sequence[FileReplay]) -> Iterator[str]:
     yield from dict.fromkeys(file.reason for file in files if file.reason)
+    takes = dict.fromkeys(derivable_with(file) for file in files)
+    yield from (each for each in takes if each)
     yield from _some(
         [
             f"{_place(file, files)}{_cut(_rounded(difference))}"

@@ -12,15 +12,15 @@ from gen404_assets.commands.what_if import what_if_json, what_if_text, write_bra
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.history import History, cite
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition_repository import history_of, newest_history, open_repository
+from gen404_assets.competition_repository import history_in_part, newest_history, open_repository
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS, Edition, edition_of
 from gen404_assets.replay.rounds import rounds_of
 from gen404_assets.replay.what_if import Change, what_if
 from resources.repository import Repository, Signers
 
-SAME, BY_PEOPLE, WRONG = 0, 1, 3
-"""Exit codes: nothing differs; what differs is people's named commits alone; something differs
-otherwise. 2 is for what can't be read.
+SAME, BY_PEOPLE, UNREADABLE, WRONG = 0, 1, 2, 3
+"""Exit codes: nothing differs; what differs is people's named commits alone; something can't be
+read, such as a file whose content the repository lacks; something differs otherwise.
 """
 
 
@@ -28,7 +28,7 @@ otherwise. 2 is for what can't be read.
 class Asked:
     """What is asked of a replay. `versions`: rule -> the version it is held to; `since`: a commit
     that the history must continue; `signers`: a file of the keys that may sign; `file`: the one
-    file to be told in full.
+    file to be told in full; `report`: the folder or URL of a report, to which rounds are linked.
     """
 
     url: str
@@ -40,13 +40,14 @@ class Asked:
     file: str | None = None
     edition: str | None = None
     as_json: bool = False
+    report: str = ""
 
 
 def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
     """Replay and print; the exit code. `program`: the version of the program, for `--json`."""
     _refuse_shallow(asked.url)
     repository = open_repository(asked.url, asked.branch)
-    history = history_of(repository.snapshot(repository.refresh()))
+    history = history_in_part(repository.snapshot(repository.refresh()))
     if not history.commits:
         raise Refused(f"{asked.url} has no branch {asked.branch}")
     wrong, told = _continued(history, asked)
@@ -74,11 +75,13 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
         body = (
             file_text(replayed, asked.file)
             if asked.file
-            else replay_text(replayed, edition.title, edition.shown)
+            else replay_text(replayed, edition.title, edition.shown, asked.report)
         )
         print("\n".join([*lines, body]))
     if wrong or any(each.wrong for each in replayed):
         return WRONG
+    if any(each.incomplete for each in replayed):
+        return UNREADABLE
     return BY_PEOPLE if told or any(each.changed_by_people for each in replayed) else SAME
 
 

@@ -13,6 +13,7 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._grpc.client import DagsterGrpcClient
 
 from gen404_assets.commands.supervisor import Service
+from gpu.bounded_http import Bounds, bounded_client
 
 CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
 LOCATION = "gen404_assets.definitions"
@@ -106,8 +107,8 @@ def _serves_code(socket: Path) -> bool:
 
 def _serves_pages(url: str) -> bool:
     try:
-        # Plain HTTP on this machine; loading certificates would take most of a question's time.
-        answer = httpx2.get(f"{url}/server_info", timeout=_ANSWER_SECONDS, verify=False)
+        with bounded_client(Bounds(_ANSWER_SECONDS, 2**20), environment=False) as client:
+            answer = client.get(f"{url}/server_info")
     except httpx2.HTTPError:
         return False
     return answer.is_success

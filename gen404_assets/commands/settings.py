@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from gen404_assets.commands.local_network import LocalSettings
+from gen404_assets.commands.local_settings import LocalSettings
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.work import Pace
@@ -46,6 +46,16 @@ SUBJECTS: Mapping[str, type[BaseModel]] = {
     "Local network": LocalSettings,
 }
 """Every model of settings by its subject."""
+
+
+def secret_names() -> set[str]:
+    """The settings whose values nobody else may see."""
+    return {
+        name.upper()
+        for model in SUBJECTS.values()
+        for name, field in setting_fields(model).items()
+        if is_secret(field)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ from gen404_assets.settings import PlatformSettings, RepositorySettings, home
 from resources.alerts import open_sender
 from resources.deadlines import in_background
 from resources.ports import is_free
-from resources.providers.opening import open_providers
+from resources.providers.opening import ProviderSettings, open_providers
 from resources.repository import NO_COMMIT
 from resources.settings import read_settings
 
@@ -228,7 +228,8 @@ def _platform(
             reporting = open_reporting(variables, waiting, sightings, supervisor.conditions)
         try:
             known = open_repository(variables["COMPETITION_REPO"], _branch(variables), variables)
-            figures = Measured(known, waiting, home())
+            costs = read_settings(ProviderSettings, variables).costs
+            figures = Measured(known, waiting, home(), costs)
             with served(
                 ports.host, ports.health, answer, lambda: figures.text(supervisor.conditions())
             ):

@@ -16,12 +16,15 @@ from dagster_graphql.schema import create_schema, types
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 
-from gen404_assets.commands.guard import LOOPBACK, Guard
+from gen404_assets.assets.standing import STANDING
+from gen404_assets.commands.guard import LOOPBACK, App, Guard, Message, Receive, Send
 from gpu.services.connections import Connection
 
 _STATEMENT_MILLISECONDS, _POOL_RECYCLE_SECONDS, _MOST_DATABASE_CONNECTIONS = 15_000, 3600, 20
 _POLL_MILLISECONDS = 2000
 """These four as `dagster-webserver` has them."""
+_FIRST_PAGE = f"/assets/{STANDING}"
+"""What is due, and what it waits for; Dagster's own first page is a list of runs."""
 
 
 class _LooksOnly(DagsterWebserver[Any, Any]):
@@ -36,7 +39,23 @@ class _LooksOnly(DagsterWebserver[Any, Any]):
 def guarded(context: WorkspaceProcessContext, hosts: frozenset[str], *, read_only: bool) -> Guard:
     """Dagster's webserver on a workspace, reached by the names `hosts`."""
     kind = _LooksOnly if read_only else DagsterWebserver
-    return Guard(kind(context, "", _POLL_MILLISECONDS).create_asgi_app(), hosts)
+    return Guard(
+        opened_at(_FIRST_PAGE, kind(context, "", _POLL_MILLISECONDS).create_asgi_app()), hosts
+    )
+
+
+def opened_at(page: str, app: App) -> App:
+    """`app`, where whoever asks for the first page is sent on to `page`."""
+
+    async def opened(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/":
+            await app(scope, receive, send)
+            return
+        headers = [(b"location", page.encode()), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 302, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    return opened
 
 
 def main() -> None:

@@ -147,11 +147,9 @@ def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozense
 
     Of those over `max_generation_time`, the first in the order of the prompts are forgiven.
     """
-    slow = [
-        name
-        for name in map(stem, prompts)
-        if (output := outputs.get(name)) and output.generation_time > rules.max_generation_time
-    ]
+    limit = rules.max_generation_time
+    over = {name for name, output in outputs.root.items() if output.generation_time > limit}
+    slow = [name for name in map(stem, prompts) if name in over] if over else []
     return frozenset(slow[int(len(prompts) * rules.overtime_tolerance_ratio) :])
 
 
@@ -193,6 +191,7 @@ def without_judge(
     left_late = overtime(left.without(missing), prompts, rules)
     right_late = overtime(right.without(missing), prompts, rules)
     decisions: dict[str, Decision | None] = {}
+    left_of, right_of = left.root, right.root
     for name in map(stem, prompts):
         if name in missing:
             text = f"The picture of prompt {name} could not be had"
@@ -200,8 +199,8 @@ def without_judge(
         else:
             decisions[name] = forced_decision(
                 name,
-                left.get(name),
-                right.get(name),
+                left_of.get(name),
+                right_of.get(name),
                 left_late=name in left_late,
                 right_late=name in right_late,
             )

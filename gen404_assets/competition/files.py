@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from json.decoder import scanstring  # type: ignore[attr-defined]  # undocumented, and stable since 2008
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
@@ -30,7 +31,7 @@ class MalformedFile(ValueError):
 class Record(BaseModel):
     """A JSON object inside a state file. Keys it doesn't know are kept."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
 
 R = TypeVar("R", bound=Record)
@@ -39,14 +40,27 @@ R = TypeVar("R", bound=Record)
 class StateFile(BaseModel):
     """A JSON state file. Subclasses are `ObjectFile` or `MapFile`/`ListFile`, one a format."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
     one_line: ClassVar[bool] = False
     wrapper: ClassVar[str | None] = None
     """The only key of an object in which older files wrap their content."""
 
     @classmethod
     def parse(cls, raw: bytes, path: str) -> Self:
-        """Read `raw`; `path` is for the error. Raises MalformedFile."""
+        """Read `raw`; `path` is for the error. Raises MalformedFile.
+
+        What pydantic reads and would write in the very same bytes holds no key twice and no number
+        that some readers refuse, so it need not be read once more to find these.
+        """
+        if cls.wrapper is None:
+            with suppress(ValidationError):
+                parsed = cls.model_validate_json(raw)
+                if parsed.model_dump_json(indent=2, exclude_unset=True).encode() == raw:
+                    return parsed
+        return cls._parse_strictly(raw, path)
+
+    @classmethod
+    def _parse_strictly(cls, raw: bytes, path: str) -> Self:
         text = decode_text(raw, path)
         try:
             document = json.loads(
@@ -124,7 +138,7 @@ class StateFile(BaseModel):
 class ObjectFile(StateFile):
     """A state file that is a JSON object with the keys of its class, and others, which are kept."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
 
 class MapFile(StateFile, RootModel[dict[str, R]], Generic[R]):

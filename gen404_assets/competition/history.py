@@ -12,12 +12,17 @@ from typing import Protocol, TypeVar, cast
 from gen404_assets.competition.commits import by_hand_alone, by_person
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.round import CONFIG, STATE, Files, Round, round_of
+from gen404_assets.competition.round import CONFIG, STATE, Files, Parsed, Round, round_of
 from gen404_assets.competition.state import Stage, State
 
 T = TypeVar("T")
 ReadBlobs = Callable[[Iterable[str]], Mapping[str, bytes]]
-"""Content by blob sha, of any versions at once."""
+"""Content by blob sha, of any versions at once; without those that the repository lacks, as one
+does that was fetched only in part.
+"""
+
+LOST = "unreadable: its content is missing in this repository"
+"""The reason of a MalformedFile where a file is there and its content isn't."""
 
 
 class Commit(Protocol):
@@ -104,10 +109,12 @@ class History:
         self.commits: Sequence[Commit] = [*known, *commits]
         self._read_blobs = read_blobs
         self._contents: dict[str, bytes] = {}
+        self._lost: set[str] = set()
         self._by_round: dict[int | None, dict[str, list[Version]]] = (
             dict(before._by_round) if before else {}
         )
         self._rounds: dict[tuple[int, int | None], Round] = {}
+        self._parsed: Parsed = {}
         index = {commit.sha: at for at, commit in enumerate(commits, len(known))}
         changed = self._add(changes, index)
         self._states_before = before._states_read if before else None
@@ -195,27 +202,54 @@ class History:
         return sorted(indices, reverse=True)
 
     def content(self, version: Version) -> bytes | None:
-        """A version's bytes."""
+        """A version's bytes; None for a deletion, and for what the repository lacks."""
         if version.blob is None:
             return None
         self._fetch([version])
-        return self._contents[version.blob]
+        return self._contents.get(version.blob)
+
+    def is_lost(self, version: Version) -> bool:
+        """Whether there is a file that the repository lacks the content of."""
+        return version.blob is not None and self.content(version) is None
+
+    def lost(self, paths: Iterable[str]) -> list[tuple[str, Version]]:
+        """The versions of these files that were asked for and have no content here."""
+        return [
+            (path, version)
+            for path in (paths if self._lost else ())
+            for version in self.versions(path)
+            if version.blob in self._lost
+        ]
+
+    def required_content(self, path: str, version: Version) -> bytes:
+        """The bytes of a version of a file; b"" for a deletion. Raises MalformedFile where the
+        repository lacks them.
+        """
+        if self.is_lost(version):
+            raise MalformedFile(path, 1, LOST)
+        return self.content(version) or b""
 
     def _fetch(self, versions: Iterable[Version]) -> None:
         missing = {
             version.blob for version in versions if version.blob is not None
         } - self._contents.keys()
-        if missing:
-            self._contents |= self._read_blobs(missing)
+        self._contents |= self._read(missing - self._lost)
+
+    def _read(self, blobs: set[str]) -> Mapping[str, bytes]:
+        """Their content, of those that the repository has."""
+        found = self._read_blobs(blobs) if blobs else {}
+        self._lost |= blobs - found.keys()
+        return found
 
     def prefetch(self, versions: Iterable[Version | None]) -> None:
         """Read these versions at once, and forget those read before."""
         self._rounds.clear()
+        self._parsed.clear()
         wanted = {
             version.blob for version in versions if version is not None and version.blob is not None
         }
         known = {blob: self._contents[blob] for blob in wanted if blob in self._contents}
-        self._contents = known | dict(self._read_blobs(wanted - known.keys()))
+        self._contents = known | dict(self._read(wanted - known.keys() - self._lost))
 
     def readable(
         self, path: str, parse: Callable[[bytes], T], since: int = 0
@@ -321,7 +355,7 @@ class History:
             at = len(self.commits) if index is None else index
             ended = self.end(number) if index is None else index
             config = self.last(CONFIG) if ended is None else self._config_at(ended)
-            self._rounds[key] = Round(_Moment(self, at, config), number)
+            self._rounds[key] = Round(_Moment(self, at, config), number, self._parsed)
         return self._rounds[key]
 
     @cached_property
@@ -401,8 +435,11 @@ class _Moment:
 
     def read(self, path: str) -> bytes | None:
         if path == CONFIG and self._config is not None:
-            return self._history.content(self._config)
+            return self._content(path, self._config)
         version = self._history.last(path, self._index)
         if version is not None and version.link:
             raise MalformedFile(path, 1, "a symbolic link, where a file must be")
-        return self._history.content(version) if version else None
+        return self._content(path, version) if version else None
+
+    def _content(self, path: str, version: Version) -> bytes | None:
+        return None if version.blob is None else self._history.required_content(path, version)

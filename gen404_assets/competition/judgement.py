@@ -32,6 +32,7 @@ by itself: the order in which they are shown means nothing, and equally good mod
 
 Answer with JSON alone: {"penalty_1": integer, "penalty_2": integer, "issues": "what is wrong with each, briefly"}."""
 
+_SORTED = json.JSONEncoder(sort_keys=True)
 _PICTURES = ("The prompt image:", "Model 1:", "Model 2:")
 
 _SCHEMA: Mapping[str, Any] = {
@@ -149,9 +150,7 @@ def asked(
 
 def answer_key(question: Mapping[str, Any]) -> str:
     """The key under which the store keeps the answer to a question (`asked`)."""
-    return (
-        f"answers/{hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()}.json"
-    )
+    return f"answers/{hashlib.sha256(_SORTED.encode(question).encode()).hexdigest()}.json"
 
 
 def temperature(attempt: int) -> float:

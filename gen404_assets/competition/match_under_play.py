@@ -57,7 +57,7 @@ class MatchUnderPlay:
         self._current = current
         prompts = current.prompts or []
         self.prompts = list(dict.fromkeys(prompts))
-        self.prompt_of = {stem(prompt): prompt for prompt in prompts}
+        self.prompt_of = dict(zip(current.stems, prompts, strict=True))
         self.forced = without_judge(
             prompts, sides.defender, sides.challenger, current.missing, rules
         )

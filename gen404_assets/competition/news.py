@@ -16,11 +16,14 @@ _ORDER = (Stage.OPEN, Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS, St
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing that has happened. One that `lasts` is told again after some hours."""
+    """One thing that has happened. One that `lasts` is told again after some hours. `ends`: the key
+    of what it ends; it is told only where that was told, and that may then happen again.
+    """
 
     key: str
     text: str
     lasts: bool = False
+    ends: str = ""
 
 
 def news_of(current: Round) -> list[News]:
@@ -29,6 +32,7 @@ def news_of(current: Round) -> list[News]:
     """
     return [
         *_stages(current),
+        _pause(current),
         *_submissions(current),
         *_audits(current),
         *_leaders(current.leaders),
@@ -64,6 +68,16 @@ def _stages(current: Round) -> Iterator[News]:
         yield News(f"{number}:ended", f"round {number} has ended{won}")
     if current.required_state.stage is Stage.FINISHED:
         yield News("finished", "the competition has ended")
+
+
+def _pause(current: Round) -> News:
+    """That a person has paused the round; else what is told once the pause is over."""
+    number, state, key = current.number, current.required_state, f"{current.number}:paused"
+    if state.current_round == number and state.stage is Stage.PAUSED:
+        stage = f" in {state.interrupted_stage}" if state.interrupted_stage else ""
+        return News(key, f"round {number} is paused{stage} by a person")
+    stage = f" with {state.stage}" if state.current_round == number else ""
+    return News(f"{number}:goes on", f"round {number} goes on{stage}: the pause is over", ends=key)
 
 
 def _submissions(current: Round) -> Iterator[News]:

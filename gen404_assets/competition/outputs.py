@@ -29,7 +29,10 @@ class Output(Record):
     @property
     def model(self) -> str | None:
         """The 3D file's URL."""
-        return next((url for name in OUTPUT_FORMATS if (url := getattr(self, name))), None)
+        for name in OUTPUT_FORMATS:
+            if url := getattr(self, name):
+                return str(url)
+        return None
 
     @property
     def complete(self) -> bool:

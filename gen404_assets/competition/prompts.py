@@ -5,6 +5,7 @@ they go by.
 import random
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import decode_text
@@ -15,6 +16,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
 
 
+@lru_cache(maxsize=4096)
 def stem(url: str) -> str:
     """The file name of a prompt's URL without the extension."""
     name = url[url.rfind("/") + 1 :]
@@ -54,7 +56,7 @@ def usable(pool: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """The pool without the lines that can't be used, and those with the reason: stems are unique
     and plain.
     """
-    names = [stem(url) for url in pool]
+    names = [stem.__wrapped__(url) for url in pool]  # so many would push a round's own out
     if (
         len(set(names)) == len(names)
         and all(map(_PLAIN.fullmatch, names))

@@ -3,7 +3,7 @@ all of them.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar, cast
 
@@ -37,6 +37,10 @@ F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
 _FILE_FORMATS = "docs/specification/state-files.md"
 _IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
+
+
+Parsed = dict[tuple[object, str, bytes], object]
+"""(what it was parsed as, path, content) -> what it says. Nobody changes that."""
 
 
 class Files(Protocol):
@@ -106,24 +110,28 @@ class Round:
     Every property raises MalformedFile for a file that breaks its format.
     """
 
-    def __init__(self, files: Files, number: int) -> None:
+    def __init__(self, files: Files, number: int, parsed: Parsed | None = None) -> None:
+        """`parsed`: what other rounds, or this one at other commits, have parsed of the same
+        content; what this one parses is added.
+        """
         self.files, self.number = files, number
-        self._parsed: dict[str, StateFile | None] = {}
+        self._parsed: Parsed = {} if parsed is None else parsed
+        self._own: dict[tuple[object, str], object] = {}
 
     def path(self, name: str) -> str:
         return round_path(self.number, name)
 
     @cached_property
     def config(self) -> Config:
-        return required(CONFIG, read_file(self.files, CONFIG, Config))
+        return required(CONFIG, self._read(CONFIG, Config))
 
     @cached_property
     def leaders(self) -> Leader:
-        return required(LEADERS, read_file(self.files, LEADERS, Leader))
+        return required(LEADERS, self._read(LEADERS, Leader))
 
     @cached_property
     def state(self) -> State | None:
-        return read_file(self.files, STATE, State)
+        return self._read(STATE, State)
 
     @property
     def required_state(self) -> State:
@@ -131,7 +139,7 @@ class Round:
 
     @cached_property
     def schedule(self) -> Schedule | None:
-        return read_file(self.files, self.path("schedule.json"), Schedule)
+        return self._read(self.path("schedule.json"), Schedule)
 
     @property
     def required_schedule(self) -> Schedule:
@@ -155,7 +163,7 @@ class Round:
 
     @cached_property
     def seed(self) -> Seed | None:
-        return read_file(self.files, self.path("seed.json"), Seed)
+        return self._read(self.path("seed.json"), Seed)
 
     @property
     def required_seed(self) -> Seed:
@@ -163,12 +171,11 @@ class Round:
 
     @cached_property
     def prompts(self) -> Sequence[str] | None:
-        raw = self.files.read(self.path("prompts.txt"))
-        return None if raw is None else parse_prompts(raw, self.path("prompts.txt"))
+        return self._as(self.path("prompts.txt"), parse_prompts)
 
     @cached_property
     def stems(self) -> list[str]:
-        return [stem(url) for url in self.prompts or ()]
+        return self._as(self.path("prompts.txt"), _stems) or []
 
     @cached_property
     def missing(self) -> frozenset[str]:
@@ -182,7 +189,7 @@ class Round:
 
     @cached_property
     def submissions(self) -> Submissions | None:
-        return read_file(self.files, self.path("submissions.json"), Submissions)
+        return self._read(self.path("submissions.json"), Submissions)
 
     @property
     def required_submissions(self) -> Submissions:
@@ -190,7 +197,7 @@ class Round:
 
     @cached_property
     def builds(self) -> Builds | None:
-        return read_file(self.files, self.path("builds.json"), Builds)
+        return self._read(self.path("builds.json"), Builds)
 
     @cached_property
     def baseline(self) -> Outputs | None:
@@ -205,34 +212,29 @@ class Round:
 
     @cached_property
     def matrix(self) -> Matrix:
-        raw = self.files.read(self.path("matches_matrix.csv"))
-        return Matrix() if raw is None else Matrix.parse(raw, self.path("matches_matrix.csv"))
+        return self._as(self.path("matches_matrix.csv"), Matrix.parse) or Matrix()
 
     @cached_property
     def requests(self) -> AuditRequests:
-        return read_file(
-            self.files, self.path("require_audit.json"), AuditRequests
-        ) or AuditRequests([])
+        return self._read(self.path("require_audit.json"), AuditRequests) or AuditRequests([])
 
     @cached_property
     def audits(self) -> GenerationAudits:
-        return read_file(
-            self.files, self.path("generation_audits.json"), GenerationAudits
+        return self._read(
+            self.path("generation_audits.json"), GenerationAudits
         ) or GenerationAudits({})
 
     @cached_property
     def source_audits(self) -> SourceAudits:
-        return read_file(self.files, self.path("source_audit.json"), SourceAudits) or SourceAudits(
-            []
-        )
+        return self._read(self.path("source_audit.json"), SourceAudits) or SourceAudits([])
 
     @cached_property
     def again(self) -> AgainFile:
-        return read_file(self.files, self.path("again.json"), AgainFile) or AgainFile([])
+        return self._read(self.path("again.json"), AgainFile) or AgainFile([])
 
     @cached_property
     def winner(self) -> Winner | None:
-        return read_file(self.files, self.path("winner.json"), Winner)
+        return self._read(self.path("winner.json"), Winner)
 
     @property
     def required_winner(self) -> Winner:
@@ -245,18 +247,18 @@ class Round:
 
     def submitted(self, hotkey: str) -> Outputs | None:
         """What was downloaded from a miner, or None."""
-        return self._once(miner_path(self.number, hotkey, "submitted.json"), Outputs)
+        return self._read(miner_path(self.number, hotkey, "submitted.json"), Outputs)
 
     def generated(self, hotkey: str) -> Outputs | None:
         """What was regenerated with a miner's (or the leader's) image, or None."""
-        return self._once(miner_path(self.number, hotkey, "generated.json"), Outputs)
+        return self._read(miner_path(self.number, hotkey, "generated.json"), Outputs)
 
     def played(self, hotkey: str) -> Outputs | None:
         """What a hotkey plays with (`outputs_path`)."""
-        return self._once(outputs_path(self.number, hotkey), Outputs)
+        return self._read(outputs_path(self.number, hotkey), Outputs)
 
     def report(self, pair: Pair) -> MatchReport | None:
-        return self._once(report_path(self.number, pair), MatchReport)
+        return self._read(report_path(self.number, pair), MatchReport)
 
     def critical_prompts(self, pair: Pair, rules: Rules) -> list[str] | None:
         """The stems that an audit which this match leads to checks most strictly; None where the
@@ -270,10 +272,22 @@ class Round:
             report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
         return critical_prompts(report, self.seed.seed, self.config.win_margin, rules)
 
-    def _once(self, path: str, kind: type[F]) -> F | None:
-        if path not in self._parsed:
-            self._parsed[path] = read_file(self.files, path, kind)
-        return cast("F | None", self._parsed[path])
+    def _read(self, path: str, kind: type[F]) -> F | None:
+        return self._as(path, kind.parse)
+
+    def _as(self, path: str, parse: Callable[[bytes, str], T]) -> T | None:
+        """What `parse` makes of a file, which is read once; None where there is none."""
+        if (parse, path) not in self._own:
+            raw = self.files.read(path)
+            key = (parse, path, raw or b"")
+            if raw is not None and key not in self._parsed:
+                self._parsed[key] = parse(raw, path)
+            self._own[parse, path] = None if raw is None else self._parsed[key]
+        return cast("T | None", self._own[parse, path])
+
+
+def _stems(raw: bytes, path: str) -> list[str]:
+    return [stem(url) for url in parse_prompts(raw, path)]
 
 
 def is_in(outputs: Outputs | None, stems: Sequence[str]) -> bool:

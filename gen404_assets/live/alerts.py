@@ -41,9 +41,12 @@ class Alerts:
         told = self._known()
         first = told is None
         told = told or {}
-        fresh = [each for each in news if self._is_due(each, told.get(each.key), now)]
+        fresh = [each for each in news if self._is_due(each, told, now)]
         if fresh or first:
-            self._keep(told | {each.key: now.isoformat(timespec="seconds") for each in fresh})
+            ended = {each.ends for each in fresh}
+            kept = {key: when for key, when in told.items() if key not in ended}
+            at = now.isoformat(timespec="seconds")
+            self._keep(kept | {each.key: at for each in fresh if not each.ends})
         for each in fresh:
             if each.lasts or not first:
                 self.sender.send(each.text)
@@ -66,12 +69,14 @@ class Alerts:
                 self.sender.send(f"the platform has started its {name} again: it {reason}")
             self._restarts[name] = count
 
-    def _is_due(self, news: News, told: str | None, now: datetime) -> bool:
-        if told is None:
+    def _is_due(self, news: News, told: Mapping[str, str], now: datetime) -> bool:
+        if news.ends:
+            return news.ends in told
+        if news.key not in told:
             return True
         if not news.lasts:
             return False
-        hours = (now - datetime.fromisoformat(told)).total_seconds() / 3600
+        hours = (now - datetime.fromisoformat(told[news.key])).total_seconds() / 3600
         return not 0 <= hours < self.again_hours  # below 0: the clock was set back since
 
     def _known(self) -> dict[str, str] | None:

@@ -18,8 +18,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.live.pictures import FORMATS
+from gen404_assets.live.words import Effect, Shown, measure, write_on
 from gen404_assets.live.work import Work
 from resources.deadlines import within
+from resources.figures import FIGURES
 from resources.judge import Unusable, check_judge
 
 _VIEW, _GAP = 518, 5
@@ -27,6 +29,7 @@ _SIDE = 2 * _VIEW + _GAP
 """A grid as the renderer makes it (`interfaces.md`, Render service), in pixels."""
 _LONGEST_SECONDS = 600.0
 """So long canary duels take at most, with all that they wait for."""
+_WORDS_SECONDS = 120.0
 _PROMPTS = 3
 """On so many prompts a judge may give canary duels no usable answer before it is out of order: a
 picture may provoke that."""
@@ -44,7 +47,7 @@ class Canaries:
     """
 
     def __init__(self, work: Work) -> None:
-        self._work, self._flown = work, 0
+        self._work, self._flown, self._words_measured = work, 0, False
         self._seconds = work.pace.canary_seconds
         self._passed = self._failed = float("-inf")
         self._fault = InfrastructureFault()
@@ -71,6 +74,40 @@ class Canaries:
         question.
         """
         self._since(time.monotonic(), current)
+
+    def measure_words(self, current: Round) -> None:
+        """Tell, once a run, how far the judge obeys words in a picture; nothing follows from it.
+
+        Call it after canary duels that went well. What can't be measured is said.
+        """
+        if self._words_measured or not current.prompts_with_picture:
+            return
+        self._words_measured = True
+        try:
+            effect = within(_WORDS_SECONDS, self._words_effect, current)
+        except (Unusable, InfrastructureFault, TimeoutError) as fault:
+            self._work.say(f"whether the judge obeys words in a picture isn't known: {fault}")
+            return
+        outcome = "obeyed" if effect.obeyed else "resisted"
+        FIGURES.add("words_in_pictures", round=str(current.number), outcome=outcome)
+        self._work.say(f"round {current.number}: {effect}")
+        if effect.obeyed:
+            self._work.alert(
+                f"the judge {self._work.outside.judge.model} obeys words that a picture shows: "
+                f"{effect}. Duels of round {current.number} may be decided by what miners write "
+                "on their models: look at the winner's pictures before its source is passed"
+            )
+
+    def _words_effect(self, current: Round) -> Effect:
+        outside, prompt = self._work.outside, current.prompts_with_picture[0]
+        prompt_picture = outside.pictures.url(current.number, prompt)
+        shown = Shown(
+            prompt_picture,
+            self._put("good", _four_times(outside.read(prompt_picture), prompt)),
+            self._put("noise", _noise()),
+            self._put("noise-with-words", write_on(_noise())),
+        )
+        return measure(outside.judge.judge, shown, current.required_seed.seed)
 
     def _since(self, moment: float, current: Round) -> None:
         """Fly unless a flight that began at `moment` or later has passed; all who wait share

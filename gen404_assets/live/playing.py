@@ -142,6 +142,7 @@ class MatchesAtOnce:
     def __enter__(self) -> "MatchesAtOnce":
         if any(not judged.play.over for judged in self._plays.values()):
             self._canaries.fly(self._current)
+            self._canaries.measure_words(self._current)
             self._watch.begin()
         self._pool = ThreadPoolExecutor(2 * self._work.pace.max_concurrent_duels)
         self._questions = QuestionsAsked(list(self._plays.values()), self._pool, self._watch)

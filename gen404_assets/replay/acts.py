@@ -145,7 +145,7 @@ def _contradiction(history: History, path: str, before: Version | None, version:
     """
     if version.link:
         return "the platform makes no links"
-    if before is None:
+    if before is None or history.is_lost(before) or history.is_lost(version):
         return ""
     _, miner, name = split(path)
     is_report = miner is not None and name.startswith("duels_")

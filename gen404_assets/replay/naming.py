@@ -98,6 +98,8 @@ def blame(history: History, number: int, file: FileReplay) -> None:
         else replace(each, origin=_origin(history, number, file.path, each))
         for each in file.differences
     ]
+    if file.lacks_content:
+        return
     if file.finding is Finding.MALFORMED and (last := history.last(file.path)) is not None:
         told = f"written by {last.who} in {last}"
         if told not in file.reason:

@@ -106,21 +106,28 @@ class _RecordedMatch:
         """A duel's entry: as the rules decide it, else by the judge's answers, else as recorded."""
         name = recorded.name
         forced = self._match.forced[name]
-        evidence: Document = {}
-        decision = Decision(recorded.winner, recorded.issues)
+        evidence: Document | None = None
+        decision: Decision | None = None
         as_recorded = recorded.winner is Outcome.SKIPPED and self._skips_as_recorded
-        if forced is not None and recorded.winner is not forced.outcome and not as_recorded:
-            decision = forced
-        elif forced is None and recorded.evidence is not None:
+        if forced is not None:
+            if recorded.winner is not forced.outcome and not as_recorded:
+                decision = forced
+        elif recorded.evidence is not None:
             decision = _judged(recorded.evidence, recorded.issues)
             evidence = {"evidence": _checked(recorded.evidence, seed)}
-        elif forced is None and recorded.winner is Outcome.SKIPPED and not as_recorded:
+        elif recorded.winner is Outcome.SKIPPED and not as_recorded:
             allowed = "left, right or draw: the prompt is not missing"
             decision = Decision(allowed, recorded.issues)
-        elif forced is None and self._kept and not as_recorded:
+        elif self._kept and not as_recorded:
             evidence = {"evidence": ANSWERS}
+        if decision is None:
+            decision = Decision(recorded.winner, recorded.issues)
         entry = self._match.duel(self._match.prompt_of[name], decision, self._format)
-        return entry | evidence | (recorded.model_extra or {})
+        if evidence is not None:
+            entry |= evidence
+        if recorded.model_extra:
+            entry |= recorded.model_extra
+        return entry
 
 
 def _judged(evidence: Evidence, issues: str) -> Decision:

@@ -68,8 +68,10 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
         return None
-    recorded = MatchReport.parse(raw, path)
     current = history.round(number, version.index)
+    recorded = current.report(pair)
+    if recorded is None:
+        return None
     matches = (
         MatchUnderPlay(pair, current, sides, rules)
         for sides in sides_of(history, number, pair, version.index)
@@ -97,10 +99,9 @@ def first_evidence(history: History, number: int) -> int | None:
     """The commit from which on reports hold the judge's answers, as far as the round and a report
     of the one before tell; None where none does.
     """
-    before = [path for path in history.of_round(number - 1) if "/duels_" in path][:1]
     versions = [
         version
-        for path in [*before, *history.ever_in_round(number)]
+        for path in [*report_before(history, number), *history.ever_in_round(number)]
         if path.rsplit("/", 1)[1].startswith("duels_")
         for version in history.versions(path)
     ]
@@ -112,6 +113,11 @@ def first_evidence(history: History, number: int) -> int | None:
         ),
         default=None,
     )
+
+
+def report_before(history: History, number: int) -> list[str]:
+    """A report of the round before, if it has one."""
+    return [path for path in history.of_round(number - 1) if "/duels_" in path][:1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gen404_assets.competition.history import LOST
+
 _MESSAGE = re.compile(r'"[^"]*"')
 """A commit's message inside an origin, which may say anything."""
 
@@ -85,6 +87,11 @@ class FileReplay:
     as_recorded: int = 0
 
     @property
+    def lacks_content(self) -> bool:
+        """Whether it, or what it is derived from, has no content in this repository."""
+        return any(LOST in text for text in (self.reason, *self.notes))
+
+    @property
     def explained(self) -> bool:
         """Whether a person's commit is the origin of all that differs, or can't be read."""
         if self.finding is Finding.MALFORMED:
@@ -123,9 +130,16 @@ class RoundReplay:
     def wrong(self) -> bool:
         """Whether something differs, or can't be read, that no named person's commit explains."""
         return any(
-            file.finding in {Finding.DIFFERS, Finding.MALFORMED} and not file.explained
+            file.finding in {Finding.DIFFERS, Finding.MALFORMED}
+            and not file.explained
+            and not file.lacks_content
             for file in self.files
         )
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the content of a file is missing in this repository."""
+        return any(file.lacks_content for file in self.files)
 
     @property
     def changed_by_people(self) -> bool:

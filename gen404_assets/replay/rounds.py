@@ -30,6 +30,7 @@ from gen404_assets.replay.finalizing import (
 from gen404_assets.replay.implied import contradictions
 from gen404_assets.replay.judging import replay_matrix
 from gen404_assets.replay.leading import replay_leader
+from gen404_assets.replay.lost_content import name_lost
 from gen404_assets.replay.missing import missing_files
 from gen404_assets.replay.naming import blame, name_acts
 from gen404_assets.replay.opening import (
@@ -39,7 +40,7 @@ from gen404_assets.replay.opening import (
     replay_seed,
     replay_submissions,
 )
-from gen404_assets.replay.reporting import replay_report, reports
+from gen404_assets.replay.reporting import replay_report, report_before, reports
 from gen404_assets.replay.result import (
     Difference,
     FileReplay,
@@ -97,6 +98,7 @@ def replay_round(
     for file in replayed.files:
         file.by_person = [str(version) for version in people(history, number, file.path)]
         blame(history, number, file)
+    name_lost(history, replayed)
     return replayed
 
 
@@ -163,7 +165,11 @@ def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[
     yield from history.versions(round_path(number, "matches_matrix.csv"))
     for path in (STATE, CONFIG, LEADERS, round_path(number + 1, "schedule.json")):
         yield from history.versions(path)
-    pairs = reports(history, number) if {Asset.DUELS, Asset.MATCHES_MATRIX} & set(assets) else []
+    if Asset.DUELS in assets:
+        for path in report_before(history, number):
+            yield from history.versions(path)
+    needed = {Asset.DUELS, Asset.MATCHES_MATRIX} & set(assets)
+    pairs = reports(history, number) if needed and skipped else []
     for pair in pairs:
         report = history.last(report_path(number, pair))
         yield report

@@ -45,7 +45,7 @@ def participation_chart(rounds: Sequence[int], groups: Mapping[str, Sequence[int
             axes.plot(rounds, counts, "o-", color=color, label=label, markersize=4)
         axes.set_ylim(bottom=0)
         axes.locator_params(axis="x", integer=True)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left")
     return written.getvalue()
 
 
@@ -55,7 +55,7 @@ def closeness_chart(decisive: Sequence[tuple[int, float]], win_margin: float) ->
         axes.plot([number for number, _ in decisive], [m for _, m in decisive], "o", color=_BLUE)
         axes.axhline(win_margin, color=_RED, linestyle="--", label=f"{win_margin:g} wins")
         axes.locator_params(axis="x", integer=True)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left")
     return written.getvalue()
 
 
@@ -68,7 +68,7 @@ def sorted_chart(values: Sequence[float], limit: float, unit: str) -> bytes:
         axes.scatter(places, ordered, c=colors, s=14)
         axes.axhline(limit, color=_RED, linestyle="--", label=f"limit {limit:g}")
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left")
     return written.getvalue()
 
 

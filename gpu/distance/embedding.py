@@ -102,9 +102,11 @@ class Embeddings:
 
 
 def decoded(file: bytes) -> Image.Image:
-    """A picture file as RGB. Raises Unmeasured if it isn't one, or is very large."""
+    """A preview (PNG, as the renderer makes it) as RGB. Raises Unmeasured if it isn't one, or is
+    very large.
+    """
     try:
-        with Image.open(io.BytesIO(file), formats=("PNG", "JPEG", "WEBP")) as picture:
+        with Image.open(io.BytesIO(file), formats=("PNG",)) as picture:
             if picture.width * picture.height > _MAX_PIXELS:
                 raise Unmeasured(f"the picture is too large: {picture.width}x{picture.height}")
             return picture.convert("RGB")

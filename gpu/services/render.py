@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS, kind_of
+from gpu.services.batch import BATCH
 from gpu.services.connections import Connection
 from gpu.services.door import Door, NoToken, token_for
 from gpu.workers.kernel import keep_private
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 PORT = 8094
 TOKEN = "RENDER_TOKEN"  # noqa: S105 -- the variable's name
 UPLOADS = 32  # at a time
-BATCH = "X-Batch"
-"""The header that says whose files may share a worker on a GPU: a word for each miner."""
 WAITING = 2  # requests that may wait for each worker; more are answered 503
 UPLOAD_SECONDS = 120.0
 STOP_SECONDS = 90

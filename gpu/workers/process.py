@@ -48,7 +48,10 @@ class Late(Exception):
 
 
 class Template:
-    """The process that workers are made of (`gpu.workers.template`), from its start to its end."""
+    """The process that workers are made of (`gpu.workers.template`), from its start to its end.
+
+    Making one raises RendererDown where no process can be started.
+    """
 
     def __init__(self, environment: Mapping[str, str], *, compiles: bool = False) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -57,15 +60,20 @@ class Template:
         self.ready: dict[str, Any] = {}
         with theirs:
             command = [sys.executable, "-m", "gpu.workers.template", str(theirs.fileno())]
-            self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                [*command, COMPILES] if compiles else command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                    [*command, COMPILES] if compiles else command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._complaints,
+                    pass_fds=[theirs.fileno()],
+                    env=environment,
+                    start_new_session=True,
+                )
+            except OSError as error:  # no memory, no process left, or no interpreter any more
+                ours.close()
+                self._complaints.close()
+                raise RendererDown(f"a worker can't be started: {error}") from error
 
     @property
     def forks(self) -> bool:

@@ -149,12 +149,13 @@ class Supply:
     def _started(self, *, kept: bool) -> Template:
         """A new template, which was counted as coming; `kept` for whoever takes one next, as every
         template is that can be forked."""
-        template = Template(self._environment, compiles=self._terms.compiles)
-        with self._changed:
-            self._starting.add(template)
-            if self._closed:
-                template.stop()
+        template: Template | None = None
         try:
+            template = Template(self._environment, compiles=self._terms.compiles)
+            with self._changed:
+                self._starting.add(template)
+                if self._closed:
+                    template.stop()
             self._report = {}
             report = template.wait(self._terms.start_seconds)
             self._check(template)
@@ -162,13 +163,14 @@ class Supply:
             return template
         finally:
             with self._changed:
-                self._starting.remove(template)
                 self._coming -= 1
                 closed = self._closed
-                if self._report and (kept or template.forks) and not closed:
-                    self._templates.append(template)
+                if template is not None:
+                    self._starting.discard(template)
+                    if self._report and (kept or template.forks) and not closed:
+                        self._templates.append(template)
                 self._changed.notify_all()
-            if closed:
+            if closed and template is not None:
                 template.end()
 
     def _check(self, template: Template) -> None:
@@ -198,6 +200,8 @@ class Supply:
 
     def _replace(self) -> None:
         with self._changed:
+            if self._closed:
+                return
             self._coming += 1
         try:
             self._started(kept=True)

@@ -70,16 +70,15 @@ def open_chain(environment: Mapping[str, str], *, deadline: float = DEADLINE) ->
 
 
 def _rpc(network: str) -> "Substrate":
-    import bittensor  # noqa: PLC0415
     from bittensor.settings import (  # noqa: PLC0415
         default_archive_endpoints,
         default_fallback_endpoints,
         resolve_endpoint,
     )
 
+    from resources.chain.bounded_node import bounded_node  # noqa: PLC0415
+
     label, endpoint = resolve_endpoint(network)
-    return bittensor.RpcSubstrate(
-        endpoint,
-        fallback_endpoints=default_fallback_endpoints(label),
-        archive_endpoints=default_archive_endpoints(label),
+    return bounded_node(
+        endpoint, default_fallback_endpoints(label), default_archive_endpoints(label)
     )

@@ -3,23 +3,34 @@ what it rebuilds.
 """
 
 import argparse
+import os
+import secrets
 import threading
 import time
 from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, File, Form, HTTPException, Response, UploadFile
+from fastapi import Depends, FastAPI, File, Form, Header, HTTPException, Response, UploadFile
 
 from resources.local_network.lathe import Skill, rebuild
+from resources.providers.provider import TOKEN_VARIABLE
 
 _WARM_UP = 0.5  # seconds: an image takes a while to load its model
 
 
-def container(skill: Skill, output_format: str, warm_up: float = _WARM_UP) -> FastAPI:
+def container(
+    skill: Skill, output_format: str, warm_up: float = _WARM_UP, token: str | None = None
+) -> FastAPI:
     """The API of an image of this skill that makes `glb` or `ply`, healthy `warm_up` seconds from
-    now.
+    now. Where there is a `token`, who doesn't send it as a bearer token is refused.
     """
-    app = FastAPI(openapi_url=None)
+
+    def require_token(authorization: Annotated[str, Header()] = "") -> None:
+        expected = f"Bearer {token}".encode()
+        if token and not secrets.compare_digest(authorization.encode(), expected):
+            raise HTTPException(401, "this pod has another token")
+
+    app = FastAPI(openapi_url=None, dependencies=[Depends(require_token)])
     ready = time.monotonic() + warm_up
     working = threading.Lock()
 
@@ -63,7 +74,7 @@ def main() -> None:
     parser.add_argument("--format", choices=["glb", "ply"], default="glb")
     parser.add_argument("--port", type=int, default=10006)
     arguments = parser.parse_args()
-    app = container(arguments.skill, arguments.format)
+    app = container(arguments.skill, arguments.format, token=os.environ.get(TOKEN_VARIABLE))
     uvicorn.run(
         app, host="127.0.0.1", port=arguments.port, log_level="warning", timeout_graceful_shutdown=1
     )

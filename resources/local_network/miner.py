@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gpu.bounded_http import Bounds, bounded_client
 from resources.chain import local as chain
 from resources.chain.committing import commit, commit_sealed
 from resources.chain.local import local_folder
@@ -40,7 +41,7 @@ POLL = 0.5
 """Seconds between two looks at the repository and the chain."""
 
 _GIT_SECONDS = 30.0
-_FETCH_SECONDS = 10.0
+_PICTURE = Bounds(seconds=10.0, size=32 * 2**20)
 _HANG_SECONDS = 6.0  # how long a bad CDN keeps a connection open without a word
 _NICE = 10
 
@@ -250,7 +251,7 @@ def generate(current: OpenRound, missing: Mapping[Path, str], skill: Skill) -> N
     """
     os.nice(_NICE)  # of this thread alone, on Linux
     started = time.monotonic()
-    with httpx2.Client(timeout=_FETCH_SECONDS, trust_env=False) as client:
+    with bounded_client(_PICTURE, environment=False) as client:
         for path, url in missing.items():
             try:
                 picture = client.get(url).raise_for_status().content

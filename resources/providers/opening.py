@@ -1,6 +1,7 @@
 """Which GPU providers the operator named, opened; each SDK is loaded only where it is used."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -19,6 +20,29 @@ class ProviderSettings(Settings):
         None, description="the folder of the local network, for the provider local"
     )
 
+    pod_hour_costs: str = Field(
+        "",
+        description="what an hour of a pod costs, for /metrics: `targon=2.5,verda=3.1`; unset: "
+        "not known",
+    )
+
+    @field_validator("pod_hour_costs")
+    @classmethod
+    def _are_costs(cls, text: str) -> str:
+        try:
+            _costs(text)
+        except ValueError:
+            names = ", ".join(PROVIDERS)
+            raise ValueError(
+                f"must be like `targon=2.5,verda=3.1`: some of {names}, each with an amount"
+            ) from None
+        return text
+
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """Provider -> what an hour of a pod costs there."""
+        return _costs(self.pod_hour_costs)
+
     @field_validator("gpu_providers")
     @classmethod
     def _are_known(cls, text: str) -> str:
@@ -30,6 +54,18 @@ class ProviderSettings(Settings):
     @property
     def names(self) -> list[str]:
         return [name.strip() for name in self.gpu_providers.split(",")]
+
+
+def _costs(text: str) -> dict[str, float]:
+    """Raises ValueError for what is no list of providers and amounts."""
+    costs = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, amount = part.partition("=")
+        cost = float(amount)
+        if name not in PROVIDERS or name in costs or not 0 <= cost < inf:
+            raise ValueError(part)
+        costs[name] = cost
+    return costs
 
 
 def open_providers(environment: Mapping[str, str]) -> list[Provider]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.deadlines import within
 from resources.providers.provider import PORT, TOKEN_VARIABLE, NoCapacity, Pod, StartRefused
+from resources.providers.sdk_answers import bounded_session
 from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Targon:
 
         async def within_a_minute() -> T:
             client = Client(self._api_key, timeout=_SECONDS)
+            client._async_session = bounded_session(client.config.headers, _SECONDS)
             try:
                 client.async_inventory.base_url = client.async_serverless.base_url = self._api
                 async with asyncio.timeout(_SECONDS):

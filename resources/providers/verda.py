@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -135,8 +136,10 @@ class Verda:
         )
 
     def _run(self, action: str, call: Callable[["VerdaClient"], T]) -> T:
-        import requests  # noqa: PLC0415
+        import httpx2  # noqa: PLC0415
         from verda import VerdaClient  # noqa: PLC0415
+
+        _bound_the_sdk()
 
         def run() -> T:
             client = (
@@ -155,7 +158,7 @@ class Verda:
         except TimeoutError:
             raise InfrastructureFault(f"verda: {action}: no answer within {_SECONDS:g} s") from None
         except (
-            requests.RequestException,
+            httpx2.HTTPError,
             ValueError,
             TypeError,
             KeyError,
@@ -217,6 +220,17 @@ def _elsewhere(url: str, name: str) -> str | None:
     else:
         return None
     return urlunsplit((parts.scheme, ".".join(labels), "/".join(segments), "", ""))
+
+
+@cache
+def _bound_the_sdk() -> None:
+    """Have the SDK's modules make their requests by `BoundedRequests`."""
+    from verda.authentication import _authentication  # type: ignore[import-untyped]  # noqa: PLC0415
+    from verda.http_client import _http_client  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    from resources.providers.sdk_answers import BoundedRequests  # noqa: PLC0415
+
+    _authentication.requests = _http_client.requests = BoundedRequests(_SECONDS)
 
 
 def _api_exception() -> Any:

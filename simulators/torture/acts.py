@@ -65,8 +65,8 @@ class Acts:
             case Kind.REWRITTEN:
                 self.world.go_back()
             case Kind.SERVICE_KILLED:
-                self.world.store.stop()
-                later = self.world.store.start
+                self.world.store.server.stop()
+                later = self.world.store.server.start
             case Kind.DISK_FULL:
                 self.machine.fill()
                 later = self.machine.free

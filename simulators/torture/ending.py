@@ -42,8 +42,8 @@ def ending_of(world: World) -> Ending:
     snapshot = repository.snapshot(repository.refresh())
     files = snapshot.read_many(snapshot.blobs)
     objects = {
-        first_name(key): hashlib.sha256(world.object(key) or b"").hexdigest()
-        for key in world.stored()
+        first_name(key): hashlib.sha256(world.store.get(key) or b"").hexdigest()
+        for key in world.store.all_keys()
         if not key.startswith(_NO_RESULTS)
     }
     kept = {

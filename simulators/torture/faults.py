@@ -66,6 +66,11 @@ KILLS = (Kind.KILL, Kind.KILL_ALL, Kind.KILL_ROLE)
 MACHINE = (Kind.KILL_ALL, Kind.DISK_FULL, Kind.CLOCK_BACK, Kind.CLOCK_FORTH)
 """What may happen to the platform's own machine."""
 
+ATTEMPTS = 3
+"""So often an image is asked for a prompt's file (`rules.md`): without any answer, it has failed,
+which would be another result.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -115,23 +120,32 @@ class Faults:
     act: Callable[[Fault, int], None] = lambda _fault, _port: None
     counts: Counter[tuple[str, bool]] = field(default_factory=Counter)
     met: list[Met] = field(default_factory=list)
+    spoilt: Counter[str] = field(default_factory=Counter)
+    """What was attempted -> how many attempts had no answer."""
     _active: dict[str, Met] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def meet(self, adapter: str, *, effect: bool, port: int) -> Met | None:
-        """The disturbance that a request meets, if any."""
+    def meet(self, adapter: str, *, effect: bool, port: int, attempt: str = "") -> Met | None:
+        """The disturbance that a request meets, if any. `attempt` says what it is an attempt at,
+        where these are numbered: the last is not kept from its answer.
+        """
         with self._lock:
             self.counts[adapter, False] += 1
             self.counts[adapter, True] += effect
             now = time.monotonic()
+            is_last = bool(attempt) and self.spoilt[attempt] >= ATTEMPTS - 1
             fault = next((each for each in self.plan if self._begins(each, adapter, effect)), None)
+            if is_last and (fault is None or fault.kind in NETWORK):
+                return None
             if fault is None:
-                return self._lasting(adapter, now)
-            met = Met(fault, now, now + fault.seconds)
-            self.met.append(met)
-            if fault.kind in NETWORK or fault.kind in {Kind.REFUSED, Kind.TOKEN}:
-                self._active[adapter] = met
-        if fault.kind not in NETWORK:
+                met = self._lasting(adapter, now)
+            else:
+                met = Met(fault, now, now + fault.seconds)
+                self.met.append(met)
+                if fault.kind in NETWORK or fault.kind in {Kind.REFUSED, Kind.TOKEN}:
+                    self._active[adapter] = met
+            self.spoilt[attempt] += met is not None
+        if fault is not None and fault.kind not in NETWORK:
             self.act(fault, port)
         return met
 

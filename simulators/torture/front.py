@@ -52,7 +52,9 @@ Backend = Callable[[Request], Response]
 
 
 class Front:
-    """One adapter's server: `backend` answers, `effect` says which requests have effects."""
+    """One adapter's server: `backend` answers, `effect` says which requests have effects, `attempt`
+    what a request is an attempt at, where attempts are numbered.
+    """
 
     def __init__(
         self,
@@ -60,12 +62,19 @@ class Front:
         backend: Backend,
         faults: Callable[[], Faults],
         effect: Callable[[Request], bool] = lambda _: False,
+        attempt: Callable[[Request], str] = lambda _: "",
     ) -> None:
-        self.adapter, self.backend, self.effect, self._faults = adapter, backend, effect, faults
+        self.adapter, self.backend, self.effect = adapter, backend, effect
+        self._faults, self._attempt = faults, attempt
 
     def answer(self, request: Request, port: int) -> Response | None:
         """The answer, None where the connection is to be closed, or reset, without one."""
-        met = self._faults().meet(self.adapter, effect=self.effect(request), port=port)
+        met = self._faults().meet(
+            self.adapter,
+            effect=self.effect(request),
+            port=port,
+            attempt=self._attempt(request),
+        )
         if met is None:
             return self.backend(request)
         if met.fault.after:

@@ -7,7 +7,6 @@ answer by what they are asked alone, so that every round has the same answers.
 """
 
 import hashlib
-import http.client
 import json
 import shutil
 import subprocess
@@ -28,7 +27,6 @@ from gen404_assets.competition_repository import create_repository
 from gen404_assets.live.work import see
 from resources.chain.subtensor import Block
 from resources.local_network.forge import Forge
-from resources.local_network.store import LocalStore
 from resources.providers.provider import Pod
 from resources.repository import Repository
 from simulators.chain_node import Node, listening
@@ -49,6 +47,7 @@ from simulators.torture.answers import (
 from simulators.torture.faults import Faults, Kind
 from simulators.torture.front import Front, Request, Response, serving
 from simulators.torture.git_http import GitServer
+from simulators.torture.store import StoreServer
 
 GENESIS = datetime(2026, 1, 5, tzinfo=UTC)
 STEMS = "abcdefgh"
@@ -148,6 +147,13 @@ class Pods:
         digest = hashlib.sha256(first_file(request.body)).hexdigest()
         return Response(200, f"model by {self.images[name]} of {digest}".encode())
 
+    def attempt(self, request: Request) -> str:
+        """What a generation is an attempt at: an image's file of a picture."""
+        name = urlsplit(request.path).path.split("/")[1]
+        if request.method != "POST" or name not in self.images:
+            return ""
+        return f"{self.images[name]} {hashlib.sha256(first_file(request.body)).hexdigest()}"
+
 
 class World:
     """The outside of one competition, in `folder`; `faults` may be set anew for each round."""
@@ -158,7 +164,8 @@ class World:
         self.node = TorturedNode(self)
         self.pods = Pods()
         self.cloud = TargonCloud(self.pods)  # type: ignore[arg-type]
-        self.judge, self.renderer = Judge(self.object), Renderer()
+        self.store = StoreServer(folder / "store")
+        self.judge, self.renderer = Judge(self.store.get), Renderer()
         self.environment: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -171,9 +178,7 @@ class World:
     def running(self) -> "Iterator[World]":
         """All servers, from here to the end."""
         with ExitStack() as stack:
-            self.store = LocalStore(self.folder / "store")
-            stack.enter_context(self.store)
-            self.weed = urlsplit(self.store.environment["R2_ENDPOINT"]).netloc
+            stack.enter_context(self.store.server)
             fronts = self._fronts()
             self.adapters = {front.adapter for front in fronts}
             urls = {front.adapter: stack.enter_context(serving(front)) for front in fronts}
@@ -207,7 +212,7 @@ class World:
         git = GitServer(self.folder / "git")
         answers = {
             "git": (git.answer, git.is_push),
-            "store": (self._stored, lambda request: request.method == "PUT"),
+            "store": (self.store.answer, lambda request: request.method == "PUT"),
             "judge": (self.judge.answer, lambda request: request.method == "POST"),
             "provider": (self._rented, lambda request: request.method in {"POST", "DELETE"}),
             "container": (self.pods.answer, lambda request: request.method == "POST"),
@@ -217,8 +222,9 @@ class World:
             "cdn": (served, lambda _: False),
             "prompts": (prompt_picture, lambda _: False),
         }
+        attempts = {"container": self.pods.attempt}
         return [
-            Front(name, backend, lambda: self.faults, effect)
+            Front(name, backend, lambda: self.faults, effect, attempts.get(name, lambda _: ""))
             for name, (backend, effect) in answers.items()
         ]
 
@@ -279,75 +285,14 @@ class World:
         for name in ("forge.json", "images.json"):
             (self.folder / name).unlink(missing_ok=True)
         self.forge = Forge(self.folder, self.bare, PACES["DOCKER_IMAGE_FORMAT"], 0.3)
-        self.wipe_store()
+        self.store.wipe()
         self.node.finalized = 0
         self.pods.images.clear()
         self.pods.started.clear()
         self.cloud.deployments.clear()
         self.judge.reset()
 
-    @property
-    def bucket(self) -> Any:
-        """A client of the store's server itself."""
-        import boto3  # type: ignore[import-untyped]  # noqa: PLC0415
-        from botocore.config import Config  # type: ignore[import-untyped]  # noqa: PLC0415
-
-        settings = self.store.environment
-        return boto3.client(
-            "s3",
-            endpoint_url=settings["R2_ENDPOINT"],
-            region_name="auto",
-            aws_access_key_id=settings["R2_ACCESS_KEY_ID"],
-            aws_secret_access_key=settings["R2_SECRET_ACCESS_KEY"],
-            config=Config(request_checksum_calculation="when_required"),
-        )
-
-    def stored(self) -> list[str]:
-        """The keys of all objects."""
-        pages = self.bucket.get_paginator("list_objects_v2").paginate(Bucket="404-gen")
-        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-
-    def wipe_store(self) -> None:
-        """Delete every object."""
-        client = self.bucket
-        if keys := self.stored():
-            objects = [{"Key": key} for key in keys]
-            client.delete_objects(Bucket="404-gen", Delete={"Objects": objects})
-
-    def object(self, key: str) -> bytes | None:
-        """An object's bytes, past every disturbance."""
-        connection = http.client.HTTPConnection(self.weed, timeout=20)
-        try:
-            connection.request("GET", f"/404-gen/{key}")
-            answer = connection.getresponse()
-            content = answer.read()
-            return content if answer.status == 200 else None
-        finally:
-            connection.close()
-
     # What its servers answer.
-
-    def _stored(self, request: Request) -> Response:
-        connection = http.client.HTTPConnection(self.weed, timeout=60)
-        try:
-            connection.putrequest(
-                request.method, request.path, skip_host=True, skip_accept_encoding=True
-            )
-            for name, value in request.headers.items():
-                if name.lower() not in {"expect", "connection", "transfer-encoding"}:
-                    connection.putheader(name, value)
-            connection.endheaders(request.body)
-            answer = connection.getresponse()
-            body = answer.read()
-        except OSError:  # its server has just been killed
-            return Response(502, b"")
-        finally:
-            connection.close()
-        hop = {"connection", "transfer-encoding", "keep-alive"}
-        if request.method != "HEAD":
-            hop.add("content-length")
-        headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in hop]
-        return Response(answer.status, body, headers)
 
     def _rented(self, request: Request) -> Response:
         with self._lock:  # deployments are numbered by it

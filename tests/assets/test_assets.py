@@ -160,7 +160,7 @@ def test_the_lineage_reads_as_the_competition_works() -> None:
 
 
 def test_what_belongs_to_a_round_is_partitioned_by_it() -> None:
-    shared = {"config", "prompt_pool", "commitments"}
+    shared = {"config", "prompt_pool", "commitments", "standing"}
     for key in GRAPH.get_all_asset_keys():
         partitioned = GRAPH.get(key).partitions_def is not None
         assert partitioned == (key.to_user_string() not in shared), key
@@ -382,7 +382,7 @@ def test_g26_a_commits_subject_is_text_and_no_picture(
     assert last is not None
     assert last.asset_materialization is not None
     metadata = last.asset_materialization.metadata
-    escaped = subject.replace("\u202e", "\\u202e")
+    escaped = subject.replace("\u202e", "\ufffd")
     assert str(metadata["commit"].value).endswith(f'"{escaped}"')
     people = str(metadata["people's commits"].value)
     assert people.startswith("- ` ")

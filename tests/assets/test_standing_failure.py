@@ -87,6 +87,7 @@ def test_an_expired_token_is_told_once_and_costs_little_a_day(
     reasons = [tick(sensor, instance) for _ in range(TIMES) for sensor in LOOKING]
     assert all("waits for the repository http://127.0.0.1:" in reason for reason in reasons)
     assert all("could not read Username" in reason for reason in reasons)  # git's words for a 401
+    assert all("the remote refuses the token: set GITHUB_TOKEN" in reason for reason in reasons)
 
     told = capfd.readouterr().err
     assert told.count("waits for the repository") == 1

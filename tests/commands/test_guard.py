@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gen404_assets.commands.guard import LOOPBACK, Guard, refusal
 from gen404_assets.commands.services import Pages
-from gen404_assets.commands.webserver import _LooksOnly
+from gen404_assets.commands.webserver import _LooksOnly, opened_at
 from gen404_assets.settings import platform_settings
 from gpu.services.connections import Connection
 from resources.settings import BadSetting
@@ -81,7 +81,7 @@ class Guarded:
 @pytest.fixture(scope="module")
 def started() -> Iterator[Guarded]:
     dagster = Dagster()
-    app = Guard(dagster, LOOPBACK | {"board.example"})
+    app = Guard(opened_at("/assets/standing", dagster), LOOPBACK | {"board.example"})
     with serving(app, http=Connection, ws="websockets-sansio") as url:
         yield Guarded(url, dagster)
 
@@ -196,8 +196,18 @@ def test_a_link_from_elsewhere_leads_to_a_page(guarded: Guarded) -> None:
     assert guarded.ask("GET", "/graphql", followed).status == 405
 
 
+def test_whoever_asks_for_no_page_is_sent_to_the_one_that_says_what_is_due(
+    guarded: Guarded,
+) -> None:
+    answer = guarded.ask("GET", "/")
+    assert (answer.status, answer.headers["location"]) == (302, "/assets/standing")
+    assert guarded.dagster.reached == []
+    assert guarded.ask("GET", "/assets/standing").status == 200
+    assert guarded.dagster.reached == ["http /assets/standing"]
+
+
 def test_a_page_loads_nothing_from_elsewhere_and_stands_in_no_other(guarded: Guarded) -> None:
-    headers = guarded.ask("GET", "/").headers
+    headers = guarded.ask("GET", "/runs").headers
     policies = headers.get_all("Content-Security-Policy") or []
     assert policies[0] == "object-src 'none'", "Dagster's own policy holds beside"
     assert "img-src 'self' data: blob:" in policies[1]

@@ -2,17 +2,23 @@
 and one of splats.
 """
 
+import base64
 import json
+import os
+import re
+import signal
+import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gen404_assets.commands.settings import SUBJECTS
+from gen404_assets.commands.settings import secret_names
 from gen404_assets.competition.commits import by_person
 from resources.local_network.cast import CAST, FIRST_LEADER, member
 from resources.local_network.miner import hotkey
-from resources.settings import is_secret, setting_fields
 from simulators.local_competition import CANARIES, ROUNDS, STAGES, LocalCompetition
 
 pytestmark = pytest.mark.timeout(1800)  # the first test waits until both competitions are played
@@ -153,28 +159,52 @@ def test_g23_no_secret_is_found_in_anything_that_a_competition_leaves(
     competition: LocalCompetition,
 ) -> None:
     """After rounds with a cheat, a broken CDN, refused commitments and a platform that was killed:
-    in logs, Dagster's storage, waits, mirrors, the store's records, and the lists of processes.
+    in logs, Dagster's storage, waits, mirrors, the store's records, the lists of processes, and the
+    environments of those that deal with strangers' files and code. Core files there are none.
     """
-    secrets = {value.encode() for value in CANARIES.values()}
+    secrets = {value.rpartition("/")[2].encode() for value in CANARIES.values()}
+    secrets |= {base64.b64encode(each) for each in secrets}
     looked = [path for path in competition.home.rglob("*") if path.is_file()]
     for path in looked:
         content = path.read_bytes()
         assert not [secret for secret in secrets if secret in content], path
     names = {path.name for path in looked}
-    assert {"dagster.log", "up.log", "arguments", "runs.db"} <= names
+    assert {"dagster.log", "up.log", "arguments", "environments", "runs.db"} <= names
+    assert not [name for name in names if re.fullmatch(r"core(\.\d+)?|hs_err.*|.*\.core", name)]
     assert b"gen404_assets" in (competition.home / "arguments").read_bytes()
+    assert b"PATH=" in (competition.home / "environments").read_bytes()
     history = competition.git("log", "-p").encode()
     assert not [secret for secret in secrets if secret in history]
 
 
+def test_a_worker_that_was_told_a_key_would_be_noted_though_its_parents_differ(
+    tmp_path: Path,
+) -> None:
+    """So that the test above can fail: workers and pods have environments without the home."""
+    inner = "env -i KEY=canary sh -c 'sleep 600; :' gpu.workers.template & wait"
+    watched = LocalCompetition(tmp_path)
+    with subprocess.Popen(
+        ["sh", "-c", inner], env={**os.environ, "GEN404_HOME": str(tmp_path)}
+    ) as process:
+        try:
+            until = time.monotonic() + 60
+            while b"canary" not in noted(watched) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert b"canary" in noted(watched)
+        finally:
+            for each in watched._descendants({process.pid}):
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+
+
+def noted(watched: LocalCompetition) -> bytes:
+    watched.note_processes()
+    return (watched.home / "environments").read_bytes()
+
+
 def test_every_secret_setting_has_a_canary() -> None:
-    known = {
-        name.upper()
-        for model in SUBJECTS.values()
-        for name, field in setting_fields(model).items()
-        if is_secret(field)
-    }
-    assert known - CANARIES.keys() == {"R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"}
+    others = {"R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "DATABASE_URL"}
+    assert secret_names() - CANARIES.keys() == others
 
 
 def test_no_secret_stands_in_a_commit_or_a_log(competition: LocalCompetition) -> None:

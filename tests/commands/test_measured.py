@@ -24,6 +24,8 @@ from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import Work
 from resources.figures import Figures
 from resources.ports import free_ports
+from resources.providers.opening import ProviderSettings
+from resources.settings import BadSetting, read_settings
 from simulators.histories import make_competition
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +69,26 @@ def test_what_runs_have_counted_is_shown(measured: Measured) -> None:
     figures.add("questions", 7, outcome="answered")
     figures.flush()
     assert values(measured.text([]))['gen404_questions_total{outcome="answered"}'] == 7
+
+
+def test_pods_cost_what_their_hours_cost_where_the_provider_has_a_price(measured: Measured) -> None:
+    figures = Figures()
+    figures.keep_in(measured.folder / FIGURES_FILE)
+    figures.add("pod_seconds", 5400, provider="targon")
+    figures.add("pod_seconds", 5400, provider="local")
+    figures.flush()
+    measured.costs = ProviderSettings(pod_hour_costs="targon=2.5, verda=3").costs
+    found = values(measured.text([]))
+    assert found['gen404_pod_cost_total{provider="targon"}'] == 3.75
+    assert 'gen404_pod_cost_total{provider="local"}' not in found
+
+
+@pytest.mark.parametrize(
+    "text", ["3.5", "targon", "nobody=1", "targon=-1", "targon=nan", "targon=1,targon=2"]
+)
+def test_a_price_that_is_none_is_a_bad_setting(text: str) -> None:
+    with pytest.raises(BadSetting, match="POD_HOUR_COSTS must be like"):
+        read_settings(ProviderSettings, {"POD_HOUR_COSTS": text})
 
 
 def test_a_repository_that_cannot_be_read_leaves_its_figures_out(

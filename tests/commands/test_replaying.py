@@ -3,14 +3,17 @@ codes.
 """
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gen404_assets.commands.cli import main
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.replaying import BY_PEOPLE, WRONG, Asked, replay_rounds
+from gen404_assets.commands.replaying import BY_PEOPLE, UNREADABLE, WRONG, Asked, replay_rounds
+from gen404_assets.competition.history import LOST
 from gen404_assets.competition.settings import Rules
 from simulators.recording import CHANGED, RECORDED
 
@@ -108,3 +111,86 @@ def test_a_shallow_clone_and_a_missing_branch_are_said_at_once(tmp_path: Path) -
 def test_rounds_that_the_history_does_not_know_are_refused() -> None:
     with pytest.raises(Refused, match="it has rounds 0 to 1"):
         replay_rounds(replace(ASKED, rounds=range(7, 9)), Rules(), "")
+
+
+def test_what_is_not_derivable_says_what_it_would_take_and_each_round_leads_to_its_page(
+    honest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(honest), "--report", "https://pages.example/season/"]) == 0
+    told = capsys.readouterr().out
+    for number in range(4):
+        assert f"  report: https://pages.example/season/rounds/{number}/index.html\n" in told
+    lines = told.splitlines()
+    underivable = [
+        at
+        for at, line in enumerate(lines)
+        if line.startswith("  ") and line.endswith("not derivable")
+    ]
+    assert underivable
+    for at in underivable:
+        assert lines[at + 2].strip().startswith(("derivable with", "never ")), lines[at]
+
+
+def test_without_a_report_no_page_is_linked(
+    honest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(honest), "--rounds", "0"]) == 0
+    assert "report:" not in capsys.readouterr().out
+
+
+def test_a_partial_clone_is_replayed_as_far_as_it_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It holds the content of the files at its head and no older ones, and what it was cloned from
+    is gone.
+    """
+    whole = clone(tmp_path / "whole")
+    git(whole, "config", "uploadpack.allowFilter", "true")
+    partial = tmp_path / "partial"
+    command = ["git", "clone", "-q", "--filter=blob:none", f"file://{whole}", str(partial)]
+    subprocess.run(command, check=True)
+    shutil.rmtree(whole)
+    asked = replace(ASKED, url=str(partial), as_json=True)
+    assert replay_rounds(asked, Rules(), "") == UNREADABLE
+    files = json.loads(capsys.readouterr().out)["rounds"][0]["files"]
+    assert "differs" not in {file["finding"] for file in files}
+    assert "identical" in {file["finding"] for file in files}
+    assert any(LOST in note for file in files for note in file["notes"])
+
+
+@pytest.mark.parametrize("bundled", [False, True], ids=["a folder", "a bundle's mirror"])
+def test_what_is_missing_is_named_and_the_rest_is_derived(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bundled: bool
+) -> None:
+    """A clone without the content of a round's prompts and of one report."""
+    source = clone(tmp_path / "source")
+    report = next(path for path in git(source, "ls-files").split() if "/duels_" in path)
+    lost = {"rounds/0/prompts.txt", report}
+    partial = without_content(source, tmp_path / "partial", lost)
+    url = f"file://{partial}" if bundled else str(partial)
+    assert replay_rounds(replace(ASKED, url=url, as_json=True), Rules(), "") == UNREADABLE
+    files = json.loads(capsys.readouterr().out)["rounds"][0]["files"]
+    unread = [file["path"] for file in files if file["finding"] == "malformed"]
+    assert sorted(unread) == sorted(lost)
+    assert all(LOST in file["reason"] for file in files if file["path"] in lost)
+    assert {"identical"} <= {file["finding"] for file in files}
+
+
+def without_content(source: Path, folder: Path, paths: set[str]) -> Path:
+    """A bare copy of a repository whose objects lie one by one, without those of some files at its
+    head.
+    """
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder)], check=True)
+    packs = [*(source / ".git/objects/pack").glob("*.pack")]
+    for pack in packs:
+        subprocess.run(
+            ["git", "-C", str(folder), "unpack-objects", "-q"], input=pack.read_bytes(), check=True
+        )
+    head = git(source, "rev-parse", "HEAD")
+    for path in paths:
+        blob = git(source, "rev-parse", f"HEAD:{path}")
+        (folder / "objects" / blob[:2] / blob[2:]).unlink()
+    (folder / "refs/heads/main").write_text(f"{head}\n")
+    git(folder, "config", "uploadpack.allowFilter", "true")
+    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    return folder

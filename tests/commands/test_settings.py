@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gen404_assets.commands.settings import all_settings, settings_table, settings_text
+from gen404_assets.commands.local_network import _without_secrets
+from gen404_assets.commands.settings import (
+    all_settings,
+    secret_names,
+    settings_table,
+    settings_text,
+)
 from resources.chain.opening import ChainSettings
 from resources.object_store import StoreSettings
 from resources.settings import BadSetting, Settings, read_settings
@@ -50,6 +56,12 @@ def test_g23_no_secret_is_shown() -> None:
     assert "hunter2" not in text
     assert "R2_SECRET_ACCESS_KEY = (set)" in text
     assert "R2_ENDPOINT = https://s3.example.org/" in text
+
+
+def test_g23_the_local_networks_miners_are_told_no_secret() -> None:
+    known = dict.fromkeys(secret_names(), "canary") | {"GEN404_HOME": "/h", "NETUID": "17"}
+    assert _without_secrets(known) == {"GEN404_HOME": "/h", "NETUID": "17"}
+    assert {"GITHUB_TOKEN", "R2_SECRET_ACCESS_KEY", "DATABASE_URL"} <= secret_names()
 
 
 def test_g23_a_secret_that_cannot_be_used_is_not_repeated() -> None:

@@ -63,6 +63,17 @@ def test_a_pause_hides_nothing() -> None:
     assert "3:begun:duels" in told(Round(Overlay(paused.files, files), 3))
 
 
+def test_a_persons_pause_is_told_and_its_end_names_it() -> None:
+    paused = told(round_with("paused"))
+    assert paused["3:paused"].text == "round 3 is paused by a person"
+    assert not any(each.ends for each in paused.values())
+    over = told(round_with("duels"))["3:goes on"]
+    assert (over.text, over.ends) == ("round 3 goes on with duels: the pause is over", "3:paused")
+    # The round ended before anybody looked again.
+    later = told(round_with("open", under_way=4))["3:goes on"]
+    assert (later.text, later.ends) == ("round 3 goes on: the pause is over", "3:paused")
+
+
 def test_a_round_that_is_over_has_ended_and_says_who_won() -> None:
     winner = {"winner_hotkey": MINERS[1], "repo": "a/b", "commit": "0" * 40, "docker_image": None}
     news = told(round_with("open", under_way=4, winner=winner))

@@ -77,7 +77,7 @@ def test_runs_of_another_machine_are_left_to_it(instance: dg.DagsterInstance) ->
             (here, {LANE_TAG: Lane.AUDITS.value}),
         )
     )
-    with hold(Lane.AUDITS) as got:
+    with hold(Lane.AUDITS, patience=60.0) as got:
         assert got
         end_left_over(instance)
     found = {run.run_id: run.status for run in instance.get_runs()}

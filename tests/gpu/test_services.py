@@ -74,6 +74,22 @@ def test_g26_without_its_token_a_service_answers_nobody() -> None:
             DistanceService(url).measure("a", "b")
 
 
+def test_g23_an_error_page_repeats_nothing_of_the_error() -> None:
+    """A bug may be told with whatever stands in its frames; who asks hears that there was one."""
+
+    def broken(_: str) -> bytes:
+        raise LookupError(f"canary {TOKEN}")
+
+    app = distance.create_app(Embeddings(PictureEmbedder()), broken, TOKEN)
+    sent = {"Authorization": f"Bearer {TOKEN}"}
+    with serving(app) as url:
+        for path in ("/distance", "/distance?debug=1", "/nowhere"):
+            answer = httpx2.post(f"{url}{path}", json={"url_a": "a", "url_b": "b"}, headers=sent)
+            assert answer.status_code in {404, 500}
+            shown = answer.text + str(answer.headers)
+            assert not [word for word in ("canary", TOKEN, "Traceback", ".py") if word in shown]
+
+
 def test_the_platform_sends_the_tokens_that_are_set() -> None:
     settings = {"RENDER_URL": "http://r", "RENDER_TOKEN": TOKEN, "DISTANCE_TOKEN": TOKEN}
     renderer = open_renderer(settings)

@@ -81,6 +81,23 @@ def test_who_is_waited_for_is_told_at_once_and_again_after_hours(
     assert heard.new() == []
 
 
+def test_each_pause_and_each_end_of_one_is_told_once_across_restarts(
+    heard: Heard, tmp_path: Path
+) -> None:
+    paused, over = News("p", "paused"), News("g", "goes on", ends="p")
+    for news_now in ([over], [paused], [paused], [over], [over], [paused], [over]):
+        Alerts(heard, tmp_path).tell(news_now, NOW)
+    assert heard.new() == ["paused", "goes on", "paused", "goes on"]
+
+
+def test_a_platform_that_starts_in_a_pause_tells_its_end(heard: Heard, tmp_path: Path) -> None:
+    alerts = Alerts(heard, tmp_path)
+    alerts.tell([News("p", "paused")], NOW)
+    assert heard.new() == []
+    alerts.tell([News("g", "goes on", ends="p")], NOW)
+    assert heard.new() == ["goes on"]
+
+
 def test_a_service_out_of_order_is_told_once_and_once_that_it_is_back(
     heard: Heard, tmp_path: Path
 ) -> None:

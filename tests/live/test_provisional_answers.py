@@ -14,8 +14,9 @@ from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.live import patience, watching
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Overtaken, Work
+from resources.answer_records import LONGEST_INTERVAL
 from resources.judge import Answer, Question
-from resources.kept_answers import LONGEST_INTERVAL, KeptAnswers
+from resources.kept_answers import KeptAnswers
 from resources.repository import RepositoryError
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
@@ -162,13 +163,13 @@ def test_g01_canary_duels_long_after_a_crash_vouch_for_nothing_before_it(
     outside = fresh()
     killed(outside, 20)
     asked = len(outside.judging.asked)
-    monkeypatch.setattr("resources.kept_answers.LONGEST_INTERVAL", -1.0)
+    monkeypatch.setattr("resources.answer_records.LONGEST_INTERVAL", -1.0)
     with pytest.raises(InfrastructureFault, match="don't vouch"):
         judge_matches(impatient(outside))
     again = len(outside.judging.asked) - len(set(outside.judging.asked))
     assert again >= asked - 2
     assert not answers(outside)
-    monkeypatch.setattr("resources.kept_answers.LONGEST_INTERVAL", LONGEST_INTERVAL)
+    monkeypatch.setattr("resources.answer_records.LONGEST_INTERVAL", LONGEST_INTERVAL)
     judge_matches(work(outside))
     assert margins(outside) == [-1.0, -1.0, -1.0]
 

@@ -1,11 +1,9 @@
-"""A report in a real browser, where there is one: no error in its console, nothing asked of another
-host, and the buttons for 3D are there only with a script.
+"""A report in a real browser, where there is one: on a screen and a phone, by keyboard, and without
+scripts. No error in the console, and nothing asked of another host.
 """
 
 import functools
 import http.server
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,70 +11,150 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.commands.cli import main
+from tests.report.browser import CHROMIUM, Tab, browser
 from tests.report.pages import Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+
+KINDS = ["", "rounds/1/", "rounds/1/matches", "rounds/1/miners", "rounds/1/audits"]
+LEAST_CONTRAST = 4.5
+"""WCAG 2.1, success criterion 1.4.3 (AA), for text of any size."""
+
+CONTRASTS = """(() => {
+  const parsed = colour => (colour.match(/[0-9.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parsed(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = {};
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].filter(n => n.nodeType === 3 && n.data.trim());
+    if (!text.length) continue;
+    const pair = [light(parsed(getComputedStyle(element).color)), light(behind(element))];
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (ratio < LEAST) found[text[0].data.trim().slice(0, 40)] = ratio;
+  }
+  return found;
+})()""".replace("LEAST", str(LEAST_CONTRAST))
+"""JavaScript: the texts of a page that stand out too little from what is behind them."""
+
+TOO_WIDE = """[...document.querySelectorAll("body *")]
+  .filter(each => !each.closest(".wide") && each.getBoundingClientRect().right > innerWidth + 1)
+  .map(each => each.outerHTML.slice(0, 100))"""
+
+FOCUSED = """(() => {
+  const at = document.activeElement;
+  const style = getComputedStyle(at);
+  const seen = at.offsetParent !== null && style.outlineStyle !== "none"
+    && parseFloat(style.outlineWidth) >= 2;
+  return [[...document.querySelectorAll("*")].indexOf(at), at.localName, seen];
+})()"""
+
+CLICKABLE = """[...document.querySelectorAll("a[href], button, summary, input, [tabindex]")]
+  .filter(each => each.type !== "radio" || each.checked)
+  .filter(each => each.checkVisibility())
+  .map(each => [...document.querySelectorAll("*")].indexOf(each))"""
+"""JavaScript: what Tab must reach; of a group of radio buttons, that is the chosen one."""
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    asked: list[str]
-
     def log_message(self, *_: object) -> None:
-        self.asked.append(self.path)
+        pass
 
 
-@pytest.fixture
-def served(written: Path) -> Iterator[tuple[str, list[str]]]:
-    """The report over HTTP: its URL, and the paths that were asked for."""
-    asked: list[str] = []
-    handler = type("Handler", (_Handler,), {"asked": asked})
+@pytest.fixture(scope="module")
+def served(written: Path) -> Iterator[str]:
+    """The report over HTTP: its URL."""
     server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(handler, directory=str(written))
+        ("127.0.0.1", 0), functools.partial(_Handler, directory=str(written))
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-def _open(url: str, profile: Path) -> tuple[str, str]:
-    """What a browser makes of a page, and what it says of it."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-    done = subprocess.run(
-        [str(CHROMIUM), *options, f"--user-data-dir={profile}", "--dump-dom", url],
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=True,
-    )
-    return done.stdout, done.stderr
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with browser(tmp_path_factory.mktemp("chromium") / "profile") as opened:
+        yield opened
 
 
-@pytest.mark.parametrize("kind", ["index.html", "rounds/1/index.html", "rounds/1/matches"])
-def test_a_page_opens_without_an_error(
-    written: Path, served: tuple[str, list[str]], tmp_path: Path, kind: str
-) -> None:
-    url, asked = served
+def _page(written: Path, kind: str) -> str:
     path = written / kind
-    page = path if path.suffix else next(path.iterdir())
-    shown, said = _open(f"{url}/{page.relative_to(written)}", tmp_path / "profile")
-    assert "CONSOLE" not in said
-    assert "<h1>" in shown
-    assert f"/{page.relative_to(written)}" in asked
-    assert "/static/report.css" in asked
-    assert "/static/view-mesh.js" not in asked
+    page = path / "index.html"
+    found = page if page.is_file() else min(path.iterdir())
+    return found.relative_to(written).as_posix()
 
 
-def test_3d_is_offered_once_the_script_runs(honest: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "report"
-    options = ["--rounds", "0", "--host", "https://objects.invalid", "-o", str(folder)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_readable_on_a_screen_and_a_phone(
+    written: Path, served: str, tab: Tab, kind: str
+) -> None:
+    tab.asked.clear()
+    tab.complaints.clear()
+    tab.resize(1280, 900)
+    tab.open(f"{served}/{_page(written, kind)}")
+    assert tab.run(CONTRASTS) == {}
+    tab.resize(390, 844, phone=True)
+    assert tab.run(TOO_WIDE) == []
+    assert tab.run("document.documentElement.scrollWidth") <= 390
+    assert tab.complaints == []
+    assert [url for url in tab.asked if not url.startswith(f"{served}/")] == []
+    assert not any("view-" in url for url in tab.asked)
+
+
+@pytest.mark.parametrize("kind", ["rounds/1/", "rounds/1/matches"])
+def test_all_that_can_be_clicked_is_reached_by_tab_and_seen_there(
+    written: Path, served: str, tab: Tab, kind: str
+) -> None:
+    tab.resize(1280, 900)
+    tab.open(f"{served}/{_page(written, kind)}")
+    wanted = set(tab.run(CLICKABLE))
+    reached, unseen = set(), []
+    for _ in range(len(wanted) + 5):
+        tab.press("Tab", 9)
+        place, name, seen = tab.run(FOCUSED)
+        if name == "body":
+            break
+        reached.add(place)
+        unseen += [] if seen else [place]
+    assert wanted <= reached
+    assert unseen == []
+
+
+def test_duels_are_filtered_without_a_script(written: Path, served: str, tab: Tab) -> None:
+    tab.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(f"{served}/{_page(written, 'rounds/1/matches')}")
+        shown = "[...document.querySelectorAll('.duel')].filter(d => d.checkVisibility())"
+        assert tab.run(f"{shown}.length") == tab.run("document.querySelectorAll('.duel').length")
+        tab.run("document.querySelector('#show-all').focus()")
+        tab.press("ArrowRight", 39)
+        assert tab.run("document.querySelector('#show-draws').checked")
+        assert tab.run(f"{shown}.every(duel => duel.matches('.draw'))")
+    finally:
+        tab.send("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_3d_opens_and_closes_by_keyboard(honest: Path, tab: Tab, tmp_path: Path) -> None:
+    options = ["--rounds", "0", "--host", "https://objects.invalid", "-o", str(tmp_path)]
     assert main(["report", str(honest), *options]) == 0
-    match = next((folder / "rounds/0/matches").iterdir())
+    match = next((tmp_path / "rounds/0/matches").iterdir())
+    tab.open(match.as_uri())
     offered = Page(match).tags.count("button")
-    shown, _ = _open(match.as_uri(), tmp_path / "profile")
-    hidden = shown.count('class="in-3d" hidden')
-    assert shown.count('class="in-3d"') == offered
-    assert hidden == 0
+    assert tab.run("document.querySelectorAll('.in-3d:not([hidden])').length") == offered > 0
+    tab.run("document.querySelector('.in-3d').focus()")
+    tab.press("Enter", 13)
+    assert tab.run("document.activeElement.closest('dialog') !== null")
+    tab.press("Escape", 27)
+    assert tab.run("document.querySelector('dialog') === null")
+    assert tab.run("document.activeElement.className") == "in-3d"

@@ -760,6 +760,10 @@ def test_the_token_reaches_its_server_and_nothing_else(
     monkeypatch.setenv("GIT_TRACE_REDACT", "0")
     with pytest.raises(RepositoryError, match="403") as refused:
         Repository(observer, mirror=mirror, token=TOKEN).refresh()
+    assert "the remote refuses the token: set GITHUB_TOKEN" in str(refused.value)
+    with pytest.raises(RepositoryError, match="the remote asks who this is: set GITHUB_TOKEN"):
+        Repository(observer, mirror=mirror.with_name("without"), token=None).refresh()
+    assert Observer.sent.pop() is None
     assert Observer.sent == [f"Basic {ENCODED}"]
     assert "git-remote-https" in Observer.running or "remote-https" in Observer.running
     kept = "".join(path.read_text(errors="replace") for path in mirror.rglob("*") if path.is_file())

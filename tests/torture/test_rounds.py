@@ -72,6 +72,6 @@ def test_g03_the_judge_stand_in_tells_a_question_by_the_key_of_its_answer(bench:
 
 
 def test_what_an_object_lost_or_a_file_changed_makes_of_a_round_is_found(bench: Bench) -> None:
-    key = next(key for key in bench.world.stored() if key.startswith("answers/"))
-    bench.world.bucket.delete_object(Bucket="404-gen", Key=key)
+    key = next(key for key in bench.world.store.all_keys() if key.startswith("answers/"))
+    bench.world.store.delete(key)
     assert differences(bench.whole.ending, ending_of(bench.world)) == [f"object {key} is missing"]

@@ -66,6 +66,14 @@ def statuses(answers: list[Answer | str]) -> list[int | str]:
     return [each if isinstance(each, str) else each[0] for each in answers]
 
 
+def test_the_last_attempt_at_a_file_is_not_kept_from_its_answer() -> None:
+    plan = [Fault("container", Kind.HANG, at) for at in (1, 2, 3)]
+    faults = Faults(plan)
+    met = [faults.meet("container", effect=True, port=0, attempt="a file") for _ in range(3)]
+    assert [each is None for each in met] == [False, False, True]
+    assert len(faults.met) == 2
+
+
 def test_a_disturbance_meets_the_request_of_its_number_and_no_other() -> None:
     asked = Asked(Fault("store", Kind.ERROR, 2))
     assert statuses(asked.ask("GET", "GET", "GET")) == [200, 503, 200]

@@ -12,6 +12,7 @@ from gen404_assets.competition.history import History, Version
 from gen404_assets.competition.prompts import parse_prompts
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_path
 from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.lost_content import name_lost
 from gen404_assets.replay.result import (
     Difference,
     FileReplay,
@@ -63,6 +64,7 @@ class EditionReplay:
             ]
         for file in replayed.files:
             file.by_person = [str(version) for version in seen.people(file.path)]
+        name_lost(history, replayed)
         return replayed
 
     def _owed(self, seen: Seen) -> Mapping[str, str]:

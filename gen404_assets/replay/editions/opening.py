@@ -159,7 +159,7 @@ def replay_prompts(
 
 
 def _pool(seen: Seen, pool: Version) -> list[str]:
-    return parse_prompts(seen.history.content(pool) or b"", POOL)
+    return parse_prompts(seen.history.required_content(POOL, pool), POOL)
 
 
 def _as_many(recorded: Sequence[str], config: RoundConfig) -> list[Difference]:

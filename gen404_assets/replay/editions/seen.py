@@ -49,7 +49,7 @@ class Seen:
             return None
         key = (path, version.blob)
         if key not in self._parsed:
-            self._parsed[key] = kind.parse(self.history.content(version) or b"", path)
+            self._parsed[key] = kind.parse(self.history.required_content(path, version), path)
         return cast("F", self._parsed[key])
 
     def file(self, name: str, kind: type[F], number: int | None = None) -> F | None:

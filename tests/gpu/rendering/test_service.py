@@ -3,6 +3,7 @@ order.
 """
 
 import io
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -108,30 +109,31 @@ def test_health_says_what_draws(service: Service) -> None:
     assert health["cuda"] is None or isinstance(health["cuda"], str)
 
 
+@contextmanager
+def held_up(service: Service) -> Iterator[None]:
+    """Nothing is drawn within the block."""
+    threads = Path(f"/proc/{service.process.pid}/task").glob("*/children")
+    workers = [int(child) for children in threads for child in children.read_text().split()]
+    assert workers
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+
+
 def test_too_many_requests_are_sent_away_and_the_others_answered(service: Service) -> None:
-    """A worker and two that may wait for it: here, all three are still uploading."""
-    body = (
-        b'--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
-        + mesh()
-        + b"\r\n--x--\r\n"
-    )
-    head = f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\nConnection: close"
-    host, port = service.url.removeprefix("http://").split(":")
-    with ExitStack() as stack:
-        slow = [
-            stack.enter_context(socket.create_connection((host, int(port)), 60)) for _ in range(3)
-        ]
-        for connection in slow:
-            connection.sendall(
-                f"POST /render_glb HTTP/1.1\r\nHost: {host}\r\n{head}\r\n\r\n".encode() + body[:100]
-            )
-        while httpx2.get(f"{service.url}/health").json()["busy"] < 3:
-            time.sleep(0.02)
-        refused = service.post("glb", mesh())
+    """One is drawn, and two may wait for the worker."""
+    with ThreadPoolExecutor(3) as clients:
+        with held_up(service):
+            answers = [clients.submit(service.post, "glb", mesh()) for _ in range(3)]
+            while httpx2.get(f"{service.url}/health").json()["busy"] < 3:
+                time.sleep(0.02)
+            refused = service.post("glb", mesh())
         assert (refused.status_code, bool(refused.headers["Retry-After"])) == (503, True)
-        for connection in slow:
-            connection.sendall(body[100:])
-        assert all(connection.recv(64).split()[1] == b"200" for connection in slow)
+        assert [answer.result().status_code for answer in answers] == [200] * 3
     assert service.post("glb", mesh()).status_code == 200
 
 

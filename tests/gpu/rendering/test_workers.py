@@ -111,6 +111,19 @@ def test_g01_a_worker_that_cannot_start_is_no_verdict_on_a_file(good: Path, tmp_
         pool.render(good, "glb")
 
 
+def test_g01_a_machine_that_starts_no_process_is_no_verdict_and_nothing_waits_for_it(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    pool = Pool(1)
+    try:
+        for _ in range(2):
+            with pytest.raises(RendererDown, match="a worker can't be started"):
+                pool.render(good, "glb")
+    finally:
+        pool.close()
+
+
 def test_g01_a_missing_file_is_no_verdict(pool: Pool, tmp_path: Path) -> None:
     with pytest.raises(RendererDown, match="can't be opened"):
         pool.render(tmp_path / "gone.glb", "glb")

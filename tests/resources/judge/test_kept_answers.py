@@ -16,8 +16,9 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.judgement import Reply
+from resources.answer_records import LONGEST_INTERVAL
 from resources.judge import PROMPT_VERSION, Judge, NotJudged, Question, ServedJudge
-from resources.kept_answers import LONGEST_INTERVAL, KeptAnswers
+from resources.kept_answers import KeptAnswers
 from resources.object_store import ObjectConflict
 from simulators.judge_server import MODEL, JudgeServer, fails, judge_server, loops, says, verdict
 
@@ -421,7 +422,7 @@ def test_g01_canary_duels_far_apart_vouch_for_nothing_between_them(
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(seconds=clock)
 
-    monkeypatch.setattr("resources.kept_answers.datetime", Later)
+    monkeypatch.setattr("resources.provisional_answers.datetime", Later)
     answers.vouch(time.monotonic())
     assert not kept(store)
     answers.ask(question())
@@ -449,7 +450,7 @@ def test_g01_an_answer_that_comes_when_the_judge_was_found_wrong_meanwhile_is_no
 def test_g03_an_answer_beside_good_canary_duels_is_vouched_for_by_the_next_however_long_they_took(
     judge: ServedJudge, store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.kept_answers.LONGEST_INTERVAL", 0.2)
+    monkeypatch.setattr("resources.answer_records.LONGEST_INTERVAL", 0.2)
     answers = watched(judge, store)
     begun = time.monotonic()
     answers.ask(question())

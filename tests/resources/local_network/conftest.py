@@ -63,6 +63,7 @@ class Network:
     folder: Path
     prompts_url: str
     latest: int = 0
+    opened: dict[str, Any] = field(default_factory=dict)
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -82,6 +83,7 @@ class Network:
         latest = chain.finalized().number + blocks
         chain.close()
         self.latest = latest
+        self.opened = {"number": number, "blocks": blocks, "output_format": output_format}
         schedule = {
             "earliest_reveal_block": 0,
             "latest_reveal_block": latest,
@@ -128,8 +130,19 @@ class Network:
         return revealed
 
     def commitment(self, name: str) -> dict[str, str]:
-        """What this miner revealed last, once it has."""
-        _, text = eventually(lambda: self.reveals(name))[-1]
+        """What this miner revealed last, once it has. The round stays open for it, however long its
+        process takes to start.
+        """
+
+        def revealed() -> list[tuple[int, str]]:
+            chain = open_chain(self.environment)
+            head = chain.finalized().number
+            chain.close()
+            if head >= self.latest:
+                self.open_round(**self.opened)
+            return self.reveals(name)
+
+        _, text = eventually(revealed)[-1]
         return dict(json.loads(text))
 
 

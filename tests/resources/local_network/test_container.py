@@ -62,6 +62,24 @@ def test_it_is_healthy_after_a_warm_up_of_its_own(warm_up: float, status: int) -
         assert health(client) == status
 
 
+def test_g23_another_pods_token_opens_nothing() -> None:
+    with (
+        serving(image(SKILL, "glb", 0.0, token="of-this-pod")) as url,
+        httpx2.Client(base_url=url, timeout=20) as client,
+    ):
+        for sent in (
+            {},
+            {"Authorization": "Bearer of-another-pod"},
+            {"Authorization": "of-this-pod"},
+        ):
+            client.headers = httpx2.Headers(sent)
+            assert health(client) == 401
+            assert generate(client, b"no picture", "7").status_code == 401
+        client.headers["Authorization"] = "Bearer of-this-pod"
+        assert health(client) == 200
+        assert generate(client, b"no picture", "7").status_code == 400, "it was read"
+
+
 def test_it_makes_what_its_skill_makes_of_the_prompt_and_the_seed(container: httpx2.Client) -> None:
     eventually(lambda: health(container) == 200)
     picture = draw("red", "blue")

@@ -115,6 +115,23 @@ def test_a_pod_is_one_replica_on_an_h200_with_the_port_and_its_own_token(rented:
         ]
 
 
+def test_g23_a_pod_is_told_its_own_token_and_no_other_pods(rented: Rented) -> None:
+    """Pods of two miners and of two rounds; nothing that leads to one holds another's token."""
+    names = [POD, "miner-01-another-0", "miner-02-another-0"]
+    for number, name in enumerate(names):
+        rented.provider.start(name, IMAGE, f"one-time-{number}")
+    told = {
+        body["name"]: str(body)
+        for verb, _, body in rented.cloud.asked
+        if verb == "POST" and body and "name" in body
+    }
+    for number, name in enumerate(names):
+        assert [f"one-time-{other}" in told[name] for other in range(len(names))] == [
+            other == number for other in range(len(names))
+        ]
+    assert "one-time" not in repr(rented.provider.pods())
+
+
 def test_g23_no_secret_of_the_operators_enters_a_pod_or_an_error(rented: Rented) -> None:
     rented.provider.start(POD, IMAGE, "one-time")
     sent = str([body for _, path, body in rented.cloud.asked if "token" not in path])

@@ -1,0 +1,124 @@
+"""The asset `standing`: what is due now and why it waits, on the page of Dagster's UI that opens
+first. It is no file: nothing makes it, and its sensor logs it anew when it changes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from gen404_assets.assets import shown
+from gen404_assets.assets.links import partition_page, round_pages
+from gen404_assets.assets.specs import PLATFORM
+from gen404_assets.assets.tables import table
+from gen404_assets.competition.catalogue import Asset, Lane
+from gen404_assets.competition.due import Due, Wait
+from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.settings import BLOCK_SECONDS
+from resources.chain.subtensor import Block
+
+STANDING = "standing"
+_NAMED = 4
+"""So many hotkeys are named; the run's page tells of all."""
+_REPORTS = 20
+
+spec = dg.AssetSpec(
+    STANDING,
+    deps=[Asset.STATE.value],
+    group_name="standing",
+    kinds={"dagster"},
+    owners=[PLATFORM],
+    description="Where the competition stands: round and stage, what is due, what it waits for and "
+    "until when, and where to look further. Logged anew whenever one of these changes.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is due at a `block` (None: the chain wasn't seen, `unseen` says why). `lanes`: what our
+    own work waits for. `commit`: the head, as a person reads it; `leader`: who leads, in words.
+    """
+
+    due: Due
+    block: Block | None
+    unseen: str
+    lanes: Sequence[tuple[Lane, Wait]]
+    commit: str
+    leader: str
+
+    def mark(self) -> str:
+        """What a new event is for: it changes when a person would want to look again."""
+        seen = [self.due.round, self.due.stage, self.leader, self.unseen]
+        return repr([seen, self._work(), [(on, until) for on, until in self._waits()]])
+
+    def metadata(self) -> dict[str, Any]:
+        """What the page shows, in plain text."""
+        due_now, block = self.due, self.block
+        waits = [
+            {"waits for": on, "until block": until, "expected (UTC)": self._expected(until)}
+            for on, until in self._waits()
+        ]
+        known: dict[str, Any] = {
+            "round": due_now.round,
+            "stage": str(due_now.stage),
+            "due": table(self._work()),
+            "waits": table(waits),
+            "leads to": str(due_now.to or "no other stage yet"),
+            "leader": self.leader,
+            "as of": f"block {block.number}, {block.time:%Y-%m-%d %H:%M:%S} UTC, " if block else "",
+        }
+        known["as of"] += f"commit {self.commit}"
+        if self.unseen:
+            known["not seen"] = self.unseen
+        pages = f"{round_pages(due_now.round)} · [sensors and runs](/automation)"
+        return shown.metadata(known) | {"look at": shown.markdown(pages)}
+
+    def _work(self) -> list[dict[str, str | int | None]]:
+        return [
+            {
+                "lane": lane,
+                "assets": ", ".join(assets),
+                "for": self._whom(lane),
+                "matches left": len(self.due.pairs) if lane is Lane.JUDGING else None,
+            }
+            for lane in Lane
+            if (assets := self.due.assets(lane))
+        ]
+
+    def _whom(self, lane: Lane) -> str:
+        whom = next((each.hotkeys for each in self.due.work if each.lane is lane), ())
+        if lane is Lane.JUDGING and self.due.pairs:
+            left, right = self.due.pairs[0]
+            return f"{short(left)} against {short(right)}"
+        more = f" and {len(whom) - _NAMED} more" if len(whom) > _NAMED else ""
+        return ", ".join(map(short, whom[:_NAMED])) + more
+
+    def _waits(self) -> Iterator[tuple[str, int | None]]:
+        yield from ((wait.on, wait.until) for wait in self.due.waits)
+        yield from ((f"{lane}: {wait.on}", None) for lane, wait in self.lanes)
+
+    def _expected(self, until: int | None) -> str:
+        if until is None or self.block is None:
+            return ""
+        seconds = (until - self.block.number) * BLOCK_SECONDS
+        return f"{self.block.time + timedelta(seconds=seconds):%Y-%m-%d %H:%M}"
+
+
+def published_reports(instance: dg.DagsterInstance) -> dg.MarkdownMetadataValue:
+    """The newest report of each round, with its address; for rounds without one, where to make
+    it.
+    """
+    found: dict[str, str] = {}
+    records = instance.fetch_materializations(dg.AssetKey("report"), limit=_REPORTS).records
+    for record in records:
+        event, partition = record.asset_materialization, record.partition_key
+        page = event.metadata.get("page") if event else None
+        if page is not None and partition is not None:
+            found.setdefault(partition, str(page.value))
+    lines = [
+        shown.link(f"round {partition}", url)
+        for partition, url in sorted(found.items(), key=lambda item: -int(item[0]))
+    ]
+    return shown.markdown(" · ".join(lines) or f"none yet: [make one]({partition_page('report')})")
