@@ -1,7 +1,7 @@
 """The distance of two pictures: in this process, or by the distance service."""
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
@@ -12,7 +12,8 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gpu.bounded_http import Bounds, bounded_client
 from gpu.distance import MODEL_ID, MODEL_REVISION
 from resources.deadlines import within
-from resources.settings import BadSetting, BaseUrl, Secret, Settings, read_settings
+from resources.replicas import NotTheService, Replicas
+from resources.settings import BadSetting, BaseUrls, Secret, Settings, read_settings
 
 if TYPE_CHECKING:
     from gpu.distance.embedding import Embedder
@@ -71,7 +72,7 @@ class DistanceService:
     """Distances by the service of interfaces.md, at a base URL."""
 
     def __init__(self, server: str, token: str | None = None, *, seconds: float = _SECONDS) -> None:
-        self._seconds = seconds
+        self.address, self._seconds = server, seconds
         headers = {"Authorization": f"Bearer {token}"} if token else None
         self._client = bounded_client(Bounds(seconds, _BYTES), base_url=server, headers=headers)
 
@@ -82,7 +83,7 @@ class DistanceService:
     def measure(self, url_a: str, url_b: str) -> float:
         measured = self._answer("POST", "/distance", {"url_a": url_a, "url_b": url_b}, _Measured)
         if measured.error is not None or measured.distance is None:
-            raise InfrastructureFault(
+            raise NotTheService(
                 f"the distance of {url_a} and {url_b} was not measured: {measured.error}"
             )
         return min(max(measured.distance, 0.0), 2.0)
@@ -109,11 +110,39 @@ class DistanceService:
         raise InfrastructureFault(f"the distance service gave no answer: {reason}")
 
 
+class DistanceServices:
+    """Several distance services, which share the pairs. All measure by the model of the first that
+    answers: one with another model counts as out of order.
+    """
+
+    def __init__(self, services: Sequence[DistanceService]) -> None:
+        self._replicas = Replicas(services)
+
+    @cached_property
+    def model(self) -> str:
+        return self._replicas.ask(lambda service: service.model)
+
+    def measure(self, url_a: str, url_b: str) -> float:
+        def measured(service: DistanceService) -> float:
+            if service.model != model:
+                raise InfrastructureFault(f"it measures by {service.model}, another by {model}")
+            return service.measure(url_a, url_b)
+
+        model = self.model
+        return self._replicas.ask(measured)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._replicas.close()
+
+
 class DistanceSettings(Settings):
     """What measures the distance of two pictures."""
 
-    image_distance_service_url: BaseUrl | None = Field(
-        None, description="base URL of a distance service; unset: a model in this process measures"
+    image_distance_service_url: BaseUrls | None = Field(
+        None,
+        description="base URL of a distance service, or several of one model with commas between, "
+        "which share the pairs; unset: a model in this process measures",
     )
     distance_token: Secret | None = Field(
         None, description="token of the distance service, which has the same setting"
@@ -134,11 +163,10 @@ def open_distance(environment: Mapping[str, str], read: Callable[[str], bytes]) 
     gives the file behind a public URL. Raises BadSetting.
     """
     settings = read_settings(DistanceSettings, environment)
-    if settings.image_distance_service_url:
-        return DistanceService(
-            settings.image_distance_service_url,
-            settings.distance_token.get_secret_value() if settings.distance_token else None,
-        )
+    if urls := settings.image_distance_service_url:
+        token = settings.distance_token.get_secret_value() if settings.distance_token else None
+        services = [DistanceService(url, token) for url in urls.split(",")]
+        return services[0] if len(services) == 1 else DistanceServices(services)
     return measured_here(environment, read)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import random
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -152,6 +152,19 @@ class RenderService:
         self._client.close()
 
 
+class RenderServices:
+    """Several render services, which share the files."""
+
+    def __init__(self, services: Sequence[RenderService]) -> None:
+        self._replicas = Replicas(services)
+
+    def render(self, path: Path, output_format: str) -> bytes:
+        return self._replicas.ask(lambda service: service.render(path, output_format))
+
+    def close(self) -> None:
+        self._replicas.close()
+
+
 class RendererSettings(Settings):
     """What draws the pictures."""
 
@@ -189,7 +202,7 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
         return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory)
     if "," not in urls:
         return RenderService(urls, token)
-    return Replicas([RenderService(url, token, patience=0) for url in urls.split(",")])
+    return RenderServices([RenderService(url, token, patience=0) for url in urls.split(",")])
 
 
 def batch_of(path: Path) -> str:

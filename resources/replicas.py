@@ -1,12 +1,11 @@
-"""Several render services as one renderer: which of them draws a file."""
+"""Several services that do the same work: which of them is asked."""
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from gen404_assets.competition.faults import InfrastructureFault
 
@@ -22,43 +21,48 @@ class Busy(InfrastructureFault):
         self.seconds = seconds
 
 
+class NotTheService(InfrastructureFault):
+    """Something is out of order that another service would find so too."""
+
+
 class Service(Protocol):
-    """A renderer at an address, which raises Busy where it has no room."""
+    """A service at an address, which raises Busy where it has no room."""
 
     address: str
 
-    def render(self, path: Path, output_format: str) -> bytes:
-        """See `resources.renderer.Renderer`."""
-
     def close(self) -> None:
-        """See `resources.renderer.Renderer`."""
+        """End the connections."""
+
+
+S = TypeVar("S", bound=Service)
+A = TypeVar("A")
 
 
 @dataclass
-class _Replica:
-    """One service: how many files it has of us, and until when, by the monotonic clock, it is left
-    alone.
+class _Replica(Generic[S]):
+    """One service: how many questions it has of us, and until when, by the monotonic clock, it is
+    left alone.
     """
 
-    service: Service
+    service: S
     under_way: int = 0
     rests_until: float = 0.0
 
 
-class Replicas:
-    """Render services of which each file goes to the one that has the fewest of ours.
+class Replicas(Generic[S]):
+    """Services of which each question goes to the one that has the fewest of ours.
 
     One that is busy is left alone for as long as it asks, one that fails for half a minute; the
-    file goes to the next. Where all are busy, the first that has room is waited for, up to
+    question goes to the next. Where all are busy, the first that has room is waited for, up to
     `patience` seconds. Where all fail, it is an InfrastructureFault. Threads may share it.
     """
 
-    def __init__(self, services: Sequence[Service], patience: float = _PATIENCE) -> None:
+    def __init__(self, services: Sequence[S], patience: float = _PATIENCE) -> None:
         self._replicas = [_Replica(service) for service in services]
         self._patience, self._lock = patience, threading.Lock()
 
-    def render(self, path: Path, output_format: str) -> bytes:
-        """See Renderer."""
+    def ask(self, question: Callable[[S], A]) -> A:
+        """What a service answers. Raises InfrastructureFault, and what `question` raises."""
         deadline = time.monotonic() + self._patience
         faults: dict[str, InfrastructureFault] = {}
         while True:
@@ -69,27 +73,33 @@ class Replicas:
                 wait = replica.rests_until - time.monotonic()
                 if time.monotonic() + max(wait, 0.0) > deadline:
                     raise InfrastructureFault(
-                        f"no picture: all render services have been busy for {self._patience:g} s; "
-                        "there must be more of them"
+                        f"all of {self._addresses} have been busy for {self._patience:g} s; there "
+                        "must be more of them"
                     )
                 time.sleep(max(wait, 0.0))
                 try:
-                    return replica.service.render(path, output_format)
+                    return question(replica.service)
                 except Busy as busy:
                     replica.rests_until = time.monotonic() + busy.seconds
+                except NotTheService:
+                    raise
                 except InfrastructureFault as fault:
                     replica.rests_until = time.monotonic() + _OUT_OF_ORDER_SECONDS
                     faults[replica.service.address] = fault
 
+    @property
+    def _addresses(self) -> str:
+        return ", ".join(each.service.address for each in self._replicas)
+
     def close(self) -> None:
-        """See Renderer."""
+        """End all connections."""
         for replica in self._replicas:
             replica.service.close()
 
     @contextmanager
-    def _chosen(self, replicas: Sequence[_Replica]) -> Iterator[_Replica]:
-        """The one with the fewest files among those that don't rest, or else the first that ends
-        its rest.
+    def _chosen(self, replicas: Sequence[_Replica[S]]) -> Iterator[_Replica[S]]:
+        """The one with the fewest questions among those that don't rest, or else the first that
+        ends its rest.
         """
         with self._lock:
             now = time.monotonic()

@@ -15,6 +15,8 @@ from resources.claims import Claims
 
 LANE = "lanes/judging"
 _WORKS_SECONDS = 0.02
+_EXITING = 0x4
+"""PF_EXITING of the kernel's flags of a process (linux/sched.h)."""
 
 
 @dataclass
@@ -107,8 +109,12 @@ class LaneWorkers:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process is there, and not only its exit code."""
+    """Whether a process can still do anything: it is neither ended nor ending. A process that was
+    killed gives up what it holds a little before it is seen to have ended.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
         return False
+    flags = int(numbers[5])  # proc(5): the ninth field of all
+    return state not in {"Z", "X"} and not flags & _EXITING

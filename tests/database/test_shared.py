@@ -14,7 +14,7 @@ import pytest
 
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.outputs import Output
-from gen404_assets.live.fleet import is_held, lease, owner
+from gen404_assets.live.fleet import is_held, lease, owner, reap
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.shared import Shared, open_shared, shared_on_disk
@@ -26,6 +26,7 @@ from resources.database import (
     DatabaseClaims,
     DatabaseNotes,
 )
+from resources.providers.local import LocalProvider
 from resources.settings import BadSetting
 from simulators.lane_workers import LaneWorkers
 from simulators.outside import GENESIS
@@ -33,9 +34,12 @@ from simulators.postgresql import PostgreSQL
 
 HOLD = """
 import sys
+from contextlib import ExitStack
 from gen404_assets.live.shared import open_shared
-with open_shared().claims.hold(sys.argv[1], seconds=20) as held:
-    print(held, flush=True)
+with ExitStack() as stack:
+    for name in sys.argv[1:]:
+        assert stack.enter_context(open_shared().claims.hold(name, seconds=20))
+    print("held", flush=True)
     sys.stdin.read()
 """
 
@@ -58,16 +62,16 @@ def others_environment(request: pytest.FixtureRequest, tmp_path: Path) -> dict[s
 
 @pytest.fixture
 def other(others_environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """A process that holds the lane judging."""
+    """A process that holds the lane judging, and the pods of a miner."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, "lanes/judging"],
+        [sys.executable, "-c", HOLD, "lanes/judging", "leases/miner-01-5aaaaaaaaa"],
         env={**os.environ, **others_environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "True\n"
+        assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
 
@@ -123,6 +127,21 @@ def test_g25_pods_are_held_by_a_run_wherever_it_runs(shared: Shared) -> None:
     with lease(shared, "miner-01-5aaaaaaaaa-"):
         assert is_held(shared, name)
     assert not is_held(shared, name)
+
+
+def test_g25_the_reaper_leaves_the_pods_of_a_run_on_another_machine(
+    shared: Shared, other: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    (tmp_path / "images.json").write_text("{}")
+    provider = LocalProvider(tmp_path)
+    used, left_over = (f"miner-01-{key}-{owner(shared)}-0" for key in ("5aaaaaaaaa", "5bbbbbbbbb"))
+    for name in (used, left_over):
+        provider.start(name, "an image", None)
+    assert reap([provider], shared) == [left_over]
+    other.kill()
+    with shared.claims.hold("leases/miner-01-5aaaaaaaaa", seconds=30) as held:
+        assert held
+    assert reap([provider], shared) == [used]
 
 
 def test_an_installation_has_one_name_for_all_who_ask_first(shared: Shared) -> None:

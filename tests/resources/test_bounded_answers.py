@@ -60,7 +60,7 @@ MOST = 64 * 2**20
 def test_g12_an_answer_without_end_is_left_at_its_bound(adapter: str) -> None:
     sent = 0
 
-    def behaviour(_: str) -> Iterator[bytes]:
+    def behaviour(_path: str) -> Iterator[bytes]:
         nonlocal sent
         yield ENDLESS.replace(b"200", b"403") if "error" in adapter else ENDLESS
         for _ in range(1024):

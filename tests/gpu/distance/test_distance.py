@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import numpy as np
@@ -13,7 +14,12 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gpu.distance.embedding import Embeddings
 from gpu.services.distance import create_app
 from gpu.services.fetching import Pictures
-from resources.distance import DistanceService, MeasuredHere, open_distance
+from resources.distance import (
+    DistanceService,
+    DistanceServices,
+    MeasuredHere,
+    open_distance,
+)
 from resources.local_network.pictures import PictureEmbedder
 from simulators.drawn_pictures import blank, drawn, png
 from simulators.judge_server import drips, judge_server
@@ -219,6 +225,53 @@ def test_the_service_is_used_where_its_url_is_set() -> None:
         assert isinstance(distance, DistanceService)
         assert distance.measure(f"{store.url}/vase", f"{store.url}/same") == 0
         distance.close()
+
+
+def measuring(model: str, distance: float | None, error: str | None = None) -> FastAPI:
+    """A service that measures everything so."""
+    app = FastAPI()
+    app.get("/health")(lambda: {"model": model})
+    app.post("/distance")(lambda: {"distance": distance, "error": error})
+    return app
+
+
+def asked(*urls: str) -> DistanceServices:
+    opened = open_distance({"IMAGE_DISTANCE_SERVICE_URL": ",".join(urls)}, read)
+    assert isinstance(opened, DistanceServices)
+    return opened
+
+
+def test_a_distance_service_out_of_order_is_replaced_by_another() -> None:
+    with serving(measuring("a", 0.5)) as url, closing(asked("http://127.0.0.1:9", url)) as services:
+        assert [services.measure("x", "y") for _ in range(3)] == [0.5] * 3
+        assert services.model == "a"
+    with (
+        closing(asked("http://127.0.0.1:9", "http://127.0.0.1:19")) as none,
+        pytest.raises(InfrastructureFault, match=r"127\.0\.0\.1:19: the distance service gave no"),
+    ):
+        none.measure("x", "y")
+
+
+def test_g01_distance_services_measure_by_one_model() -> None:
+    with (
+        serving(measuring("a", 0.5)) as one,
+        serving(measuring("b", 0.25)) as other,
+        closing(asked(one, other)) as services,
+        ThreadPoolExecutor(4) as pairs,
+    ):
+        assert services.model == "a"
+        assert set(pairs.map(lambda _: services.measure("x", "y"), range(8))) == {0.5}
+
+
+def test_g01_a_pair_that_can_t_be_measured_is_no_fault_of_the_services() -> None:
+    with (
+        serving(measuring("a", None, "file_not_found")) as one,
+        serving(measuring("a", None, "file_not_found")) as other,
+        closing(asked(one, other)) as services,
+    ):
+        for _ in range(3):
+            with pytest.raises(InfrastructureFault, match=r"of x and y was not.*file_not_found"):
+                services.measure("x", "y")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import RendererDown
 from gpu.services.render import create_app
 from gpu.views import SIDE, grid, png
-from resources.renderer import RenderService
+from resources.renderer import RenderService, RenderServices
 from resources.replicas import Busy, Replicas
 from simulators.files_3d import mesh
 
@@ -179,7 +179,7 @@ def test_a_bad_file_is_bad_whichever_replica_says_so(file: Path) -> None:
         def close(self) -> None: ...
 
     with pytest.raises(MinerFault, match="not a glb"):
-        Replicas([Judging(), Judging()]).render(file, "glb")
+        Replicas([Judging(), Judging()]).ask(lambda service: service.render(file, "glb"))
     assert len(asked) == 1
 
 
@@ -192,9 +192,9 @@ def test_replicas_that_stay_busy_are_given_up_after_a_time(file: Path) -> None:
 
         def close(self) -> None: ...
 
-    with pytest.raises(InfrastructureFault, match="all render services have been busy for 30 s"):
-        Replicas([Full()], patience=30.0).render(file, "glb")
+    with pytest.raises(InfrastructureFault, match="all of a have been busy for 30 s"):
+        Replicas([Full()], patience=30.0).ask(lambda service: service.render(file, "glb"))
 
 
-def replicas(*urls: str) -> Replicas:
-    return Replicas([RenderService(url, patience=0) for url in urls])
+def replicas(*urls: str) -> RenderServices:
+    return RenderServices([RenderService(url, patience=0) for url in urls])

@@ -11,8 +11,7 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.views import GRID, SIDE, grid, png
-from resources.renderer import DrawnHere, RenderService, open_renderer
-from resources.replicas import Replicas
+from resources.renderer import DrawnHere, RenderService, RenderServices, open_renderer
 from resources.settings import BadSetting
 from simulators.files_3d import mesh
 
@@ -60,7 +59,7 @@ def test_the_settings_say_who_draws() -> None:
     assert isinstance(service, RenderService)
     service.close()
     several = open_renderer({"RENDER_URL": "http://127.0.0.1:8094, http://127.0.0.1:8095/"})
-    assert isinstance(several, Replicas)
+    assert isinstance(several, RenderServices)
     several.close()
     for bad in ("nowhere", "http://a:1,", "http://a:1,http://a:1/"):
         with pytest.raises(BadSetting, match="RENDER_URL"):
