@@ -12,9 +12,9 @@ from gen404_assets.assets.events import DATA_VERSION_TAG
 
 @dataclass
 class _Read:
-    """What was read of an asset up to the event `until`: partition -> data version."""
+    """What was read of an asset: partition -> data version. `newest`: the log's last event then."""
 
-    until: int | None = None
+    newest: int = 0
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -29,20 +29,20 @@ def logged_versions(instance: dg.DagsterInstance, asset: str) -> Mapping[str, st
     """Partition -> the data version of its last materialisation."""
     read = _Read() if instance.is_ephemeral else _READ.setdefault((_home(instance), asset), _Read())
     newest = instance.event_log_storage.get_maximum_record_id() or 0
-    if read.until is not None and newest < read.until:
-        read.until, read.versions = None, {}  # the log has been deleted, and begins anew
+    if newest < read.newest:
+        read.newest, read.versions = 0, {}  # an older log was restored, or a new one begun
     tags_by_partition = instance.event_log_storage.get_latest_tags_by_partition(
         dg.AssetKey(asset),
         dg.DagsterEventType.ASSET_MATERIALIZATION,
         [DATA_VERSION_TAG],
-        after_cursor=read.until,
+        after_cursor=max(0, read.newest - _LATE),
     )
     read.versions |= {
         partition: tags[DATA_VERSION_TAG]
         for partition, tags in tags_by_partition.items()
         if DATA_VERSION_TAG in tags
     }
-    read.until = max(0, newest - _LATE)
+    read.newest = newest
     return dict(read.versions)
 
 

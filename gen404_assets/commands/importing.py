@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from gen404_assets.assets import logged
 from gen404_assets.assets.mirrored import Mirrored
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
@@ -51,6 +52,7 @@ def import_history(
 
     `progress` hears before each event how far it is, and says whether to go on.
     """
+    logged.forget()  # whatever was done to the log before is seen
     instance.add_dynamic_partitions(str(ROUNDS.name), new_rounds(instance, history))
     places = {str(number): at for at, number in enumerate(history.round_numbers, start=1)}
     done = 0
