@@ -38,6 +38,7 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed system
 	$(VENV)/bin/python -m bench.replay
+	$(VENV)/bin/python -m bench.mirror
 	$(VENV)/bin/python -m bench.judge
 	$(VENV)/bin/python -m bench.regenerate
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'

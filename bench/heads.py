@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from gen404_assets.assets.mirroring import data_versions
+from gen404_assets.assets.mirrored import data_versions
 from gen404_assets.competition.history import History
 from gen404_assets.competition.round import STATE
 from gen404_assets.competition_repository import history_of

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from gen404_assets.assets.mirroring import data_versions
+from gen404_assets.assets.mirrored import data_versions
 from gen404_assets.competition.due import due
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import history_of

@@ -76,6 +76,13 @@ def history_in_part(snapshot: Snapshot) -> History:
 _READ_LAST: "WeakKeyDictionary[object, History]" = WeakKeyDictionary()
 
 
+def forget_histories() -> None:
+    """Forget what this process has read, so that the next history is read whole."""
+    _READ_LAST.clear()
+    history_at.cache_clear()
+    mirrored_history.cache_clear()
+
+
 def newest_history(url: str, branch: str) -> History:
     """The history of a branch up to its head as it is now."""
     repository = open_repository(url, branch)

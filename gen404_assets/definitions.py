@@ -19,8 +19,10 @@ from gen404_assets.assets import (
     weights,
 )
 from gen404_assets.assets import open as open_stage
+from gen404_assets.assets.editions import edition_assets
 from gen404_assets.assets.resource import NO_REPOSITORY, competition_resources
-from gen404_assets.settings import platform_settings
+from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
+from gen404_assets.settings import RepositorySettings, platform_settings
 from resources.chain.weights import ValidatorSettings
 from resources.settings import read_settings
 from sensors.lanes import SENSORS
@@ -34,6 +36,14 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
     """Everything wired for the competition that `environment` names."""
     if not environment.get("COMPETITION_REPO", "").strip():
         logging.getLogger("dagster").warning(NO_REPOSITORY)
+    edition = read_settings(RepositorySettings, environment).competition_edition
+    if edition != COMPETITION_1.name:
+        return dg.Definitions(
+            assets=edition_assets(EDITIONS[edition]),
+            sensors=[mirror],
+            resources=competition_resources(environment, operates=False),
+            executor=dg.in_process_executor,
+        )
     validates = read_settings(ValidatorSettings, environment).set_weights
     return dg.Definitions(
         assets=[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
+from gen404_assets.competition.editions.told import RoundRows
 from gen404_assets.competition.evidence import orders_agree
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import ListFile, MapFile, Record
@@ -156,15 +157,32 @@ def frames_of(history: History, numbers: Sequence[int] | None = None) -> Frames:
         for number in history.round_numbers
         if numbers is None or number in numbers
     ]
-    submissions = _frame("submissions", (row for each in rounds for row in submission_rows(each)))
+    return frames_from(
+        [_round_rows(each) for each in rounds], leader_rows(rounds[-1]) if rounds else []
+    )
+
+
+def frames_from(rounds: Sequence[RoundRows], leaders: Iterable[Row]) -> Frames:
+    """The rows of some rounds, and of `leader.json`, as data frames."""
+    submissions = _frame("submissions", (row for each in rounds for row in each.submissions))
     return Frames(
-        rounds=_frame("rounds", map(round_row, rounds)),
+        rounds=_frame("rounds", (each.round for each in rounds)),
         submissions=submissions,
-        matches=_frame("matches", (row for each in rounds for row in match_rows(each))),
-        duels=_frame("duels", (row for each in rounds for row in duel_rows(each))),
-        audits=_frame("audits", (row for each in rounds for row in audit_rows(each))),
-        leaders=_frame("leaders", leader_rows(rounds[-1]) if rounds else []),
+        matches=_frame("matches", (row for each in rounds for row in each.matches)),
+        duels=_frame("duels", (row for each in rounds for row in each.duels)),
+        audits=_frame("audits", (row for each in rounds for row in each.audits)),
+        leaders=_frame("leaders", leaders),
         miners=_miners(submissions),
+    )
+
+
+def _round_rows(current: Round) -> RoundRows:
+    return RoundRows(
+        round_row(current),
+        list(submission_rows(current)),
+        list(match_rows(current)),
+        list(duel_rows(current)),
+        list(audit_rows(current)),
     )
 
 

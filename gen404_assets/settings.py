@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, FilePath, SecretStr, field_validator
 
+from gen404_assets.competition.editions.names import EditionName
 from gpu.services.door import is_loopback
 from resources.settings import NO_KEY, Secret, Settings, may_hold_a_key, read_settings
 
@@ -43,6 +44,11 @@ class RepositorySettings(Settings):
         None, description="git URL or path of the competition; unset: a local network is started"
     )
     github_branch: str = Field("main", description="branch of the competition")
+    competition_edition: EditionName = Field(
+        "competition-1",
+        description="edition of the rules that its files are of; only competition 1 is operated, "
+        "others are looked at, and `gen404 browse` finds the edition itself",
+    )
     github_token: Secret | None = Field(None, description="token for GitHub, for git and its API")
     commit_signing_key: str | None = Field(
         None,

@@ -6,17 +6,20 @@ from itertools import islice
 
 import dagster as dg
 
-from gen404_assets.assets.mirroring import missing_events, new_rounds
+from gen404_assets.assets.mirroring import mirrored_as, missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
 from gen404_assets.assets.sight import in_seconds
 from gen404_assets.competition_repository import mirrored_history
+from gen404_assets.live.importing import under_way
+from gen404_assets.live.shared import open_shared
 from gen404_assets.settings import platform_settings
 
 EVENTS_A_TICK = 30
 """An event takes up to 25 ms, a tick less than a second; what is left over comes with the next.
 
-What there is when the platform starts is imported before any tick."""
+What there is when the platform starts is imported beside it; until then ticks say how far that is.
+"""
 
 
 @dg.sensor(
@@ -35,6 +38,8 @@ def mirror(
 def _look(
     context: dg.SensorEvaluationContext, competition: CompetitionResource
 ) -> dg.SensorResult | dg.SkipReason:
+    if progress := under_way(open_shared()):
+        return dg.SkipReason(progress)
     sight = competition.sight()
     head = sight.head()
     if head == context.cursor:
@@ -42,9 +47,10 @@ def _look(
     history = mirrored_history(competition.repository(), head)
     rounds = new_rounds(context.instance, history)
 
+    mirrored = mirrored_as(competition.edition, context.instance, competition.seen_chain_of)
+
     def missing() -> list[dg.AssetMaterialization]:
-        unseen = missing_events(context.instance, history, competition.seen_chain_of)
-        return list(islice(unseen, EVENTS_A_TICK + 1))
+        return list(islice(missing_events(context.instance, history, mirrored), EVENTS_A_TICK + 1))
 
     events = sight.read(missing)
     complete = len(events) <= EVENTS_A_TICK

@@ -22,7 +22,7 @@ from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.duels import MatchReport
 from gen404_assets.competition.editions.competition_0 import COMPETITION_0
-from gen404_assets.competition.editions.competition_2 import COMPETITION_2
+from gen404_assets.competition.editions.files_2 import COMPETITION_2
 from gen404_assets.competition.editions.rules import EditionRules
 from gen404_assets.competition.files import ListFile, MapFile, ObjectFile, StateFile
 from gen404_assets.competition.leader import Leader

@@ -46,14 +46,14 @@ def key_column(file_format: type[BaseModel]) -> str:
     return "stem" if file_format is Outputs else "hotkey"
 
 
-def column_schema(file_format: type) -> dg.TableSchema:
+def column_schema(file_format: type, key: str | None = None) -> dg.TableSchema:
     """The columns of a file, whose entries, elements or CSV rows are the table's rows; a file that
-    is one object is one row.
+    is one object is one row. `key`: what the keys of a map are (None: by `key_column`).
     """
     schema = TypeAdapter(_row(file_format)).json_schema()
     columns = list(_columns(schema))
     if issubclass(file_format, MapFile):
-        key = key_column(file_format)
+        key = key or key_column(file_format)
         columns = [column for column in columns if column.name != key]
         unique = dg.TableColumnConstraints(nullable=False, unique=True)
         columns.insert(0, dg.TableColumn(key, "string", constraints=unique))
@@ -68,7 +68,7 @@ def _row(file_format: type) -> type:
 
 
 def _columns(schema: Mapping[str, Any]) -> Iterator[dg.TableColumn]:
-    for name, field in schema["properties"].items():
+    for name, field in schema.get("properties", {}).items():
         variants = [
             _resolved(each, schema.get("$defs", {})) for each in field.get("anyOf", [field])
         ]

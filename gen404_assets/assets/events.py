@@ -3,7 +3,7 @@ look at.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,10 +12,11 @@ import dagster as dg
 from gen404_assets.assets import shown
 from gen404_assets.assets.links import links, round_pages
 from gen404_assets.assets.long_tables import cut
-from gen404_assets.assets.views import VIEWS, stages, table
+from gen404_assets.assets.tables import table
+from gen404_assets.assets.views import VIEWS, stages
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, cite
+from gen404_assets.competition.history import History, Version, cite
 from gen404_assets.competition.round import LEADERS
 from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.recorded import data_version, recorded_files
@@ -46,25 +47,39 @@ def recorded_metadata(history: History, number: int, asset: Asset) -> dict[str, 
     files = recorded_files(history, number, asset)
     if not files:
         return {"file": "none: the round was decided without it"}
-    newest = max(files.values(), key=lambda version: version.index)
+    by_hand = [version for path in files for version in people(history, number, path)]
+    metadata = where_from(number, files, by_hand)
+    metadata["the round's pages"] = shown.markdown(round_pages(number))
+    try:
+        if asset is Asset.STATE:
+            metadata |= {"stages": stages(stage_changes(history, number))}
+            return shown.metadata(metadata)
+        index = newest_of(files).index if asset.entry.file == LEADERS else None
+        seen = history.round(number, index)
+        return shown.metadata(metadata | cut(VIEWS[asset](seen)))
+    except MalformedFile as error:
+        return shown.metadata(metadata | {"malformed": str(error)})
+
+
+def newest_of(files: Mapping[str, Version]) -> Version:
+    """The version of files that was committed last."""
+    return max(files.values(), key=lambda version: version.index)
+
+
+def where_from(
+    number: int, files: Mapping[str, Version], by_people: Iterable[Version]
+) -> dict[str, Any]:
+    """The metadata of any files: which commit left them as they are, and what people committed."""
+    newest = newest_of(files)
     metadata: dict[str, Any] = {
         "commit": cite(newest.commit),
         "committed at": dg.MetadataValue.timestamp(newest.commit.time),
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
         **links(os.environ.get("COMPETITION_REPO", ""), number, newest.commit.sha),
-        "the round's pages": shown.markdown(round_pages(number)),
     }
-    by_hand = {str(version): None for path in files for version in people(history, number, path)}
-    if by_hand:
-        metadata["people's commits"] = shown.listed(by_hand)
-    try:
-        if asset is Asset.STATE:
-            metadata |= {"stages": stages(stage_changes(history, number))}
-            return shown.metadata(metadata)
-        seen = history.round(number, newest.index if asset.entry.file == LEADERS else None)
-        return shown.metadata(metadata | cut(VIEWS[asset](seen)))
-    except MalformedFile as error:
-        return shown.metadata(metadata | {"malformed": str(error)})
+    if told := dict.fromkeys(map(str, by_people)):
+        metadata["people's commits"] = shown.listed(told)
+    return metadata
 
 
 def differences(replays: Sequence[FileReplay]) -> dg.TableMetadataValue | str:

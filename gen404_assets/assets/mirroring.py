@@ -2,16 +2,29 @@
 it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from gen404_assets.assets import inputs, refusals, shown
-from gen404_assets.assets.events import DATA_VERSION_TAG, recorded_metadata, recorded_version
+from gen404_assets.assets import inputs, shown
+from gen404_assets.assets.editions import EditionMirror
+from gen404_assets.assets.events import DATA_VERSION_TAG, NO_FILE
+from gen404_assets.assets.logged import logged_versions
+from gen404_assets.assets.mirrored import ChainOf, Competition1, Mirrored
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.history import History, cite
-from gen404_assets.replay.rounds import prefetch
+from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
+
+
+def mirrored_as(
+    edition: str,
+    instance: dg.DagsterInstance,
+    chain_of: ChainOf = lambda _history, _number: None,
+) -> Mirrored:
+    """The assets of a round by the edition of this name; only competition 1 asks `chain_of`."""
+    if edition == COMPETITION_1.name:
+        return Competition1(instance, chain_of)
+    return EditionMirror(EDITIONS[edition])
 
 
 def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
@@ -21,76 +34,54 @@ def new_rounds(instance: dg.DagsterInstance, history: History) -> list[str]:
 
 
 def missing_events(
-    instance: dg.DagsterInstance,
-    history: History,
-    chain_of: Callable[[History, int], Callable[[], refusals.Commitments] | None] = (
-        lambda _history, _number: None
-    ),
+    instance: dg.DagsterInstance, history: History, mirrored: Mirrored
 ) -> Iterator[dg.AssetMaterialization]:
     """A materialisation for each asset whose last one isn't of the data that the repository now
     holds.
-
-    `chain_of` gives the chain of a round, where it may be asked whose commitments were refused.
     """
     yield from _shared(instance, history)
-    known = {asset: _known_versions(instance, asset) for asset in Asset}
-    for number in history.round_numbers:
-        versions = data_versions(history, number)
-        changed = [
-            asset
-            for asset, version in versions.items()
-            if version not in {None, known[asset].get(str(number))}
-        ]
-        prefetch(history, number, changed)
-        for asset in changed:
-            metadata = recorded_metadata(history, number, asset)
-            if asset is Asset.SUBMISSIONS:
-                metadata |= refusals.refusal_metadata(
-                    history.round(number), instance, chain_of(history, number)
-                )
+    for number, changed in unseen(instance, history, mirrored):
+        mirrored.prefetch(history, number, list(changed))
+        for asset, version in changed.items():
             yield dg.AssetMaterialization(
                 asset,
-                metadata=metadata,
+                metadata=mirrored.metadata(history, number, asset),
                 partition=str(number),
-                tags={DATA_VERSION_TAG: str(versions[asset])},
+                tags={DATA_VERSION_TAG: version},
             )
 
 
-def data_versions(history: History, number: int) -> Mapping[Asset, str | None]:
-    """Asset -> the data version of a round's files, None while it has none; derived anew only when
-    the round has changed.
+def unseen(
+    instance: dg.DagsterInstance, history: History, mirrored: Mirrored
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Each round with assets whose files Dagster has no materialisation of; asset -> data
+    version.
     """
-    return history.derived(
-        number,
-        "data versions",
-        lambda: {asset: recorded_version(history, number, asset) for asset in Asset},
-    )
+    known = {asset: logged_versions(instance, asset) for asset in mirrored.assets}
+    for number in history.round_numbers:
+        changed = {
+            asset: version
+            for asset, version in mirrored.versions(history, number).items()
+            if version is not None and version != known[asset].get(str(number))
+        }
+        if changed:
+            yield number, changed
 
 
 def _shared(instance: dg.DagsterInstance, history: History) -> Iterator[dg.AssetMaterialization]:
+    """The files that all rounds share. One that a copy of a competition lacks is not waited for."""
     for asset, path in inputs.SHARED.items():
         version = history.last(path)
+        blob = version.blob if version is not None else None
         last = instance.get_latest_materialization_event(dg.AssetKey(asset))
         known = last.asset_materialization.tags if last and last.asset_materialization else {}
-        if (
-            version is None
-            or version.blob is None
-            or (known or {}).get(DATA_VERSION_TAG) == version.blob
-        ):
+        if (known or {}).get(DATA_VERSION_TAG) == (blob or NO_FILE) or not history.commits:
             continue
+        metadata = {"file": path if blob else "none: the repository has no such file"}
+        if version is not None:
+            metadata["commit"] = cite(version.commit)
         yield dg.AssetMaterialization(
             asset_key=asset,
-            metadata=shown.metadata({"commit": cite(version.commit), "file": path}),
-            tags={DATA_VERSION_TAG: version.blob},
+            metadata=shown.metadata(metadata),
+            tags={DATA_VERSION_TAG: blob or NO_FILE},
         )
-
-
-def _known_versions(instance: dg.DagsterInstance, asset: str) -> dict[str, str]:
-    tags_by_partition = instance.event_log_storage.get_latest_tags_by_partition(
-        dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
-    )
-    return {
-        partition: tags[DATA_VERSION_TAG]
-        for partition, tags in tags_by_partition.items()
-        if DATA_VERSION_TAG in tags
-    }

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import dagster as dg
 
-from gen404_assets.assets.views import table
+from gen404_assets.assets.tables import table
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.faults import InfrastructureFault

@@ -63,6 +63,11 @@ class CompetitionResource(dg.ConfigurableResource[None]):
         """Whether there is a competition to look at (`COMPETITION_REPO`)."""
         return "COMPETITION_REPO" in self.repository_settings.environment()
 
+    @property
+    def edition(self) -> str:
+        """The name of the edition whose assets are shown (`COMPETITION_EDITION`)."""
+        return self.repository_settings.environment().get("COMPETITION_EDITION", "competition-1")
+
     def repository(self) -> Repository:
         """The competition's repository. Fails where none is named."""
         if not self.is_named():

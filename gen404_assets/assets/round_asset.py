@@ -46,7 +46,7 @@ def round_assets(
 
     @dg.multi_asset(
         specs=[made_by(spec, live) for spec in specs] if live else specs,
-        check_specs=[_check_spec(asset) for asset in assets],
+        check_specs=[check_spec(asset) for asset in assets],
         name="_".join(assets),
         can_subset=True,
     )
@@ -71,13 +71,14 @@ def round_assets(
     return make
 
 
-def _check_spec(asset: Asset) -> dg.AssetCheckSpec:
+def check_spec(asset: str) -> dg.AssetCheckSpec:
+    """The check of an asset that its replay is."""
     with warnings.catch_warnings():
         # Checks by partition are new in 1.13, which is pinned.
         warnings.simplefilter("ignore", PreviewWarning)
         return dg.AssetCheckSpec(
             CHECK,
-            asset=asset.value,
+            asset=str(asset),
             description="The recorded file is what the rules derive.",
             partitions_def=ROUNDS,
         )

@@ -47,7 +47,7 @@ def markdown(text: str) -> dg.MarkdownMetadataValue:
 
 def metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata with every text in it plain. What is of Dagster's classes was made here, or is a
-    table of `views.table`.
+    table of `tables.table`.
     """
     return {plain(key): _plain_value(value) for key, value in values.items()}
 

@@ -12,7 +12,7 @@ import dagster as dg
 from gen404_assets.assets import shown
 from gen404_assets.assets.links import partition_page, round_pages
 from gen404_assets.assets.specs import PLATFORM
-from gen404_assets.assets.views import table
+from gen404_assets.assets.tables import table
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.due import Due, Wait
 from gen404_assets.competition.hotkeys import short

@@ -9,59 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from gen404_assets.assets.duels_view import duels
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.heat_map import heat_map
 from gen404_assets.assets.shown import markdown
+from gen404_assets.assets.tables import DIGITS, Value, table
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.builds import Builds
-from gen404_assets.competition.duels import (
-    MatchReport,
-    judged_duels,
-    without_usable_answer,
-)
-from gen404_assets.competition.evidence import orders
 from gen404_assets.competition.history import Version
 from gen404_assets.competition.hotkeys import LEADER, short
-from gen404_assets.competition.margins import is_close
 from gen404_assets.competition.outputs import Outputs
-from gen404_assets.competition.plain_text import plain
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Line
-from gen404_assets.frames import file_frame, match_frame, matrix_frame, plain_rows
+from gen404_assets.frames import file_frame, matrix_frame
 from gen404_assets.report.addresses import code_address
 
 if TYPE_CHECKING:
     import pandas as pd
 
 View = Callable[[Round], dict[str, Any]]
-Value = str | int | float | bool | None
-CLOSE = "close"
-DIGITS = 3
-"""After the point, of the seconds and margins shown."""
-
-
-def table(rows: "Sequence[Mapping[str, Value]] | pd.DataFrame") -> dg.TableMetadataValue | str:
-    """Rows as the UI shows them, in plain text; all have the keys of the first."""
-    records = rows if isinstance(rows, Sequence) else plain_rows(rows)
-    if not records:
-        return "none"
-    return dg.MetadataValue.table(
-        [dg.TableRecord(_plain_row(record)) for record in records], _schema(records[0])
-    )
-
-
-def _plain_row(row: Mapping[str, Value]) -> dict[str, Value]:
-    return {key: plain(value) if isinstance(value, str) else value for key, value in row.items()}
-
-
-def _schema(row: Mapping[str, Value]) -> dg.TableSchema:
-    kinds = {bool: "bool", int: "int", float: "float"}
-    return dg.TableSchema(
-        [dg.TableColumn(key, kinds.get(type(value), "string")) for key, value in row.items()]
-    )
 
 
 def schedule(current: Round) -> dict[str, Any]:
@@ -147,43 +116,6 @@ def renders(current: Round) -> dict[str, Any]:
     }
 
 
-def duels(current: Round) -> dict[str, Any]:
-    reports = [
-        report
-        for match in current.matrix.matches
-        if (report := current.report(match.pair)) is not None
-    ]
-    frame = match_frame(current).dropna(subset=["left_wins"])
-    sureness = [_how_sure(report, current) for report in reports]
-    frame["verdict"] = sureness
-    counts: dict[str, Any] = {
-        "matches": len(reports),
-        "duels": sum(len(report.duels) for report in reports),
-        "close matches": sum(each.startswith(CLOSE) for each in sureness),
-    }
-    if unanswered := sum(without_usable_answer(report.duels) for report in reports):
-        counts["draws without a usable answer"] = unanswered
-    evidence = [duel.evidence for report in reports for duel in report.duels if duel.evidence]
-    if both := orders(evidence):
-        counts["position bias"] = round(both.bias, DIGITS)
-        counts["agreement of the two orders"] = round(both.agreement, DIGITS)
-    columns = {"left": "left", "right": "right", "left_wins": "left's wins", "draws": "draws"}
-    columns |= {"right_wins": "right's wins", "margin": "margin", "verdict": "verdict"}
-    return counts | {"match by match": table(_shown(frame, columns))}
-
-
-def _how_sure(report: MatchReport, current: Round) -> str:
-    """Whether the judge, asked again, could turn a match (`margins.is_close`), or what was done
-    about that.
-    """
-    if report.others:
-        return f"{CLOSE}, played three times"
-    if report.clinched:
-        return f"sure after {report.clinched.played} of {report.clinched.prompts} duels"
-    prompts, judged = max(1, len(current.stems)), judged_duels(report.duels)
-    return CLOSE if is_close(report.score, judged, prompts, current.config.win_margin) else "sure"
-
-
 def matches_matrix(current: Round) -> dict[str, Any]:
     frame, timeline = matrix_frame(current), current.timeline
     verdicts_now = verdicts(current.audits, current.source_audits)
@@ -192,7 +124,7 @@ def matches_matrix(current: Round) -> dict[str, Any]:
     # The leader met everyone, which the table shows; the picture is of those who went on.
     later = frame[frame["left"] != LEADER]
     went_on = frame[frame["right"].isin([*later["left"], *later["right"]])]
-    picture = heat_map(
+    drawn = heat_map(
         went_on if len(went_on) else frame,
         [LEADER, *timeline.order],
         current.config.win_margin,
@@ -206,7 +138,7 @@ def matches_matrix(current: Round) -> dict[str, Any]:
         "matches": len(frame),
         "qualified": int((first["margin"] >= timeline.win_margin).sum()),
         "rejected": len(verdicts_now.rejected),
-        "margins": markdown(_picture(picture, "margins: rows defend, columns challenge")),
+        "margins": markdown(picture(drawn, "margins: rows defend, columns challenge")),
         "timeline": table(_shown(frame, columns)),
     }
 
@@ -291,7 +223,8 @@ def _counted(values: Iterable[str]) -> str:
     return ", ".join(f"{count} {value}" for value, count in Counter(values).most_common()) or "none"
 
 
-def _picture(svg: str, title: str) -> str:
+def picture(svg: str, title: str) -> str:
+    """An SVG as Markdown that shows it."""
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 

@@ -17,6 +17,7 @@ from gen404_assets.commands.sections import Sections
 from gen404_assets.commands.status_command import status
 from gen404_assets.commands.weights import weights
 from gen404_assets.competition.audits import SourceVerdict
+from gen404_assets.competition.editions.names import EDITION_NAMES
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
@@ -235,7 +236,12 @@ def settings(*, table: bool) -> None:
 @_repository
 @_branch
 @_port
-def browse(repository: str, branch: str, port: int) -> int:
+@click.option(
+    "--edition",
+    type=click.Choice(EDITION_NAMES),
+    help="The rules that the files are of; without it they are known by the files.",
+)
+def browse(repository: str, branch: str, port: int, edition: str | None) -> int:
     """Look at a competition in Dagster's UI, which changes nothing.
 
     REPO is a competition's repository: a git URL, a path, or a bundle file. What Dagster is shown
@@ -251,7 +257,7 @@ def browse(repository: str, branch: str, port: int) -> int:
     os.environ["GEN404_HOME"] = str(own)
     chosen = {"COMPETITION_REPO": address, "GITHUB_BRANCH": branch, "GEN404_OPERATE": "false"}
     # An operator's database is that of another competition.
-    chosen |= {"UI_READ_ONLY": "true", "DATABASE_URL": ""}
+    chosen |= {"UI_READ_ONLY": "true", "DATABASE_URL": "", "COMPETITION_EDITION": edition or ""}
     return serve({**os.environ, **chosen}, port)
 
 
@@ -289,12 +295,12 @@ def export(
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """
+    from gen404_assets.commands.exporting import frames
     from gen404_assets.competition_repository import newest_history
-    from gen404_assets.frames import frames_of
 
     history = newest_history(repository, branch)
     wanted = _chosen(history, rounds, f"{repository} has no such round on {branch}")
-    for path in frames_of(history, wanted).write(output, file_format):
+    for path in frames(history, wanted).write(output, file_format):
         print(path)
 
 

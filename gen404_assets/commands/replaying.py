@@ -117,6 +117,12 @@ def replay_changed(asked: Asked, rules: Rules, change: Change, new_branch: str |
     if asked.objects is not None:
         raise Refused("--objects checks what was; it does not go with a change")
     history = newest_history(asked.url, asked.branch)
+    edition = EDITIONS[asked.edition] if asked.edition else edition_of(history)
+    if edition is not COMPETITION_1:
+        raise Refused(
+            f"{asked.url} is of {edition.title}; what would have been is known of competition 1 "
+            "alone"
+        )
     numbers = _chosen(history, COMPETITION_1, asked)
     courses = [what_if(history, number, rules, change) for number in numbers]
     if asked.as_json:

@@ -14,18 +14,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
-from gen404_assets.assets.mirroring import missing_events, new_rounds
-from gen404_assets.assets.partitions import ROUNDS
+from gen404_assets.assets.mirroring import mirrored_as
 from gen404_assets.assets.resource import lane_is_free
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.commands import clock
 from gen404_assets.commands.health import health, served
+from gen404_assets.commands.importing import import_beside, shown_edition
 from gen404_assets.commands.instance import prepare
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
@@ -111,8 +110,12 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         instance = stack.enter_context(dg.DagsterInstance.get())
         end_left_over(instance)
         clock.forget_later_ticks(instance)
-        imported = _import_head(instance, variables["COMPETITION_REPO"], branch)
-        print(f"imported {imported} files' states", flush=True)
+        history = _history_at_start(variables["COMPETITION_REPO"], branch)
+        edition = shown_edition(variables, history)
+        variables["COMPETITION_EDITION"] = edition
+        mirrored = mirrored_as(edition, instance)
+        importing = import_beside(instance, history, mirrored, open_shared(), _tell)
+        stack.enter_context(importing)
         platform = stack.enter_context(_platform(instance, settings, ports, variables))
         print(f"Dagster's UI will be at {ports.url(ports.ui)}", flush=True)
         print(f"Health: {ports.url(ports.health)}/healthz", flush=True)
@@ -278,9 +281,10 @@ def sockets_prefix() -> str:
     return f"gen404-platform-{hashlib.sha256(here.encode()).hexdigest()[:8]}-"
 
 
-def _import_head(instance: dg.DagsterInstance, url: str, branch: str) -> int:
-    """Import what the repository holds, or, while it can't be reached, what the mirror does."""
+def _history_at_start(url: str, branch: str) -> History:
+    """What the repository holds, or, while it can't be reached, what the mirror does."""
     repository = open_repository(url, branch)
+    print(f"reading the history of {url}", flush=True)
     try:
         head = repository.refresh()
     except InfrastructureFault as fault:
@@ -288,14 +292,4 @@ def _import_head(instance: dg.DagsterInstance, url: str, branch: str) -> int:
         if head == NO_COMMIT.sha:
             raise
         _tell(f"starting from the mirror of before: {fault}")
-    return import_history(instance, history_at(repository, head))
-
-
-def import_history(instance: dg.DagsterInstance, history: History) -> int:
-    """Log what the repository holds and Dagster has not seen; returns how many events that took."""
-    instance.add_dynamic_partitions(str(ROUNDS.name), new_rounds(instance, history))
-    counted = count()
-    for event in missing_events(instance, history):
-        instance.report_runless_asset_event(event)
-        next(counted)
-    return next(counted)
+    return history_at(repository, head)

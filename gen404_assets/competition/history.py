@@ -85,7 +85,7 @@ def cite(commit: Commit) -> str:
 class _Derived:
     """What was derived of rounds up to commit `until`, but for the `stale` ones."""
 
-    values: Mapping[tuple[int, str], object] = field(default_factory=dict)
+    values: Mapping[tuple[int | None, str], object] = field(default_factory=dict)
     until: int = 0
     stale: Set[int | None] = frozenset()
 
@@ -147,9 +147,9 @@ class History:
 
     # --- what was derived of rounds
 
-    def derived(self, number: int, what: str, derive: Callable[[], T]) -> T:
-        """What `derive` gives of a round at the head: derived once, and kept in the histories that
-        follow for as long as nothing of the round changes.
+    def derived(self, number: int | None, what: str, derive: Callable[[], T]) -> T:
+        """What `derive` gives of a round at the head (None: of the files that all rounds share):
+        derived once, and kept in the histories that follow for as long as nothing of it changes.
 
         It may depend on the round's files, on `state.json`, and on what `leader.json` was when the
         round changed its stage.
@@ -159,7 +159,7 @@ class History:
         return cast("T", self._derived[number, what])
 
     @cached_property
-    def _derived(self) -> dict[tuple[int, str], object]:
+    def _derived(self) -> dict[tuple[int | None, str], object]:
         """What was derived before and still holds, and what is derived now."""
         before = self._derived_before
         at = bisect_left(self.states, before.until, key=lambda entry: entry[0].index)

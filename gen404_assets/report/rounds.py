@@ -1,6 +1,6 @@
 """What a round's page shows: stages, ranking, margins, acts of people, the replay's findings."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from gen404_assets.competition.audits import (
 )
 from gen404_assets.competition.evidence import Orders, orders
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import Commit, History
+from gen404_assets.competition.history import Commit, History, Version
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round, round_path
@@ -36,6 +36,16 @@ class StageTime:
     hours: float | None
     by: str
     commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A stage of round `number` that began with a version of `state.json`."""
+
+    version: Version
+    number: int
+    stage: str
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,50 +89,73 @@ def ranking(current: Round) -> list[Row]:
     """The submissions: the winner, the approved and qualified, the others by margin, the rejected
     after those of the same margin.
     """
+    return ranked(submission_rows(current))
+
+
+def ranked(rows: Iterable[Row]) -> list[Row]:
+    """Rows of submissions in that order."""
 
     def key(row: Row) -> tuple[bool, bool, float, int]:
         margin = row["margin"] if row["margin"] is not None else float("-inf")
         return not row["won"], bool(row["rejected"]), -margin, row["position"]
 
-    return sorted(submission_rows(current), key=key)
+    return sorted(rows, key=key)
 
 
 def stage_times(history: History, number: int) -> list[StageTime]:
     """The stages of a round, each until the commit that began the next."""
     changes = stage_changes(history, number)
-    own = [(version, after) for version, _, after in changes]
-    ends = [version.commit.time for version, _ in own[1:]]
+    began = [
+        Began(version, after.current_round, str(after.stage), version.who)
+        for version, _, after in changes
+    ]
+    return times_of(began, number)
+
+
+def times_of(began: Sequence[Began], number: int) -> list[StageTime]:
+    """The stages of a round among those that began one after the other."""
+    ends = [each.version.commit.time for each in began[1:]]
     times = []
-    for at, (version, after) in enumerate(own):
-        if after.current_round != number:
+    for at, each in enumerate(began):
+        if each.number != number:
             continue
-        hours = None
+        hours, time = None, each.version.commit.time
         if at < len(ends):
-            hours = max(0.0, (ends[at] - version.commit.time).total_seconds() / 3600)
-        began = f"{version.commit.time:%Y-%m-%d %H:%M}"
-        times.append(StageTime(str(after.stage), began, hours, version.who, str(version)))
+            hours = max(0.0, (ends[at] - time).total_seconds() / 3600)
+        shown = f"{time:%Y-%m-%d %H:%M}"
+        times.append(StageTime(each.stage, shown, hours, each.who, str(each.version)))
     return times
 
 
 def heat_map(current: Round) -> HeatMap | None:
     """The margins of a round's matches; None where none was played."""
-    margins = current.matrix.margins
-    known = [LEADER, *current.timeline.order]
-    strangers = {side for pair in margins for side in pair} - set(known)
-    order = [*known, *sorted(strangers)]
-    lefts = [name for name in order if any(left == name for left, _ in margins)]
-    rights = [name for name in order if any(right == name for _, right in margins)]
+    return heat_map_of(current.matrix.margins, current.timeline.order, current.timeline.win_margin)
+
+
+def heat_map_of(
+    margins: Mapping[Pair, float], order: Sequence[str], win_margin: float
+) -> HeatMap | None:
+    """These margins; `order`: of the submissions."""
     if not margins:
         return None
-    win_margin = current.timeline.win_margin
+    known = [LEADER, *order]
+    strangers = {side for pair in margins for side in pair} - set(known)
+    everybody = [*known, *sorted(strangers)]
+    lefts = [name for name in everybody if any(left == name for left, _ in margins)]
+    rights = [name for name in everybody if any(right == name for _, right in margins)]
     return HeatMap(
         rights,
-        [(left, [_cell(current, (left, right), win_margin) for right in rights]) for left in lefts],
+        [
+            (
+                left,
+                [_cell((left, right), margins.get((left, right)), win_margin) for right in rights],
+            )
+            for left in lefts
+        ],
     )
 
 
-def _cell(current: Round, pair: Pair, win_margin: float) -> Cell | None:
-    margin = current.matrix.margins.get(pair)
+def _cell(pair: Pair, margin: float | None, win_margin: float) -> Cell | None:
     if margin is None:
         return None
     strength = min(1.0, abs(margin) / _FULL_COLOUR)
@@ -144,9 +177,16 @@ def judge_orders(current: Round) -> Orders | None:
 
 def acts(history: History, number: int) -> list[Act]:
     """The commits in which people changed files of the round, oldest first."""
+    return acts_on(history, number, lambda path: people(history, number, path))
+
+
+def acts_on(
+    history: History, number: int, people_of: Callable[[str], Iterable[Version]]
+) -> list[Act]:
+    """The same, of the versions that `people_of` says people committed."""
     by_commit: dict[int, tuple[Commit, list[str]]] = {}
     for path in [*history.of_round(number), "state.json", "leader.json"]:
-        for version in people(history, number, path):
+        for version in people_of(path):
             by_commit.setdefault(version.index, (version.commit, []))[1].append(path)
     return [
         Act(commit.sha, f"{commit.time:%Y-%m-%d %H:%M}", _subject(commit), paths)
@@ -233,10 +273,3 @@ def found(replayed: RoundReplay) -> list[Found]:
         )
         for (asset, finding), files in groups.items()
     ]
-
-
-def decisive_margin(current: Round) -> float | None:
-    """The margin of a round that was nearest to the one that wins; None without a match."""
-    win_margin = current.timeline.win_margin
-    margins = current.matrix.margins.values()
-    return min(margins, key=lambda margin: abs(margin - win_margin), default=None)

@@ -1,12 +1,12 @@
 """What the season's page shows: leaders, winners, participation, and how miners fared."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.frames import Row, leader_rows, round_row, submission_rows
-from gen404_assets.report.rounds import decisive_margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,23 @@ class Fared:
 
 
 @dataclass(frozen=True, slots=True)
+class Played:
+    """A round as the season has it: its row, how those of its submissions are read, and its
+    margins.
+    """
+
+    round: Row
+    submissions: Callable[[], Iterable[Row]]
+    margins: Sequence[float]
+    win_margin: float
+
+    @property
+    def nearest(self) -> float | None:
+        """The margin that was nearest to the one that wins; None without a match."""
+        return min(self.margins, key=lambda margin: abs(margin - self.win_margin), default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Season:
     """A competition over its rounds. `faults`: what could not be read. `decisive`: round -> its
     margin nearest to the one that wins.
@@ -41,29 +58,48 @@ class Season:
 
 
 def season(history: History) -> Season:
-    """The season up to the head."""
-    rounds: list[Row] = []
-    leaders: list[Row] = []
-    miners: dict[str, Fared] = {}
-    decisive: dict[int, float] = {}
-    faults: list[str] = []
-    win_margin = None
-    for number in history.round_numbers:
+    """The season of competition 1 up to the head."""
+
+    def read(number: int) -> Played:
         current = history.round(number)
+        margins = [match.margin for match in current.matrix.matches]
+        rows = partial(submission_rows, current)
+        return Played(round_row(current), rows, margins, current.config.win_margin)
+
+    def leaders() -> list[Row]:
+        numbers = history.round_numbers
+        return [*leader_rows(history.round(numbers[-1]))] if numbers else []
+
+    return season_of(history.round_numbers, read, leaders)
+
+
+def season_of(
+    numbers: Sequence[int], read: Callable[[int], Played], leaders: Callable[[], Sequence[Row]]
+) -> Season:
+    """The season of the rounds `numbers`, each as `read` gives it. What raises MalformedFile is
+    left out, and named.
+    """
+    played: dict[int, Played] = {}
+    miners: dict[str, Fared] = {}
+    faults: list[str] = []
+    for number in numbers:
         try:
-            rounds.append(round_row(current))
-            for row in submission_rows(current):
+            played[number] = read(number)
+            for row in played[number].submissions():
                 miners.setdefault(row["hotkey"], Fared(row["hotkey"], {})).results[number] = row
-            nearest = decisive_margin(current)
-            win_margin = current.config.win_margin
-            if nearest is not None:
-                decisive[number] = nearest
         except MalformedFile as error:
             faults.append(f"round {number}: {error}")
+    led: Sequence[Row] = []
     try:
-        if history.round_numbers:
-            leaders = [*leader_rows(history.round(history.round_numbers[-1]))]
+        led = leaders()
     except MalformedFile as error:
         faults.append(str(error))
-    fared = sorted(miners.values(), key=lambda miner: (-miner.won, -miner.best, miner.hotkey))
-    return Season(rounds, leaders, fared, decisive, win_margin, faults)
+    nearest = {number: each.nearest for number, each in played.items()}
+    return Season(
+        [each.round for each in played.values()],
+        led,
+        sorted(miners.values(), key=lambda miner: (-miner.won, -miner.best, miner.hotkey)),
+        {number: margin for number, margin in nearest.items() if margin is not None},
+        [*played.values()][-1].win_margin if played else None,
+        faults,
+    )

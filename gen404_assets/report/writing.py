@@ -37,7 +37,11 @@ from gen404_assets.report.sections import read_section
 
 def write_season(book: Book, history: History, written: Iterable[int]) -> None:
     """Write the season's page. `written`: the rounds that have a page of their own."""
-    shown = season(history)
+    write_season_page(book, season(history), written)
+
+
+def write_season_page(book: Book, shown: Season, written: Iterable[int]) -> None:
+    """Write the page of a season of any edition."""
     book.copy_static()
     drawn = _season_charts(book, shown)
     book.write(SEASON, "season.html", season=shown, written=set(written), charts=drawn)
@@ -51,8 +55,9 @@ def _season_charts(book: Book, shown: Season) -> dict[str, str]:
     if shown.rounds:
         numbers = [row["round"] for row in shown.rounds]
         groups = {
-            "submitted": [row["submissions"] for row in shown.rounds],
-            "qualified": [row["qualified"] for row in shown.rounds],
+            label: [row[column] for row in shown.rounds]
+            for label, column in (("submitted", "submissions"), ("qualified", "qualified"))
+            if all(row[column] is not None for row in shown.rounds)
         }
         chart = charts.participation_chart(numbers, groups)
         drawn["participation"] = book.draw("charts/participation.svg", chart)

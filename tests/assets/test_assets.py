@@ -14,12 +14,13 @@ import dagster as dg
 import pytest
 
 from gen404_assets.assets.events import CHECK, NO_FILE
+from gen404_assets.assets.mirrored import Competition1
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import competition_resources
 from gen404_assets.assets.specs import shown_path
 from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
 from gen404_assets.assets.views import VIEWS
-from gen404_assets.commands.up import import_history
+from gen404_assets.commands.importing import import_history
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.definitions import definitions
@@ -69,7 +70,7 @@ def commit_by_hand(competition: Path, path: str, content: str, message: str) -> 
 def import_all(instance: dg.DagsterInstance, competition: Path) -> int:
     repository = open_repository(str(competition), "main")
     repository.refresh()
-    return import_history(instance, history_of(repository.snapshot()))
+    return import_history(instance, history_of(repository.snapshot()), Competition1(instance))
 
 
 def tick(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from gen404_assets.assets.long_tables import MOST_ROWS, cut
-from gen404_assets.assets.views import Value, table
+from gen404_assets.assets.tables import Value, table
 from gen404_assets.competition.hotkeys import LEADER
 
 Rows = list[Mapping[str, Value]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import gen404_assets.assets
 import sensors
 from gen404_assets.assets import shown
-from gen404_assets.assets.views import table
+from gen404_assets.assets.tables import table
 from gen404_assets.competition.plain_text import plain
 
 markdown_it = pytest.importorskip("markdown_it")  # rich brings it, and Dagster rich

@@ -11,8 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from gen404_assets.assets.mirrored import Competition1
+from gen404_assets.commands.importing import import_history
 from gen404_assets.commands.instance import prepare
-from gen404_assets.commands.up import import_history
 from gen404_assets.competition_repository import history_at, open_repository
 from gen404_assets.live.fleet import holder, owner
 from gen404_assets.live.shared import Shared, open_shared
@@ -44,7 +45,8 @@ def started(home: Path, database: str, repository: Path) -> Iterator[Machine]:
     prepare(os.environ)
     known = open_repository(str(repository), "main")
     with dg.DagsterInstance.get() as instance:
-        imported = import_history(instance, history_at(known, known.refresh()))
+        history = history_at(known, known.refresh())
+        imported = import_history(instance, history, Competition1(instance))
         yield Machine(instance, open_shared(), imported)
 
 

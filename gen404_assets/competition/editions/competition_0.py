@@ -15,9 +15,19 @@ from pydantic import Field
 
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.editions.rules import NO_VERSION, EditionFile, EditionRules
+from gen404_assets.competition.editions.told import (
+    LEFT,
+    RIGHT,
+    Participant,
+    RoundFiles,
+    Told,
+    ToldDuel,
+    ToldMatch,
+)
 from gen404_assets.competition.files import MapFile, ObjectFile, Record
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.leader import Leader
+from gen404_assets.competition.round import CONFIG, required
 from gen404_assets.competition.seed import Seed
 
 _HOTKEY = r"[1-9A-HJ-NP-Za-km-z]{47,48}"
@@ -185,6 +195,49 @@ def report_of(
     }
 
 
+def told(files: RoundFiles) -> Told:
+    """A round as its files tell it. There is no qualification, and nobody is rejected."""
+    config = required(CONFIG, files.at(CONFIG, Config0))
+    submissions = files.file("submissions.json", Submissions0)
+    order = submissions.names if submissions is not None else []
+    found = {hotkey: files.file(f"{hotkey}/duels.json", Report0) for hotkey in order}
+    reports = {hotkey: report for hotkey, report in found.items() if report is not None}
+    builds = files.file("builds.json", Builds) or Builds({})
+    progress, seed = files.file("judge_progress.json", Progress), files.file("seed.json", Seed)
+    over = progress is not None and {*order} <= {*progress.completed_hotkeys}
+    winner = progress.leader if progress is not None and over else None
+    entry = submissions.get(winner) if submissions is not None and winner else None
+    return Told(
+        win_margin=config.win_margin,
+        blocks=files.blocks(Schedule0),
+        seed=seed.seed if seed else None,
+        prompts=files.prompts,
+        participants=[
+            Participant(
+                hotkey,
+                each.repo,
+                each.commit,
+                each.revealed_at_block,
+                build=str(build.status) if (build := builds.get(hotkey)) else None,
+                margin=reports[hotkey].margin if hotkey in reports else None,
+            )
+            for hotkey, each in (submissions.items() if submissions is not None else ())
+        ],
+        matches=[_told_match(report) for report in reports.values()],
+        winner=winner,
+        code=(entry.repo, entry.commit) if entry else None,
+    )
+
+
+def _told_match(report: Report0) -> ToldMatch:
+    side = {Outcome0.LEADER: LEFT, Outcome0.MINER: RIGHT}
+    duels = [
+        ToldDuel(duel.name, side.get(duel.winner, duel.winner.value), duel.prompt, duel.issues)
+        for duel in report.duels
+    ]
+    return ToldMatch(report.leader, report.hotkey, report.margin, duels)
+
+
 def _files() -> Iterator[EditionFile]:
     yield EditionFile("schedule", "schedule.json", r"schedule\.json", Schedule0, "collecting")
     yield EditionFile(
@@ -231,5 +284,18 @@ COMPETITION_0 = EditionRules(
     ),
     by_hand=(),
     stages=("collecting", "generating", "duels", "finalizing"),
+    told=told,
     versions={"overtime": tuple(LIMITS)},
+    deps={
+        "schedule": ["config"],
+        "submissions": ["schedule"],
+        "seed": ["schedule"],
+        "prompts": ["seed", "prompt_pool", "config"],
+        "builds": ["submissions"],
+        "generations": ["builds", "prompts", "seed"],
+        "duels": ["generations", "submissions", "config"],
+        "judge_progress": ["duels"],
+        "leader": ["judge_progress", "builds", "config"],
+        "state": ["schedule", "prompts", "judge_progress", "leader"],
+    },
 )

@@ -5,28 +5,18 @@ not lose to what was submitted, and must win against the defender. Numbers in br
 the sections of the notes on its public rounds that the rules were read from.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import Field
 
-from gen404_assets.competition.audits import SourceAudits
-from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.config import Config
-from gen404_assets.competition.editions.rules import EditionFile, EditionRules
 from gen404_assets.competition.files import ListFile, MapFile, ObjectFile, Record
 from gen404_assets.competition.hotkeys import LEADER, short
-from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.schedule import Schedule
-from gen404_assets.competition.seed import Seed
-from gen404_assets.competition.state import State
-from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.winner import Winner
 
-_HOTKEY = r"[1-9A-HJ-NP-Za-km-z]{47,48}"
 SUBMITTED = "submitted"
 TIME_LIMIT = 7200.0
 """Seconds that one generation of all prompts may take."""
@@ -308,83 +298,3 @@ def winner_of(standings: Mapping[str, Standing]) -> str | None:
     if open_still or any(not standings[hotkey].verified for hotkey in won):
         return None
     return won[-1] if won else LEADER
-
-
-def _files() -> Iterator[EditionFile]:
-    made = "what an image made on rented GPUs is evidence"
-    yield EditionFile("schedule", "schedule.json", r"schedule\.json", Schedule, "open")
-    yield EditionFile("submissions", "submissions.json", r"submissions\.json", Submissions, "open")
-    yield EditionFile("seed", "seed.json", r"seed\.json", Seed, "open", "it was drawn at random")
-    yield EditionFile("prompts", "prompts.txt", r"prompts\.txt", None, "open")
-    yield EditionFile("builds", "builds.json", r"builds\.json", Builds, "miner_generation")
-    yield EditionFile(
-        "renders",
-        "{hotkey}/submitted.json",
-        rf"({_HOTKEY}|{LEADER})/submitted\.json",
-        Outputs2,
-        "downloading",
-        "what was downloaded from the miners is evidence",
-    )
-    yield EditionFile(
-        "generated",
-        "{hotkey}/generated_*.json",
-        rf"({_HOTKEY}|{LEADER})/generated(_[0-9]+)?\.json",
-        Outputs2,
-        "duels",
-        made,
-    )
-    yield EditionFile(
-        "pod_stats",
-        "{hotkey}/pod_stats*.json",
-        rf"({_HOTKEY}|{LEADER})/pod_stats\w*\.json",
-        PodStats2,
-        "duels",
-        made,
-    )
-    duels, audits = rf"{_HOTKEY}/duels_\w+\.json", rf"{_HOTKEY}/audit_\w+\.json"
-    yield EditionFile("duels", "{hotkey}/duels_*.json", duels, Report2, "duels")
-    yield EditionFile("matches_matrix", "matches_matrix.csv", r"matches_matrix\.csv", None, "duels")
-    yield EditionFile(
-        "audit_requests", "require_audit.json", r"require_audit\.json", Requests, "duels"
-    )
-    yield EditionFile(
-        "generation_reports",
-        "generation_reports.json",
-        r"generation_reports\.json",
-        GenerationReports,
-        "duels",
-    )
-    yield EditionFile("audit_duels", "{hotkey}/audit_*.json", audits, Report2, "duels")
-    yield EditionFile("audit_matrix", "audit_matrix.csv", r"audit_matrix\.csv", None, "duels")
-    yield EditionFile(
-        "source_audits",
-        "source_audit.json",
-        r"source_audit\.json",
-        SourceAudits,
-        "duels",
-        "it is a person's verdict",
-    )
-    yield EditionFile(
-        "audits", "generation_audits.json", r"generation_audits\.json", Audits, "duels"
-    )
-    yield EditionFile("winner", "winner.json", r"winner\.json", Winner2, "duels")
-    yield EditionFile("leader", "leader.json", "leader.json", Leader, "finalizing", shared=True)
-    yield EditionFile("state", "state.json", "state.json", State, "finalizing", shared=True)
-
-
-COMPETITION_2 = EditionRules(
-    name="competition-2",
-    title="competition 2: three.js, audits by repeated matches",
-    files=tuple(_files()),
-    marks=re.compile(
-        r"audit_matrix\.csv|generation_reports\.json|[^/]+/(generated_[0-9]+|audit_\w+)\.json"
-    ),
-    platform=re.compile(
-        r"Update .+ for round \d+(, miner \S+)?"
-        r"|(Match|Audit) report: \S+ vs \S+"
-        r"|Round \d+(: \w+| winner: \S+)?"
-        r"|Seed, prompts and submissions for round \d+"
-    ),
-    by_hand=("/source_audit.json",),
-    stages=("open", "miner_generation", "downloading", "duels", "finalizing"),
-)

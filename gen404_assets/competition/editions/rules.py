@@ -2,9 +2,10 @@
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gen404_assets.competition.editions.told import RoundFiles, Told
 from gen404_assets.competition.files import StateFile
 from gen404_assets.competition.leader import FULL_WEIGHT, Transition
 
@@ -42,7 +43,9 @@ class EditionRules:
     `marks`: files below `rounds/{n}/` that this edition alone writes. `platform`: the lines of
     commit messages that its platform wrote. `following`: stage -> those that the platform may make
     of it, within a round; the last of `stages` leads to the first of the next round.
-    `versions`: rule -> the names of its versions, the latest first.
+    `told`: what a round's files tell of how it went, for tables and reports. `versions`: rule ->
+    the names of its versions, the latest first. `deps`: asset -> those that it is made from,
+    `config` and `prompt_pool` among them.
     """
 
     name: str
@@ -52,7 +55,9 @@ class EditionRules:
     platform: re.Pattern[str]
     by_hand: tuple[str, ...]
     stages: Sequence[str]
+    told: Callable[[RoundFiles], Told]
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    deps: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def by_person(self, message: str) -> bool:
         """Whether a person made the commit with this message."""

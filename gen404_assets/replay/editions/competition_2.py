@@ -7,13 +7,13 @@ from typing import Any
 
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.editions.competition_2 import (
-    COMPETITION_2,
     Audits,
     Config2,
     GenerationReports,
     Winner2,
     winner_of,
 )
+from gen404_assets.competition.editions.files_2 import COMPETITION_2
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.leader import FULL_WEIGHT, Transition
 from gen404_assets.competition.schedule import Schedule

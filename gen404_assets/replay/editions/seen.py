@@ -82,6 +82,11 @@ class Seen:
 
     @cached_property
     def _state_numbers(self) -> Sequence[tuple[Version, int, str]]:
+        """All rounds share it; the mirror asks each of them at every new head."""
+        what = f"states of {self.rules.name}"
+        return self.history.derived(None, what, self._read_state_numbers)
+
+    def _read_state_numbers(self) -> Sequence[tuple[Version, int, str]]:
         kind = next(each.kind for each in self.rules.files if each.asset == "state")
         states = self.states(kind) if kind is not None else ()
         return [(version, state.current_round, state.stage) for version, state in states]
