@@ -29,6 +29,7 @@ def main() -> None:
     # Imported here, since importing is the first phase.
     from gen404_assets.commands import replaying  # noqa: PLC0415
     from gen404_assets.commands.cli import main as gen404  # noqa: PLC0415
+    from gen404_assets.commands.replay_text import replay_text  # noqa: PLC0415
     from gen404_assets.competition.files import StateFile  # noqa: PLC0415
     from resources.git_commands import GitCommands  # noqa: PLC0415
 
@@ -48,7 +49,7 @@ def main() -> None:
     with (
         patch.object(StateFile, "parse", classmethod(parse)),
         patch.object(GitCommands, "run", timed("git", GitCommands.run)),
-        patch.object(replaying, "replay_text", timed("printing", replaying.replay_text)),
+        patch.object(replaying, "replay_text", timed("printing", replay_text)),
         redirect_stdout(StringIO()),
     ):
         gen404(["replay", *sys.argv[1:]])
