@@ -48,6 +48,10 @@ def containers() -> Iterator[Case]:
         chunked((b"JSON", text), *[(b"NOPE", b"")] * 1_000_000),
         "exactly one mesh",
     )
+
+
+def texts() -> Iterator[Case]:
+    """Containers whose JSON is wrong."""
     yield Case("broken JSON", "glb", chunked((b"JSON", b'{"meshes":[')), "JSON is wrong")
     yield Case("a list for JSON", "glb", chunked((b"JSON", b"[]")), "JSON is wrong")
     yield Case("no text for JSON", "glb", chunked((b"JSON", b"\xff\xfe{}")), "JSON is wrong")
@@ -116,6 +120,10 @@ def counts() -> Iterator[Case]:
     yield Case("values that overlap", "glb", mesh(view={"byteStride": 1}), "overlap")
     yield Case("a stride of zero", "glb", mesh(view={"byteStride": 0}), None)
     yield Case("a negative stride", "glb", mesh(view={"byteStride": -12}), "byteStride")
+
+
+def sparse_values() -> Iterator[Case]:
+    """Accessors that replace some of their values."""
     sparse = {
         "count": 1,
         "indices": {"bufferView": 1, "componentType": 5123},

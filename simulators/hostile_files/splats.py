@@ -10,13 +10,7 @@ from simulators.hostile_files.case import Case
 
 
 def splats() -> Iterator[Case]:
-    good = gaussians(100)
-    file = ply(good)
-
-    def changed(column: int, value: float, rows: slice = slice(0, 3)) -> bytes:
-        wrong = good.copy()
-        wrong[rows, column] = value
-        return ply(wrong)
+    file = ply(gaussians(100))
 
     def replaced(before: bytes, after: bytes) -> bytes:
         assert before in file
@@ -69,6 +63,17 @@ def splats() -> Iterator[Case]:
     yield Case(
         "no elements", "ply", b"ply\nformat binary_little_endian 1.0\nend_header\n", "no vertices"
     )
+
+
+def strange_gaussians() -> Iterator[Case]:
+    """Files in order, of values that aren't."""
+    good = gaussians(100)
+
+    def changed(column: int, value: float, rows: slice = slice(0, 3)) -> bytes:
+        wrong = good.copy()
+        wrong[rows, column] = value
+        return ply(wrong)
+
     yield Case("a Gaussian at NaN", "ply", changed(1, np.nan), None)
     yield Case("a Gaussian at infinity", "ply", changed(0, np.inf), None)
     yield Case("all Gaussians at NaN", "ply", changed(1, np.nan, slice(None)), "free of NaN")
