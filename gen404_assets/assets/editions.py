@@ -23,8 +23,9 @@ from gen404_assets.assets.tables import table
 from gen404_assets.assets.tags import REPLAY_TAG
 from gen404_assets.competition.editions.rules import EditionFile, EditionRules
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG, STATE, round_path
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.editions.choosing import Edition
 from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.recorded import data_version

@@ -16,8 +16,9 @@ from gen404_assets.assets.tables import table
 from gen404_assets.assets.views import VIEWS, stages
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version, cite
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import LEADERS
+from gen404_assets.competition.versions import Version, cite
 from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.recorded import data_version, recorded_files
 from gen404_assets.replay.result import FileReplay, Finding

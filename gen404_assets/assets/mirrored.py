@@ -10,8 +10,9 @@ import dagster as dg
 from gen404_assets.assets import refusals
 from gen404_assets.assets.events import recorded_metadata, recorded_version
 from gen404_assets.competition.catalogue import Asset
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.recorded import recorded_files
 
 ChainOf = Callable[[History, int], Callable[[], refusals.Commitments] | None]

@@ -12,7 +12,8 @@ from gen404_assets.assets.events import DATA_VERSION_TAG, NO_FILE
 from gen404_assets.assets.logged import logged_versions
 from gen404_assets.assets.mirrored import ChainOf, Competition1, Mirrored
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.competition.history import History, cite
+from gen404_assets.competition.history import History
+from gen404_assets.competition.versions import cite
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
 
 

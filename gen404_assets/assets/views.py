@@ -16,7 +16,6 @@ from gen404_assets.assets.shown import markdown
 from gen404_assets.assets.tables import DIGITS, Value, table
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.builds import Builds
-from gen404_assets.competition.history import Version
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.prompts import stem
@@ -24,6 +23,7 @@ from gen404_assets.competition.round import Round
 from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Line
+from gen404_assets.competition.versions import Version
 from gen404_assets.frames import file_frame, matrix_frame
 from gen404_assets.report.addresses import code_address
 

@@ -17,8 +17,9 @@ from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replay_text import file_text, printable, replay_text
 from gen404_assets.commands.what_if import what_if_json, what_if_text, write_branch
 from gen404_assets.competition.commits import by_person
-from gen404_assets.competition.history import History, cite
+from gen404_assets.competition.history import History
 from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.versions import cite
 from gen404_assets.competition_repository import history_in_part, newest_history, open_repository
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS, Edition, edition_of
 from gen404_assets.replay.result import RoundReplay

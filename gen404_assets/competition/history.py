@@ -4,81 +4,19 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property, partial
 from itertools import takewhile
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
-from gen404_assets.competition.commits import by_hand_alone, by_person
+from gen404_assets.competition.commits import by_hand_alone
 from gen404_assets.competition.config import Config
+from gen404_assets.competition.contents import Contents, ReadBlobs
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, STATE, Files, Parsed, Round, round_of
 from gen404_assets.competition.state import Stage, State
+from gen404_assets.competition.versions import Change, Commit, Version, cite
 
 T = TypeVar("T")
-ReadBlobs = Callable[[Iterable[str]], Mapping[str, bytes]]
-"""Content by blob sha, of any versions at once; without those that the repository lacks, as one
-does that was fetched only in part.
-"""
-
-LOST = "unreadable: its content is missing in this repository"
-"""The reason of a MalformedFile where a file is there and its content isn't."""
-
-
-class Commit(Protocol):
-    """What a replay needs to know of a commit."""
-
-    @property
-    def sha(self) -> str: ...
-    @property
-    def time(self) -> datetime: ...
-    @property
-    def message(self) -> str: ...
-
-
-class Change(Protocol):
-    """One file as one commit left it."""
-
-    @property
-    def commit(self) -> Commit: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def blob(self) -> str | None: ...
-    @property
-    def link(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A file as the commit at `index` of the history left it; `blob` is None where that commit
-    deleted it. `link`: it is a symbolic link, so its content is no file's.
-    """
-
-    index: int
-    commit: Commit
-    blob: str | None
-    link: bool = False
-
-    @property
-    def by_person(self) -> bool:
-        return by_person(self.commit.message)
-
-    @property
-    def who(self) -> str:
-        return "a person" if self.by_person else "the platform"
-
-    def __str__(self) -> str:
-        return cite(self.commit)
-
-
-def cite(commit: Commit) -> str:
-    """A commit as a person would name it. Control characters of its message stay out, and its
-    quotation marks, so that what stands between these is the message.
-    """
-    subject = commit.message.splitlines()[0] if commit.message else ""
-    shown = "".join(char if char.isprintable() else "\ufffd" for char in subject)
-    return f'{commit.sha[:7]} "{shown.replace(chr(34), chr(39))}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +45,7 @@ class History:
         """`before`: the history that `commits` and `changes` come after."""
         known = before.commits if before else ()
         self.commits: Sequence[Commit] = [*known, *commits]
-        self._read_blobs = read_blobs
-        self._contents: dict[str, bytes] = {}
-        self._lost: set[str] = set()
+        self.contents = Contents(read_blobs)
         self._by_round: dict[int | None, dict[str, list[Version]]] = (
             dict(before._by_round) if before else {}
         )
@@ -202,54 +138,22 @@ class History:
         return sorted(indices, reverse=True)
 
     def content(self, version: Version) -> bytes | None:
-        """A version's bytes; None for a deletion, and for what the repository lacks."""
-        if version.blob is None:
-            return None
-        self._fetch([version])
-        return self._contents.get(version.blob)
-
-    def is_lost(self, version: Version) -> bool:
-        """Whether there is a file that the repository lacks the content of."""
-        return version.blob is not None and self.content(version) is None
+        """See Contents.get."""
+        return self.contents.get(version)
 
     def lost(self, paths: Iterable[str]) -> list[tuple[str, Version]]:
         """The versions of these files that were asked for and have no content here."""
         return [
             (path, version)
-            for path in (paths if self._lost else ())
-            for version in self.versions(path)
-            if version.blob in self._lost
+            for path in paths
+            for version in self.contents.known_as_lost(self.versions(path))
         ]
-
-    def required_content(self, path: str, version: Version) -> bytes:
-        """The bytes of a version of a file; b"" for a deletion. Raises MalformedFile where the
-        repository lacks them.
-        """
-        if self.is_lost(version):
-            raise MalformedFile(path, 1, LOST)
-        return self.content(version) or b""
-
-    def _fetch(self, versions: Iterable[Version]) -> None:
-        missing = {
-            version.blob for version in versions if version.blob is not None
-        } - self._contents.keys()
-        self._contents |= self._read(missing - self._lost)
-
-    def _read(self, blobs: set[str]) -> Mapping[str, bytes]:
-        """Their content, of those that the repository has."""
-        found = self._read_blobs(blobs) if blobs else {}
-        self._lost |= blobs - found.keys()
-        return found
 
     def prefetch(self, versions: Iterable[Version | None]) -> None:
         """Read these versions at once, and forget those read before."""
         self._rounds.clear()
         self._parsed.clear()
-        wanted = {
-            version.blob for version in versions if version is not None and version.blob is not None
-        }
-        known = {blob: self._contents[blob] for blob in wanted if blob in self._contents}
-        self._contents = known | dict(self._read(wanted - known.keys() - self._lost))
+        self.contents.keep_only(versions)
 
     def readable(
         self, path: str, parse: Callable[[bytes], T], since: int = 0
@@ -259,7 +163,7 @@ class History:
         """
         versions = self.versions(path)
         versions = versions[bisect_left(versions, since, key=lambda version: version.index) :]
-        self._fetch(versions)
+        self.contents.fetch(versions)
         for version in versions:
             raw = self.content(version)
             if raw is not None:
@@ -271,7 +175,7 @@ class History:
         None if the file isn't there.
         """
         versions = list(self.versions(path))
-        self._fetch(versions)
+        self.contents.fetch(versions)
         if not versions or (raw := self.content(versions[-1])) is None:
             return None
         wanted, first = entry(raw), versions[-1]
@@ -442,4 +346,4 @@ class _Moment:
         return self._content(path, version) if version else None
 
     def _content(self, path: str, version: Version) -> bytes | None:
-        return None if version.blob is None else self._history.required_content(path, version)
+        return None if version.blob is None else self._history.contents.required(path, version)

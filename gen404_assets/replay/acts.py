@@ -14,11 +14,12 @@ from gen404_assets.competition.builds import Builds, BuildStatus
 from gen404_assets.competition.commits import by_hand_alone
 from gen404_assets.competition.duels import report_name
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_of, round_path
 from gen404_assets.competition.state import Stage, State
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import changed_lines, changes
 from gen404_assets.replay.following import does_not_follow, outputs_changed
 from gen404_assets.replay.permissions import Moment, objection, split
@@ -145,7 +146,7 @@ def _contradiction(history: History, path: str, before: Version | None, version:
     """
     if version.link:
         return "the platform makes no links"
-    if before is None or history.is_lost(before) or history.is_lost(version):
+    if before is None or history.contents.is_lost(before) or history.contents.is_lost(version):
         return ""
     _, miner, name = split(path)
     is_report = miner is not None and name.startswith("duels_")

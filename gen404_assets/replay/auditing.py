@@ -22,11 +22,12 @@ from gen404_assets.competition.audits import (
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import CONFIG, Round, miner_path, round_path
 from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import LAYOUT, compare, keeping, text
 from gen404_assets.replay.judging import arrivals, matrices, rows_played
 from gen404_assets.replay.result import Difference, FileReplay, compared

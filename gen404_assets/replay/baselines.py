@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.round import outputs_path
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.following import outputs_changed
 
 

@@ -10,10 +10,11 @@ from itertools import pairwise
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, round_path
 from gen404_assets.competition.timeline import Margins
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.baselines import baselines
 from gen404_assets.replay.judging import matrices
 from gen404_assets.replay.result import Act

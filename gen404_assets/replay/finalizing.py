@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import STATE, Round, round_path
 from gen404_assets.competition.state import Stage, State, transition_fault
+from gen404_assets.competition.versions import Version
 from gen404_assets.competition.winner import Winner, crown
 from gen404_assets.replay.compare import compare, keeping, text
 from gen404_assets.replay.following import is_time

@@ -9,12 +9,13 @@ from itertools import pairwise
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import has_output, margin_without_report, match_score
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.match_under_play import Sides
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
 from gen404_assets.competition.timeline import Verdicts
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import LAYOUT
 from gen404_assets.replay.reporting import counts_of, reports, sides_of
 from gen404_assets.replay.result import Difference, FileReplay, compared

@@ -10,12 +10,13 @@ from functools import partial
 from itertools import zip_longest
 
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.leader import Leader, Transition
 from gen404_assets.competition.round import LEADERS, round_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.succession import continue_leader, entries_made
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import keeping, text
 from gen404_assets.replay.result import Difference, FileReplay, compared
 

@@ -2,7 +2,8 @@
 named, and nothing is said to differ that may differ for want of them.
 """
 
-from gen404_assets.competition.history import LOST, History
+from gen404_assets.competition.contents import LOST
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_path
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay, underivable
 

@@ -40,7 +40,7 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
 def _unreadable_config(history: History) -> Iterator[FileReplay]:
     """A configuration by which no round could begin; past ones have theirs as it was."""
     last = history.last(CONFIG)
-    if last is None or last.blob is None or history.is_lost(last):
+    if last is None or last.blob is None or history.contents.is_lost(last):
         return
     try:
         Config.parse(history.read(CONFIG) or b"", CONFIG)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_of, round_path
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.result import Act, Change, Difference, FileReplay, Finding
 
 _NAMES = {CONFIG: "config", POOL: "pool", LEADERS: "leader", STATE: "state"}

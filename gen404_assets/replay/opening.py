@@ -205,7 +205,7 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
     previous = history.round(number - 1, version.index).prompts or [] if number else None
     tried = []
     for pool in reversed(pools[-2:]):
-        lines = _pool(history.required_content(POOL, pool), rules.unique_prompts)
+        lines = _pool(history.contents.required(POOL, pool), rules.unique_prompts)
         derived = select_prompts(seed.seed, lines, previous, current.config, rules)
         differences = compare_lines(recorded, derived)
         notes = [f"drawn from the pool of {pool}"] if pool is not pools[-1] else []

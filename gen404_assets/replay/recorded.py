@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from hashlib import sha1
 
 from gen404_assets.competition.catalogue import Asset
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import LEADERS, report_path, round_path
 from gen404_assets.competition.state import Stage
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.reporting import reports
 from gen404_assets.replay.rounds import evidence

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gen404_assets.competition.history import LOST
+from gen404_assets.competition.contents import LOST
 
 _MESSAGE = re.compile(r'"[^"]*"')
 """A commit's message inside an origin, which may say anything."""

@@ -6,7 +6,7 @@ from functools import partial
 from gen404_assets.competition.audits import SourceAudits
 from gen404_assets.competition.catalogue import REPLAYED, Asset
 from gen404_assets.competition.files import MalformedFile, StateFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.round import (
     CONFIG,
@@ -19,6 +19,7 @@ from gen404_assets.competition.round import (
     round_path,
 )
 from gen404_assets.competition.settings import VERSIONS, Rules, RuleVersion
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.acts import acts, acts_on
 from gen404_assets.replay.auditing import replay_audits, replay_requests
 from gen404_assets.replay.deciding import decided

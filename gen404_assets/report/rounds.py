@@ -13,10 +13,11 @@ from gen404_assets.competition.audits import (
 )
 from gen404_assets.competition.evidence import Orders, orders
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import Commit, History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round, round_path
+from gen404_assets.competition.versions import Commit, Version
 from gen404_assets.frames import Row, submission_rows
 from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.result import FileReplay, RoundReplay

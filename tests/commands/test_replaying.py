@@ -13,7 +13,7 @@ import pytest
 from gen404_assets.commands.cli import main
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replaying import BY_PEOPLE, UNREADABLE, WRONG, Asked, replay_rounds
-from gen404_assets.competition.history import LOST
+from gen404_assets.competition.contents import LOST
 from gen404_assets.competition.settings import Rules
 from simulators.recording import CHANGED, RECORDED
 

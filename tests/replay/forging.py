@@ -12,10 +12,11 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.round import round_of
 from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.acts import act_of, moment
 from gen404_assets.replay.permissions import split
 from gen404_assets.replay.result import Finding, RoundReplay

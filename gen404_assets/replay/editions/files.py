@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from gen404_assets.competition.editions.rules import EditionFile, EditionRules
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.prompts import parse_prompts
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_path
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.lost_content import name_lost
 from gen404_assets.replay.result import (

@@ -15,10 +15,10 @@ from gen404_assets.competition.editions.rules import (
     whole_days,
 )
 from gen404_assets.competition.files import MapFile, ObjectFile
-from gen404_assets.competition.history import Version
 from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts
 from gen404_assets.competition.round import POOL
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import compare, compare_lines, text
 from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
@@ -159,7 +159,7 @@ def replay_prompts(
 
 
 def _pool(seen: Seen, pool: Version) -> list[str]:
-    return parse_prompts(seen.history.required_content(POOL, pool), POOL)
+    return parse_prompts(seen.history.contents.required(POOL, pool), POOL)
 
 
 def _as_many(recorded: Sequence[str], config: RoundConfig) -> list[Difference]:

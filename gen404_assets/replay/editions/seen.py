@@ -9,10 +9,11 @@ from typing import Any, TypeVar, cast
 
 from gen404_assets.competition.editions.rules import EditionRules
 from gen404_assets.competition.files import StateFile
-from gen404_assets.competition.history import History, Version
+from gen404_assets.competition.history import History
 from gen404_assets.competition.leader import Leader, Transition
 from gen404_assets.competition.prompts import parse_prompts
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, required, round_path
+from gen404_assets.competition.versions import Version
 
 F = TypeVar("F", bound=StateFile)
 PROMPTS = "prompts.txt"
@@ -49,7 +50,7 @@ class Seen:
             return None
         key = (path, version.blob)
         if key not in self._parsed:
-            self._parsed[key] = kind.parse(self.history.required_content(path, version), path)
+            self._parsed[key] = kind.parse(self.history.contents.required(path, version), path)
         return cast("F", self._parsed[key])
 
     def file(self, name: str, kind: type[F], number: int | None = None) -> F | None:
