@@ -39,12 +39,8 @@ class Prompts:
         audited: bool,
         output_format: str = DEFAULT_FORMAT,
     ) -> None:
-        self.stems, self.rules, self.audited, self.output_format = (
-            list(stems),
-            rules,
-            audited,
-            output_format,
-        )
+        self.stems, self.rules = list(stems), rules
+        self.audited, self.output_format = audited, output_format
         self.best: dict[str, Output] = {}
         self.attempts = dict.fromkeys(self.stems, 0)
         self.locks: dict[str, _Lock] = {}
