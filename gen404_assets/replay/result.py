@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gen404_assets.competition.contents import LOST
+from gen404_assets.competition.round import CONFIG, POOL
 
+_PLAYED_BY = (CONFIG, POOL)
 _MESSAGE = re.compile(r'"[^"]*"')
 """A commit's message inside an origin, which may say anything."""
 
@@ -145,9 +147,11 @@ class RoundReplay:
 
     @property
     def changed_by_people(self) -> bool:
-        """Whether people's commits made something differ, or changed the round after its end."""
+        """Whether people's commits made something differ, changed the round after its end, or
+        changed what it was played by.
+        """
         return any(file.explained for file in self.files) or any(
-            act.by_person and (act.late or act.stray) for act in self.acts
+            act.by_person and (act.late or act.stray or act.path in _PLAYED_BY) for act in self.acts
         )
 
     @property

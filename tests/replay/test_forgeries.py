@@ -17,6 +17,7 @@ import pytest
 
 from gen404_assets.competition.catalogue import CATALOGUE
 from gen404_assets.competition.commits import by_hand_alone
+from gen404_assets.competition.round import CONFIG, POOL
 from gen404_assets.competition.settings import Rules
 from gen404_assets.replay.acts import act_of, acts
 from gen404_assets.replay.result import Finding
@@ -157,6 +158,18 @@ def test_a_forgery_stands_with_its_file_and_its_commit(forger: Forger) -> None:
     [file] = [file for file in by_hand.files if file.path == path]
     assert any("changed after the round's end by a person" in note for note in file.notes)
     assert (by_hand.wrong, by_hand.changed_by_people) == (False, True)
+
+
+@pytest.mark.parametrize("path", [CONFIG, POOL])
+def test_a_person_who_changes_what_rounds_are_played_by_is_a_person_who_acted(
+    forger: Forger, path: str
+) -> None:
+    content = (forger.honest.read(path) or b"").replace(
+        b'"win_margin": 0.', b'"win_margin": 0.1', 1
+    )
+    changed = forger.forge({path: content + b"\n"}, PERSON)
+    replayed = replay_round(changed, forger.current, Rules())
+    assert (replayed.wrong, replayed.changed_by_people) == (False, True)
 
 
 def test_a_message_that_names_a_person_explains_nothing(forger: Forger) -> None:

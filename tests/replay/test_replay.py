@@ -303,7 +303,7 @@ def test_g17_a_malformed_file_is_named_with_its_line_and_the_others_are_replayed
     assert not [file for file in files if file.finding is Finding.DIFFERS]
     assert any(f"{path}:2: " in file.reason for file in files)
     unread = {file.finding for file in files if file.path == path}
-    assert unread == ({Finding.MALFORMED} if path != "config.json" else set())
+    assert unread == {Finding.MALFORMED}
     identical = {file.path for file in files if file.finding is Finding.IDENTICAL}
     assert identical >= (
         {"rounds/1/prompts.txt", "rounds/1/builds.json"} if path != "config.json" else set()
