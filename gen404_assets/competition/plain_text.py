@@ -30,6 +30,8 @@ def keep_secret(secret: str) -> None:
 def plain(text: str) -> str:
     """A text whose characters all show: control characters, those that turn the direction, and
     those without a width become escapes such as U+202E's. A long one is cut, a secret hidden.
+
+    What is given back is a `str` and of no subclass: Dagster can't send enums of ours.
     """
     for secret in _SECRETS:
         if secret in text:
@@ -37,7 +39,7 @@ def plain(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text):,} characters)"
     if text.isascii() and text.isprintable():
-        return text
+        return str(text)
     return "".join(_shown(letter) for letter in text)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._serdes import serialize_value
 
 from gen404_assets.assets.resource import competition_resources
 from gen404_assets.assets.standing import Standing
@@ -50,6 +51,11 @@ def test_what_is_due_stands_beside_whom_it_is_for_and_what_is_left() -> None:
     assert judging["assets"] == "duels, matches_matrix"
     assert judging["for"] == f"leader against {MINERS[0][:10]}"
     assert judging["matches left"] == 2
+
+
+def test_the_code_server_can_send_it() -> None:
+    event = dg.AssetMaterialization("standing", metadata=duels().metadata())
+    assert "judging" in serialize_value(event)
 
 
 def test_each_wait_says_until_which_block_and_when_that_is_expected() -> None:
