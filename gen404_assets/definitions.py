@@ -22,7 +22,7 @@ from gen404_assets.assets import open as open_stage
 from gen404_assets.assets.editions import edition_assets
 from gen404_assets.assets.resource import NO_REPOSITORY, competition_resources
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
-from gen404_assets.settings import RepositorySettings, platform_settings
+from gen404_assets.settings import platform_settings
 from resources.chain.weights import ValidatorSettings
 from resources.settings import read_settings
 from sensors.lanes import SENSORS
@@ -36,10 +36,11 @@ def definitions(environment: Mapping[str, str]) -> dg.Definitions:
     """Everything wired for the competition that `environment` names."""
     if not environment.get("COMPETITION_REPO", "").strip():
         logging.getLogger("dagster").warning(NO_REPOSITORY)
-    edition = read_settings(RepositorySettings, environment).competition_edition
-    if edition != COMPETITION_1.name:
+    # A bad setting is named where its adapter is first used: the UI is there to show it.
+    edition = EDITIONS.get(environment.get("COMPETITION_EDITION", "").strip(), COMPETITION_1)
+    if edition is not COMPETITION_1:
         return dg.Definitions(
-            assets=edition_assets(EDITIONS[edition]),
+            assets=edition_assets(edition),
             sensors=[mirror],
             resources=competition_resources(environment, operates=False),
             executor=dg.in_process_executor,

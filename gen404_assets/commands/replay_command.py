@@ -2,11 +2,11 @@
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from gen404_assets.commands.round_range import RoundRange
 from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
 from gen404_assets.competition.settings import VERSIONS, Rules
 from resources.settings import read_settings
+
+if TYPE_CHECKING:
+    from gen404_assets.replay.objects.checking import Sample
 
 # What replays is imported where it runs: other commands don't wait for it.
 # ruff: noqa: PLC0415
@@ -107,7 +110,6 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
     With --set, --without or --order: what would have been, as a difference from what was, and which
     matches would have had to be played. Exit code 0.
     """
-    from gen404_assets.commands.objects import sample_of
     from gen404_assets.commands.replaying import Asked, replay_changed, replay_rounds
     from gen404_assets.commands.what_if import change_of
 
@@ -122,12 +124,7 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
         options["path"],
         options["edition"],
         as_json=options["as_json"],
-        objects=sample_of(
-            objects=options["objects"],
-            count=options["sample"],
-            seed=options["seed"],
-            judged=options["judged"],
-        ),
+        objects=_sample(options),
         report=options["report"],
     )
     rules = read_settings(Rules, os.environ)
@@ -136,6 +133,21 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
         if change is not None:
             return replay_changed(asked, rules, change, options["write_branch"])
         return replay_rounds(asked, rules, version("gen404"))
+
+
+def _sample(options: Mapping[str, Any]) -> "Sample | None":
+    """Which objects the options ask for; None where they ask for none. Raises Refused."""
+    of_objects = ("sample", "seed", "judged")
+    if not options["objects"] and all(options[name] is None for name in of_objects):
+        return None  # without the imports that checking objects takes
+    from gen404_assets.commands.objects import sample_of
+
+    return sample_of(
+        objects=options["objects"],
+        count=options["sample"],
+        seed=options["seed"],
+        judged=options["judged"],
+    )
 
 
 @contextmanager

@@ -179,4 +179,5 @@ def test_canary_answers_are_not_kept(outside: SimulatedOutside) -> None:
     assert len(kept) == len(set(outside.judging.asked))
     records = [outside.store.objects[key] for key in kept]
     assert not any(b"canaries" in each for each in records)
-    assert sum(key.startswith("canaries/noise-") for key in outside.store.objects) == 1
+    noise = [key for key in outside.store.objects if key.startswith("canaries/noise-")]
+    assert len(noise) == 2  # as it is, and with words on it
