@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from resources.chain.local import create_local_chain, keep_ticking
 from resources.chain.opening import open_chain
 from resources.local_network import process
 from resources.local_network.cast import CAST, FIRST_LEADER
-from resources.local_network.miner import hotkey, publish_code
+from resources.local_network.miner import hotkey, publish_code, ready_mark
 from resources.local_network.objects import make_prompts
 from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
@@ -38,6 +39,7 @@ _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
 _FIRST_IMAGE = "local/founder:first"
 _DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
+_MINERS_START_SECONDS = 120.0
 
 
 def folder() -> Path:
@@ -81,17 +83,34 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
             target=keep_ticking, args=(folder() / "chain", ticking), daemon=True
         )
         told = _without_secrets({**os.environ, **variables})
+        for member in CAST:
+            ready_mark(folder(), member.name).unlink(missing_ok=True)
         children = [
             process.start(command, folder() / "logs" / f"{name}.log", told)
             for name, command in _commands(ports).items()
         ]
-        ticker.start()
         try:
+            _await_miners()
+            ticker.start()
             yield variables
         finally:
             ticking.set()
-            ticker.join()
+            if ticker.is_alive():
+                ticker.join()
             process.stop(children)
+
+
+def _await_miners() -> None:
+    """Wait until the miners have imported what they work with: before that no block comes, however
+    slow this machine is.
+    """
+    until = time.monotonic() + _MINERS_START_SECONDS
+    while waiting := [each.name for each in CAST if not ready_mark(folder(), each.name).exists()]:
+        if time.monotonic() > until:
+            logs = folder() / "logs"
+            print(f"the chain starts without the miners {', '.join(waiting)}: see {logs}")
+            return
+        time.sleep(0.1)
 
 
 def _without_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:

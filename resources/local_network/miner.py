@@ -151,6 +151,11 @@ class Competition:
         return done.stdout
 
 
+def ready_mark(network: Path, name: str) -> Path:
+    """The file by which a miner says that it has started."""
+    return network / "miners" / name / "ready"
+
+
 class Miner:
     """One member at work. `step` does what is due and can be called for ever."""
 
@@ -382,6 +387,7 @@ def main() -> None:
     )  # takes seconds on a busy machine: better now than when it is time to commit
     miner = Miner(arguments.member, arguments.network, arguments.repository, os.environ)
     _say(f"{arguments.member.name}: {hotkey(arguments.member)}, CDN at {miner.cdn.url}")
+    ready_mark(arguments.network, arguments.member.name).touch()
     while True:
         try:
             miner.step()
