@@ -342,7 +342,12 @@ def test_a_long_history_is_mirrored_over_several_ticks(
 ) -> None:
     monkeypatch.setattr(mirror_module, "EVENTS_A_TICK", 10)
     cursor, ticks = None, 0
-    while isinstance(result := tick(instance, competition, cursor), dg.SensorResult):
+    while True:
+        result = tick(instance, competition, cursor)
+        if isinstance(result, dg.SkipReason):
+            if "waits" in str(result.skip_message):  # a busy machine has not looked yet
+                continue
+            break
         assert len(result.asset_events) <= 10
         for request in result.dynamic_partitions_requests or []:
             instance.add_dynamic_partitions(str(ROUNDS.name), list(request.partition_keys))
