@@ -191,7 +191,6 @@ def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
                 "LOCAL_OUTPUT_FORMAT": each,
                 # Miners have this machine's time, which two competitions and all tests share.
                 "LOCAL_BLOCK_SECONDS": "0.03",
-                "SENSOR_SECONDS": "8",
                 **CANARIES,
             },
         )
