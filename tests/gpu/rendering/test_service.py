@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -109,14 +109,23 @@ def test_health_says_what_draws(service: Service) -> None:
     assert health["cuda"] is None or isinstance(health["cuda"], str)
 
 
+def stopped_below(pid: int) -> Iterator[int]:
+    """The processes that a process has started, and theirs: each is stopped before its own are
+    looked for, so that it starts no more.
+    """
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            with suppress(ProcessLookupError):  # it may just have ended
+                os.kill(child, signal.SIGSTOP)
+                yield child
+                yield from stopped_below(child)
+
+
 @contextmanager
 def held_up(service: Service) -> Iterator[None]:
     """Nothing is drawn within the block."""
-    threads = Path(f"/proc/{service.process.pid}/task").glob("*/children")
-    workers = [int(child) for children in threads for child in children.read_text().split()]
+    workers = list(stopped_below(service.process.pid))
     assert workers
-    for worker in workers:
-        os.kill(worker, signal.SIGSTOP)
     try:
         yield
     finally:
