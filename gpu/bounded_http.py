@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import httpcore2
 import httpx2
@@ -183,6 +183,16 @@ class _Content(httpx2.SyncByteStream):
         return AnswerRefused(f"an answer of more than {self._most:,} bytes")
 
 
+class Wire(Protocol):
+    """The bounds of a connection."""
+
+    def seconds(self, timeout: float | None) -> float:
+        """How long the next operation with this timeout may take. Raises where the time is up."""
+
+    def spend(self, data: bytes) -> bytes:
+        """Count bytes that were read, and give them back. Raises where there are too many."""
+
+
 class _Wire(httpcore2.NetworkBackend):
     """Connections on which what the present thread's request reads is counted, bytes and seconds,
     so that headers, interim answers and handshakes without end come to one.
@@ -206,7 +216,7 @@ class _Wire(httpcore2.NetworkBackend):
         stream = self._plain.connect_tcp(
             host, port, self.seconds(timeout), local_address, socket_options
         )
-        return _Stream(stream, self)
+        return BoundedStream(stream, self)
 
     def sleep(self, seconds: float) -> None:
         self._plain.sleep(seconds)
@@ -225,10 +235,10 @@ class _Wire(httpcore2.NetworkBackend):
         return data
 
 
-class _Stream(httpcore2.NetworkStream):
-    """A connection under the bounds of its wire."""
+class BoundedStream(httpcore2.NetworkStream):
+    """A connection under the bounds of its wire: they count for headers and padding, too."""
 
-    def __init__(self, stream: httpcore2.NetworkStream, wire: _Wire) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, wire: Wire) -> None:
         self._stream, self._wire = stream, wire
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -247,7 +257,8 @@ class _Stream(httpcore2.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
         seconds = self._wire.seconds(timeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._wire)
+        stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
+        return BoundedStream(stream, self._wire)
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)

@@ -18,6 +18,7 @@ import httpx2
 from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault, TryLater
+from gpu.bounded_http import BoundedStream
 from resources.deadlines import within
 from resources.http_answers import Head, decoded, exactly
 from resources.settings import BaseUrl, Count, Settings, read_settings
@@ -252,14 +253,14 @@ class _Wire(httpcore2.NetworkBackend):
         for address in self._addresses:
             try:
                 stream = httpcore2.SyncBackend().connect_tcp(
-                    address, port, self.left(timeout), local_address, socket_options
+                    address, port, self.seconds(timeout), local_address, socket_options
                 )
-                return _Stream(stream, self)
+                return BoundedStream(stream, self)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure
 
-    def left(self, timeout: float | None) -> float:
+    def seconds(self, timeout: float | None) -> float:
         """The seconds that an operation with this timeout may take."""
         left = self._deadline - time.monotonic()
         if left <= 0:
@@ -271,37 +272,6 @@ class _Wire(httpcore2.NetworkBackend):
         if self._budget < 0:
             raise MinerFault("more bytes on the wire than a file may have")
         return data
-
-
-class _Stream(httpcore2.NetworkStream):
-    """A connection under the limits of its wire: they count for headers and padding, too."""
-
-    def __init__(self, stream: httpcore2.NetworkStream, wire: _Wire) -> None:
-        self._stream = stream
-        self._wire = wire
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._wire.spend(self._stream.read(max_bytes, self._wire.left(timeout)))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._wire.left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore2.NetworkStream:
-        return _Stream(
-            self._stream.start_tls(ssl_context, server_hostname, self._wire.left(timeout)),
-            self._wire,
-        )
-
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
 
 
 class DownloadSettings(Settings):
