@@ -12,7 +12,7 @@ from gen404_assets.competition.judgement import REFUSED, NotJudged, Reply, Unusa
 from resources.completion import reply_of
 from simulators.judge_server import MODEL, completion, verdict
 
-SHARED = Path(__file__).parents[2].parent / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 PLAIN = verdict(3, 5, "x")
 
 
