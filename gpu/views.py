@@ -9,9 +9,8 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-SIDE = 518  # of a view, in pixels
-GAP = 5
-GRID = 2 * SIDE + GAP
+from gpu.picture_size import GAP, GRID, SIDE
+
 AZIMUTHS = (24.0, 120.0, 216.0, 312.0)  # degrees, left to right and top to bottom
 ELEVATION = 15.0
 FIELD_OF_VIEW = 49.1  # vertical, degrees

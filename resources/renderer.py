@@ -17,6 +17,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
+from gpu.picture_size import GRID
 from gpu.services.batch import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
@@ -250,7 +251,5 @@ def _reason(answer: httpx2.Response) -> str:
 
 
 def _is_grid(content: bytes) -> bool:
-    from gpu.views import GRID  # noqa: PLC0415 -- with numpy, which Dagster's definitions don't need
-
     whole = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
     return whole and content[16:24] == struct.pack(">II", GRID, GRID)

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from gpu.meshes.reduce import halve
-from gpu.views import SIDE, Picture, grid
+from gpu.picture_size import SIDE
+from gpu.views import Picture, grid
 
 HERE = Path(__file__).parent
 TOOLS = HERE.parents[1] / ".node"

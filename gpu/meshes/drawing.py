@@ -16,7 +16,8 @@ from gpu.meshes.gltf import Sampler
 from gpu.meshes.mesh import Material, Model, Texture
 from gpu.meshes.posing import Floats
 from gpu.meshes.reduce import Box, halve
-from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Matrix, Picture, eye, world_to_camera
+from gpu.picture_size import SIDE
+from gpu.views import AZIMUTHS, FIELD_OF_VIEW, Matrix, Picture, eye, world_to_camera
 
 DISTANCE = 2.0
 LARGE = 2 * SIDE

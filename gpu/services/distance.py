@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from gpu.distance.dinov3 import from_environment
 from gpu.distance.embedding import Embeddings, Unmeasured
+from gpu.services.access import AccessCheck, NoToken, token_for
 from gpu.services.connections import Connection
-from gpu.services.door import Door, NoToken, token_for
 from gpu.services.fetching import FileNotFound, Pictures, RequestError
 
 PORT = 8095
@@ -43,7 +43,7 @@ def create_app(
     raises FileNotFound or RequestError.
     """
     app = FastAPI(title="Image distance", openapi_url=None)
-    app.add_middleware(Door, token=token, largest=_LARGEST_REQUEST)
+    app.add_middleware(AccessCheck, token=token, largest=_LARGEST_REQUEST)
 
     @app.get("/health")
     def health() -> dict[str, str]:

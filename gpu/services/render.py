@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS, kind_of
+from gpu.services.access import AccessCheck, NoToken, token_for
 from gpu.services.batch import BATCH
 from gpu.services.connections import Connection
-from gpu.services.door import Door, NoToken, token_for
 from gpu.workers.kernel import keep_private
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
@@ -46,7 +46,7 @@ def create_app(pool: Pool, token: str | None = None) -> "FastAPI":
         await starting
 
     app = FastAPI(title="Pictures of models", lifespan=life, openapi_url=None)
-    app.add_middleware(Door, token=token, largest=FILE_BYTES + _AROUND)
+    app.add_middleware(AccessCheck, token=token, largest=FILE_BYTES + _AROUND)
     capacity, uploads = _Capacity(pool.size * (1 + WAITING)), _Capacity(UPLOADS)
 
     @app.get("/health")

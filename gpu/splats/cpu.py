@@ -11,8 +11,9 @@ import numba
 import numpy as np
 
 from gpu.faults import Refused
+from gpu.picture_size import SIDE
 from gpu.splats.ply import Splats
-from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Picture, eye, world_to_camera
+from gpu.views import AZIMUTHS, FIELD_OF_VIEW, Picture, eye, world_to_camera
 
 DISTANCE = 2.5
 NEAR = 0.01

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from gpu.faults import Refused, RendererDown
+from gpu.picture_size import SIDE
 from gpu.splats.cpu import BLUR, DISTANCE, NEAR, PAIRS, TILE, TOO_MANY
 from gpu.splats.kernels import WARM_UP, KernelsMissing, load_kernels
 from gpu.splats.ply import Splats
-from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Matrix, Picture, eye, world_to_camera
+from gpu.views import AZIMUTHS, FIELD_OF_VIEW, Matrix, Picture, eye, world_to_camera
 
 KEPT_BYTES = 2 * 2**30  # of the GPU's memory, from one file to the next
 

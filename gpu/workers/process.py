@@ -147,11 +147,14 @@ class Worker:
     def draw(self, file: int, kind: int, seconds: float) -> Answer:
         """The answer to a file. Raises Died, Late after `seconds`, and Nonsense."""
         self.files += 1
-        os.lseek(file, 0, os.SEEK_SET)
+        # Opened anew: from its beginning, and to be read alone, whatever the other descriptor may.
+        again = os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            socket.send_fds(self._channel, [bytes([kind])], [file])
+            socket.send_fds(self._channel, [bytes([kind])], [again])
         except OSError:
             raise self._death() from None
+        finally:
+            os.close(again)
         deadline = time.monotonic() + seconds
         letter, length = answers.HEAD.unpack(self._read(answers.HEAD.size, deadline))
         if length > answers.LONGEST.get(letter, -1):

@@ -56,10 +56,10 @@ class Supply:
     def take(self, batch: str | None = None) -> Worker:
         """A worker that has seen no file, or none but those of this batch. Raises RendererDown."""
         for _ in range(_TRIES):
-            found = self._found(batch)
-            if isinstance(found, Worker):
-                return found
-            template = found or self._started(kept=False)
+            ready = self._ready(batch)
+            if isinstance(ready, Worker):
+                return ready
+            template = ready or self._started(kept=False)
             try:
                 return template.worker(next(self._numbers))
             except Died:  # somebody has ended the template
@@ -122,7 +122,7 @@ class Supply:
         for template in templates:
             template.end()
 
-    def _found(self, batch: str | None) -> Worker | Template | None:
+    def _ready(self, batch: str | None) -> Worker | Template | None:
         """What there is, once there is something; None where the caller is to start a template."""
         with self._changed:
             while True:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gen404_assets.commands.instance import TEMPLATE
+
 ROOT = Path(__file__).parents[2]
 
 BLOCKING = """
@@ -26,6 +28,11 @@ ONLY_FOR_TESTS = {"hypothesis", "mypy", "pyrender", "pytest"}
 LOCAL_NETWORK = {"seaweedfs", "trimesh"}
 SERVICES = {"fastapi", "multipart", "python_multipart", "uvicorn"}
 GPU = {"gsplat", "torch", "transformers"}
+HEAVY = {
+    *("DracoPy", "bittensor", "boto3", "botocore", "isal", "matplotlib", "moderngl", "numba"),
+    *("numpy", "openai", "pandas", "scipy", "targon", "verda"),
+}
+"""Installed, and imported where they are used: not by the code server, whose ticks need none."""
 
 
 def run_without(packages: set[str], code: str) -> "subprocess.CompletedProcess[str]":
@@ -46,14 +53,32 @@ def test_a_service_starts_with_the_extra_services_alone(service: str) -> None:
 
 
 def test_the_default_installation_operates_a_competition_without_any_extra() -> None:
-    """All that is imported by the command line, the asset graph and the sensors."""
-    blocked = ONLY_FOR_TESTS | LOCAL_NETWORK | SERVICES | GPU
+    """All that is imported by the command line, the asset graph and the sensors. What starts
+    Dagster's processes doesn't import Dagster before they do.
+    """
+    blocked = ONLY_FOR_TESTS | LOCAL_NETWORK | SERVICES | GPU | HEAVY
     code = (
+        "import gen404_assets.commands.processes\n"
+        "assert 'dagster' not in sys.modules\n"
         "import gen404_assets.commands.cli, gen404_assets.definitions\n"
         "import resources.distance, resources.providers.opening, resources.renderer\n"
     )
     imported = run_without(blocked, code)
     assert imported.returncode == 0, imported.stderr
+
+
+def test_every_file_that_a_package_reads_is_installed_with_it() -> None:
+    """Also by `pip install .`, which leaves nothing of the clone but the packages."""
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    for package, patterns in data["package-data"].items():
+        folder = ROOT.joinpath(*package.split(".")) if package != "*" else ROOT / "gpu"
+        assert all(list(folder.glob(pattern)) for pattern in patterns), package
+    read = [TEMPLATE, *(ROOT / "gen404_assets" / "report" / "static").iterdir()]
+    for path in read:
+        package = ".".join(path.parent.relative_to(ROOT).parts)
+        folder = path.parent if package in data["package-data"] else path.parents[1]
+        patterns = data["package-data"][".".join(folder.relative_to(ROOT).parts)]
+        assert any(path.relative_to(folder).match(pattern) for pattern in patterns), path
 
 
 def installed_by(requirements: list[str]) -> set[str]:
@@ -79,7 +104,7 @@ def test_what_a_miner_types_needs_the_group_miner_alone() -> None:
         "import gen404_assets.commands.check_file, gen404_assets.commands.replay_text\n"
         "import gen404_assets.replay.rounds, gpu.command\n"
         "from gen404_assets.commands.cli import main\n"
-        "print(main(['check', '--commitment', '{}']), main(['status']))\n"
+        "print(main(['check', '--commitment', '{}']), main(['up']))\n"
     )
     done = run_without(modules - {"gen404"}, f"sys.argv = ['gen404']\n{code}")
     assert done.returncode == 0, done.stderr

@@ -18,14 +18,15 @@ from hypothesis import strategies as st
 from gen404_assets.competition.faults import InfrastructureFault
 from gpu.distance.embedding import Embeddings
 from gpu.services import distance, render
+from gpu.services.access import NoToken, token_for
 from gpu.services.connections import Connection
-from gpu.services.door import NoToken, token_for
 from gpu.services.fetching import Pictures, RequestError, is_below
 from resources.distance import DistanceService, open_distance
 from resources.local_network.pictures import PictureEmbedder
 from resources.renderer import RenderService, open_renderer
 from simulators.drawn_pictures import drawn, png
 from simulators.judge_serving import serving, serving_files
+from tests.sampling import many
 
 TOKEN = "a-token-of-at-least-twenty-characters"
 PICTURE = png(drawn("vase-0000"))
@@ -138,7 +139,7 @@ def test_a_token_is_long_enough_not_to_be_guessed() -> None:
 def test_g12_half_sent_requests_keep_nobody_out() -> None:
     """1,100 of them once made the render service unreachable."""
     with measuring(Patient) as url, ExitStack() as open_ones:
-        for _ in range(110):
+        for _ in range(many(110, 1100)):
             half = open_ones.enter_context(closing(opened(url)))
             half.sendall(b"POST /distance HTTP/1.1\r\nHost: s\r\nX-Slow: ")
         for _ in range(3):

@@ -16,8 +16,9 @@ import uvicorn
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import RendererDown
+from gpu.picture_size import SIDE
 from gpu.services.render import create_app
-from gpu.views import SIDE, grid, png
+from gpu.views import grid, png
 from resources.renderer import RenderService, RenderServices
 from resources.replicas import Busy, Replicas
 from simulators.files_3d import mesh

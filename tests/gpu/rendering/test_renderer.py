@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from gpu.views import GRID, SIDE, grid, png
+from gpu.picture_size import GRID, SIDE
+from gpu.views import grid, png
 from resources.renderer import DrawnHere, RenderService, RenderServices, open_renderer
 from resources.settings import BadSetting
 from simulators.files_3d import mesh

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gpu.picture_size import SIDE
 from gpu.splats import cuda as splats_cuda
 from gpu.splats.cpu import BLUR, DISTANCE, LEAST, MOST, _covariances, _project, draw_splats
 from gpu.splats.ply import Splats, read_splats
-from gpu.views import AZIMUTHS, FIELD_OF_VIEW, SIDE, Picture, eye
+from gpu.views import AZIMUTHS, FIELD_OF_VIEW, Picture, eye
 from gpu.workers.warmup import ply
 from simulators.files_3d import gaussians
 
@@ -66,7 +67,7 @@ def decibels(one: Picture | Numbers, other: Picture | Numbers) -> float:
 
 
 def test_they_are_the_equations() -> None:
-    splats = some()
+    splats = some(60)
     for view, azimuth in zip(draw_splats(splats), AZIMUTHS, strict=True):
         assert decibels(view, np.floor(plainly(splats, azimuth).clip(0, 1) * 255)) > 60
 

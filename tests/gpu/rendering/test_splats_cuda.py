@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 from gpu.faults import Refused, RendererDown
+from gpu.picture_size import SIDE
 from gpu.splats import cuda as splats_cuda
 from gpu.splats import kernels
 from gpu.splats.cpu import DISTANCE
 from gpu.splats.cuda import CudaSplats, gaussians, painting, view
 from gpu.splats.kernels import KernelsMissing, compile_kernels, library
 from gpu.splats.ply import Splats, read_splats
-from gpu.views import AZIMUTHS, SIDE, eye
+from gpu.views import AZIMUTHS, eye
 from gpu.workers.warmup import ply
 from simulators import gsplat as gsplat_stand_in
 from simulators.files_3d import gaussians as some_gaussians

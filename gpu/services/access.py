@@ -5,13 +5,9 @@ Checked at a request's head, before a byte of its body is read.
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from gpu.services.bodies import App, Bodies, Message, Receive, Send
 
 SHORTEST_TOKEN = 20
 _OF_BROWSERS = {b"origin", b"sec-fetch-site"}
@@ -38,13 +34,13 @@ def token_for(host: str, name: str, environment: Mapping[str, str]) -> str | Non
     return token or None
 
 
-class Door:
+class AccessCheck:
     """An ASGI app that passes to `app` the requests that carry the token, if there is one, and
     whose body has at most `largest` bytes.
     """
 
     def __init__(self, app: App, token: str | None, largest: int) -> None:
-        self._app, self._largest = app, largest
+        self._app, self._bodies = app, Bodies(largest, self._too_large)
         self._wanted = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -54,8 +50,10 @@ class Door:
             await send({"type": "websocket.close", "code": 1008})
         elif refused := self._refusal(scope["headers"]):
             await _answer(send, *refused)
+        elif self._bodies.declares_more(scope["headers"]):
+            await self._too_large(send)
         else:
-            await self._limited(scope, receive, send)
+            await self._bodies.pass_on(self._app, scope, receive, send)
 
     def _refusal(self, headers: list[tuple[bytes, bytes]]) -> tuple[int, str] | None:
         names = [name.lower() for name, _ in headers]
@@ -64,38 +62,10 @@ class Door:
         sent = [value for name, value in headers if name.lower() == b"authorization"]
         if self._wanted and not (len(sent) == 1 and hmac.compare_digest(sent[0], self._wanted)):
             return 401, "a token is wanted"
-        declared = [value for name, value in headers if name.lower() == b"content-length"]
-        if declared and (not declared[0].isdigit() or int(declared[0]) > self._largest):
-            return 413, self._too_large
         return None
 
-    @property
-    def _too_large(self) -> str:
-        return f"a request may have {self._largest:,} bytes"
-
-    async def _limited(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Pass a request on until its body is over what it may have; then answer instead."""
-        left, over, begun = self._largest, False, False
-
-        async def counted() -> Message:
-            nonlocal left, over
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                over = True
-                return {"type": "http.disconnect"}
-            return message
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            if over and not begun:
-                return
-            begun = True
-            await send(message)
-
-        await self._app(scope, counted, watched)
-        if over and not begun:
-            await _answer(send, 413, self._too_large)
+    async def _too_large(self, send: Send) -> None:
+        await _answer(send, 413, f"a request may have {self._bodies.largest:,} bytes")
 
 
 def is_loopback(host: str) -> bool:
