@@ -21,7 +21,6 @@ import dagster as dg
 
 from gen404_assets.assets import logged
 from gen404_assets.assets.mirroring import mirrored_as
-from gen404_assets.assets.resource import CompetitionResource, competition_resources
 from gen404_assets.commands.importing import import_history
 from gen404_assets.competition_repository import forget_histories, history_of, open_repository
 from gen404_assets.replay.editions.choosing import COMPETITION_1
@@ -66,10 +65,10 @@ def main() -> None:
 def _import(instance: dg.DagsterInstance, repository: Repository) -> tuple[int, float]:
     repository.refresh()
     history = history_of(repository.snapshot())
-    found: list[int] = []
+    counts: list[int] = []
     mirrored = mirrored_as(COMPETITION_1.name, instance)
-    seconds = _seconds(lambda: found.append(import_history(instance, history, mirrored)))
-    return found[0], seconds
+    seconds = _seconds(lambda: counts.append(import_history(instance, history, mirrored)))
+    return counts[0], seconds
 
 
 class _Ticks:
@@ -79,9 +78,6 @@ class _Ticks:
         self._instance, self._repository, self._number = instance, repository, number
         self._cursor: str | None = None
         self._made = 0
-        found = competition_resources(os.environ, operates=False)["competition"]
-        assert isinstance(found, CompetitionResource)
-        self._resources = {"competition": found}
 
     def once(self, *, anew: bool = False) -> float:
         """Commit a source audit; the seconds of the tick after it."""
@@ -100,9 +96,7 @@ class _Ticks:
         return _seconds(self._tick)
 
     def _tick(self) -> None:
-        with dg.build_sensor_context(
-            self._instance, cursor=self._cursor, resources=self._resources
-        ) as context:
+        with dg.build_sensor_context(self._instance, cursor=self._cursor) as context:
             result = mirror(context)
         assert isinstance(result, dg.SensorResult), result
         self._cursor = result.cursor

@@ -4,7 +4,8 @@ of its own.
 
 import hashlib
 import os
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -16,10 +17,13 @@ from resources.settings import git_address, read_settings
 
 
 def open_repository(
-    url: str, branch: str, environment: Mapping[str, str] = os.environ
+    url: str,
+    branch: str,
+    environment: Mapping[str, str] = os.environ,
+    installation: Callable[[], str] | None = None,
 ) -> Repository:
     """The repository at a git URL, path or bundle file, with the token that `environment` holds.
-    Nothing is read yet. Raises BadSetting.
+    Nothing is read yet. `installation` gives the digits that its commits bear. Raises BadSetting.
     """
     local = Path(git_address(url)).expanduser()
     address = str(local.absolute()) if local.exists() else url
@@ -27,17 +31,19 @@ def open_repository(
     settings = read_settings(RepositorySettings, environment)
     token = settings.github_token.get_secret_value() if settings.github_token else None
     # Another repository, such as a bundle that is replayed, has signers of its own.
-    signatures = _signatures(settings) if url == settings.competition_repo else Signatures()
+    ours = url == settings.competition_repo
+    signatures = _signatures(settings, installation) if ours else Signatures()
     mirror = home() / "mirrors" / name
     return Repository(address, branch, mirror=mirror, token=token, signatures=signatures)
 
 
-def _signatures(settings: RepositorySettings) -> Signatures:
+def _signatures(settings: RepositorySettings, installation: Callable[[], str] | None) -> Signatures:
     key, keys = settings.commit_signing_key, settings.commit_signers_file
     openpgp = fingerprints(settings.commit_signers_openpgp or "")
     return Signatures(
         SigningKey(key, settings.commit_signing_format) if key else None,
         Signers(keys.absolute() if keys else None, openpgp) if keys or openpgp else None,
+        installation,
     )
 
 
@@ -91,7 +97,6 @@ def newest_history(url: str, branch: str) -> History:
 
 def create_repository(path: Path) -> None:
     """An empty bare repository at `path`; one that is there is left as it is."""
-    from git import Repo  # noqa: PLC0415 -- nothing but this needs it
-
     if not path.exists():
-        Repo.init(path, bare=True, initial_branch="main")
+        init = ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)]
+        subprocess.run(init, check=True)  # noqa: S603

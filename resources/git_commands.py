@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from git.cmd import Git
-
 from gen404_assets.competition.faults import InfrastructureFault
 
 REMOTE = "gen404"
@@ -75,11 +73,20 @@ class GitCommands:
         None that uses the network is: a credential helper that it starts would stay, and the lock
         with it.
         """
-        process = Git(self._path).execute(
-            ["git", *arguments],
-            istream=subprocess.PIPE,
-            as_process=True,
-            env={**self._environment(directory or self._path, network), **(environment or {})},
+        process = subprocess.Popen(  # noqa: S603 -- no shell, and no user's words as options
+            ["git", *arguments],  # noqa: S607
+            cwd=self._path if self._path.is_dir() else None,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={
+                **os.environ,
+                "LANGUAGE": "C",  # what git says is looked for
+                "LC_ALL": "C",
+                "GIT_FLUSH": "0",  # a log commit by commit would be read commit by commit
+                **self._environment(directory or self._path, network),
+                **(environment or {}),
+            },
             start_new_session=True,  # of its own, to be ended with all its helpers
             pass_fds=() if lock < 0 else (lock,),
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-LOG = ("log", "-z", "--format=%H%x00%P%x00%an <%ae>%x00%ct%x00%B%x00")
+LOG = ("log", "-z", "--format=%H%x00%P%x00%an <%ae>%x00%cn%x00%ct%x00%B%x00")
 LOG_CHANGES = (*LOG, "--raw", "--no-abbrev", "--root", "--no-renames", "--diff-merges=off")
 _LAST_SECOND = 253402300799  # of the year 9999; a commit may claim any time at all
 
@@ -14,7 +14,7 @@ _LAST_SECOND = 253402300799  # of the year 9999; a commit may claim any time at 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One commit; `time` is the committer's date in UTC, `author` reads "name <email>", `parents`
-    are shas.
+    are shas, `committer` is a name.
     """
 
     sha: str
@@ -22,6 +22,7 @@ class Commit:
     time: datetime
     message: str
     parents: tuple[str, ...] = ()
+    committer: str = ""
 
     @property
     def subject(self) -> str:
@@ -66,10 +67,10 @@ def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
             link = mode == "120000"
             changes.append(Change(commits[-1], next(fields), blob if is_file else None, link))
         elif head:
-            parents, author, seconds, message = (next(fields) for _ in range(4))
+            parents, author, committer, seconds, message = (next(fields) for _ in range(5))
             when = datetime.fromtimestamp(min(int(seconds or 0), _LAST_SECOND), UTC)
-            text = _printable(message.strip())
-            commits.append(Commit(head, _printable(author), when, text, tuple(parents.split())))
+            text, author, committer = map(_printable, (message.strip(), author, committer))
+            commits.append(Commit(head, author, when, text, tuple(parents.split()), committer))
     return commits, changes
 
 

@@ -3,31 +3,29 @@ that nobody has asked for.
 """
 
 import fcntl
+import logging
 import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from resources.disk import disk_faults
 from resources.git_commands import REMOTE, GitCommands, RepositoryError
 from resources.git_history import (
-    LOG,
-    LOG_CHANGES,
     NO_COMMIT,
-    Change,
     Commit,
-    decode_path,
-    follows,
-    in_line,
-    parse_log,
 )
+from resources.git_mending import SPOILT, remove_left_over, set_aside_spoilt
+from resources.git_objects import GitObjects, lines
 from resources.git_signatures import Signatures, Signers, UntrustedHead, signed_commit
+
+_LOG = logging.getLogger(__name__)
 
 _FETCH = (
     # Blobs stay on the server until wanted; one that cannot do that sends them all. Only fetches
@@ -46,9 +44,6 @@ _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-su
 
 
 _LOCK_POLL = 0.05
-_PATHS_AT_ONCE = 500
-"""As many paths fit on a command line everywhere, at 200 bytes each."""
-_IMPROPER = {"", ".", ".."}
 _NOT_THERE = re.compile(r"not our ref ([0-9a-f]{40})")
 """What a remote says that is asked for an object it lacks."""
 _TRUSTED = "refs/trusted/head"
@@ -63,7 +58,7 @@ class NotFetched(RepositoryError):
         self.blobs = blobs
 
 
-class Mirror:
+class Mirror(GitObjects):
     """The bare repository at `path` that follows one branch, `ref`, of the repository at `url`.
 
     What is pushed is signed with the key of `signatures`; a head that none of its signers signed is
@@ -76,20 +71,43 @@ class Mirror:
         self._timeout = git.timeout
         self._signing_key = signatures.signing_key
         self._signers = signatures.signers
+        self._installation = signatures.installation
         self._trusted_head = NO_COMMIT.sha
         self._neighbour = git.objects_beside
-        self.git = git.run
+        super().__init__(git.run)
 
     def refresh(self) -> str:
         """Fetch the branch; its head's sha, NO_COMMIT's where there is none."""
         with self._lock("refresh"):
             try:
-                self.git(*_FETCH, REMOTE, f"+{self._ref}:{self._ref}", network=True)
-            except RepositoryError as error:
-                if "couldn't find remote ref" not in str(error):
+                self._fetch()
+            except RepositoryError:
+                if not self._mend():
                     raise
-                self.git("update-ref", "-d", self._ref)
+                self._fetch()
         return self.head()
+
+    def _fetch(self) -> None:
+        try:
+            self.git(*_FETCH, REMOTE, f"+{self._ref}:{self._ref}", network=True)
+        except RepositoryError as error:
+            if "couldn't find remote ref" not in str(error):
+                raise
+            self.git("update-ref", "-d", self._ref)
+
+    def _mend(self) -> bool:
+        """Set aside what a full disk or a power cut has spoilt, and begin anew what that was; all
+        of it is the remote's. Whether there was anything.
+        """
+        with disk_faults(f"{self._path} can't be mended"):
+            spoilt = set_aside_spoilt(self._path)
+        if spoilt:
+            _LOG.warning(
+                "%s: %s can't be read: set aside as *%s, and made again from the remote",
+                *(self._path, ", ".join(spoilt), SPOILT),
+            )
+            self.git("init", "--quiet", "--bare", "--template=")
+        return bool(spoilt)
 
     def head(self) -> str:
         """The branch's head as it was last fetched. Raises UntrustedHead."""
@@ -123,76 +141,20 @@ class Mirror:
         with self._lock("refresh"):
             self.git("update-ref", _TRUSTED, head)
 
-    def commit(self, sha: str) -> Commit:
-        return parse_log(self.git(*LOG, "-1", "--end-of-options", f"{sha}^{{commit}}"))[0][0]
-
-    def tree(self, sha: str) -> dict[str, str]:
-        """Blob sha by path, of all files at a commit."""
-        return self._listing("-r", sha)
-
-    def listed(self, sha: str, paths: Iterable[str], *, below: bool = False) -> dict[str, str]:
-        """Blob sha by path, of those of the paths that are files at a commit; `below`: also of all
-        files in those that are folders.
-
-        It costs what is asked for, however many files there are.
-        """
-        listed: dict[str, str] = {}
-        proper = (
-            path for path in paths if "\0" not in path and not _IMPROPER & set(path.split("/"))
-        )
-        while some := [*islice(proper, _PATHS_AT_ONCE)]:
-            listed |= self._listing(*(["-r"] if below else []), sha, "--", *some)
-        return listed
-
-    def _listing(self, *arguments: str) -> dict[str, str]:
-        literal = {"GIT_LITERAL_PATHSPECS": "1"}
-        output = self.git("ls-tree", "-z", "--full-tree", *arguments, environment=literal)
-        entries = (entry.partition("\t") for entry in decode_path(output).split("\0")[:-1])
-        return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
-
-    def log(self, sha: str, after: str | None = None) -> tuple[list[Commit], list[Change]] | None:
-        """The commits up to `sha`, in line, with what each changed; those that came after a commit,
-        or None where `sha` does not follow it (`git_history.in_line`).
-        """
-        if after == sha:
-            return [], []
-        if after is not None and not self.contains(sha, after):
-            return None
-        span = sha if after is None else f"{after}..{sha}"
-        commits, changes = parse_log(self.git(*LOG_CHANGES, span))
-        if after is not None and not follows(sha, commits, after):
-            return None
-        return in_line(sha, commits, changes, self.tree, after)
-
-    def contains(self, head: str, sha: str) -> bool:
-        try:
-            self.git("merge-base", "--is-ancestor", sha, head)
-        except (
-            RepositoryError
-        ):  # also when the mirror lacks the commit, which it would have if the branch had it
-            return False
-        return True
-
     def read(self, blobs: Collection[str], *, fetch: bool = True) -> dict[str, bytes]:
         """Content by blob sha. What the mirror lacks is fetched, all in one go, or without `fetch`
         is a NotFetched.
         """
-        contents = self._cat(blobs)
+        contents = self.contents(blobs)
         missing = [blob for blob in blobs if blob not in contents]
         if missing and not fetch:
             raise NotFetched(missing)
         if missing:
             with self._lock("refresh"):
-                wanted = ("--no-auto-maintenance", "--stdin", REMOTE)
-                self.git(
-                    "-c",
-                    "fetch.negotiationAlgorithm=noop",
-                    *_FETCH,
-                    *wanted,
-                    data=_lines(missing),
-                    network=True,
-                )
-            contents |= self._cat(missing)
+                wanted = (*_FETCH, "--no-auto-maintenance", "--stdin", REMOTE)
+                all_at_once = ("-c", "fetch.negotiationAlgorithm=noop")
+                self.git(*all_at_once, *wanted, data=lines(missing), network=True)
+            contents |= self.contents(missing)
         if len(contents) < len(blobs):
             raise RepositoryError("read blobs: the remote does not have them all")
         return contents
@@ -201,11 +163,11 @@ class Mirror:
         """As `read`, without those that the remote does not have either. A remote on this machine
         is read where it lies.
         """
-        contents = self._cat(blobs)
-        missing = {blob for blob in blobs if blob not in contents}
-        if missing and self._neighbour is not None:
+        if self._neighbour is not None:
             beside = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self._neighbour)}
-            return contents | self._cat(missing, beside)
+            return self.contents(blobs, beside)
+        contents = self.contents(blobs)
+        missing = {blob for blob in blobs if blob not in contents}
         while missing:
             try:
                 return contents | self.read(missing)
@@ -214,22 +176,6 @@ class Mirror:
                 if lacks is None or lacks[1] not in missing:
                     raise
                 missing.discard(lacks[1])
-        return contents
-
-    def _cat(
-        self, blobs: Collection[str], environment: Mapping[str, str] | None = None
-    ) -> dict[str, bytes]:
-        command = ("cat-file", "--batch", "--buffer")
-        output = self.git(*command, data=_lines(blobs), environment=environment) if blobs else b""
-        contents: dict[str, bytes] = {}
-        position = 0
-        for blob in blobs:
-            start = output.index(b"\n", position) + 1
-            header = output[position:start].split()
-            position = start
-            if len(header) == 3:  # else "... missing"
-                position += int(header[2]) + 1
-                contents[blob] = output[start : position - 1]
         return contents
 
     def push(
@@ -250,7 +196,8 @@ class Mirror:
                 outgoing = Path(name)
                 self.git("init", "--quiet", "--bare", "--template=", directory=outgoing)
                 (outgoing / "objects/info/alternates").write_text("../../objects\n")
-                stream = b"".join(_import_stream(self._ref, base, message, changes, time))
+                whose = self._installation() if self._installation else ""
+                stream = b"".join(_import_stream(self._ref, base, message, changes, time, whose))
                 sha = self.git(*_BUILD, data=stream, directory=outgoing, lock=lock).decode().strip()
                 if self._signing_key:
                     sha = signed_commit(self.git, self._signing_key, sha, outgoing, lock)
@@ -305,24 +252,10 @@ class Mirror:
                     )
                 time.sleep(_LOCK_POLL)
             if name == "refresh":
-                self._sweep()
+                remove_left_over(self._path)
+                if not (self._path / "objects/info").is_dir():  # the last thing that init creates
+                    self.git("init", "--quiet", "--bare", "--template=")
             yield handle.fileno()
-
-    def _sweep(self) -> None:
-        """Remove what a killed git left, for nobody alive owns it now, and see that the mirror
-        exists.
-        """
-        packs = self._path / "objects/pack"
-        complete = {index.stem for index in packs.glob("pack-*.idx")}
-        left = [
-            part for part in packs.glob("*") if part.stem not in complete or part.suffix == ".keep"
-        ]
-        for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock"):
-            left += self._path.glob(pattern)
-        for file in left:
-            file.unlink(missing_ok=True)
-        if not (self._path / "objects/info").is_dir():  # the last thing that init creates
-            self.git("init", "--quiet", "--bare", "--template=")
 
 
 def _try_lock(handle: IO[str]) -> bool:
@@ -333,22 +266,22 @@ def _try_lock(handle: IO[str]) -> bool:
     return True
 
 
-def _lines(names: Iterable[str]) -> bytes:
-    return "".join(f"{name}\n" for name in names).encode()
-
-
 def _import_stream(
-    ref: str, base: Commit, message: str, changes: Mapping[str, bytes | None], time: datetime
+    ref: str,
+    base: Commit,
+    message: str,
+    changes: Mapping[str, bytes | None],
+    time: datetime,
+    installation: str,
 ) -> Iterator[bytes]:
     """What git fast-import reads to make one commit on `base` and print its sha."""
     name = os.environ.get("GIT_AUTHOR_NAME") or "404-gen"
     email = os.environ.get("GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
     text = message.strip().encode() + b"\n"
+    when = f"<{email}> {int(time.timestamp())} +0000"
+    committer = f"{name} ({installation})" if installation else name
     yield f"feature done\ncommit {ref}\nmark :1\n".encode()
-    yield (
-        f"committer {name} <{email}> {int(time.timestamp())} +0000\ndata {len(text)}\n".encode()
-        + text
-    )
+    yield f"author {name} {when}\ncommitter {committer} {when}\ndata {len(text)}\n".encode() + text
     if base != NO_COMMIT:
         yield f"from {base.sha}\n".encode()
     for path, data in sorted(

@@ -74,8 +74,8 @@ class Signers:
             directory=directory,
         )
         lines = (line.split("\0") for line in log.decode(errors="replace").split("\n") if line)
-        found = {sha: self._reason(*fields) for sha, *fields in lines}
-        return {sha: reason for sha, reason in found.items() if reason}
+        reasons = {sha: self._reason(*fields) for sha, *fields in lines}
+        return {sha: reason for sha, reason in reasons.items() if reason}
 
     def objection(self, git: Callable[..., bytes], sha: str, directory: Path | None) -> str:
         """Why the commit isn't signed by one of them, empty where it is.
@@ -95,10 +95,13 @@ class Signers:
 
 @dataclass(frozen=True)
 class Signatures:
-    """How commits are signed, and whose signature is asked for; None: neither."""
+    """How commits are signed, whose signature is asked for, and what gives the name of the
+    installation that makes them, which the committer's name ends with; None: nothing of it.
+    """
 
     signing_key: SigningKey | None = None
     signers: Signers | None = None
+    installation: Callable[[], str] | None = None
 
 
 def signed_commit(

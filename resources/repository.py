@@ -105,6 +105,10 @@ class Snapshot:
         """All commits, each after its parents; what a merge brought in stands right before it."""
         return self._log[0]
 
+    def recent(self, count: int) -> Sequence[Commit]:
+        """The last commits, newest first, without what they changed."""
+        return [] if self.commit == NO_COMMIT else self._mirror.recent(self.commit.sha, count)
+
     @property
     def history(self) -> Sequence[Change]:
         """All changes in the order of `commits`; a merge shows what it changed beyond what its

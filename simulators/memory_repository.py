@@ -32,6 +32,9 @@ class MemorySnapshot:
     def commits(self) -> Sequence[Commit]:
         return self.source.commits[: len(self.past.commits)]
 
+    def recent(self, count: int) -> Sequence[Commit]:
+        return self.commits[: -count - 1 : -1]
+
     @property
     def history(self) -> Sequence[Change]:
         return self._changes_from(0)

@@ -1,6 +1,7 @@
 """The platform's commit messages, by which its commits are distinguished from a person's."""
 
 import re
+from functools import lru_cache
 
 _OURS = re.compile(
     r"(Update .+ for round \d+(, miner \S+)?"
@@ -12,6 +13,7 @@ _OURS = re.compile(
 _BY_HAND = ("/source_audit.json", "/again.json")
 
 
+@lru_cache(maxsize=8192)
 def by_person(message: str) -> bool:
     """Whether a person made the commit: its message is empty, or has a line of another form."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]

@@ -1,20 +1,19 @@
 """The repository's past: the versions of each file, and the files as they were at any commit."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import takewhile
 from typing import TypeVar, cast
 
-from gen404_assets.competition.commits import by_hand_alone
 from gen404_assets.competition.config import Config
-from gen404_assets.competition.contents import Contents, ReadBlobs
+from gen404_assets.competition.contents import ReadBlobs
+from gen404_assets.competition.file_versions import FileVersions
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.round import CONFIG, STATE, Files, Parsed, Round, round_of
+from gen404_assets.competition.round import CONFIG, STATE, Files, Parsed, Round
 from gen404_assets.competition.state import Stage, State
-from gen404_assets.competition.versions import Change, Commit, Version, cite
+from gen404_assets.competition.versions import Change, Commit, Version
 
 T = TypeVar("T")
 
@@ -28,7 +27,7 @@ class _Derived:
     stale: Set[int | None] = frozenset()
 
 
-class History:
+class History(FileVersions):
     """All versions of all files up to the head, oldest first; reads as the files at the head.
 
     It never changes. `following` gives the next head's, which shares with it what is the same: the
@@ -43,43 +42,18 @@ class History:
         before: "History | None" = None,
     ) -> None:
         """`before`: the history that `commits` and `changes` come after."""
-        known = before.commits if before else ()
-        self.commits: Sequence[Commit] = [*known, *commits]
-        self.contents = Contents(read_blobs)
-        self._by_round: dict[int | None, dict[str, list[Version]]] = (
-            dict(before._by_round) if before else {}
-        )
+        super().__init__(commits, changes, read_blobs, before)
         self._rounds: dict[tuple[int, int | None], Round] = {}
         self._parsed: Parsed = {}
-        index = {commit.sha: at for at, commit in enumerate(commits, len(known))}
-        changed = self._add(changes, index)
         self._states_before = before._states_read if before else None
-        self._derived_before = before._derived_until(changed) if before else _Derived()
+        self._places_before = before._places_read if before else None
+        self._derived_before = before._derived_until(self.changed) if before else _Derived()
 
     def following(
         self, commits: Sequence[Commit], changes: Iterable[Change], read_blobs: ReadBlobs
     ) -> "History":
         """The history with commits that came after this one's head."""
         return History(commits, changes, read_blobs, self)
-
-    def _add(self, changes: Iterable[Change], index: Mapping[str, int]) -> Set[int | None]:
-        """Add versions; what is shared with the history before is copied first. The rounds that
-        have new ones, None for the files that all share.
-        """
-        own: dict[int | None, set[str]] = {}
-        for change in changes:
-            number = round_of(change.path)
-            if number not in own:
-                own[number] = set()
-                self._by_round[number] = dict(self._by_round.get(number, {}))
-            files = self._by_round[number]
-            if change.path not in own[number]:
-                own[number].add(change.path)
-                files[change.path] = [*files.get(change.path, ())]
-            at = index[change.commit.sha]
-            version = Version(at, change.commit, change.blob, change.link)
-            files[change.path].append(version)
-        return own.keys()
 
     # --- what was derived of rounds
 
@@ -111,100 +85,6 @@ class History:
         before = self._derived_before
         return _Derived(before.values, before.until, before.stale | changed)
 
-    # --- the versions of files
-
-    def versions(self, path: str) -> Sequence[Version]:
-        """A file's versions, oldest first; empty if it never was."""
-        return self._by_round.get(round_of(path), {}).get(path, ())
-
-    def last(self, path: str, index: int | None = None) -> Version | None:
-        """The version that stands at commit `index` (None: the head), deletion included."""
-        versions = self.versions(path)
-        at = (
-            len(versions)
-            if index is None
-            else bisect_right(versions, index, key=lambda version: version.index)
-        )
-        return versions[at - 1] if at else None
-
-    def moments(self, paths: Iterable[str], index: int) -> list[int]:
-        """The commits up to `index` that changed any of the files, the latest first."""
-        indices = {
-            version.index
-            for path in paths
-            for version in self.versions(path)
-            if version.index <= index
-        }
-        return sorted(indices, reverse=True)
-
-    def content(self, version: Version) -> bytes | None:
-        """See Contents.get."""
-        return self.contents.get(version)
-
-    def lost(self, paths: Iterable[str]) -> list[tuple[str, Version]]:
-        """The versions of these files that were asked for and have no content here."""
-        return [
-            (path, version)
-            for path in paths
-            for version in self.contents.known_as_lost(self.versions(path))
-        ]
-
-    def prefetch(self, versions: Iterable[Version | None]) -> None:
-        """Read these versions at once, and forget those read before."""
-        self._rounds.clear()
-        self._parsed.clear()
-        self.contents.keep_only(versions)
-
-    def readable(
-        self, path: str, parse: Callable[[bytes], T], since: int = 0
-    ) -> Iterator[tuple[Version, T]]:
-        """A file's versions from commit `since` on, parsed; those that were deletions, or could not
-        be read at their time, are left out.
-        """
-        versions = self.versions(path)
-        versions = versions[bisect_left(versions, since, key=lambda version: version.index) :]
-        self.contents.fetch(versions)
-        for version in versions:
-            raw = self.content(version)
-            if raw is not None:
-                with suppress(MalformedFile):
-                    yield version, parse(raw)
-
-    def written(self, path: str, entry: Callable[[bytes], object]) -> Version | None:
-        """The version since which `entry` has read the same from the file as from its last version;
-        None if the file isn't there.
-        """
-        versions = list(self.versions(path))
-        self.contents.fetch(versions)
-        if not versions or (raw := self.content(versions[-1])) is None:
-            return None
-        wanted, first = entry(raw), versions[-1]
-        for version in reversed(versions[:-1]):
-            raw = self.content(version)
-            if raw is None or entry(raw) != wanted:
-                break
-            first = version
-        return first
-
-    def ever_in_round(self, number: int | None) -> Sequence[str]:
-        """The files that a round has or had, in order of path; None: those that belong to none."""
-        return sorted(self._by_round.get(number, ()))
-
-    def cite(self, index: int) -> str:
-        """A commit as a person would name it."""
-        return cite(self.commits[index])
-
-    def by_person(self, path: str) -> list[Version]:
-        """The versions of a file that people committed."""
-        return [
-            version for version in self.versions(path) if by_hand_alone(path) or version.by_person
-        ]
-
-    def is_typed(self, path: str) -> bool:
-        """Whether a file is there and stands as a person committed it."""
-        version = self.last(path)
-        return version is not None and version.blob is not None and version.by_person
-
     # --- the files at a commit
 
     def read(self, path: str) -> bytes | None:
@@ -214,39 +94,11 @@ class History:
         """The files as commit `index` left them."""
         return _Moment(self, index)
 
-    @cached_property
-    def paths(self) -> Mapping[str, str]:
-        """The files at the head, with their blobs, in order of path."""
-        everything = (entry for files in self._by_round.values() for entry in files.items())
-        last = {path: versions[-1].blob for path, versions in sorted(everything)}
-        return {path: blob for path, blob in last.items() if blob is not None}
-
-    @cached_property
-    def round_numbers(self) -> Sequence[int]:
-        """The rounds that have files at the head, in order."""
-        return sorted(
-            number
-            for number, files in self._by_round.items()
-            if number is not None
-            and any(versions[-1].blob is not None for versions in files.values())
-        )
-
-    @property
-    def rounds_ever(self) -> Sequence[int]:
-        """The rounds that have or had files, in order."""
-        return sorted(number for number in self._by_round if number is not None)
-
-    def of_round(self, number: int) -> Sequence[str]:
-        """A round's files at the head, in order of path."""
-        files = self._by_round.get(number, {})
-        return sorted(path for path, versions in files.items() if versions[-1].blob is not None)
-
-    def paths_of_round(self, number: int) -> Sequence[str]:
-        """The files that a round has or has had."""
-        return list(self._by_round.get(number, {}))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
+    def prefetch(self, versions: Iterable[Version | None]) -> None:
+        """Read these versions at once, and forget those read before."""
+        self._rounds.clear()
+        self._parsed.clear()
+        self.contents.keep_only(versions)
 
     # --- rounds
 
@@ -277,6 +129,39 @@ class History:
         return at - 1 if at else None
 
     @property
+    def rounds_under_way(self) -> Set[int]:
+        """The rounds that some version of `state.json` has said to be under way."""
+        return self._places.keys()
+
+    def states_of(self, number: int) -> list[tuple[Version, State | None, State]]:
+        """The versions of `state.json` that a round has a part in, since it was under way before
+        or after: each with the state before it.
+        """
+        states = self.states
+        return [
+            (states[at][0], states[at - 1][1] if at else None, states[at][1])
+            for at in self._places.get(number, ())
+        ]
+
+    @cached_property
+    def _places(self) -> Mapping[int, Sequence[int]]:
+        """Round -> the places in `states` of those that `states_of` gives."""
+        until, known = self._places_before or (0, {})
+        places: dict[int, Sequence[int]] = dict(known)
+        for at in range(until, len(self.states)):
+            around = {state.current_round for _, state in self.states[max(0, at - 1) : at + 1]}
+            for number in around:
+                places[number] = [*places.get(number, ()), at]
+        return places
+
+    @property
+    def _places_read(self) -> tuple[int, Mapping[int, Sequence[int]]] | None:
+        """Up to which place of `states` they are sorted by round, and these; None if none are."""
+        if "_places" in self.__dict__:
+            return len(self.states), self._places
+        return self._places_before
+
+    @property
     def _states_read(self) -> tuple[int, Sequence[tuple[Version, State]]] | None:
         """Up to which commit states have been read, and those; None if none have."""
         if "states" in self.__dict__:
@@ -304,7 +189,7 @@ class History:
         """
         opened: Version | None = None
         before = Stage.OPEN
-        for version, state in self.states:
+        for version, _, state in self.states_of(number):
             if state.current_round != number:
                 continue
             stage = (
