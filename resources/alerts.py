@@ -47,10 +47,10 @@ class AppriseSender:
                 "ALERT_URLS needs the package apprise: `pip install 'gen404[alerts]'`"
             ) from None
         self._waits = waits
-        found = apprise.Apprise()
-        if not found.add(urls) or not len(found):
+        services = apprise.Apprise()
+        if not services.add(urls) or not len(services):
             raise BadSetting("ALERT_URLS must be URLs that apprise knows, with commas between")
-        self._services: list[Any] = list(found)
+        self._services: list[Any] = list(services)
         # What apprise logs of a failure may hold parts of a URL.
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 

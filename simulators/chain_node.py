@@ -25,13 +25,15 @@ VERSION = {"specName": "node", "specVersion": 1, "transactionVersion": 1}
 @dataclass
 class Node:
     """`fault` is how it answers a storage read: hang, close (cleanly), drip (frames that say
-    nothing) or nonsense.
+    nothing), nonsense, or pages (of a storage map, without end); `instead` is what it answers to a
+    method in place of the truth.
     """
 
     genesis: datetime
     finalized: int = 100
     discarded_below: int = 0
     fault: str = ""
+    instead: dict[str, dict[str, object]] = field(default_factory=dict)
     reveals: dict[str, list[tuple[bytes, int]]] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
     connections: set[ServerConnection] = field(default_factory=set)
@@ -55,7 +57,7 @@ class Node:
             pass
 
     def _misbehave(self, connection: ServerConnection, method: str) -> bool:
-        if not self.fault or not method.startswith("state_get"):
+        if self.fault in ("", "pages") or not method.startswith("state_get"):
             return False
         if self.fault == "close":
             connection.close()
@@ -65,6 +67,8 @@ class Node:
 
     def _answer(self, request: dict[str, Any]) -> dict[str, object]:
         method, params = request["method"], request["params"]
+        if method in self.instead:
+            return self.instead[method]
         if self.fault == "nonsense" and method == "state_getStorageAt":
             return {"result": "0x00"}
         number = self._number(params[-1] if params else None)
@@ -86,12 +90,19 @@ class Node:
             "state_getStorageAt": lambda: (
                 f"0x{round(self.time(number).timestamp() * 1000).to_bytes(8, 'little').hex()}"
             ),
-            "state_getKeysPaged": lambda: sorted(self._storage()),
+            "state_getKeysPaged": lambda: self._page(params[1], params[2]),
             "state_queryStorageAt": lambda: [
                 {"changes": [[key, self._storage()[key]] for key in params[0]]}
             ],
         }
         return {"result": answers[method]()}
+
+    def _page(self, most: int, after: str) -> list[str]:
+        """Keys in order; of the fault `pages`, the first ones over and over, at some distance."""
+        if self.fault == "pages":
+            self.stopped.wait(0.2)
+            after = ""
+        return [key for key in sorted(self._storage()) if key > after][:most]
 
     def _number(self, block_hash: object) -> int:
         if isinstance(block_hash, str) and len(block_hash) == 66:

@@ -25,6 +25,16 @@ _LEAVING = 5.0
 _DISCARDED = "State discarded"
 _REVEALED = ("Commitments", "RevealedCommitments")
 _HEX = re.compile(r"0x((?:[0-9a-f]{2})+)")
+# What the SDK raises where a node answers in another shape: it looks at none before it reads it.
+_WRONG_ANSWERS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
+)
 _T = TypeVar("_T")
 
 
@@ -167,14 +177,7 @@ class SubtensorChain:
             return future.result(
                 self._deadline + 1
             )  # past the loop's own deadline: the loop itself hangs
-        except (
-            bittensor.BittensorError,
-            OSError,
-            ValueError,
-            TypeError,
-            LookupError,
-            CancelledError,
-        ) as error:
+        except (bittensor.BittensorError, OSError, CancelledError, *_WRONG_ANSWERS) as error:
             self._drop(connection)
             reason = (
                 f"no answer within {self._deadline:g} s"

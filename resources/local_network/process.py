@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,11 +59,25 @@ def session_lives(session: int) -> bool:
     return next(_members(session), None) is not None
 
 
+def stopped(sessions: Set[int]) -> Iterator[int]:
+    """The processes of some sessions that a signal has stopped (SIGSTOP, SIGTSTP), so that they do
+    nothing until another one lets them go on. One that a debugger holds is not among them.
+    """
+    return (
+        number for number, state, session in _processes() if state == "T" if session in sessions
+    )
+
+
 def _members(session: int) -> Iterator[int]:
+    return (number for number, _, of in _processes() if of == session)
+
+
+def _processes() -> Iterator[tuple[int, str, int]]:
+    """The number, state and session of each process of this machine."""
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
-            if int(status.read_text().rpartition(")")[2].split()[3]) == session:
-                yield int(status.parent.name)
+            state, _, _, session = status.read_text().rpartition(")")[2].split()[:4]
+            yield int(status.parent.name), state, int(session)
 
 
 def _signal(group: int, what: signal.Signals) -> None:

@@ -33,9 +33,13 @@ class Targon:
     def __init__(self, api_key: str, api: str, resource: str = _RESOURCE) -> None:
         self._api_key, self._api, self._resource = api_key, api, resource
         self._uids: dict[str, str] = {}
+        self._half_made: set[str] = set()
 
     def start(self, pod_name: str, image: str, token: str | None) -> None:
-        """See `Provider.start`. What is left by a start that failed half-way is deleted."""
+        """See `Provider.start`. What is left by a start that failed half-way is no pod: it was
+        registered, and perhaps never deployed, so it could stay pending for ever. It is deleted
+        at once, or as soon as a list shows it.
+        """
         self._run("start", lambda client: self._start(client, pod_name, image, token))
 
     def pods(self) -> list[Pod]:
@@ -68,6 +72,7 @@ class Targon:
                 ),
             )
         except BaseException as error:
+            self._half_made.add(pod_name)
             await self._delete(client, pod_name)
             if isinstance(error, APIError) and 400 <= error.status_code < 500:
                 raise StartRefused(f"targon: start: status {error.status_code}") from None
@@ -76,6 +81,10 @@ class Targon:
 
     async def _pods(self, client: "Client") -> list[Pod]:
         items = [item for item in await client.async_serverless.list_container() if item.name]
+        left = [item for item in items if self._is_half_made(str(item.name), item.uid)]
+        for item in left:
+            await self._remove(client, item.uid)
+        items = [item for item in items if item not in left]
         reachable = [await self._pod(client, str(item.name), item.uid, item.url) for item in items]
         return [pod for pod in reachable if pod is not None]
 
@@ -100,8 +109,6 @@ class Targon:
         )
 
     async def _delete(self, client: "Client", pod_name: str) -> None:
-        from targon.core.exceptions import APIError  # noqa: PLC0415
-
         uids = {
             item.uid
             for item in await client.async_serverless.list_container()
@@ -110,12 +117,20 @@ class Targon:
         # The list may be stale: a pod that was just started need not be in it.
         started = {uid for name, uid in self._uids.items() if name == pod_name}
         for uid in uids | started:
-            try:
-                await client.async_serverless.delete_container(uid)
-            except APIError as error:
-                if not error.is_not_found:
-                    raise
+            await self._remove(client, uid)
         self._uids.pop(pod_name, None)
+
+    async def _remove(self, client: "Client", uid: str) -> None:
+        from targon.core.exceptions import APIError  # noqa: PLC0415
+
+        try:
+            await client.async_serverless.delete_container(uid)
+        except APIError as error:
+            if not error.is_not_found:
+                raise
+
+    def _is_half_made(self, name: str, uid: str) -> bool:
+        return name in self._half_made and uid != self._uids.get(name)
 
     def _run(self, action: str, call: Callable[["Client"], Awaitable[T]]) -> T:
         # The SDK asks the keyring for a key on import; ours is in the settings.

@@ -129,12 +129,12 @@ class Network:
         chain.close()
         return revealed
 
-    def commitment(self, name: str) -> dict[str, str]:
-        """What this miner revealed last, once it has. The round stays open for it, however long its
+    def revealed(self, name: str) -> list[tuple[int, str]]:
+        """What this miner has revealed, once it has. The round stays open for it, however long its
         process takes to start.
         """
 
-        def revealed() -> list[tuple[int, str]]:
+        def seen() -> list[tuple[int, str]]:
             chain = open_chain(self.environment)
             head = chain.finalized().number
             chain.close()
@@ -142,7 +142,11 @@ class Network:
                 self.open_round(**self.opened)
             return self.reveals(name)
 
-        _, text = eventually(revealed)[-1]
+        return eventually(seen)
+
+    def commitment(self, name: str) -> dict[str, str]:
+        """What this miner revealed last, once it has."""
+        _, text = self.revealed(name)[-1]
         return dict(json.loads(text))
 
 

@@ -21,7 +21,8 @@ STEMS = ("bottle-0000", "bottle-0001", "bottle-0002")
 def served(cdn_url: str, stem: str, output_format: str = "glb") -> bytes | None:
     """The file on a miner's CDN, None if it is not there or the miner isn't."""
     try:
-        answer = httpx2.get(f"{cdn_url}/{stem}.{output_format}", follow_redirects=True)
+        url = f"{cdn_url}/{stem}.{output_format}"
+        answer = httpx2.get(url, follow_redirects=True, timeout=120)
     except httpx2.ConnectError:
         return None
     return answer.content if answer.status_code == 200 else None
@@ -77,7 +78,7 @@ def test_a_miner_goes_on_after_a_restart_under_the_same_address(network: Network
     assert all_served(before["cdn_url"])
     assert len(network.reveals("fine")) == 1
     network.open_round(1)
-    eventually(lambda: len(network.reveals("fine")) == 2)
+    eventually(lambda: len(network.revealed("fine")) == 2)
     after = network.commitment("fine")
     assert after["commit"] == before["commit"]  # no new version yet
     assert after["cdn_url"] == before["cdn_url"].removesuffix("/0") + "/1"
@@ -108,7 +109,7 @@ def test_the_cheat_submits_splats_that_its_code_does_not_make(network: Network) 
 def test_garbage_is_committed_within_the_window(network: Network) -> None:
     network.open_round()
     network.start("garbage")
-    ((block, text),) = eventually(lambda: network.reveals("garbage"))
+    ((block, text),) = network.revealed("garbage")
     assert "�" in text  # as the chain's adapter shows what is no UTF-8
     assert FIRST_BLOCK < block <= network.latest
 
