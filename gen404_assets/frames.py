@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.duels import Duel, MatchReport, Outcome
-from gen404_assets.competition.editions.told import RoundRows
+from gen404_assets.competition.editions.facts import RoundRows
 from gen404_assets.competition.evidence import orders_agree
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import ListFile, MapFile, Record

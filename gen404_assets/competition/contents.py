@@ -26,7 +26,8 @@ class Contents:
         """A version's bytes; None for a deletion, and for what the repository lacks."""
         if version.blob is None:
             return None
-        self.fetch([version])
+        if version.blob not in self._contents:
+            self.fetch([version])
         return self._contents.get(version.blob)
 
     def is_lost(self, version: Version) -> bool:
@@ -62,6 +63,6 @@ class Contents:
 
     def _read(self, blobs: set[str]) -> Mapping[str, bytes]:
         """Their content, of those that the repository has."""
-        found = self._read_blobs(blobs) if blobs else {}
-        self._lost |= blobs - found.keys()
-        return found
+        contents = self._read_blobs(blobs) if blobs else {}
+        self._lost |= blobs - contents.keys()
+        return contents

@@ -3,9 +3,8 @@ those that follow from its answers.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -15,7 +14,7 @@ from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.judgement import Answer
 from gen404_assets.competition.margins import middle
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.outputs import Output, Outputs, Urls
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
 
@@ -37,8 +36,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What came of a duel: an `Outcome`, and the text that goes with it (`issues`).
 
     Where a replay finds that nothing has decided the duel, `outcome` says why.
@@ -142,14 +140,20 @@ def without_usable_answer(duels: Sequence[Duel]) -> int:
     return sum(duel.evidence is not None and duel.issues == NO_USABLE_ANSWER for duel in duels)
 
 
-def overtime(outputs: Outputs, prompts: Sequence[str], rules: Rules) -> frozenset[str]:
-    """The stems that lose for their time (`rules.md`, Duels, Overtime).
+def overtime(
+    outputs: Outputs, prompts: Sequence[str], rules: Rules, missing: Set[str] = frozenset()
+) -> frozenset[str]:
+    """The stems that lose for their time (`rules.md`, Duels, Overtime), those of prompts without a
+    picture not counted.
 
     Of those over `max_generation_time`, the first in the order of the prompts are forgiven.
     """
     limit = rules.max_generation_time
-    over = {name for name, output in outputs.root.items() if output.generation_time > limit}
-    slow = [name for name in map(stem, prompts) if name in over] if over else []
+    if outputs.slowest <= limit:
+        return frozenset()
+    counted = outputs.without(missing).root.items()
+    over = {name for name, output in counted if output.generation_time > limit}
+    slow = [name for name in map(stem, prompts) if name in over]
     return frozenset(slow[int(len(prompts) * rules.overtime_tolerance_ratio) :])
 
 
@@ -188,11 +192,11 @@ def without_judge(
     `missing`: the stems of the prompts without a picture. Their duels are skipped, whatever the
     sides have, and their times use up none of the forgiven overtime (`rules.md`, OPEN).
     """
-    left_late = overtime(left.without(missing), prompts, rules)
-    right_late = overtime(right.without(missing), prompts, rules)
-    decisions: dict[str, Decision | None] = {}
+    left_late, right_late = (overtime(side, prompts, rules, missing) for side in (left, right))
+    judged = (left.shown & right.shown) - left_late - right_late - missing
     left_of, right_of = left.root, right.root
-    for name in map(stem, prompts):
+    decisions: dict[str, Decision | None] = dict.fromkeys(map(stem, prompts))
+    for name in decisions.keys() - judged:
         if name in missing:
             text = f"The picture of prompt {name} could not be had"
             decisions[name] = Decision(Outcome.SKIPPED, text)
@@ -209,28 +213,27 @@ def without_judge(
 
 def has_output(outputs: Outputs | None, missing: Set[str]) -> bool:
     """Whether a side has any output, those for prompts without a picture not counted."""
-    if outputs is None:
-        return False
-    return any(output.model or output.png for _, output in outputs.without(missing).items())
+    if outputs is None or not missing:
+        return outputs is not None and outputs.has_any
+    return any(any(urls) for name, urls in outputs.urls.items() if name not in missing)
 
 
 def duel_entry(
-    prompt: str,
-    left: Output | None,
-    right: Output | None,
-    decision: Decision,
-    output_format: str,
+    prompt: str, left: Urls, right: Urls, decision: Decision, output_format: str
 ) -> dict[str, Any]:
     """A `Duel`'s keys and values, in the format's order."""
+    left_file, left_png = left
+    right_file, right_png = right
+    outcome, issues = decision
     return {
         "name": stem(prompt),
         "prompt": prompt,
-        f"left_{output_format}": left.model if left else None,
-        "left_png": left.png if left else None,
-        f"right_{output_format}": right.model if right else None,
-        "right_png": right.png if right else None,
-        "winner": decision.outcome,
-        "issues": decision.issues,
+        f"left_{output_format}": left_file,
+        "left_png": left_png,
+        f"right_{output_format}": right_file,
+        "right_png": right_png,
+        "winner": outcome,
+        "issues": issues,
     }
 
 
@@ -283,7 +286,7 @@ def judged_duels(duels: Sequence[Duel]) -> int:
 
 def match_score(outcomes: Sequence[str]) -> int:
     """Wins of the right side minus wins of the left; what is no outcome counts for neither."""
-    return sum((outcome is Outcome.RIGHT) - (outcome is Outcome.LEFT) for outcome in outcomes)
+    return outcomes.count(Outcome.RIGHT) - outcomes.count(Outcome.LEFT)
 
 
 def margin_without_report(left: bool, right: bool) -> float | None:

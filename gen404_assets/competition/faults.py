@@ -6,8 +6,8 @@ from gen404_assets.competition.plain_text import plain
 class _Fault(Exception):
     """A failure whose text may quote what is outside: it is plain."""
 
-    def __init__(self, *said: object) -> None:
-        super().__init__(*(plain(each) if isinstance(each, str) else each for each in said))
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(plain(each) if isinstance(each, str) else each for each in words))
 
 
 class MinerFault(_Fault):

@@ -49,15 +49,22 @@ class StateFile(BaseModel):
     def parse(cls, raw: bytes, path: str) -> Self:
         """Read `raw`; `path` is for the error. Raises MalformedFile.
 
-        What pydantic reads and would write in the very same bytes holds no key twice and no number
-        that some readers refuse, so it need not be read once more to find these.
+        What pydantic reads and is plainly what the file says (`_is_plainly`) need not be read once
+        more to find keys that occur twice, and numbers that some readers refuse.
         """
         if cls.wrapper is None:
             with suppress(ValidationError):
                 parsed = cls.model_validate_json(raw)
-                if parsed.model_dump_json(indent=2, exclude_unset=True).encode() == raw:
+                if parsed._is_plainly(raw):
                     return parsed
         return cls._parse_strictly(raw, path)
+
+    def _is_plainly(self, raw: bytes) -> bool:
+        """Whether the bytes that this was read from hold no key twice, and no number that some
+        readers refuse; False where that isn't evident. What would be written in the very same bytes
+        holds none.
+        """
+        return self.model_dump_json(indent=2, exclude_unset=True).encode() == raw
 
     @classmethod
     def _parse_strictly(cls, raw: bytes, path: str) -> Self:
@@ -221,9 +228,11 @@ def _unusable(text: str, reason: str) -> tuple[int, str]:
     """(line, reason) of the first value that is JSON to some readers alone; the first line where
     none is at fault.
     """
+    # One for all of them: a file may hold millions, and `json.loads` makes one each.
+    token_decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
     for token in _TOKEN.finditer(text):
         try:
-            value = json.loads(token[0], parse_constant=_refuse, parse_float=_finite)
+            value = token_decoder.decode(token[0])
             if isinstance(value, str):
                 value.encode()
         except UnicodeEncodeError:

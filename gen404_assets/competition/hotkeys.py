@@ -2,6 +2,7 @@
 confuse.
 """
 
+import re
 from collections.abc import Iterable
 from hashlib import blake2b
 
@@ -11,6 +12,7 @@ LEADER = "leader"
 SHORT = 10
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BITTENSOR_FORMAT = 42
+_WORD = re.compile(rf"\b[{_ALPHABET}]{{46,48}}\b")
 
 
 def is_hotkey(address: str) -> bool:
@@ -36,6 +38,11 @@ def is_hotkey(address: str) -> bool:
 def short(hotkey: str) -> str:
     """The first ten characters, by which match reports, images and pods are named."""
     return hotkey[:SHORT]
+
+
+def shortened(text: str) -> str:
+    """A text in which each hotkey stands with its first ten characters."""
+    return _WORD.sub(lambda word: short(word[0]) if is_hotkey(word[0]) else word[0], text)
 
 
 def confusable(hotkeys: Iterable[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from gen404_assets.competition.duels import (
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.margins import BEST_OF_3, clinched_score, is_close, seed_again
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.outputs import NO_URLS, Output, Outputs, Urls
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
@@ -45,6 +45,10 @@ class Sides:
         """The defender's and the challenger's output for the prompt with that stem."""
         return self.defender.get(name), self.challenger.get(name)
 
+    def urls(self, name: str) -> tuple[Urls, Urls]:
+        """Those of the defender's and of the challenger's output for that prompt."""
+        return self.defender.urls.get(name, NO_URLS), self.challenger.urls.get(name, NO_URLS)
+
 
 class MatchUnderPlay:
     """A match as the rules see it: its prompts, both sides, and what needs no judge.
@@ -57,12 +61,12 @@ class MatchUnderPlay:
         self._current = current
         prompts = current.prompts or []
         self.prompts = list(dict.fromkeys(prompts))
-        self.prompt_of = dict(zip(current.stems, prompts, strict=True))
+        self.prompt_of = current.prompt_of
         self.forced = without_judge(
             prompts, sides.defender, sides.challenger, current.missing, rules
         )
         """Prompt stem -> the decision where the rules make it, None where the judge does."""
-        self.judged = sum(decision is None for decision in self.forced.values())
+        self.judged = [*self.forced.values()].count(None)
         """How many duels are the judge's to decide."""
 
     @property
@@ -88,8 +92,9 @@ class MatchUnderPlay:
         and the competition plays such a match again.
         """
         config = self._current.config
-        close = is_close(score, self.judged, self._count, config.win_margin)
-        return close and config.close_matches == BEST_OF_3
+        if config.close_matches != BEST_OF_3:
+            return False
+        return is_close(score, self.judged, self._count, config.win_margin)
 
     def clinched_score(self, duels: Sequence[Mapping[str, Any]]) -> int | None:
         """The score with which a play may stop after these duels (`margins.clinched_score`); None
@@ -110,9 +115,9 @@ class MatchUnderPlay:
         """A duel's entry. `output_format`: where it isn't the
         competition's.
         """
-        outputs = self.sides.outputs(stem(prompt))
+        urls = self.sides.urls(stem(prompt))
         return duel_entry(
-            prompt, *outputs, decision, output_format or self._current.config.output_format
+            prompt, *urls, decision, output_format or self._current.config.output_format
         )
 
     def play(self, duels: Sequence[Mapping[str, Any]], *, stopped: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from gen404_assets.competition.files import MalformedFile, decode_text
 
@@ -68,6 +68,7 @@ class Matrix:
         return Matrix((*self.matches, match))
 
 
+@lru_cache(maxsize=4096)  # each version of a matrix holds the rows of the one before
 def _match(line: str, path: str, number: int) -> Match:
     fields = [field.strip() for field in line.split(",")]
     if len(fields) != 3 or not all(fields):

@@ -2,12 +2,22 @@
 prompt.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 
 from pydantic import Field
 
 from gen404_assets.competition.files import MapFile, Record
 from gen404_assets.competition.output_formats import OUTPUT_FORMATS
+
+Urls = tuple[str | None, str | None]
+"""Those of a 3D file and of its preview."""
+NO_URLS: Urls = (None, None)
+
+_FILES = attrgetter(*OUTPUT_FORMATS)
+_KEYS, _UNKNOWN = attrgetter("model_fields_set"), attrgetter("model_extra")
 
 
 class Output(Record):
@@ -29,10 +39,11 @@ class Output(Record):
     @property
     def model(self) -> str | None:
         """The 3D file's URL."""
-        for name in OUTPUT_FORMATS:
-            if url := getattr(self, name):
-                return str(url)
-        return None
+        return next(filter(None, _FILES(self)), None)
+
+    @property
+    def urls(self) -> Urls:
+        return self.model, self.png
 
     @property
     def complete(self) -> bool:
@@ -42,6 +53,40 @@ class Output(Record):
 
 class Outputs(MapFile[Output]):
     """prompt stem -> output."""
+
+    def _is_plainly(self, raw: bytes) -> bool:
+        """See StateFile. By counting strings, which is faster: most of what is read is outputs.
+
+        Without backslashes, each quotation mark begins or ends a string. Where there are no more
+        than those of the stems, keys and URLs that were read, no key occurs twice. None of the keys
+        that the format knows takes an infinite number; an unknown one may hold anything.
+        """
+        outputs = self.root.values()
+        if b"\\" in raw or any(map(_UNKNOWN, outputs)):
+            return super()._is_plainly(raw)
+        urls = [*chain.from_iterable(self.urls.values())]
+        strings = len(self.root) + sum(map(len, map(_KEYS, outputs))) + len(urls) - urls.count(None)
+        return raw.count(b'"') == 2 * strings or super()._is_plainly(raw)
+
+    @cached_property
+    def urls(self) -> Mapping[str, Urls]:
+        """Prompt stem -> the URLs of its output."""
+        return {stem: output.urls for stem, output in self.root.items()}
+
+    @cached_property
+    def shown(self) -> Set[str]:
+        """The stems that have a preview."""
+        return {stem for stem, output in self.root.items() if output.png}
+
+    @cached_property
+    def has_any(self) -> bool:
+        """Whether any output has a 3D file or a preview."""
+        return any(file or png for file, png in self.urls.values())
+
+    @cached_property
+    def slowest(self) -> float:
+        """The longest generation time, in seconds; 0 where there is no output."""
+        return max((output.generation_time for output in self.root.values()), default=0)
 
     def complete(self) -> list[str]:
         """The stems that have both file and preview, in the file's order."""

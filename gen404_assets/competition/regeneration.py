@@ -4,7 +4,7 @@ is over (`interfaces.md`, Pods).
 Pure: the caller reports events with their times, in seconds of one clock, and asks what to do next.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gen404_assets.competition.audits import is_mismatched, trimmed_median
@@ -289,10 +289,15 @@ class Regeneration:
         for stem in self.working_on(pod):
             self.prompts.unlock(stem, pod)
 
-    def expire(self, now: float) -> None:
-        """Count the attempts whose locks are past as failed."""
+    def is_late(self, pod: str, stem: str) -> bool:
+        """Whether an attempt that goes on has been counted as failed already."""
+        lock = self.prompts.locks.get(stem)
+        return (lock is None or lock.pod != pod) and self.prompts.attempts[stem] > 0
+
+    def expire(self, now: float, failed: Callable[[str], Output]) -> None:
+        """Count the attempts whose locks are past as failed; `failed` gives a prompt's result."""
         for stem, pod in self.prompts.expired(now):
-            self.finished(pod, stem, self.prompts.output())
+            self.finished(pod, stem, failed(stem))
 
     # --- what is to be done next
 

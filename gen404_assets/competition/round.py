@@ -4,7 +4,7 @@ all of them.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol, TypeVar, cast
 
 from gen404_assets.competition.again import AgainFile
@@ -60,6 +60,7 @@ class Overlay(Files):
         return self._written[path] if path in self._written else self._files.read(path)
 
 
+@lru_cache(maxsize=65536)  # of so many paths, each is asked for again and again
 def round_of(path: str) -> int | None:
     """The round that a path belongs to."""
     match = _IN_ROUND.fullmatch(path)
@@ -178,6 +179,11 @@ class Round:
         return self._as(self.path("prompts.txt"), _stems) or []
 
     @cached_property
+    def prompt_of(self) -> Mapping[str, str]:
+        """Prompt stem -> the prompt's URL."""
+        return self._as(self.path("prompts.txt"), _by_stem) or {}
+
+    @cached_property
     def missing(self) -> frozenset[str]:
         """The stems of the prompts whose picture could not be had when the round opened."""
         return frozenset(self.seed.missing_prompts or ()) if self.seed is not None else frozenset()
@@ -272,6 +278,10 @@ class Round:
             report = MatchReport(left=pair[0], right=pair[1], score=0, margin=margin, duels=[])
         return critical_prompts(report, self.seed.seed, self.config.win_margin, rules)
 
+    def typed(self, path: str, kind: type[F]) -> F | None:
+        """A file of the round that has no property; None where there is none."""
+        return self._read(path, kind)
+
     def _read(self, path: str, kind: type[F]) -> F | None:
         return self._as(path, kind.parse)
 
@@ -288,6 +298,10 @@ class Round:
 
 def _stems(raw: bytes, path: str) -> list[str]:
     return [stem(url) for url in parse_prompts(raw, path)]
+
+
+def _by_stem(raw: bytes, path: str) -> dict[str, str]:
+    return {stem(url): url for url in parse_prompts(raw, path)}
 
 
 def is_in(outputs: Outputs | None, stems: Sequence[str]) -> bool:

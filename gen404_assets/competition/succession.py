@@ -1,7 +1,6 @@
 """The entry that a round's winner adds to `leader.json` (`rules.md`, FINALIZING)."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
@@ -62,9 +61,11 @@ def entries_made(history: History, number: int, until: int | None = None) -> lis
     A round ends more than once where a person set its stage back, or extended the competition.
     """
     made: list[Transition] = []
-    for (_, before), (version, after) in pairwise(history.states):
-        left = before.current_round == number and (
-            after.current_round > number or after.stage is Stage.FINISHED
+    for version, before, after in history.states_of(number):
+        left = (
+            before is not None
+            and before.current_round == number
+            and (after.current_round > number or after.stage is Stage.FINISHED)
         )
         if left and not version.by_person and (until is None or version.index < until):
             earlier = _leaders_at(history, version.index - 1)

@@ -5,7 +5,7 @@ A commit whose message is not the platform's is a person's: people may commit an
 named. A commit that looks like the platform's is held to `permissions` and `following`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -43,25 +43,32 @@ def acts(history: History, number: int) -> tuple[Act, ...]:
     share; and what was done in the platform's name that is not the platform's to do. In order of
     commits.
     """
-    found = [
-        (version.index, act)
-        for path in [*history.ever_in_round(number), *history.ever_in_round(None)]
-        for version in history.versions(path)
-        if round_of(path) == number or moment(history, version.index).round == number
-        if (act := act_of(history, path, version)) is not None
-    ]
-    return tuple(act for _, act in sorted(found, key=lambda each: (each[0], each[1].path)))
+    paths = [*history.ever_in_round(number), *history.ever_in_round(None)]
+    numbered = _numbered(history, number, paths)
+    return tuple(act for _, act in sorted(numbered, key=lambda each: (each[0], each[1].path)))
 
 
 def acts_on(history: History, number: int, paths: Iterable[str]) -> list[Act]:
     """The acts of a round on some files."""
-    return [
-        act
-        for path in paths
-        for version in history.versions(path)
-        if round_of(path) == number or moment(history, version.index).round == number
-        if (act := act_of(history, path, version)) is not None
-    ]
+    return [act for _, act in _numbered(history, number, paths)]
+
+
+def _numbered(history: History, number: int, paths: Iterable[str]) -> Iterator[tuple[int, Act]]:
+    """(commit, act) of a round on some files, path by path."""
+    under_way = _under_way(history)
+    for path in paths:
+        of_round = round_of(path) == number
+        for version in history.versions(path):
+            if of_round or under_way[version.index] == number:
+                act = act_of(history, path, version)
+                if act is not None:
+                    yield version.index, act
+
+
+@lru_cache(maxsize=2)
+def _under_way(history: History) -> Sequence[int]:
+    """The round under way just before each commit."""
+    return [moment(history, index).round for index in range(len(history.commits))]
 
 
 def act_of(history: History, path: str, version: Version) -> Act | None:
@@ -72,24 +79,21 @@ def act_of(history: History, path: str, version: Version) -> Act | None:
         return None
     at = moment(history, version.index)
     before = history.last(path, version.index - 1)
-    act = Act(
-        path=path,
-        commit=str(version),
-        by_person=version.by_person or by_hand_alone(path),
-        late=_is_late(path, at),
-        stray=path.startswith("rounds/") and round_of(path) is None,
-        what=_verb(before, version),
-    )
-    if act.by_person:
-        prepares = not act.late and not act.stray and _is_preparing(history, at.round, version)
-        return None if prepares else _with_changes(history, act, before, version)
-    wrong = objection(path, version.commit.message, at)
-    wrong = wrong or _contradiction(history, path, before, version)
-    told = "" if wrong or before is None else _told(history, path, before, version)
-    if not (wrong or told):
-        return None
-    act = replace(act, wrong=wrong, told=told)
-    return _with_changes(history, act, before, version) if wrong else act
+    late, stray = _is_late(path, at), path.startswith("rounds/") and round_of(path) is None
+    by_person = version.by_person or by_hand_alone(path)
+    wrong = effect = ""
+    if by_person:
+        if not late and not stray and _is_preparing(history, at.round, version):
+            return None
+    else:
+        wrong = objection(path, version.commit.message, at)
+        wrong = wrong or _contradiction(history, path, before, version)
+        effect = "" if wrong or before is None else _effect(history, path, before, version)
+        if not (wrong or effect):
+            return None
+    what = verb(before, version)
+    act = Act(path, str(version), by_person, late, stray, what, wrong, effect)
+    return with_changes(history, act, before, version) if by_person or wrong else act
 
 
 def moment(history: History, index: int) -> Moment:
@@ -117,13 +121,14 @@ def _is_late(path: str, at: Moment) -> bool:
 
 def _is_preparing(history: History, number: int, version: Version) -> bool:
     """Whether the competition's first round has not opened yet, so that people prepare it."""
-    if number != min((state.current_round for _, state in history.states), default=number):
+    if number != min(history.rounds_under_way, default=number):
         return False
     opened = history.opened(number)
     return opened is None or version.index < opened.index
 
 
-def _verb(before: Version | None, version: Version) -> str:
+def verb(before: Version | None, version: Version) -> str:
+    """What a version did to its file, after the one before it."""
     if version.link:
         return "made a symbolic link"
     if version.blob is None:
@@ -131,7 +136,8 @@ def _verb(before: Version | None, version: Version) -> str:
     return "written" if before is None or before.blob is None else "changed"
 
 
-def _with_changes(history: History, act: Act, before: Version | None, version: Version) -> Act:
+def with_changes(history: History, act: Act, before: Version | None, version: Version) -> Act:
+    """The act with what its file said before and after it."""
     old = history.content(before) if before is not None else None
     new = history.content(version)
     if old is None or new is None:
@@ -205,7 +211,7 @@ def _stepped_in(history: History, path: str, since: int, until: int) -> bool:
     )
 
 
-def _told(history: History, path: str, before: Version, version: Version) -> str:
+def _effect(history: History, path: str, before: Version, version: Version) -> str:
     """What the platform may do, and a reader of the round wants to know; empty for its ordinary
     work.
     """

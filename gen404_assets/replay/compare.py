@@ -40,11 +40,11 @@ def compare(
 def changes(before: bytes, after: bytes) -> list[Change]:
     """What a commit changed in a file, entry by entry, or line by line where it is no JSON."""
     try:
-        found = list(_differences(json.loads(before), json.loads(after), ""))
+        differences = list(_differences(json.loads(before), json.loads(after), ""))
     except (ValueError, RecursionError):
         old, new = (raw.decode(errors="replace").splitlines() for raw in (before, after))
-        found = compare_lines(old, new)
-    return [Change(each.entry, each.recorded, each.derived) for each in found]
+        differences = compare_lines(old, new)
+    return [Change(each.entry, each.recorded, each.derived) for each in differences]
 
 
 def changed_lines(before: bytes, after: bytes) -> list[Change]:

@@ -2,6 +2,7 @@
 than once, and whether the winner would have been another.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,19 +21,23 @@ from gen404_assets.replay.judging import matrices
 from gen404_assets.replay.result import Act
 
 _SHOWN = 3
-_DECISIVE = ("matches_matrix.csv", "generation_audits.json", "winner.json", "generated.json")
+_DECISIVE = {
+    *("matches_matrix.csv", "generation_audits.json", "winner.json", "generated.json"),
+    *("duels.json", "generations.json", "judge_progress.json", "audit_matrix.csv"),
+    "generation_reports.json",
+}
 
 
 def decided(history: History, number: int, acts: Sequence[Act]) -> list[str]:
     """The lines that tell it; none of a round that nothing out of the ordinary decided."""
-    lines = [*_by_people(number, acts)]
+    lines = [*dict.fromkeys(by_people(number, acts))]
     with suppress(MalformedFile):  # the file's own replay says so
         lines += _superseded(history, number, acts)
     lines += baselines(history, number)
-    return [*_margin_in_force(history, number, told=bool(lines)), *lines]
+    return [*_margin_in_force(history, number, decided=bool(lines)), *lines]
 
 
-def _margin_in_force(history: History, number: int, *, told: bool) -> Iterator[str]:
+def _margin_in_force(history: History, number: int, *, decided: bool) -> Iterator[str]:
     """`win_margin` where it was changed while the round was under way, or where it is told what
     else decided.
     """
@@ -49,23 +54,38 @@ def _margin_in_force(history: History, number: int, *, told: bool) -> Iterator[s
     since = opened.index if opened is not None else 0
     during = {value for index, value in values.items() if index > since}
     in_force = values[max(values)]
-    if told or (during and len({*during, in_force}) > 1):
+    if decided or (during and len({*during, in_force}) > 1):
         changed = f", changed to {in_force} during it" if during - {in_force} else ""
         yield f"win_margin in force: {in_force}{changed}"
 
 
-def _by_people(number: int, acts: Sequence[Act]) -> Iterator[str]:
-    """People's commits to what all rounds share, and to what decides this one: before, after."""
-    for act in acts:
-        decisive = act.path.rsplit("/", 1)[-1] in _DECISIVE
-        if not act.by_person or not (act.path in {CONFIG, POOL, LEADERS} or decisive):
+def by_people(number: int, acts: Sequence[Act]) -> Iterator[str]:
+    """People's commits to what all rounds share, and to what decides this one: before, after. What
+    one commit did to the same file of many miners is told in a line.
+    """
+    decisive = [act for act in acts if act.by_person and _is_decisive(act)]
+    alike = Counter((act.commit, act.what, _name(act.path)) for act in decisive)
+    for act in decisive:
+        verb = "wrote" if act.what == "written" else act.what
+        many = alike[act.commit, act.what, _name(act.path)]
+        if many > _SHOWN:
+            yield f"a person {verb} {_name(act.path)} of {many} miners in {act.commit}"
             continue
         changes = [f"{each.entry} {_cut(each.before)} → {_cut(each.after)}" for each in act.changes]
         more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         shown = f": {'; '.join(changes[:_SHOWN])}{more}" if changes else ""
-        name = act.path.removeprefix(f"rounds/{number}/")
-        verb = "wrote" if act.what == "written" else act.what
-        yield f"a person {verb} {name} in {act.commit}{shown}"
+        path = act.path.removeprefix(f"rounds/{number}/")
+        yield f"a person {verb} {path} in {act.commit}{shown}"
+
+
+def _is_decisive(act: Act) -> bool:
+    """Whether it may decide something; what is gone stands in no list of files."""
+    shared = act.path in {CONFIG, POOL, LEADERS}
+    return shared or _name(act.path) in _DECISIVE or act.what == "deleted"
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
 
 
 def _cut(value: str) -> str:
@@ -76,7 +96,7 @@ def _superseded(history: History, number: int, acts: Sequence[Act]) -> Iterator[
     """Matches that were judged more than once, before and after, and the winner by the first
     judging.
     """
-    again = [act for act in acts if act.told == "the match was judged again"]
+    again = [act for act in acts if act.effect == "the match was judged again"]
     if again:
         yield f"{len(again)} reports were superseded by another judging"
     passes = _passes(history, number)
@@ -104,12 +124,12 @@ def _passes(history: History, number: int) -> list[tuple[Version, Margins]]:
     path = round_path(number, "matches_matrix.csv")
     known = {version.index: matrix.margins for version, matrix in matrices(history, number)}
     versions = history.versions(path)
-    found = []
+    passes = []
     for before, after in pairwise(versions):
         old, new = known.get(before.index, {}), known.get(after.index, {})
         if any(pair not in new or new[pair] != margin for pair, margin in old.items()):
-            found.append((before, old))
-    return found
+            passes.append((before, old))
+    return passes
 
 
 def _winner_by(history: History, number: int, margins: Margins) -> Iterator[str]:

@@ -83,20 +83,12 @@ def stage_changes(history: History, number: int) -> list[tuple[Version, State | 
     """The changes of round or stage that concern the round: the version of `state.json`, the state
     before and the state after.
     """
-    changes = []
-    before: State | None = None
-    for version, after in history.states:
-        rounds = (
-            {after.current_round} if before is None else {before.current_round, after.current_round}
-        )
-        moved = before is None or (before.current_round, before.stage) != (
-            after.current_round,
-            after.stage,
-        )
-        if number in rounds and moved:
-            changes.append((version, before, after))
-        before = after
-    return changes
+    return [
+        (version, before, after)
+        for version, before, after in history.states_of(number)
+        if before is None
+        or (before.current_round, before.stage) != (after.current_round, after.stage)
+    ]
 
 
 def replay_state(history: History, number: int) -> FileReplay | None:

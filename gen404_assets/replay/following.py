@@ -7,6 +7,7 @@ that was complete, unless a person has stepped in. All functions are pure.
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gen404_assets.competition.audits import GenerationAudits
@@ -24,6 +25,19 @@ def does_not_follow(path: str, before: bytes | None, after: bytes | None) -> str
 
     What can't be read is left to the reader of the file.
     """
+    return objection(path, before, after, _read, _fault)
+
+
+def objection(
+    path: str,
+    before: bytes | None,
+    after: bytes | None,
+    read: Callable[[str, bytes], Any],
+    fault: Callable[[str, str | None], Fault | None],
+) -> str:
+    """See `does_not_follow`. `read`: a file's content, by its name in the round, or a ValueError;
+    `fault`: what compares the contents of a file, by name and miner.
+    """
     if after is None:
         return "the platform deletes no file" if before is not None else ""
     if before is None or before == after:
@@ -31,17 +45,23 @@ def does_not_follow(path: str, before: bytes | None, after: bytes | None) -> str
     _, miner, name = split(path)
     if name.endswith((".csv", ".txt")):
         old, new = (raw.decode(errors="replace").split() for raw in (before, after))
-        return _lines(name, old, new)
+        return lines(name, old, new)
     try:
-        old, new = _read(name, before), _read(name, after)
+        old, new = read(name, before), read(name, after)
     except (ValueError, RecursionError):
         return ""
-    if path == LEADERS:
-        return _leaders(old, new)
+    compare = leaders if path == LEADERS else fault(name, miner)
+    return compare(old, new) if compare is not None else ""
+
+
+def _fault(name: str, miner: str | None) -> Fault | None:
     if miner is not None and name.startswith("duels_"):
-        return "a report was replaced whose match stands in the matrix" if old != new else ""
-    fault = _FAULTS.get(name)
-    return fault(old, new) if fault is not None else ""
+        return _replaced
+    return _FAULTS.get(name)
+
+
+def _replaced(old: Any, new: Any) -> str:
+    return "a report was replaced whose match stands in the matrix" if old != new else ""
 
 
 _KINDS: Mapping[str, type[StateFile]] = {
@@ -52,23 +72,28 @@ _KINDS: Mapping[str, type[StateFile]] = {
 }
 
 
+@lru_cache(maxsize=2)
 def _read(name: str, raw: bytes) -> Any:
-    """A file's content, valid where the faults look into its entries. Raises ValueError."""
+    """A file's content, valid where the faults look into its entries. Raises ValueError. Nobody
+    changes it: a version's successor is compared with it next.
+    """
     kind = _KINDS.get(name)
     return json.loads(raw) if kind is None else kind.parse(raw, name).model_dump(mode="json")
 
 
-def _lines(name: str, old: list[str], new: list[str]) -> str:
+def lines(name: str, old: list[str], new: list[str]) -> str:
+    """Why lines may not have become these: rows are added, prompts drawn once."""
     if name == "prompts.txt":
         return "the round's prompts were drawn already" if old != new else ""
     return "" if new[: len(old)] == old else "a row that was played was changed or is gone"
 
 
-def _made_once(old: Any, new: Any) -> str:
+def made_once(old: Any, new: Any) -> str:
+    """The fault of a file that is made once."""
     return "it was made already, and is made once" if old != new else ""
 
 
-def _map(entry: Fault) -> Fault:
+def map_of(entry: Fault) -> Fault:
     """The fault of an object whose entries stay, each as `entry` allows."""
 
     def fault(old: Any, new: Any) -> str:
@@ -82,7 +107,8 @@ def _map(entry: Fault) -> Fault:
     return fault
 
 
-def _build(old: Any, new: Any) -> str:
+def build_changed(old: Any, new: Any) -> str:
+    """The fault of a build: what is built stays."""
     fixed = ("repo", "commit", "revealed_at_block", "tag")
     if any(old.get(key) != new.get(key) for key in fixed):
         return "what is built was changed"
@@ -114,7 +140,9 @@ def _submitted(old: Any, new: Any) -> str:
     return "a file that was downloaded was exchanged"
 
 
-def _appended(what: str) -> Fault:
+def appended(what: str) -> Fault:
+    """The fault of a list to which entries are only added."""
+
     def fault(old: Any, new: Any) -> str:
         if not isinstance(old, list) or not isinstance(new, list):
             return ""
@@ -123,25 +151,26 @@ def _appended(what: str) -> Fault:
     return fault
 
 
-def _leaders(old: Any, new: Any) -> str:
+def leaders(old: Any, new: Any) -> str:
+    """The fault of `leader.json`: a round's end adds one entry, and changes none."""
     unwrapped = [
         side.get("transitions", side) if isinstance(side, dict) else side for side in (old, new)
     ]
-    if fault := _appended("an entry")(*unwrapped):
+    if fault := appended("an entry")(*unwrapped):
         return fault
     return "a round's end adds one entry" if len(unwrapped[1]) > len(unwrapped[0]) + 1 else ""
 
 
 _FAULTS: dict[str, Fault] = {
-    "submissions.json": _made_once,
-    "seed.json": _made_once,
-    "schedule.json": _made_once,
-    "winner.json": _made_once,
-    "builds.json": _map(_build),
-    "generation_audits.json": _map(_audit),
-    "require_audit.json": _appended("a request"),
-    "generated.json": _map(_regenerated),
-    "submitted.json": _map(_submitted),
+    "submissions.json": made_once,
+    "seed.json": made_once,
+    "schedule.json": made_once,
+    "winner.json": made_once,
+    "builds.json": map_of(build_changed),
+    "generation_audits.json": map_of(_audit),
+    "require_audit.json": appended("a request"),
+    "generated.json": map_of(_regenerated),
+    "submitted.json": map_of(_submitted),
 }
 
 

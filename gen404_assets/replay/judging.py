@@ -4,20 +4,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from gen404_assets.competition.audits import verdicts
-from gen404_assets.competition.duels import has_output, margin_without_report, match_score
+from gen404_assets.competition.duels import has_output, margin_without_report
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.match_under_play import Sides
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
-from gen404_assets.competition.timeline import Verdicts
+from gen404_assets.competition.timeline import Margins, Verdicts
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import LAYOUT
-from gen404_assets.replay.reporting import counts_of, reports, sides_of
+from gen404_assets.replay.reporting import counts_of, reports, scores_of, sides_of
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 
@@ -31,14 +31,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A row of the matrix, the version that brought it, its place there, and the matches in the
-    matrix before it.
+    """A row of the matrix, the version that brought it, its place there, and the margins of the
+    matches in the matrix before it.
     """
 
     match: Match
     version: Version
     place: int
-    before: Sequence[Match]
+    before: Margins
 
 
 @lru_cache(maxsize=2)
@@ -72,14 +72,18 @@ def rows_played(history: History, number: int) -> Sequence[Played]:
         return []
     rows = []
     for match in history.round(number).matrix.matches:
-        at = len(contents) - 1
-        while at and match.pair in contents[at - 1][1].margins:
+        at, pair = len(contents) - 1, match.pair
+        while at and pair in contents[at - 1][1].margins:
             at -= 1
         version, matrix = contents[at]
-        place = [*matrix.margins].index(match.pair)
-        earlier = contents[at - 1][1] if at else Matrix()
-        new = [other for other in matrix.matches[:place] if other.pair not in earlier.margins]
-        rows.append(Played(match, version, place, [*earlier.matches, *new]))
+        place = [*matrix.margins].index(pair)
+        earlier = contents[at - 1][1].margins if at else {}
+        new = {
+            other: margin
+            for other, margin in islice(matrix.margins.items(), place)
+            if other not in earlier
+        }
+        rows.append(Played(match, version, place, {**earlier, **new}))
     return rows
 
 
@@ -118,11 +122,10 @@ def _margin(history: History, current: Round, row: Played) -> float:
     nothing implies it: both sides had outputs, and the report is missing.
     """
     match = row.match
-    report = current.report(match.pair)
+    scores = scores_of(history, current.number, match.pair)
     then = history.round(current.number, row.version.index)
     margins: list[float | None]
-    if report is not None and (report.left, report.right) == match.pair:
-        scores = match_score([duel.winner for duel in report.duels]), report.score
+    if scores is not None:
         margins = [score / count for score in scores for count in counts_of(then)]
     elif not _are_there(history, current.number, match.pair, row.version.index):
         return match.margin
@@ -207,18 +210,18 @@ def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iter
     oldest = 0
     for row in rows:
         timeline = history.round(number, row.version.index).timeline
-        margins = {match.pair: match.margin for match in row.before}
+        pair = row.match.pair
         due: Pair | None = None
         for at in range(oldest, len(known)):
             if known[at].index > row.version.index:
                 break
-            due = next(timeline.matches_due(margins, known[at].verdicts), None)
-            if row.match.pair in {due, *timeline.by_need(margins, known[at].verdicts)[:1]}:
-                due, oldest = row.match.pair, at
+            due = next(timeline.matches_due(row.before, known[at].verdicts), None)
+            if due == pair or timeline.by_need(row.before, known[at].verdicts)[:1] == [pair]:
+                due, oldest = pair, at
                 break
-        if due != row.match.pair:
+        if due != pair:
             by = f"written by {row.version.who} in {row.version}"
-            yield Difference("the order", _names(row.match.pair), _names(due), by)
+            yield Difference("the order", _names(pair), _names(due), by)
 
 
 def _moved(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:

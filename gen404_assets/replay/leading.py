@@ -90,7 +90,7 @@ def _others(
 
 
 def _is_first(history: History, number: int) -> bool:
-    return number == min((state.current_round for _, state in history.states), default=number)
+    return number == min(history.rounds_under_way, default=number)
 
 
 def _is_last(history: History, number: int) -> bool:
@@ -101,7 +101,7 @@ def _is_last(history: History, number: int) -> bool:
 
 
 def _brought(history: History, block: int) -> Version | None:
-    return history.written(LEADERS, partial(_entries_at, block))
+    return history.written(LEADERS, partial(entries_at, block))
 
 
 def _winner_since(history: History, number: int, block: int) -> Version | None:
@@ -151,7 +151,7 @@ def _was_last(history: History, ended: int) -> bool:
     return Stage.FINISHED in stages
 
 
-def _entries_at(block: int, raw: bytes) -> object:
+def entries_at(block: int, raw: bytes) -> object:
     """The entries in effect from a block, without keys that the format doesn't know; None where the
     file can't be read.
     """

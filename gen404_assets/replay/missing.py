@@ -30,7 +30,7 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
             if _is_absent(history, path):
                 origin = _cut_short(history, number) if history.last(path) is None else ""
                 yield compared(asset, path, [Difference(path, "no file", "a file", origin)])
-    if number == max((state.current_round for _, state in history.states), default=number):
+    if number == max(history.rounds_under_way, default=number):
         for asset, path in (("state", STATE), ("config", CONFIG), ("leader", LEADERS)):
             if _is_absent(history, path):
                 yield compared(asset, path, [Difference(path, "no file", "a file")])

@@ -4,12 +4,14 @@ difference the commit that brought it.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
+from gen404_assets.competition.builds import entry_of
 from gen404_assets.competition.history import History
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_of, round_path
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.result import Act, Change, Difference, FileReplay, Finding
 
@@ -70,8 +72,8 @@ def _difference(history: History, act: Act) -> Difference | None:
 def _note(act: Act) -> str:
     if act.wrong or act.stray:
         return ""
-    if act.told and "/duels_" not in act.path:  # `deciding` counts those
-        return f"{act.told} in {act.commit}"
+    if act.effect and "/duels_" not in act.path:  # `deciding` counts those
+        return f"{act.effect} in {act.commit}"
     if act.late:
         return (
             f"{act.what} after the round's end by a person in {act.commit}{_summary(act.changes)}"
@@ -89,22 +91,26 @@ def _summary(changes: Sequence[Change]) -> str:
 # --- who brought a difference
 
 
-def blame(history: History, number: int, file: FileReplay) -> None:
+Who = Callable[[Version], str]
+"""Whose a version is: a person's or the platform's."""
+
+
+def blame(history: History, number: int, file: FileReplay, who: Who = attrgetter("who")) -> None:
     """Give each difference without an origin the commit since which the entry has stood as it
     does; of a file that is not there, the one that deleted it.
     """
     file.differences = [
         replace(each, by_person=_asked_by_person(history, file.path, each))
         if each.origin
-        else replace(each, origin=_origin(history, number, file.path, each))
+        else replace(each, origin=_origin(history, number, file.path, each, who))
         for each in file.differences
     ]
     if file.lacks_content:
         return
     if file.finding is Finding.MALFORMED and (last := history.last(file.path)) is not None:
-        told = f"written by {last.who} in {last}"
-        if told not in file.reason:
-            file.reason = f"{file.reason} ({told})"
+        author = f"written by {who(last)} in {last}"
+        if author not in file.reason:
+            file.reason = f"{file.reason} ({author})"
 
 
 def _asked_by_person(history: History, path: str, difference: Difference) -> bool:
@@ -114,19 +120,22 @@ def _asked_by_person(history: History, path: str, difference: Difference) -> boo
     return version is not None and version.by_person
 
 
-def _origin(history: History, number: int, path: str, difference: Difference) -> str:
+def _origin(history: History, number: int, path: str, difference: Difference, who: Who) -> str:
     last = history.last(path)
     if last is None:
         ended = history.end(number)
         return f"the round ended without it in {history.cite(ended)}" if ended is not None else ""
     if last.blob is None:
-        return f"deleted by {last.who} in {last}"
+        return f"deleted by {who(last)} in {last}"
     version = _brought(history, path, difference.entry) or last
-    return f"written by {version.who} in {version}"
+    return f"written by {who(version)} in {version}"
 
 
 def _brought(history: History, path: str, entry: str) -> Version | None:
-    if path == round_path(round_of(path) or 0, "matches_matrix.csv"):
+    if path.endswith("/builds.json"):  # an image may differ for the status beside it
+        hotkey = entry.partition(".")[0]
+        return history.written(path, lambda raw: entry_of(raw, hotkey))
+    if path.endswith(".csv"):
         return history.written(path, lambda raw: _row(raw, entry))
     return history.written(path, lambda raw: _at(raw, entry))
 
@@ -163,8 +172,9 @@ def _at(raw: bytes, entry: str) -> Any:
         elif key is not None and isinstance(value, dict) and key in value:
             value = value[key]
         elif isinstance(value, list):
-            found = [each for each in value if isinstance(each, dict) and key in each.values()]
-            value = found
+            entries = [each for each in value if isinstance(each, dict)]
+            named = [each for each in entries if key in each.values()]
+            value = named or [each[key] for each in entries if key in each]
         else:
             break
     return value

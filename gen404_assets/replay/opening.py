@@ -8,7 +8,6 @@ from json import dumps
 from gen404_assets.competition.builds import (
     Builds,
     BuildStatus,
-    entry_of,
     image_name,
     pending_builds,
 )
@@ -240,17 +239,9 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
             theirs, build.model_copy(update={"status": status, "docker_image": image})
         )
     differences, notes = compare(raw, Builds(derived).to_bytes())
-    differences = [_origin(history, path, difference) for difference in differences]
     return compared(
         "builds", path, differences, [*notes, *note, "given each build's status, as recorded"]
     )
-
-
-def _origin(history: History, path: str, difference: Difference) -> Difference:
-    hotkey = difference.entry.partition(".")[0]
-    version = history.written(path, lambda raw: entry_of(raw, hotkey))
-    origin = f"written by {version.who} in {version}" if version else ""
-    return Difference(difference.entry, difference.recorded, difference.derived, origin)
 
 
 def _image_format(recorded: Builds, builds: Builds, rules: Rules) -> tuple[str, list[str]]:

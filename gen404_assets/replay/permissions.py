@@ -89,23 +89,23 @@ class Named:
 
 def named(message: str) -> list[Named]:
     """The files that a platform's message names, line by line."""
-    found = []
+    all_named = []
     for line in message.splitlines():
         text = line.strip()
         if match := _UPDATE.fullmatch(text):
             what = match["what"]
             files = [file for word, files in _KEYWORDS.items() if word in what for file in files]
-            found.append(Named(tuple(files), int(match["round"]), match["miner"]))
+            all_named.append(Named(tuple(files), int(match["round"]), match["miner"]))
         elif match := _REPORT.fullmatch(text):
-            found.append(Named((report_name(match["left"]),), None, short(match["right"])))
+            all_named.append(Named((report_name(match["left"]),), None, short(match["right"])))
         elif match := _WINNER.fullmatch(text) or _STAGE.fullmatch(text):
             files = ["winner.json"] if " winner: " in text else [STATE]
-            found.append(Named(tuple(files), int(match["round"])))
+            all_named.append(Named(tuple(files), int(match["round"])))
         elif match := _OPENING.fullmatch(text):
             # A round without miners has its winner at once.
             opened = ("submissions.json", "seed.json", "prompts.txt", "winner.json", STATE)
-            found.append(Named(opened, int(match["round"])))
-    return found
+            all_named.append(Named(opened, int(match["round"])))
+    return all_named
 
 
 def split(path: str) -> tuple[int | None, str | None, str]:

@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 import pydantic_core
 
-from gen404_assets.competition.duels import (
-    NOT_JUDGED,
-    MatchReport,
-    Outcome,
-    without_usable_answer,
-)
+from gen404_assets.competition.duels import MatchReport, match_score
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER, short
@@ -22,7 +18,9 @@ from gen404_assets.competition.match_under_play import MatchUnderPlay, Sides
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
 from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import compare
+from gen404_assets.replay.exact import ExactReport, Undecided, exact_report
 from gen404_assets.replay.plays import Derived, derive_report
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
@@ -69,6 +67,13 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     if version is None or raw is None:
         return None
     current = history.round(number, version.index)
+    first = first_evidence(history, number)
+    kept = first is not None and first <= version.index
+    if not kept and (exact := _exact(history, current, pair, version, rules)) is not None:
+        _exact_scores(history, number)[pair] = exact.score
+        result = compared("duels", path, [], _notes(exact.score, exact.undecided, current))
+        result.as_recorded = exact.judged
+        return result
     recorded = current.report(pair)
     if recorded is None:
         return None
@@ -76,8 +81,6 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
         MatchUnderPlay(pair, current, sides, rules)
         for sides in sides_of(history, number, pair, version.index)
     )
-    first = first_evidence(history, number)
-    kept = first is not None and first <= version.index
     comparison = _closest(recorded, raw, matches, _At(current, kept))
     differences = [*comparison.differences, *_unplayed(recorded, comparison.derived, current)]
     result = compared(
@@ -87,11 +90,41 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
             replace(difference, origin=f"written by {version.who} in {version}")
             for difference in differences
         ],
-        [*comparison.notes, *_unjudged(recorded, current)],
+        [*comparison.notes, *_notes(recorded.score, Undecided.of(recorded.duels), current)],
     )
     result.from_answers = comparison.derived.from_answers
     result.as_recorded = comparison.derived.as_recorded
     return result
+
+
+def _exact(
+    history: History, current: Round, pair: Pair, version: Version, rules: Rules
+) -> ExactReport | None:
+    """The report if it is, byte for byte, what the rules give by the outputs of its time."""
+    raw = history.content(version)
+    with suppress(MalformedFile):
+        for sides in islice(sides_of(history, current.number, pair, version.index), 1):
+            return exact_report(raw or b"", MatchUnderPlay(pair, current, sides, rules), current)
+    return None
+
+
+@lru_cache(maxsize=2)
+def _exact_scores(_history: History, _number: int) -> dict[Pair, int]:
+    """The scores of a round's reports that were found to be exact, so far."""
+    return {}
+
+
+def scores_of(history: History, number: int, pair: Pair) -> list[int] | None:
+    """The score by a report's duels, and the score that it states; None where there is no report of
+    that pair. Raises MalformedFile.
+    """
+    exact = _exact_scores(history, number).get(pair)
+    if exact is not None:
+        return [exact, exact]
+    report = history.round(number).report(pair)
+    if report is None or (report.left, report.right) != pair:
+        return None
+    return [match_score([duel.winner for duel in report.duels]), report.score]
 
 
 @lru_cache(maxsize=4)
@@ -163,24 +196,17 @@ def _unplayed(recorded: MatchReport, derived: Derived, current: Round) -> list[D
     return [Difference(name, "no duel", "a duel") for name in sorted(names)]
 
 
-def _unjudged(recorded: MatchReport, current: Round) -> list[str]:
+def _notes(score: int, undecided: Undecided, current: Round) -> list[str]:
     """Notes on the duels that no judge decided, and whether the match depends on them."""
-    skipped = [
-        duel
-        for duel in recorded.duels
-        if duel.winner is Outcome.SKIPPED and duel.name not in current.missing
-    ]
     counts = {
-        "duels were recorded as draws that the judge never decided": sum(
-            duel.issues == NOT_JUDGED for duel in recorded.duels
+        "duels were recorded as draws that the judge never decided": undecided.never_judged,
+        "duels are draws since the judge gave no usable answer": undecided.without_usable_answer,
+        "duels were skipped": len(
+            [name for name in undecided.skipped if name not in current.missing]
         ),
-        "duels are draws since the judge gave no usable answer": without_usable_answer(
-            recorded.duels
-        ),
-        "duels were skipped": len(skipped),
     }
     notes = [
-        f"{count} {what}; {_weight(recorded, count, current)}"
+        f"{count} {what}; {_weight(score, count, current)}"
         for what, count in counts.items()
         if count
     ]
@@ -211,9 +237,9 @@ def counts_of(current: Round) -> list[int]:
     return [max(1, len(current.stems)), max(1, len(set(current.stems)))]
 
 
-def _weight(recorded: MatchReport, unjudged: int, current: Round) -> str:
+def _weight(score: int, unjudged: int, current: Round) -> str:
     """Whether `unjudged` duels, decided otherwise, could have turned the match."""
     prompts, needed = max(1, len(current.stems)), current.config.win_margin
-    low, high = (recorded.score - unjudged) / prompts, (recorded.score + unjudged) / prompts
+    low, high = (score - unjudged) / prompts, (score + unjudged) / prompts
     depends = "depends" if low < needed <= high else "doesn't depend"
     return f"the verdict {depends} on them"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gen404_assets.competition.contents import LOST
-from gen404_assets.competition.round import CONFIG, POOL
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 
-_PLAYED_BY = (CONFIG, POOL)
+_PLAYED_BY = (CONFIG, LEADERS, POOL)
 _MESSAGE = re.compile(r'"[^"]*"')
 """A commit's message inside an origin, which may say anything."""
 
@@ -54,7 +54,7 @@ class Act:
     changed, deleted.
 
     `late`: the file's round was over. `stray`: a path below `rounds/` that is no round's. `wrong`:
-    why the platform, in whose name the commit was made, may not have made it. `told`: what it may
+    why the platform, in whose name the commit was made, may not have made it. `effect`: what it may
     do, and decides something. `changes`: before and after; none where a file came or went.
     """
 
@@ -65,7 +65,7 @@ class Act:
     stray: bool
     what: str
     wrong: str = ""
-    told: str = ""
+    effect: str = ""
     changes: Sequence[Change] = ()
 
 
@@ -148,7 +148,7 @@ class RoundReplay:
     @property
     def changed_by_people(self) -> bool:
         """Whether people's commits made something differ, changed the round after its end, or
-        changed what it was played by.
+        changed what it was played by or who leads.
         """
         return any(file.explained for file in self.files) or any(
             act.by_person and (act.late or act.stray or act.path in _PLAYED_BY) for act in self.acts

@@ -118,7 +118,7 @@ def _add_missing(
 
 def rounds_of(history: History) -> list[int]:
     """The rounds that the history tells of, also those of which no file is left."""
-    return sorted({*history.rounds_ever, *(state.current_round for _, state in history.states)})
+    return sorted({*history.rounds_ever, *history.rounds_under_way})
 
 
 def _deleted(
@@ -231,23 +231,25 @@ def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay
         "source_audit.json": SourceAudits,
         "pod_stats.json": PodStatsFile,
     }
-    found = kinds.get(path.rsplit("/", 1)[1], Outputs).parse(history.read(path) or b"", path)
+    number = round_of(path)
+    kind = kinds.get(path.rsplit("/", 1)[1], Outputs)
+    outputs = history.round(number).typed(path, kind) if number is not None else None
     result = underivable(asset, path, str(asset.entry.evidence))
-    if isinstance(found, Outputs) and path.endswith("/submitted.json"):
-        result.notes += _made_again(history, path, found)
-    if isinstance(found, Outputs) and (wrong := list(contradictions(history, path, found))):
+    if isinstance(outputs, Outputs) and path.endswith("/submitted.json"):
+        result.notes += _made_again(history, path, outputs)
+    if isinstance(outputs, Outputs) and (wrong := list(contradictions(history, path, outputs))):
         result.differences, result.finding = wrong, Finding.DIFFERS
     return result
 
 
-def _made_again(history: History, path: str, found: Outputs) -> list[str]:
+def _made_again(history: History, path: str, outputs: Outputs) -> list[str]:
     """What a person has had made again of a miner's files: what there was, and what there is."""
     number, hotkey = round_of(path), path.split("/")[-2]
     if number is None:
         return []
     return [
         f"{each.stem} was made again ({each.reason}): before {_seen(each.before)}, now "
-        f"{_seen(found.get(each.stem))}"
+        f"{_seen(outputs.get(each.stem))}"
         for each in history.round(number).again.root
         if each.hotkey == hotkey
     ]

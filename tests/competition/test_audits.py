@@ -24,7 +24,7 @@ from gen404_assets.competition.audits import (
     verdicts,
 )
 from gen404_assets.competition.duels import Decision, Duel, MatchReport, Outcome, duel_entry
-from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.outputs import NO_URLS, Output, Outputs
 from gen404_assets.competition.settings import Rules
 from simulators.examples import MINER, MINERS, RULES, output
 
@@ -35,8 +35,8 @@ def report(outcomes: str, margin: float) -> MatchReport:
     entries = [
         duel_entry(
             f"https://pool.example/d{number:02}.jpg",
-            None,
-            None,
+            NO_URLS,
+            NO_URLS,
             Decision(winners[letter], ""),
             "glb",
         )

@@ -19,7 +19,7 @@ from gen404_assets.competition.duels import (
     report_of,
 )
 from gen404_assets.competition.judgement import Answer, NotJudged, Reply
-from gen404_assets.competition.outputs import Output, Outputs
+from gen404_assets.competition.outputs import NO_URLS, Output, Outputs
 from gen404_assets.competition.settings import Rules
 from simulators.examples import RULES, output
 from simulators.plays import make_play
@@ -180,7 +180,7 @@ def test_a_side_without_any_output_loses_by_a_hundred(
 def duel(name: str, winner: str) -> Duel:
     prompt = f"https://pool.example/{name}.jpg"
     return Duel.model_validate(
-        duel_entry(prompt, output(), None, Decision(Outcome(winner), "text"), "glb")
+        duel_entry(prompt, output().urls, NO_URLS, Decision(Outcome(winner), "text"), "glb")
     )
 
 
@@ -212,7 +212,11 @@ def test_a_duel_names_both_sides_files_under_the_format_of_the_competition(
         **{output_format: "url"}, png=None, generation_time=0, size=1, attempts=1, distance=0
     )
     entry = duel_entry(
-        "https://pool.example/chair.jpg", None, made, Decision(Outcome.DRAW, "text"), output_format
+        "https://pool.example/chair.jpg",
+        NO_URLS,
+        made.urls,
+        Decision(Outcome.DRAW, "text"),
+        output_format,
     )
     assert list(entry.items()) == [
         ("name", "chair"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gen404_assets.competition.hotkeys import confusable, is_hotkey, short
+from gen404_assets.competition.hotkeys import confusable, is_hotkey, short, shortened
 from simulators.examples import MINER, MINERS
 from simulators.hotkeys import to_hotkey
 
@@ -60,3 +60,11 @@ def test_g24_hotkeys_are_told_apart_by_ten_characters() -> None:
     assert short(MINER) == MINER[:10]
     assert confusable(MINERS) == {}
     assert confusable([MINER, MINER]) == {}
+
+
+def test_a_text_is_shortened_by_its_hotkeys_alone() -> None:
+    lookalike = f"{MINER[:-1]}{'2' if MINER[-1] != '2' else '3'}"
+    text = f"the build of {MINER} (pending), {MINER}, and https://cdn.example/{lookalike}"
+    assert shortened(text) == (
+        f"the build of {short(MINER)} (pending), {short(MINER)}, and https://cdn.example/{lookalike}"
+    )

@@ -120,7 +120,9 @@ def report(missing: set[str], wins: int) -> Play:
         wins -= forced[name] is None
         decided = forced[name] or Decision(won, "")
         duels.append(
-            Duel.model_validate(duel_entry(prompt, sides[0][name], sides[1][name], decided, "glb"))
+            Duel.model_validate(
+                duel_entry(prompt, sides[0][name].urls, sides[1][name].urls, decided, "glb")
+            )
         )
     return make_play(duels, len(PROMPTS))
 

@@ -91,7 +91,8 @@ def _step(content: Any, step: str | int) -> str | int:
     return step
 
 
-def _drop(content: Any, at: int = -1) -> None:
+def drop(content: Any, at: int = -1) -> None:
+    """Take an entry out of a list or a map."""
     del content[list(content)[at] if isinstance(content, dict) else at]
 
 
@@ -203,14 +204,14 @@ _GLOBAL: dict[str, dict[str, Edit]] = {
         "the last weight changed": setting("last", "weight", to=0.95),
         "the last block moved": setting("last", "effective_block", to=lambda block: block + 50),
         "the last commit exchanged": setting("last", "commit", to="b" * 40),
-        "the last entry gone": in_json(_drop),
-        "the first entry gone": in_json(lambda entries: _drop(entries, 0)),
+        "the last entry gone": in_json(drop),
+        "the first entry gone": in_json(lambda entries: drop(entries, 0)),
         "wrapped, with an entry": in_json(lambda old: {"transitions": _leader_after(9)(old)}),
         "out of order": in_json(_reorder),
     },
     "prompts.txt": {
         "a line exchanged": in_lines(lambda lines: lines.__setitem__(3, ELSEWHERE)),
-        "a line gone": in_lines(lambda lines: _drop(lines, 3)),
+        "a line gone": in_lines(lambda lines: drop(lines, 3)),
         "a line added": in_lines(lambda lines: lines.append(ELSEWHERE)),
         "in another order": in_lines(_reorder),
     },
@@ -231,7 +232,7 @@ _OPENING: dict[str, dict[str, Edit]] = {
     },
     "round/prompts.txt": {
         "a line exchanged": in_lines(lambda lines: lines.__setitem__(1, ELSEWHERE)),
-        "a line gone": in_lines(lambda lines: _drop(lines, 1)),
+        "a line gone": in_lines(lambda lines: drop(lines, 1)),
         "a line added": in_lines(lambda lines: lines.insert(1, ELSEWHERE)),
         "in another order": in_lines(_reorder),
     },
@@ -241,7 +242,7 @@ _OPENING: dict[str, dict[str, Edit]] = {
         "another CDN": setting("first", "cdn_url", to="https://elsewhere.invalid"),
         "revealed earlier": setting("last", "revealed_at_block", to=lambda block: block - 1),
         "another round's name": setting("first", "round", to="mesh-7"),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
         "one added": in_json(lambda all_: all_.update({STRANGER: dict(next(iter(all_.values())))})),
         "in another order": in_json(_reorder),
     },
@@ -250,7 +251,7 @@ _OPENING: dict[str, dict[str, Edit]] = {
         "another image": setting("first", "docker_image", to="x/y:z"),
         "another tag": setting("first", "tag", to="0000000-x"),
         "another commit": setting("first", "commit", to="d" * 40),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
     },
 }
 
@@ -263,7 +264,7 @@ _OUTPUTS: dict[str, dict[str, Edit]] = {
         "another time": in_json(lambda all_: _png(all_).update(generation_time=5.0)),
         "another distance": in_json(lambda all_: _png(all_).update(distance=0.01)),
         "fewer attempts": in_json(lambda all_: _png(all_).update(attempts=0)),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
         "one added": in_json(lambda all_: all_.update({"zzz": dict(_png(all_))})),
         "emptied": in_json(lambda _: {}),
     },
@@ -272,7 +273,7 @@ _OUTPUTS: dict[str, dict[str, Edit]] = {
         "slower": in_json(lambda all_: _png(all_).update(generation_time=500.0)),
         "faster": in_json(lambda all_: _png(all_).update(generation_time=0.5)),
         "a preview taken away": in_json(lambda all_: _png(all_).update(png=None)),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
         "emptied": in_json(lambda _: {}),
     },
     "round/miner/generated.json": {
@@ -282,7 +283,7 @@ _OUTPUTS: dict[str, dict[str, Edit]] = {
         "unmeasured": in_json(lambda all_: _png(all_).update(distance=None)),
         "slower": in_json(lambda all_: _png(all_).update(generation_time=500.0)),
         "faster": in_json(lambda all_: _png(all_).update(generation_time=0.5)),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
         "emptied": in_json(lambda _: {}),
     },
     "round/miner/pod_stats.json": {
@@ -312,7 +313,7 @@ _DUELS: dict[str, dict[str, Edit]] = {
         "another defender": setting("left", to=STRANGER),
         "the score": setting("score", to=lambda score: score + 1),
         "the margin": setting("margin", to=lambda margin: margin + 0.5),
-        "a duel gone": in_json(lambda report: _drop(report["duels"])),
+        "a duel gone": in_json(lambda report: drop(report["duels"])),
         "a duel twice": in_json(lambda report: report["duels"].append(report["duels"][0])),
         "in another order": in_json(lambda r: r.update(duels=_reorder(r["duels"]))),
     },
@@ -321,8 +322,8 @@ _DUELS: dict[str, dict[str, Edit]] = {
         "a verdict": in_lines(
             lambda rows: rows.__setitem__(1, rows[1].rpartition(",")[0] + ",0.9")
         ),
-        "a row gone": in_lines(lambda rows: _drop(rows, 1)),
-        "the last row gone": in_lines(_drop),
+        "a row gone": in_lines(lambda rows: drop(rows, 1)),
+        "the last row gone": in_lines(drop),
         "a row added": in_lines(lambda rows: rows.append(f"leader,{STRANGER},0.5")),
         "a row twice": in_lines(lambda rows: rows.append(rows[1])),
         "two rows exchanged": in_lines(lambda rows: [rows[0], *reversed(rows[1:])]),
@@ -333,7 +334,7 @@ _DUELS: dict[str, dict[str, Edit]] = {
 _AUDITS: dict[str, dict[str, Edit]] = {
     "round/require_audit.json": {
         "other critical prompts": setting("first", "critical_prompts", to=["a"]),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
         "one added": in_json(
             lambda all_: all_.append({"hotkey": STRANGER, "critical_prompts": []})
         ),
@@ -350,7 +351,7 @@ _AUDITS: dict[str, dict[str, Edit]] = {
         "another time": setting("first", "generation_time", to=12.5),
         "another reason": setting("first", "reason", to="something else"),
         "another hotkey": setting("first", "hotkey", to=STRANGER),
-        "one gone": in_json(lambda all_: _drop(all_, 0)),
+        "one gone": in_json(lambda all_: drop(all_, 0)),
         "one added": in_json(
             lambda all_: all_.update({STRANGER: next(iter(all_.values())) | {"hotkey": STRANGER}})
         ),
@@ -358,7 +359,7 @@ _AUDITS: dict[str, dict[str, Edit]] = {
     "round/source_audit.json": {
         "a verdict turned": setting("first", "verdict", to="failed"),
         "another reason": setting("first", "reason", to="read it"),
-        "one gone": in_json(_drop),
+        "one gone": in_json(drop),
         "one added": in_json(
             lambda all_: all_.append({"hotkey": STRANGER, "verdict": "failed", "reason": ""})
         ),
@@ -372,7 +373,7 @@ _AUDITS: dict[str, dict[str, Edit]] = {
     },
 }
 
-_ANY: dict[str, Edit] = {
+ANY: dict[str, Edit] = {
     "deleted": lambda _: None,
     "made a symbolic link": lambda _: Link(b"config.json"),
     "broken off": lambda raw: raw[: len(raw) // 2] + b'"',
@@ -385,6 +386,6 @@ def forgeries() -> Iterator[Forgery]:
     """All single changes, kind by kind."""
     for kinds in (_GLOBAL, _OPENING, _OUTPUTS, _DUELS, _AUDITS):
         for kind, edits in kinds.items():
-            for change, edit in (edits | _ANY).items():
+            for change, edit in (edits | ANY).items():
                 if kind not in _TEXTS or change not in {"broken off"}:
                     yield Forgery(kind, change, edit)

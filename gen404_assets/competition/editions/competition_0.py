@@ -14,16 +14,16 @@ from typing import Any
 from pydantic import Field
 
 from gen404_assets.competition.builds import Builds
-from gen404_assets.competition.editions.rules import NO_VERSION, EditionFile, EditionRules
-from gen404_assets.competition.editions.told import (
+from gen404_assets.competition.editions.facts import (
     LEFT,
     RIGHT,
+    DuelFacts,
+    MatchFacts,
     Participant,
+    RoundFacts,
     RoundFiles,
-    Told,
-    ToldDuel,
-    ToldMatch,
 )
+from gen404_assets.competition.editions.rules import NO_VERSION, EditionFile, EditionRules
 from gen404_assets.competition.files import MapFile, ObjectFile, Record
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.leader import Leader
@@ -195,19 +195,19 @@ def report_of(
     }
 
 
-def told(files: RoundFiles) -> Told:
+def facts(files: RoundFiles) -> RoundFacts:
     """A round as its files tell it. There is no qualification, and nobody is rejected."""
     config = required(CONFIG, files.at(CONFIG, Config0))
     submissions = files.file("submissions.json", Submissions0)
     order = submissions.names if submissions is not None else []
-    found = {hotkey: files.file(f"{hotkey}/duels.json", Report0) for hotkey in order}
-    reports = {hotkey: report for hotkey, report in found.items() if report is not None}
+    by_hotkey = {hotkey: files.file(f"{hotkey}/duels.json", Report0) for hotkey in order}
+    reports = {hotkey: report for hotkey, report in by_hotkey.items() if report is not None}
     builds = files.file("builds.json", Builds) or Builds({})
     progress, seed = files.file("judge_progress.json", Progress), files.file("seed.json", Seed)
     over = progress is not None and {*order} <= {*progress.completed_hotkeys}
     winner = progress.leader if progress is not None and over else None
     entry = submissions.get(winner) if submissions is not None and winner else None
-    return Told(
+    return RoundFacts(
         win_margin=config.win_margin,
         blocks=files.blocks(Schedule0),
         seed=seed.seed if seed else None,
@@ -223,19 +223,19 @@ def told(files: RoundFiles) -> Told:
             )
             for hotkey, each in (submissions.items() if submissions is not None else ())
         ],
-        matches=[_told_match(report) for report in reports.values()],
+        matches=[_match_facts(report) for report in reports.values()],
         winner=winner,
         code=(entry.repo, entry.commit) if entry else None,
     )
 
 
-def _told_match(report: Report0) -> ToldMatch:
+def _match_facts(report: Report0) -> MatchFacts:
     side = {Outcome0.LEADER: LEFT, Outcome0.MINER: RIGHT}
     duels = [
-        ToldDuel(duel.name, side.get(duel.winner, duel.winner.value), duel.prompt, duel.issues)
+        DuelFacts(duel.name, side.get(duel.winner, duel.winner.value), duel.prompt, duel.issues)
         for duel in report.duels
     ]
-    return ToldMatch(report.leader, report.hotkey, report.margin, duels)
+    return MatchFacts(report.leader, report.hotkey, report.margin, duels)
 
 
 def _files() -> Iterator[EditionFile]:
@@ -284,7 +284,7 @@ COMPETITION_0 = EditionRules(
     ),
     by_hand=(),
     stages=("collecting", "generating", "duels", "finalizing"),
-    told=told,
+    facts=facts,
     versions={"overtime": tuple(LIMITS)},
     deps={
         "schedule": ["config"],

@@ -228,19 +228,19 @@ class Findings:
 
 
 def timeline(
-    order: Sequence[str], found: Findings, win_margin: float, repeats: int
+    order: Sequence[str], findings: Findings, win_margin: float, repeats: int
 ) -> Mapping[str, Standing]:
     """Every submission's place, in one pass in order of reveal [6]."""
     defender, verified = LEADER, True
     standings: dict[str, Standing] = {}
     for hotkey in order:
-        qualifying = found.margins.get((LEADER, hotkey))
+        qualifying = findings.margins.get((LEADER, hotkey))
         if qualifying is None or qualifying < win_margin:
             standings[hotkey] = Standing(Place.OUT)
             continue
-        judged = _Audited(hotkey, defender, found, win_margin, range(1, repeats + 1))
+        judged = _Audited(hotkey, defender, findings, win_margin, range(1, repeats + 1))
         reason = judged.rejection(defender_verified=verified)
-        margin = found.margins.get((defender, hotkey))
+        margin = findings.margins.get((defender, hotkey))
         if reason:
             standings[hotkey] = Standing(Place.REJECTED, defender, reason)
         elif margin is None:
@@ -260,16 +260,16 @@ class _Audited:
 
     hotkey: str
     defender: str
-    found: Findings
+    findings: Findings
     win_margin: float
     repeats: Sequence[int]
 
     def _margin(self, left: str, repeat: int) -> float | None:
-        return self.found.audits.get((f"{left}_{repeat}", self.hotkey))
+        return self.findings.audits.get((f"{left}_{repeat}", self.hotkey))
 
     def rejection(self, *, defender_verified: bool) -> str:
         """Why it is rejected; empty if it isn't [6, 2a to 2d]."""
-        if reason := self.found.rejected.get(self.hotkey):
+        if reason := self.findings.rejected.get(self.hotkey):
             return reason
         for repeat in self.repeats:
             margin = self._margin(SUBMITTED, repeat)
@@ -284,7 +284,7 @@ class _Audited:
     def passed(self) -> bool:
         """Whether the source audit and every repeat have passed [6, 5]."""
         lowest = {SUBMITTED: -self.win_margin, self.defender: self.win_margin}
-        return self.hotkey in self.found.source_passed and all(
+        return self.hotkey in self.findings.source_passed and all(
             (margin := self._margin(left, repeat)) is not None and margin >= least
             for left, least in lowest.items()
             for repeat in self.repeats

@@ -18,15 +18,15 @@ from gen404_assets.competition.editions.competition_2 import (
     Verdict2,
     Winner2,
 )
-from gen404_assets.competition.editions.rules import EditionFile, EditionRules
-from gen404_assets.competition.editions.told import (
+from gen404_assets.competition.editions.facts import (
+    DuelFacts,
+    MatchFacts,
     Participant,
+    RoundFacts,
     RoundFiles,
     Row,
-    Told,
-    ToldDuel,
-    ToldMatch,
 )
+from gen404_assets.competition.editions.rules import EditionFile, EditionRules
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.matches import Match, Matrix, Pair
@@ -39,19 +39,19 @@ from gen404_assets.competition.submissions import Submissions
 _HOTKEY = r"[1-9A-HJ-NP-Za-km-z]{47,48}"
 
 
-def told(files: RoundFiles) -> Told:
+def facts(files: RoundFiles) -> RoundFacts:
     """A round as its files tell it."""
     config = required(CONFIG, files.at(CONFIG, Config2))
     matrix = _matrix(files)
     winner, seed = files.file("winner.json", Winner2), files.file("seed.json", Seed)
     audits = files.file("generation_audits.json", Audits) or Audits({})
-    return Told(
+    return RoundFacts(
         win_margin=config.win_margin,
         blocks=files.blocks(Schedule),
         seed=seed.seed if seed else None,
         prompts=files.prompts,
         participants=list(_participants(files, matrix.margins, audits, config.win_margin)),
-        matches=[_told_match(files, match) for match in matrix.matches],
+        matches=[_match_facts(files, match) for match in matrix.matches],
         winner=winner.winner_hotkey if winner else None,
         code=(winner.repo, winner.commit) if winner else None,
         audits=list(_told_audits(files, audits)),
@@ -85,10 +85,10 @@ def _participants(
         )
 
 
-def _told_match(files: RoundFiles, match: Match) -> ToldMatch:
+def _match_facts(files: RoundFiles, match: Match) -> MatchFacts:
     report = files.file(f"{match.right}/duels_{short(match.left)}.json", Report2)
-    duels = [ToldDuel(duel.name, duel.winner.value) for duel in report.duels] if report else None
-    return ToldMatch(match.left, match.right, match.margin, duels)
+    duels = [DuelFacts(duel.name, duel.winner.value) for duel in report.duels] if report else None
+    return MatchFacts(match.left, match.right, match.margin, duels)
 
 
 def _told_audits(files: RoundFiles, audits: Audits) -> Iterator[Row]:
@@ -188,7 +188,7 @@ COMPETITION_2 = EditionRules(
     ),
     by_hand=("/source_audit.json",),
     stages=("open", "miner_generation", "downloading", "duels", "finalizing"),
-    told=told,
+    facts=facts,
     deps={
         "schedule": ["config"],
         "submissions": ["schedule"],

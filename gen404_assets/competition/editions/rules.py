@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gen404_assets.competition.editions.told import RoundFiles, Told
+from gen404_assets.competition.editions.facts import RoundFacts, RoundFiles
 from gen404_assets.competition.files import StateFile
 from gen404_assets.competition.leader import FULL_WEIGHT, Transition
 
@@ -43,7 +43,7 @@ class EditionRules:
     `marks`: files below `rounds/{n}/` that this edition alone writes. `platform`: the lines of
     commit messages that its platform wrote. `following`: stage -> those that the platform may make
     of it, within a round; the last of `stages` leads to the first of the next round.
-    `told`: what a round's files tell of how it went, for tables and reports. `versions`: rule ->
+    `facts`: how a round went by its files, for tables and reports. `versions`: rule ->
     the names of its versions, the latest first. `deps`: asset -> those that it is made from,
     `config` and `prompt_pool` among them.
     """
@@ -55,7 +55,7 @@ class EditionRules:
     platform: re.Pattern[str]
     by_hand: tuple[str, ...]
     stages: Sequence[str]
-    told: Callable[[RoundFiles], Told]
+    facts: Callable[[RoundFiles], RoundFacts]
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     deps: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

@@ -29,38 +29,37 @@ from gen404_assets.competition.editions.competition_2 import (
 )
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.submissions import Submissions
+from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.editions.matches_2 import matrix_of
-from gen404_assets.replay.editions.opening import written_by
-from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
 _BY_REPORT = "generation report"
 
 
-def _reports(seen: Seen) -> Mapping[str, GenerationReport]:
-    reports = seen.file("generation_reports.json", GenerationReports)
+def _reports(this_round: EditionRound) -> Mapping[str, GenerationReport]:
+    reports = this_round.file("generation_reports.json", GenerationReports)
     return reports.root if reports is not None else {}
 
 
-def _verdicts(seen: Seen) -> Audits:
-    return seen.file("generation_audits.json", Audits) or Audits({})
+def _verdicts(this_round: EditionRound) -> Audits:
+    return this_round.file("generation_audits.json", Audits) or Audits({})
 
 
-def _without_report(seen: Seen) -> dict[str, str]:
+def _without_report(this_round: EditionRound) -> dict[str, str]:
     """Hotkey -> the reason of a verdict that names a generation report which is not there, as in a
     copy that is older than the verdict.
     """
-    reports = _reports(seen)
+    reports = _reports(this_round)
     return {
         hotkey: audit.reason
-        for hotkey, audit in _verdicts(seen).items()
+        for hotkey, audit in _verdicts(this_round).items()
         if hotkey not in reports and audit.reason.startswith(_BY_REPORT)
     }
 
 
-def taken_from_verdicts(seen: Seen) -> list[str]:
+def taken_from_verdicts(this_round: EditionRound) -> list[str]:
     """A note on the generation reports that are missing."""
-    missing = _without_report(seen)
+    missing = _without_report(this_round)
     return (
         [f"by generation_audits.json alone rejected, for want of a report: {', '.join(missing)}"]
         if missing
@@ -68,32 +67,32 @@ def taken_from_verdicts(seen: Seen) -> list[str]:
     )
 
 
-def standings_of(seen: Seen) -> Mapping[str, Standing]:
+def standings_of(this_round: EditionRound) -> Mapping[str, Standing]:
     """Every submission's place by the round's files."""
-    config = seen.config(Config2)
-    sources = seen.file("source_audit.json", SourceAudits)
+    config = this_round.config(Config2)
+    sources = this_round.file("source_audit.json", SourceAudits)
     verdict_of = {each.hotkey: each for each in sources.root} if sources is not None else {}
     rejected = {
         hotkey: worded("source audit", each.reason)
         for hotkey, each in verdict_of.items()
         if each.verdict is SourceVerdict.FAILED
     }
-    rejected |= _without_report(seen)
+    rejected |= _without_report(this_round)
     rejected |= {
         hotkey: reason
-        for hotkey, report in _reports(seen).items()
+        for hotkey, report in _reports(this_round).items()
         if (reason := rejection(report)) is not None
     }
-    found = Findings(
-        matrix_of(seen, "matches_matrix.csv").margins,
-        matrix_of(seen, "audit_matrix.csv").margins,
+    findings = Findings(
+        matrix_of(this_round, "matches_matrix.csv").margins,
+        matrix_of(this_round, "audit_matrix.csv").margins,
         rejected,
         frozenset(
             hotkey for hotkey, each in verdict_of.items() if each.verdict is SourceVerdict.PASSED
         ),
     )
-    order = seen.required("submissions.json", Submissions).names
-    return timeline(order, found, config.win_margin, config.audit_repeats)
+    order = this_round.required("submissions.json", Submissions).names
+    return timeline(order, findings, config.win_margin, config.audit_repeats)
 
 
 def is_open(standing: Standing) -> bool:
@@ -102,14 +101,14 @@ def is_open(standing: Standing) -> bool:
     return unproven or standing.place is Place.PENDING
 
 
-def unfounded(seen: Seen, hotkeys: Sequence[str]) -> str:
+def unfounded(this_round: EditionRound, hotkeys: Sequence[str]) -> str:
     """Why it can't be known how these stand: a file that would say so has never been here. Empty
     if all are.
     """
     lacking = [
         name
         for name in ("source_audit.json", "audit_matrix.csv")
-        if not seen.history.versions(seen.path(name))
+        if not this_round.history.versions(this_round.path(name))
     ]
     if not lacking:
         return ""
@@ -119,12 +118,12 @@ def unfounded(seen: Seen, hotkeys: Sequence[str]) -> str:
 # --- requests
 
 
-def replay_requests(seen: Seen, path: str) -> FileReplay:
+def replay_requests(this_round: EditionRound, path: str) -> FileReplay:
     """Who must be audited: every win names its defender. Entries of those who were rejected or
     lost are of the time when they stood otherwise, as their order is.
     """
-    recorded = seen.required("require_audit.json", Requests)
-    standings = standings_of(seen)
+    recorded = this_round.required("require_audit.json", Requests)
+    standings = standings_of(this_round)
     place = {hotkey: number for number, hotkey in enumerate(standings)}
     requested = {each.hotkey: each.latest_defender for each in recorded.root}
     differences = [*_impossible(recorded, standings, place)]
@@ -133,15 +132,13 @@ def replay_requests(seen: Seen, path: str) -> FileReplay:
         if requested.get(hotkey, defender) != defender:
             differences.append(Difference(f"{hotkey}.latest_defender", requested[hotkey], defender))
     unasked = [hotkey for hotkey in wins if hotkey not in requested]
-    verdicts = _verdicts(seen)
+    verdicts = _verdicts(this_round)
     older = [hotkey for hotkey in verdicts.names if hotkey not in requested]
     differences += [
         Difference(hotkey, "no request", f"a request: it beat {wins[hotkey]}")
         for hotkey in unasked
-        if hotkey not in older and seen.ended is not None
+        if hotkey not in older and this_round.ended is not None
     ]
-    by = written_by(seen, path)
-    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
     kept = [hotkey for hotkey in requested if hotkey not in wins]
     notes = [f"as recorded, being of an earlier time: {', '.join(kept)}"] if kept else []
     if older and not differences:
@@ -157,10 +154,10 @@ def _impossible(
     recorded: Requests, standings: Mapping[str, Standing], place: Mapping[str, int]
 ) -> Iterator[Difference]:
     """Requests that no verdicts could have led to."""
-    seen: set[str] = set()
+    this_round: set[str] = set()
     for each in recorded.root:
         standing = standings.get(each.hotkey)
-        if each.hotkey in seen:
+        if each.hotkey in this_round:
             yield Difference(each.hotkey, "two requests", "one")
         elif standing is None or standing.place is Place.OUT:
             yield Difference(each.hotkey, "a request", "none: it has not qualified")
@@ -169,17 +166,17 @@ def _impossible(
         ):
             allowed = "leader, or a miner that revealed earlier"
             yield Difference(f"{each.hotkey}.latest_defender", each.latest_defender, allowed)
-        seen.add(each.hotkey)
+        this_round.add(each.hotkey)
 
 
 # --- generation reports
 
 
-def replay_reports(seen: Seen, path: str) -> FileReplay:
+def replay_reports(this_round: EditionRound, path: str) -> FileReplay:
     """Outcome and reason of each report, from its repeats and the build."""
-    reports = seen.required("generation_reports.json", GenerationReports)
-    builds = seen.file("builds.json", Builds)
-    repeats = seen.config(Config2).audit_repeats
+    reports = this_round.required("generation_reports.json", GenerationReports)
+    builds = this_round.file("builds.json", Builds)
+    repeats = this_round.config(Config2).audit_repeats
     differences = []
     for hotkey, report in reports.items():
         build = builds.get(hotkey) if builds is not None else None
@@ -187,9 +184,7 @@ def replay_reports(seen: Seen, path: str) -> FileReplay:
         if report.hotkey != hotkey:
             differences.append(Difference(f"{hotkey}.hotkey", report.hotkey, hotkey))
         differences += _report(hotkey, report, repeats, built=built)
-    by = written_by(seen, path)
-    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
-    missing = [hotkey for hotkey in _verdicts(seen).names if hotkey not in reports]
+    missing = [hotkey for hotkey in _verdicts(this_round).names if hotkey not in reports]
     notes = ["given what the repeats took, as recorded"]
     notes += [f"older than the verdicts on {', '.join(missing)}"] if missing else []
     return compared("generation_reports", path, differences, notes)
@@ -217,13 +212,13 @@ def _report(
 # --- the matches of audits
 
 
-def replay_matrix(seen: Seen, path: str) -> FileReplay:
+def replay_matrix(this_round: EditionRound, path: str) -> FileReplay:
     """The rows of audits: each of a repeat that was made, in the order in which it is played, with
     its report's margin.
     """
-    matrix = matrix_of(seen, "audit_matrix.csv")
-    order = seen.required("submissions.json", Submissions).names
-    reports = _reports(seen)
+    matrix = matrix_of(this_round, "audit_matrix.csv")
+    order = this_round.required("submissions.json", Submissions).names
+    reports = _reports(this_round)
     differences: list[Difference] = []
     last: dict[str, tuple[int, bool]] = {}
     taken = 0
@@ -242,10 +237,10 @@ def replay_matrix(seen: Seen, path: str) -> FileReplay:
             differences.append(Difference(label, "a match", f"none: no repeat {repeat} was made"))
         turn = (repeat, side != SUBMITTED)
         in_order = side != SUBMITTED or turn >= last.get(match.right, turn)
-        if not in_order and not seen.is_copy:
+        if not in_order and not this_round.is_copy:
             differences.append(Difference("the order", label, "repeats in order"))
         last[match.right] = turn
-        report = _audit_report(seen, match.right, side, repeat)
+        report = _audit_report(this_round, match.right, side, repeat)
         taken += report is None
         expected = (
             None
@@ -254,50 +249,46 @@ def replay_matrix(seen: Seen, path: str) -> FileReplay:
         )
         if expected is not None and expected != match.margin:
             differences.append(Difference(label, str(match.margin), str(expected)))
-    by = written_by(seen, path)
-    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
     notes = [f"{taken} margins as recorded: their reports are not in the repository"]
     return compared("audit_matrix", path, differences, notes if taken else [])
 
 
-def _audit_report(seen: Seen, hotkey: str, side: str, repeat: int) -> Report2 | None:
-    return seen.file(f"{hotkey}/audit_{short(side)}_{repeat}.json", Report2)
+def _audit_report(this_round: EditionRound, hotkey: str, side: str, repeat: int) -> Report2 | None:
+    return this_round.file(f"{hotkey}/audit_{short(side)}_{repeat}.json", Report2)
 
 
 # --- verdicts
 
 
-def replay_audits(seen: Seen, path: str) -> FileReplay:
+def replay_audits(this_round: EditionRound, path: str) -> FileReplay:
     """The verdicts by the timeline, as it stands at the end. Their order is that of time; one that
     was given to a miner which then lost stays as it was.
     """
-    recorded = _verdicts(seen)
-    standings = standings_of(seen)
+    recorded = _verdicts(this_round)
+    standings = standings_of(this_round)
     differences: list[Difference] = []
     stale = []
-    missing = _without_report(seen)
+    missing = _without_report(this_round)
     for hotkey, audit in recorded.items():
         standing = standings.get(hotkey)
         if audit.hotkey != hotkey:
             differences.append(Difference(f"{hotkey}.hotkey", audit.hotkey, hotkey))
         if standing is None:
             differences.append(Difference(hotkey, "a verdict", "none: it has no submission"))
-        elif is_open(standing) and not unfounded(seen, [hotkey]):
+        elif is_open(standing) and not unfounded(this_round, [hotkey]):
             differences.append(Difference(hotkey, audit.verdict.value, "no verdict yet"))
         elif standing.place in {Place.LOST, Place.OUT} or is_open(standing):
             stale.append(hotkey)
         else:
             differences += _verdict(hotkey, audit.verdict, audit.reason, standing)
-    requests = seen.file("require_audit.json", Requests)
+    requests = this_round.file("require_audit.json", Requests)
     for hotkey in [each.hotkey for each in requests.root] if requests is not None else ():
         decided = standings.get(hotkey, Standing(Place.OUT))
-        if hotkey in recorded or seen.ended is None or seen.is_copy:
+        if hotkey in recorded or this_round.ended is None or this_round.is_copy:
             continue
         if _is_decided(decided):
             verdict = Verdict2.FAILED if decided.reason else Verdict2.PASSED
             differences.append(Difference(hotkey, "no verdict", verdict.value))
-    by = written_by(seen, path)
-    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
     notes = [f"as recorded, for they lost since: {', '.join(stale)}"] if stale else []
     if missing:
         names = ", ".join(missing)

@@ -1,9 +1,10 @@
 """Which edition of the rules a competition is of, and its rounds derived again by them."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from gen404_assets.competition.catalogue import CATALOGUE, Asset
 from gen404_assets.competition.editions.rules import EditionRules
@@ -14,7 +15,24 @@ from gen404_assets.replay.editions.competition_0 import REPLAY_0
 from gen404_assets.replay.editions.competition_2 import REPLAY_2
 from gen404_assets.replay.editions.files import EditionReplay
 from gen404_assets.replay.result import RoundReplay
-from gen404_assets.replay.rounds import replay_round
+from gen404_assets.replay.rounds import replay_round, rounds_of
+
+_MARK_1 = re.compile(r"[^/]+/generated\.json")
+
+
+class AtHead(Protocol):
+    """The files at a repository's head, as far as they tell which edition it is of."""
+
+    @property
+    def round_numbers(self) -> Sequence[int]:
+        """The rounds that have files."""
+
+    def of_round(self, number: int) -> Sequence[str]:
+        """A round's files."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content, None where there is none."""
+
 
 ReplayOne = Callable[[History, int, Rules, Mapping[str, str]], RoundReplay]
 
@@ -22,8 +40,8 @@ ReplayOne = Callable[[History, int, Rules, Mapping[str, str]], RoundReplay]
 @dataclass(frozen=True, eq=False)
 class Edition:
     """An edition of the rules. `shown`: asset -> its file in a listing; `versions`: rule -> the
-    names of its versions; `rules`: its data, None for competition 1, whose rules are those that the
-    platform operates.
+    names of its versions; `rounds`: those that a history tells of; `rules`: its data, None for
+    competition 1, whose rules are those that the platform operates.
     """
 
     name: str
@@ -31,6 +49,7 @@ class Edition:
     shown: Mapping[str, str]
     versions: Mapping[str, Sequence[str]]
     replay: ReplayOne
+    rounds: Callable[[History], Sequence[int]]
     rules: EditionRules | None = None
 
 
@@ -46,6 +65,7 @@ def _competition_1() -> Edition:
         {asset.value: CATALOGUE[asset].file for asset in Asset},
         {rule: [each.name for each in versions] for rule, versions in VERSIONS.items()},
         replay,
+        rounds_of,
     )
 
 
@@ -58,7 +78,7 @@ def _edition(replay: EditionReplay) -> Edition:
         return replay.replay(history, number, chosen)
 
     shown = {kind.asset: kind.shown for kind in rules.files}
-    return Edition(rules.name, rules.title, shown, rules.versions, replay_one, rules)
+    return Edition(rules.name, rules.title, shown, rules.versions, replay_one, replay.rounds, rules)
 
 
 COMPETITION_1 = _competition_1()
@@ -68,14 +88,48 @@ EDITIONS: Mapping[str, Edition] = {
 
 
 def edition_of(history: History) -> Edition:
-    """The edition that the repository's content belongs to: that with most files that no other
-    writes; with none, by the keys of `config.json` and `leader.json`; else competition 1's.
+    """The edition that the repository's content belongs to: that of the first round which tells it;
+    with none, by the keys of `config.json` and `leader.json`; else competition 1's.
+
+    A round tells it by the files that it had in its own time. What anybody adds to a round that is
+    over, or to a later one, can't turn the rules by which all are read.
     """
-    names = [
+    began = {
+        number: min(history.versions(path)[0].index for path in history.paths_of_round(number))
+        for number in history.rounds_ever
+    }
+    for number in sorted(began, key=lambda each: (began[each], each)):
+        if (edition := _told_by(_in_its_time(history, number))) is not None:
+            return edition
+    return _by_keys(history)
+
+
+def edition_at_head(files: AtHead) -> Edition:
+    """The edition by the files at the head alone, where the history has not been read: that of the
+    first round which tells it, and else as `edition_of`.
+    """
+    for number in files.round_numbers:
+        prefix = round_path(number, "")
+        if edition := _told_by([path.removeprefix(prefix) for path in files.of_round(number)]):
+            return edition
+    return _by_keys(files)
+
+
+def _in_its_time(history: History, number: int) -> list[str]:
+    """The names of the files that a round had before the next one was scheduled."""
+    following = history.versions(round_path(number + 1, "schedule.json"))
+    until = following[0].index if following else len(history.commits)
+    return [
         path.removeprefix(round_path(number, ""))
-        for number in history.round_numbers
-        for path in history.of_round(number)
+        for path in history.paths_of_round(number)
+        if history.versions(path)[0].index <= until
     ]
+
+
+def _told_by(names: Sequence[str]) -> Edition | None:
+    """The edition that most of a round's files are of which no other edition writes; with none of
+    these, competition 1's if it has that one's outputs.
+    """
     marked = {
         edition: sum(rules.marks.fullmatch(name) is not None for name in names)
         for edition in EDITIONS.values()
@@ -84,10 +138,10 @@ def edition_of(history: History) -> Edition:
     best = max(marked, key=lambda edition: marked[edition])
     if marked[best]:
         return best
-    return _by_keys(history)
+    return COMPETITION_1 if any(_MARK_1.fullmatch(name) for name in names) else None
 
 
-def _by_keys(history: History) -> Edition:
+def _by_keys(history: AtHead) -> Edition:
     """The edition of a competition whose rounds don't tell yet."""
     config, leaders = (_document(history, path) for path in (CONFIG, LEADERS))
     entries = leaders if isinstance(leaders, list) else []
@@ -98,7 +152,7 @@ def _by_keys(history: History) -> Edition:
     return COMPETITION_1
 
 
-def _document(history: History, path: str) -> Any:
+def _document(history: AtHead, path: str) -> Any:
     """A JSON file's content, None where it can't be read."""
     try:
         return json.loads(history.read(path) or b"null")

@@ -1,19 +1,22 @@
 """Replay of how a round of an edition ends: the leader's entry and the changes of stage."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from gen404_assets.competition.editions.rules import successor
 from gen404_assets.competition.leader import Transition
-from gen404_assets.competition.round import LEADERS, STATE
+from gen404_assets.competition.round import LEADERS, STATE, round_path
 from gen404_assets.replay.compare import text
-from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.editions.edition_round import EditionRound
+from gen404_assets.replay.leading import entries_at
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 Weights = tuple[float, float]
 
 
 def replay_leader(
-    seen: Seen,
+    this_round: EditionRound,
     winner: Transition | None,
     weights: Weights,
     blocks: tuple[int, int],
@@ -25,7 +28,7 @@ def replay_leader(
     `may_stay`: whether a defended leader may also keep its weight without an entry.
     """
     began, effective = blocks
-    entries = seen.leaders.root
+    entries = this_round.leaders.root
     before = [entry for entry in entries if entry.effective_block < effective]
     recorded = [entry for entry in entries if entry.effective_block == effective]
     late = [entry for entry in before if entry.effective_block > began]
@@ -44,8 +47,8 @@ def replay_leader(
     if may_stay and defended and not recorded:
         kept = f"the leader keeps the weight {current.weight}, as if it didn't decay"
         return compared("leader", LEADERS, [], [*notes, kept])
-    version = seen.history.last(LEADERS)
-    by = f"written by {seen.who(version)} in {version}" if version is not None else ""
+    version = this_round.history.written(LEADERS, partial(entries_at, effective))
+    by = f"written by {this_round.who(version)} in {version}" if version is not None else ""
     then, now = (text([entry.model_dump() for entry in side]) for side in (recorded, known))
     place = f"from block {effective}"
     return compared("leader", LEADERS, [Difference(place, then, now, by)], notes)
@@ -61,20 +64,23 @@ def _rounded(entry: Transition) -> dict[str, Any]:
     return entry.model_dump() | {"weight": round(entry.weight, 10)}
 
 
-def replay_state(seen: Seen) -> FileReplay | None:
+def replay_state(this_round: EditionRound, needed: Mapping[str, str]) -> FileReplay | None:
     """Whether every change of stage during the round was one that the platform may make; a person
-    may make any.
+    may make any. `needed`: stage -> the file of the round that it can't begin without.
     """
-    changes = seen.stage_changes
+    changes = this_round.stage_changes
     if not changes:
         return None
     differences, notes = [], []
     for version, before, after in changes:
-        fault = _fault(seen, before, after)
-        if fault and seen.who(version) == "a person":
+        fault = _fault(this_round, before, after)
+        if fault and this_round.who(version) == "a person":
             notes.append(f"a person set it from {_shown(before)} to {_shown(after)} in {version}")
         elif fault:
             differences.append(Difference(str(version), after[1], f"not {after[1]}: {fault}"))
+        path = round_path(after[0], needed.get(after[1], ""))
+        if after[1] in needed and not this_round.history.at(version.index).read(path):
+            notes.append(f"{after[1]} without {path} in {version}")
     return compared("state", STATE, differences, notes)
 
 
@@ -82,9 +88,9 @@ def _shown(state: tuple[int, str]) -> str:
     return f"{state[1]} (round {state[0]})"
 
 
-def _fault(seen: Seen, before: tuple[int, str], after: tuple[int, str]) -> str:
+def _fault(this_round: EditionRound, before: tuple[int, str], after: tuple[int, str]) -> str:
     """Why the platform may not make that change; empty if it may."""
-    stages = list(seen.rules.stages)
+    stages = list(this_round.rules.stages)
     (number, stage), (then, now) = before, after
     if stage == "paused":
         return "only a person ends a pause"

@@ -29,76 +29,86 @@ from gen404_assets.competition.round import round_path
 from gen404_assets.competition.seed import Seed
 from gen404_assets.replay.compare import compare
 from gen404_assets.replay.editions import closing, opening
+from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.editions.files import EditionReplay
-from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
 
-def _schedule(seen: Seen, path: str) -> FileReplay:
-    days = seen.config(Config0).round_duration_days
-    return opening.replay_schedule(seen, path, Schedule0, days)
+def _schedule(this_round: EditionRound, path: str) -> FileReplay:
+    days = this_round.config(Config0).round_duration_days
+    return opening.replay_schedule(this_round, path, Schedule0, days)
 
 
-def _submissions(seen: Seen, path: str) -> FileReplay:
-    name = seen.config(Config0).name
-    return opening.replay_submissions(seen, path, Submissions0, Schedule0, name)
+def _submissions(this_round: EditionRound, path: str) -> FileReplay:
+    name = this_round.config(Config0).name
+    return opening.replay_submissions(this_round, path, Submissions0, Schedule0, name)
 
 
-def _prompts(seen: Seen, path: str) -> FileReplay:
-    seed = seen.file("seed.json", Seed)
+def _prompts(this_round: EditionRound, path: str) -> FileReplay:
+    seed = this_round.file("seed.json", Seed)
     return opening.replay_prompts(
-        seen, path, seen.config(Config0), seed.seed if seed else None, without_carried=False
+        this_round,
+        path,
+        this_round.config(Config0),
+        seed.seed if seed else None,
+        without_carried=False,
     )
 
 
-def _builds(seen: Seen, path: str) -> FileReplay:
-    return opening.replay_builds(seen, path, seen.required("submissions.json", Submissions0))
+def _builds(this_round: EditionRound, path: str) -> FileReplay:
+    return opening.replay_builds(
+        this_round, path, this_round.required("submissions.json", Submissions0)
+    )
 
 
-def _line(seen: Seen) -> Line0:
+def _line(this_round: EditionRound) -> Line0:
     """The matches and the leader by the reports."""
     margins = {}
-    order = seen.required("submissions.json", Submissions0).names
+    order = this_round.required("submissions.json", Submissions0).names
     for hotkey in order:
-        report = seen.file(f"{hotkey}/duels.json", Report0)
+        report = this_round.file(f"{hotkey}/duels.json", Report0)
         if report is not None:
             margins[hotkey] = report.margin
-    return line_of(order, margins, seen.config(Config0).win_margin)
+    return line_of(order, margins, this_round.config(Config0).win_margin)
 
 
-def _duels(seen: Seen, path: str) -> FileReplay:
+def _duels(this_round: EditionRound, path: str) -> FileReplay:
     """A report: who is met, each duel from both sides' generations, and what follows from them.
 
     Outcomes that a judge decided are taken as recorded: the files keep no answers.
     """
     hotkey = path.split("/")[-2]
-    recorded = seen.required(f"{hotkey}/duels.json", Report0)
-    pairs = {miner: leader for leader, miner in _line(seen).matches}
+    recorded = this_round.required(f"{hotkey}/duels.json", Report0)
+    pairs = {miner: leader for leader, miner in _line(this_round).matches}
     if hotkey not in pairs:
-        order = seen.required("submissions.json", Submissions0).names
+        order = this_round.required("submissions.json", Submissions0).names
         if hotkey not in order:
             return compared("duels", path, [Difference("hotkey", hotkey, "no submission")])
         return underivable("duels", path, "a match before it has no report")
-    prompts = seen.prompts()
+    prompts = this_round.prompts()
     if prompts is None:
-        raise MalformedFile(seen.path("prompts.txt"), 1, "the file is missing")
+        raise MalformedFile(this_round.path("prompts.txt"), 1, "the file is missing")
     pair = (pairs[hotkey], hotkey)
-    version = seen.history.last(path)
+    version = this_round.history.last(path)
     results = []
     for index in dict.fromkeys((version.index if version else None, None)):
-        results.append(_compared(seen, recorded, pair, prompts, index))
+        results.append(_compared(this_round, recorded, pair, prompts, index))
         if not results[-1].differences:
             break
     return next((each for each in results if not each.differences), results[0])
 
 
 def _compared(
-    seen: Seen, recorded: Report0, pair: tuple[str, str], prompts: list[str], index: int | None
+    this_round: EditionRound,
+    recorded: Report0,
+    pair: tuple[str, str],
+    prompts: list[str],
+    index: int | None,
 ) -> FileReplay:
     """The report by the generations as they were at a commit (None: the head)."""
-    path = seen.path(f"{pair[1]}/duels.json")
+    path = this_round.path(f"{pair[1]}/duels.json")
     sides = [
-        seen.at(round_path(seen.number, f"{side}/generations.json"), Generations, index)
+        this_round.at(round_path(this_round.number, f"{side}/generations.json"), Generations, index)
         for side in pair
     ]
     url_of = {stem(url): url for url in prompts}
@@ -106,12 +116,12 @@ def _compared(
     duels, judged = [], 0
     for name in sorted(url_of):
         both = [side.get(name) if side is not None else None for side in sides]
-        decided = forced(both[0], both[1], LIMITS[seen.chosen["overtime"]])
+        decided = forced(both[0], both[1], LIMITS[this_round.chosen["overtime"]])
         judged += decided is None
         duels.append(_duel(name, url_of[name], both, by_name.get(name), decided))
-    derived = report_of(pair, duels, seen.config(Config0).win_margin)
+    derived = report_of(pair, duels, this_round.config(Config0).win_margin)
     derived |= recorded.model_extra or {}
-    differences, layout = compare(seen.raw(path), dumps(derived, indent=2).encode())
+    differences, layout = compare(this_round.raw(path), dumps(derived, indent=2).encode())
     result = compared("duels", path, differences, layout)
     result.as_recorded = judged
     return result
@@ -140,31 +150,31 @@ def _duel(
     return entry | {"winner": outcome, "issues": issues} | (extra or {})
 
 
-def _progress(seen: Seen, path: str) -> FileReplay:
+def _progress(this_round: EditionRound, path: str) -> FileReplay:
     """Who has played and who leads, by the reports."""
-    recorded = seen.required("judge_progress.json", Progress)
-    line = _line(seen)
+    recorded = this_round.required("judge_progress.json", Progress)
+    line = _line(this_round)
     derived: dict[str, Any] = {
         "leader": line.leader,
         "completed_hotkeys": [
-            miner for _, miner in line.matches if seen.has(f"{miner}/duels.json")
+            miner for _, miner in line.matches if this_round.has(f"{miner}/duels.json")
         ],
     }
     derived |= recorded.model_extra or {}
-    differences, layout = compare(seen.raw(path), dumps(derived, indent=2).encode())
+    differences, layout = compare(this_round.raw(path), dumps(derived, indent=2).encode())
     return compared("judge_progress", path, differences, layout)
 
 
-def _leader(seen: Seen, _: str) -> FileReplay | None:
-    following = seen.file("schedule.json", Schedule0, seen.number + 1)
-    own = seen.file("schedule.json", Schedule0)
-    if seen.ended is None or following is None or own is None:
+def _leader(this_round: EditionRound, _: str) -> FileReplay | None:
+    following = this_round.file("schedule.json", Schedule0, this_round.number + 1)
+    own = this_round.file("schedule.json", Schedule0)
+    if this_round.ended is None or following is None or own is None:
         return None
-    config = seen.config(Config0)
-    winner = _line(seen).leader
+    config = this_round.config(Config0)
+    winner = _line(this_round).leader
     entry: Transition | None = None
     if winner != LEADER:
-        build = seen.required("builds.json", Builds)[winner]
+        build = this_round.required("builds.json", Builds)[winner]
         entry = Transition(
             hotkey=winner,
             repo=build.repo,
@@ -174,25 +184,32 @@ def _leader(seen: Seen, _: str) -> FileReplay | None:
             effective_block=0,
         )
     return closing.replay_leader(
-        seen,
+        this_round,
         entry,
         (config.weight_decay, config.weight_floor),
         (own.latest_reveal_block, following.latest_reveal_block),
     )
 
 
-def _owed(seen: Seen) -> Mapping[str, str]:
+def _owed(this_round: EditionRound) -> Mapping[str, str]:
     """What a round that was played must have."""
-    submissions = seen.file("submissions.json", Submissions0)
+    submissions = this_round.file("submissions.json", Submissions0)
     if submissions is None:
         return {}
     names = ["schedule.json", "seed.json", "prompts.txt", "builds.json", "judge_progress.json"]
     reports = [f"{hotkey}/duels.json" for hotkey in submissions.names]
-    return {seen.path(name): "a file" for name in [*names, *reports]}
+    return {this_round.path(name): "a file" for name in [*names, *reports]}
 
+
+_NEEDED = {
+    "generating": "submissions.json",
+    "duels": "prompts.txt",
+    "finalizing": "judge_progress.json",
+}
 
 REPLAY_0 = EditionReplay(
     COMPETITION_0,
+    Config0,
     {
         "schedule": _schedule,
         "submissions": _submissions,
@@ -201,7 +218,7 @@ REPLAY_0 = EditionReplay(
         "duels": _duels,
         "judge_progress": _progress,
         "leader": _leader,
-        "state": lambda seen, _: closing.replay_state(seen),
+        "state": lambda this_round, _: closing.replay_state(this_round, _NEEDED),
     },
     _owed,
 )

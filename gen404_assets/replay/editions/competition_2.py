@@ -22,77 +22,81 @@ from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.replay.compare import text
 from gen404_assets.replay.editions import audits_2, closing, matches_2, opening
+from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.editions.files import EditionReplay
-from gen404_assets.replay.editions.seen import Seen
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
 
-def _schedule(seen: Seen, path: str) -> FileReplay:
-    config = seen.config(Config2)
+def _schedule(this_round: EditionRound, path: str) -> FileReplay:
+    config = this_round.config(Config2)
     stage = config.generation_stage_minutes * 60 // BLOCK_SECONDS
 
     def deadline(latest: int) -> dict[str, int]:
         return {"generation_deadline_block": latest + stage}
 
-    return opening.replay_schedule(seen, path, Schedule, config.round_duration_days, deadline)
+    return opening.replay_schedule(this_round, path, Schedule, config.round_duration_days, deadline)
 
 
-def _submissions(seen: Seen, path: str) -> FileReplay:
-    name = seen.config(Config2).name
-    return opening.replay_submissions(seen, path, Submissions, Schedule, name)
+def _submissions(this_round: EditionRound, path: str) -> FileReplay:
+    name = this_round.config(Config2).name
+    return opening.replay_submissions(this_round, path, Submissions, Schedule, name)
 
 
-def _prompts(seen: Seen, path: str) -> FileReplay:
-    seed = seen.file("seed.json", Seed)
+def _prompts(this_round: EditionRound, path: str) -> FileReplay:
+    seed = this_round.file("seed.json", Seed)
     return opening.replay_prompts(
-        seen, path, seen.config(Config2), seed.seed if seed else None, without_carried=True
+        this_round,
+        path,
+        this_round.config(Config2),
+        seed.seed if seed else None,
+        without_carried=True,
     )
 
 
-def _builds(seen: Seen, path: str) -> FileReplay:
-    return opening.replay_builds(seen, path, seen.required("submissions.json", Submissions))
+def _builds(this_round: EditionRound, path: str) -> FileReplay:
+    return opening.replay_builds(
+        this_round, path, this_round.required("submissions.json", Submissions)
+    )
 
 
-def _winner(seen: Seen, path: str) -> FileReplay:
+def _winner(this_round: EditionRound, path: str) -> FileReplay:
     """The winner by matches and audits; code, image and hardware from its build or the leader's
     entry.
     """
-    recorded = seen.required("winner.json", Winner2)
-    standings = audits_2.standings_of(seen)
+    recorded = this_round.required("winner.json", Winner2)
+    standings = audits_2.standings_of(this_round)
     hotkey = winner_of(standings)
-    notes = audits_2.taken_from_verdicts(seen)
+    notes = audits_2.taken_from_verdicts(this_round)
     if hotkey is None:
         open_still = [name for name, each in standings.items() if audits_2.is_open(each)]
-        if reason := audits_2.unfounded(seen, open_still):
+        if reason := audits_2.unfounded(this_round, open_still):
             return underivable("winner", path, reason, notes)
         decided = f"nobody yet: {', '.join(open_still)} wait"
-        by = opening.written_by(seen, path)
-        found = [Difference("winner_hotkey", recorded.winner_hotkey, decided, by)]
-        return compared("winner", path, found, notes)
-    code = winning_code(seen, hotkey)
+        differences = [Difference("winner_hotkey", recorded.winner_hotkey, decided)]
+        return compared("winner", path, differences, notes)
+    code = winning_code(this_round, hotkey)
     if code is None:
         reason = f"neither leader.json nor builds.json says what {hotkey} won with"
         return underivable("winner", path, reason, notes)
     derived = {"winner_hotkey": hotkey} | code
     if "hardware" not in recorded.model_fields_set:  # earlier rounds don't name it
         derived.pop("hardware", None)
-    by = opening.written_by(seen, path)
     differences = [
-        Difference(key, text(getattr(recorded, key)), text(value), by)
+        Difference(key, text(getattr(recorded, key)), text(value))
         for key, value in derived.items()
         if getattr(recorded, key) != value
     ]
     return compared("winner", path, differences, notes)
 
 
-def winning_code(seen: Seen, hotkey: str) -> dict[str, Any] | None:
+def winning_code(this_round: EditionRound, hotkey: str) -> dict[str, Any] | None:
     """`repo`, `commit`, `docker_image` and, where it is recorded, `hardware` of a winner."""
     if hotkey == LEADER:
-        schedule = seen.required("schedule.json", Schedule)
-        entry = seen.leader_at(schedule.latest_reveal_block)
+        schedule = this_round.required("schedule.json", Schedule)
+        entry = this_round.leader_at(schedule.latest_reveal_block)
         image = entry.docker if entry is not None else None
     else:
-        builds = seen.file("builds.json", Builds)
+        builds = this_round.file("builds.json", Builds)
         build = builds.get(hotkey) if builds is not None else None
         image = build.docker_image if build is not None else None
     source = entry if hotkey == LEADER else build
@@ -103,13 +107,13 @@ def winning_code(seen: Seen, hotkey: str) -> dict[str, Any] | None:
     return code if hardware is None else code | {"hardware": hardware}
 
 
-def _leader(seen: Seen, _: str) -> FileReplay | None:
-    following = seen.file("schedule.json", Schedule, seen.number + 1)
-    own = seen.file("schedule.json", Schedule)
-    winner = seen.file("winner.json", Winner2)
-    if seen.ended is None or following is None or own is None or winner is None:
+def _leader(this_round: EditionRound, _: str) -> FileReplay | None:
+    following = this_round.file("schedule.json", Schedule, this_round.number + 1)
+    own = this_round.file("schedule.json", Schedule)
+    winner = this_round.file("winner.json", Winner2)
+    if this_round.ended is None or following is None or own is None or winner is None:
         return None
-    config = seen.config(Config2)
+    config = this_round.config(Config2)
     entry: Transition | None = None
     if winner.winner_hotkey != LEADER:
         hardware = {} if winner.hardware is None else {"hardware": winner.hardware}
@@ -123,7 +127,7 @@ def _leader(seen: Seen, _: str) -> FileReplay | None:
             **hardware,
         )
     return closing.replay_leader(
-        seen,
+        this_round,
         entry,
         (config.weight_decay, config.weight_floor),
         (own.latest_reveal_block, following.latest_reveal_block),
@@ -131,21 +135,29 @@ def _leader(seen: Seen, _: str) -> FileReplay | None:
     )
 
 
-def _owed(seen: Seen) -> Mapping[str, str]:
+def _owed(this_round: EditionRound) -> Mapping[str, str]:
     """What a round that was played must have. Audits' files come only with a win."""
-    if seen.file("submissions.json", Submissions) is None:
+    if this_round.file("submissions.json", Submissions) is None:
         return {}
     names = ["schedule.json", "seed.json", "prompts.txt", "builds.json", "winner.json"]
-    owed = {seen.path(name): "a file" for name in [*names, "matches_matrix.csv"]}
-    if seen.file("generation_reports.json", GenerationReports) or seen.file(
+    owed = {this_round.path(name): "a file" for name in [*names, "matches_matrix.csv"]}
+    if this_round.file("generation_reports.json", GenerationReports) or this_round.file(
         "generation_audits.json", Audits
     ):
-        owed[seen.path("require_audit.json")] = "a file: there were audits"
+        owed[this_round.path("require_audit.json")] = "a file: there were audits"
     return owed
 
 
+_NEEDED = {
+    "miner_generation": "prompts.txt",
+    "downloading": "submissions.json",
+    "duels": "submissions.json",
+    "finalizing": "winner.json",
+}
+
 REPLAY_2 = EditionReplay(
     COMPETITION_2,
+    Config2,
     {
         "schedule": _schedule,
         "submissions": _submissions,
@@ -160,7 +172,7 @@ REPLAY_2 = EditionReplay(
         "audits": audits_2.replay_audits,
         "winner": _winner,
         "leader": _leader,
-        "state": lambda seen, _: closing.replay_state(seen),
+        "state": lambda this_round, _: closing.replay_state(this_round, _NEEDED),
     },
     _owed,
 )

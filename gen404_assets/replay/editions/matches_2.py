@@ -18,29 +18,28 @@ from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.matches import Match, Matrix
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.submissions import Submissions
-from gen404_assets.replay.editions.opening import written_by
-from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
 
-def matrix_of(seen: Seen, name: str) -> Matrix:
+def matrix_of(this_round: EditionRound, name: str) -> Matrix:
     """A matrix of the round; empty where there is none. Raises MalformedFile."""
-    path = seen.path(name)
-    raw = seen.history.read(path)
+    path = this_round.path(name)
+    raw = this_round.read(path)
     return Matrix() if raw is None else Matrix.parse(raw, path)
 
 
-def replay_duels(seen: Seen, path: str) -> FileReplay:
+def replay_duels(this_round: EditionRound, path: str) -> FileReplay:
     """A report's sides, duels, score and margin. Who won each duel is taken as recorded."""
     hotkey, file = path.split("/")[-2:]
-    report = seen.required(f"{hotkey}/{file}", Report2)
+    report = this_round.required(f"{hotkey}/{file}", Report2)
     kind, _, named = file.removesuffix(".json").partition("_")
     differences = []
     if report.right != hotkey:
         differences.append(Difference("right", report.right, hotkey))
     if short(report.left) != named and not (kind == "audit" and _names(report.left, named)):
         differences.append(Difference("left", report.left, f"a side that {file} is named after"))
-    prompts = seen.prompts()
+    prompts = this_round.prompts()
     names = [duel.name for duel in report.duels]
     if prompts is not None and names != sorted(map(stem, prompts)):
         differences.append(
@@ -52,8 +51,6 @@ def replay_duels(seen: Seen, path: str) -> FileReplay:
     margin = score / max(1, len(report.duels))
     if report.margin != margin:
         differences.append(Difference("margin", str(report.margin), str(margin)))
-    by = written_by(seen, path)
-    differences = [Difference(d.entry, d.recorded, d.derived, by) for d in differences]
     result = compared("duels" if kind == "duels" else "audit_duels", path, differences)
     result.as_recorded = len(report.duels)
     return result
@@ -68,38 +65,35 @@ def _names(left: str, named: str) -> bool:
     return (short(left) == side or left == side) or (number == repeat and short(name) == side)
 
 
-def replay_matches(seen: Seen, path: str) -> FileReplay:
+def replay_matches(this_round: EditionRound, path: str) -> FileReplay:
     """The matrix: its order as far as it doesn't depend on when verdicts came, who may have met,
     and each margin from its report, or from what a side has not delivered.
     """
-    matrix = matrix_of(seen, "matches_matrix.csv")
-    order = seen.required("submissions.json", Submissions).names
-    differences = [*_qualification(seen, matrix, order)]
-    win_margin = seen.config(Config2).win_margin
+    matrix = matrix_of(this_round, "matches_matrix.csv")
+    order = this_round.required("submissions.json", Submissions).names
+    differences = [*_qualification(this_round, matrix, order)]
+    win_margin = this_round.config(Config2).win_margin
     place = {hotkey: number for number, hotkey in enumerate(order)}
     reports = 0
     for match in matrix.matches:
         label = f"{short(match.left)},{short(match.right)}"
         differences += _sides(match, place, matrix, win_margin, label)
-        expected = margin_of(seen, match)
+        expected = margin_of(this_round, match)
         reports += expected is not None
         if expected is not None and expected != match.margin:
             differences.append(Difference(label, str(match.margin), str(expected)))
-        elif expected is None and not _possible(seen, match.margin):
+        elif expected is None and not _possible(this_round, match.margin):
             differences.append(
                 Difference(label, str(match.margin), "a whole number of prompts by their count")
             )
-    by = written_by(seen, path)
-    differences = [
-        each if each.origin else Difference(each.entry, each.recorded, each.derived, by)
-        for each in differences
-    ]
     taken = len(matrix.matches) - reports
     notes = [f"{taken} margins as recorded: their reports are not in the repository"]
     return compared("matches_matrix", path, differences, notes if taken else [])
 
 
-def _qualification(seen: Seen, matrix: Matrix, order: Sequence[str]) -> Iterator[Difference]:
+def _qualification(
+    this_round: EditionRound, matrix: Matrix, order: Sequence[str]
+) -> Iterator[Difference]:
     """The leader's rows come first, one a submission in order of reveal, but for those rejected
     when their turn came.
     """
@@ -113,17 +107,17 @@ def _qualification(seen: Seen, matrix: Matrix, order: Sequence[str]) -> Iterator
     elif leading != wanted and sorted(leading) == sorted(wanted):
         place = [one == other for one, other in zip(leading, wanted, strict=True)].index(False)
         yield Difference("the order", f"leader,{leading[place]}", f"leader,{wanted[place]}")
-    rejected = _rejected(seen)
+    rejected = _rejected(this_round)
     for hotkey in order:
         if hotkey not in leading and hotkey not in rejected:
             yield Difference(f"leader,{hotkey}", "no row", "a row")
 
 
-def _rejected(seen: Seen) -> set[str]:
+def _rejected(this_round: EditionRound) -> set[str]:
     """Those who may lack a qualification match: their report or source audit rejected them."""
-    reports = seen.file("generation_reports.json", GenerationReports)
-    sources = seen.file("source_audit.json", SourceAudits)
-    verdicts = seen.file("generation_audits.json", Audits)
+    reports = this_round.file("generation_reports.json", GenerationReports)
+    sources = this_round.file("source_audit.json", SourceAudits)
+    verdicts = this_round.file("generation_audits.json", Audits)
     by_report = {name for name, each in reports.items() if rejection(each)} if reports else set()
     by_source = {
         each.hotkey
@@ -154,29 +148,29 @@ def _sides(
             yield Difference(label, f"{short(side)} played", "it has not qualified")
 
 
-def margin_of(seen: Seen, match: Match) -> float | None:
+def margin_of(this_round: EditionRound, match: Match) -> float | None:
     """A margin by its report, or by what a side has not delivered; None where neither is there."""
-    report = seen.file(f"{match.right}/duels_{short(match.left)}.json", Report2)
+    report = this_round.file(f"{match.right}/duels_{short(match.left)}.json", Report2)
     if report is not None:
         score = score_of([duel.winner.value for duel in report.duels])
         return score / max(1, len(report.duels))
-    left = _delivered(seen, match.left, "generated_1.json" if match.left == LEADER else None)
-    right = _delivered(seen, match.right)
+    left = _delivered(this_round, match.left, "generated_1.json" if match.left == LEADER else None)
+    right = _delivered(this_round, match.right)
     if left is None or right is None:
         return None
     return margin_without_report(left=left, right=right)
 
 
-def _delivered(seen: Seen, hotkey: str, name: str | None = None) -> bool | None:
+def _delivered(this_round: EditionRound, hotkey: str, name: str | None = None) -> bool | None:
     """Whether a side has anything; None where its file is not in the repository."""
-    outputs = seen.file(f"{hotkey}/{name or SUBMITTED + '.json'}", Outputs2)
+    outputs = this_round.file(f"{hotkey}/{name or SUBMITTED + '.json'}", Outputs2)
     if outputs is None and name is not None:
-        outputs = seen.file(f"{hotkey}/generated.json", Outputs2)
+        outputs = this_round.file(f"{hotkey}/generated.json", Outputs2)
     return None if outputs is None else any(output.js for _, output in outputs.items())
 
 
-def _possible(seen: Seen, margin: float) -> bool:
+def _possible(this_round: EditionRound, margin: float) -> bool:
     """Whether a margin is that of a whole score."""
-    prompts = seen.prompts()
-    count = len(prompts) if prompts else seen.config(Config2).prompts_per_round
+    prompts = this_round.prompts()
+    count = len(prompts) if prompts else this_round.config(Config2).prompts_per_round
     return -1 <= margin <= 1 and round(margin * count) / count == margin

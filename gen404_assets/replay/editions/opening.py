@@ -20,7 +20,7 @@ from gen404_assets.competition.prompts import parse_prompts
 from gen404_assets.competition.round import POOL
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import compare, compare_lines, text
-from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
 
@@ -38,7 +38,7 @@ class RoundConfig(Protocol):
 
 
 def replay_schedule(
-    seen: Seen,
+    this_round: EditionRound,
     path: str,
     kind: type[ObjectFile],
     days: int,
@@ -47,11 +47,13 @@ def replay_schedule(
     """The schedule, given the chain's block when it was made: it follows the one before without a
     gap, and starts whole days after it. `deadline`: further keys by the latest block.
     """
-    recorded: Any = seen.required("schedule.json", kind)
+    recorded: Any = this_round.required("schedule.json", kind)
     latest = recorded.latest_reveal_block
-    previous: Any = seen.file("schedule.json", kind, seen.number - 1) if seen.number else None
-    if previous is None and seen.number:
-        reason = f"the schedule of round {seen.number - 1} is not in the repository"
+    previous: Any = (
+        this_round.file("schedule.json", kind, this_round.number - 1) if this_round.number else None
+    )
+    if previous is None and this_round.number:
+        reason = f"the schedule of round {this_round.number - 1} is not in the repository"
         return underivable("schedule", path, reason)
     earliest = previous.latest_reveal_block + 1 if previous is not None else 0
     derived = recorded.model_dump() | {"earliest_reveal_block": earliest} | deadline(latest)
@@ -65,7 +67,6 @@ def replay_schedule(
                 *("latest_reveal_block", str(latest)),
                 f"whole days, {days} or more, after {previous.latest_reveal_block}, within "
                 f"{START_TOLERANCE} blocks a day",
-                written_by(seen, path),
             )
         )
     note = f"{gap} blocks after the start before; the block is as recorded, the chain's pace not "
@@ -80,20 +81,18 @@ def _fields(place: str, recorded: dict[str, Any], derived: dict[str, Any]) -> li
     ]
 
 
-def written_by(seen: Seen, path: str) -> str:
-    """Who left a file as it is, with the commit."""
-    version = seen.history.last(path)
-    return f"written by {seen.who(version)} in {version}" if version is not None else ""
-
-
 def replay_submissions(
-    seen: Seen, path: str, kind: type[MapFile[Any]], schedule: type[ObjectFile], name: str
+    this_round: EditionRound,
+    path: str,
+    kind: type[MapFile[Any]],
+    schedule: type[ObjectFile],
+    name: str,
 ) -> FileReplay:
     """Window, order and round's name; what was revealed, and the order in a block, as recorded."""
-    recorded = seen.required("submissions.json", kind)
-    window: Any = seen.required("schedule.json", schedule)
+    recorded = this_round.required("submissions.json", kind)
+    window: Any = this_round.required("schedule.json", schedule)
     differences = []
-    round_name = f"{name}-{seen.number}"
+    round_name = f"{name}-{this_round.number}"
     for hotkey, entry in recorded.items():
         within = window.earliest_reveal_block, window.latest_reveal_block
         if not within[0] <= entry.revealed_at_block <= within[1]:
@@ -109,68 +108,69 @@ def replay_submissions(
         if after.revealed_at_block < before.revealed_at_block:
             differences.append(Difference("the order", one, f"{other} before it"))
     notes = ["given what the miners revealed, as recorded"]
-    return compared("submissions", path, [_at(seen, path, each) for each in differences], notes)
-
-
-def _at(seen: Seen, path: str, difference: Difference) -> Difference:
-    return Difference(
-        difference.entry, difference.recorded, difference.derived, written_by(seen, path)
-    )
+    return compared("submissions", path, differences, notes)
 
 
 def replay_prompts(
-    seen: Seen, path: str, config: RoundConfig, seed: int | None, *, without_carried: bool
+    this_round: EditionRound,
+    path: str,
+    config: RoundConfig,
+    seed: int | None,
+    *,
+    without_carried: bool,
 ) -> FileReplay:
     """The prompts, from the seed, the previous round's and the pool. `without_carried`: whether new
     ones are drawn from the pool without those carried over.
     """
-    recorded = parse_prompts(seen.raw(path), path)
+    recorded = parse_prompts(this_round.raw(path), path)
     if seed is None:
         return underivable("prompts", path, "no seed is recorded")
-    previous = [] if seen.number == 0 else seen.prompts(seen.number - 1)
+    previous = [] if this_round.number == 0 else this_round.prompts(this_round.number - 1)
     if previous is None:
         return underivable(
-            "prompts", path, f"the prompts of round {seen.number - 1} are not in the repository"
+            "prompts",
+            path,
+            f"the prompts of round {this_round.number - 1} are not in the repository",
         )
-    version = seen.history.last(path)
-    pools = seen.pools(version.index if version is not None else 0)
+    version = this_round.history.last(path)
+    pools = this_round.pools(version.index if version is not None else 0)
     carried = carried_over(random.Random(seed), previous, config.carryover_prompts)  # noqa: S311
     differences = compare_lines(recorded[: len(carried)], carried)
     if differences or not pools:
         differences += _as_many(recorded, config)
         if carried or differences:
-            notes = [f"{len(carried)} carried over from round {seen.number - 1}"]
+            notes = [f"{len(carried)} carried over from round {this_round.number - 1}"]
             notes += [] if pools else ["the pool isn't in the repository: new ones as recorded"]
             return compared("prompts", path, differences, notes)
         return underivable("prompts", path, "the pool is not in the repository")
     tried = [
-        (pool, _draw(seen, pool, seed, previous, config, without_carried=without_carried))
+        (pool, _draw(this_round, pool, seed, previous, config, without_carried=without_carried))
         for pool in pools[:3]
     ]
     for pool, derived in tried:
         if derived == recorded:
             older = [f"drawn from the pool of {pool}"] if pool is not pools[0] else []
             return compared("prompts", path, [], older)
-    if without_carried and set(recorded) <= set(_pool(seen, pools[0])) | set(carried):
+    if without_carried and set(recorded) <= set(_pool(this_round, pools[0])) | set(carried):
         # That new prompts are drawn so has not been confirmed by a public round.
         reason = "no version of the pool gives the new prompts, which are in it"
         return underivable("prompts", path, reason, [f"{len(carried)} carried over, as derived"])
     return compared("prompts", path, compare_lines(recorded, tried[0][1]))
 
 
-def _pool(seen: Seen, pool: Version) -> list[str]:
-    return parse_prompts(seen.history.contents.required(POOL, pool), POOL)
+def _pool(this_round: EditionRound, pool: Version) -> list[str]:
+    return parse_prompts(this_round.history.contents.required(POOL, pool), POOL)
 
 
 def _as_many(recorded: Sequence[str], config: RoundConfig) -> list[Difference]:
     if len(recorded) == config.prompts_per_round == len(set(recorded)):
         return []
-    found = f"{len(recorded)} prompts, {len(set(recorded))} of them distinct"
-    return [Difference("the file", found, f"{config.prompts_per_round} distinct prompts")]
+    recorded_count = f"{len(recorded)} prompts, {len(set(recorded))} of them distinct"
+    return [Difference("the file", recorded_count, f"{config.prompts_per_round} distinct prompts")]
 
 
 def _draw(
-    seen: Seen,
+    this_round: EditionRound,
     pool: Version,
     seed: int,
     previous: Sequence[str],
@@ -180,18 +180,18 @@ def _draw(
 ) -> list[str]:
     rng = random.Random(seed)  # noqa: S311 -- the draw must be repeatable by anyone
     carried = carried_over(rng, previous, config.carryover_prompts)
-    urls = _pool(seen, pool)
+    urls = _pool(this_round, pool)
     if without_carried:
         known = set(carried)
         urls = [url for url in urls if url not in known]
     return carried + drawn_from(rng, urls, config.prompts_per_round - len(carried))
 
 
-def replay_builds(seen: Seen, path: str, submissions: MapFile[Any]) -> FileReplay:
+def replay_builds(this_round: EditionRound, path: str, submissions: MapFile[Any]) -> FileReplay:
     """The builds' order, code, tags and images. Each build's status is taken as recorded."""
-    recorded = seen.required("builds.json", Builds)
+    recorded = this_round.required("builds.json", Builds)
     image_format, notes = _image_format(submissions, recorded)
-    written = loads(seen.raw(path))
+    written = loads(this_round.raw(path))
     derived: dict[str, Any] = {}
     for hotkey, submission in submissions.items():
         tag = f"{submission.commit[:7]}-{submission.round}"
@@ -205,10 +205,11 @@ def replay_builds(seen: Seen, path: str, submissions: MapFile[Any]) -> FileRepla
         }
         image = image_name(image_format, hotkey, tag) if built and image_format else None
         derived[hotkey] |= {"tag": tag, "status": status.value, "docker_image": image}
-    differences, layout = compare(seen.raw(path), dumps(derived, indent=2).encode(), ordered=True)
-    differences = [_at(seen, path, each) for each in differences]
-    given = ["given each build's status, as recorded"]
-    return compared("builds", path, differences, [*layout, *notes, *given])
+    differences, layout = compare(
+        this_round.raw(path), dumps(derived, indent=2).encode(), ordered=True
+    )
+    assumed = ["given each build's status, as recorded"]
+    return compared("builds", path, differences, [*layout, *notes, *assumed])
 
 
 def _image_format(submissions: MapFile[Any], recorded: Builds) -> tuple[str, list[str]]:

@@ -21,6 +21,7 @@ from gen404_assets.replay.objects.named import (
     NamedOutput,
     drawn,
     duels_of,
+    edition_outputs_of,
     outputs_of,
     store_of,
 )
@@ -32,6 +33,19 @@ FILE_BYTES = 200 * 2**20
 SMALL_BYTES = 20 * 2**20
 """Most bytes of a 3D file, and of a picture or an answer."""
 _AT_ONCE = 8
+LACKING = {
+    "competition-0": (
+        "the files of competition 0 hold no digests, distances or answers of the judge, and its "
+        "previews were drawn by a renderer that isn't here: what is checked is that each object is "
+        "there, the size of each 3D file, and that each preview is a picture"
+    ),
+    "competition-2": (
+        "the files of competition 2 hold no digests, distances or answers of the judge, and its "
+        "scripts are not run here: what is checked is that each object is there, its size where it "
+        "is recorded, and that each preview is a picture"
+    ),
+}
+"""Edition -> what its files don't carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +93,21 @@ class Checked:
 @dataclass(frozen=True)
 class ObjectsReport:
     """What came of the objects of rounds. `unchecked`: what the stores did not give, so that
-    nothing is known of it. `told`: what can't be done here. `findings`: how many there are.
+    nothing is known of it. `limits`: what can't be done here. `findings`: how many there are.
     """
 
     sample: Sample
     rounds: Sequence[Checked]
     findings: int
     unchecked: Sequence[str]
-    told: Sequence[str]
+    limits: Sequence[str]
 
 
 def check_objects(
     history: History, replayed: Sequence[RoundReplay], sample: Sample, tools: Tools
 ) -> ObjectsReport:
     """Check the objects that the files of rounds name, and add what was found to the files'
-    replays.
+    replays. What the files of a round's edition don't carry is told.
 
     Raises InfrastructureFault where this machine's disk or memory fails.
     """
@@ -105,8 +119,8 @@ def check_objects(
     for each in replayed:
         _add(each, [fault for fault in faults if round_of(fault.path) == each.round])
     unchecked = [line for store in checking.stores.values() for line in store.unchecked()]
-    told = list(checking.here.told)
-    return ObjectsReport(sample, checked, len(faults), [*checking.refused, *unchecked], told)
+    limits = list(checking.here.limits)
+    return ObjectsReport(sample, checked, len(faults), [*checking.refused, *unchecked], limits)
 
 
 class _Checking:
@@ -123,7 +137,11 @@ class _Checking:
     def check(self, replayed: RoundReplay) -> Checked:
         """Check a round's objects."""
         number = replayed.round
-        outputs, duels = outputs_of(self._history, number), duels_of(self._history, number)
+        if lacking := LACKING.get(replayed.edition):
+            self.here.tell(lacking)
+            outputs, duels = edition_outputs_of(self._history, number), []
+        else:
+            outputs, duels = outputs_of(self._history, number), duels_of(self._history, number)
         base = store_of(outputs)
         store = self._store(base) if base is not None else None
         if store is None:
@@ -133,9 +151,9 @@ class _Checking:
         chosen = drawn(outputs, _name, count, seed)
         shown = drawn(duels, _name, count, seed)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = [*pool.map(partial(check_output, means=means), chosen)]
-            found += pool.map(partial(check_duel, means=means), shown)
-        self.faults += [fault for faults in found for fault in faults]
+            results = [*pool.map(partial(check_output, means=means), chosen)]
+            results += pool.map(partial(check_duel, means=means), shown)
+        self.faults += [fault for faults in results for fault in faults]
         agreement = None
         if self._tools.judge is not None:
             asked = drawn(duels, _name, self._sample.judged, seed)

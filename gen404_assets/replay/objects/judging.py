@@ -68,8 +68,8 @@ def judge_again(duels: Sequence[NamedDuel], means: Means, judge: Judge) -> Agree
             f"otherwise, version {PROMPT_VERSION} is known here"
         )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(partial(_again, means=means, judge=judge), known))
-    compared = [each for each in found if each is not None]
+        answers = list(pool.map(partial(_again, means=means, judge=judge), known))
+    compared = [each for each in answers if each is not None]
     if not compared:
         return None
     return Agreement(

@@ -36,18 +36,18 @@ class Here:
     """What draws and measures on this machine; None where nothing does. Threads share it, and set
     to None what proves not to work. `folder` is for files in the making.
 
-    `told`: what can't be done here, each sentence once.
+    `limits`: what can't be done here, each sentence once.
     """
 
     folder: Path
     renderer: Renderer | None = None
     distance: Distance | None = None
-    told: dict[str, None] = field(default_factory=dict)
+    limits: dict[str, None] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def tell(self, sentence: str) -> None:
         """Say what can't be done here."""
-        self.told[sentence] = None
+        self.limits[sentence] = None
 
     def path(self, name: str) -> Path:
         """Where a file may stand meanwhile; `name` is put in front of a number that no other

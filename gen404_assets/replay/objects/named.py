@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from gen404_assets.competition.duels import Duel, MatchReport
+from gen404_assets.competition.editions.competition_0 import Generations
+from gen404_assets.competition.editions.competition_2 import Outputs2
 from gen404_assets.competition.evidence import Evidence
 from gen404_assets.competition.files import MalformedFile, StateFile
 from gen404_assets.competition.history import History
@@ -21,8 +23,29 @@ F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
 
 _OBJECT = re.compile(
-    r"(https?://[^\s?#]+)/rounds/\d+/[^\s/?#]+/(?:submitted|generated)/[^\s/?#]+", re.IGNORECASE
+    r"(https?://[^\s?#]+)/rounds/\d+/[^\s/?#]+/(?:[^\s/?#]+/)?[^\s/?#]+", re.IGNORECASE
 )
+
+
+_GENERATED_2 = re.compile(r"(submitted|generated(_[0-9]+)?)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class EditionOutput:
+    """An output of another edition, as far as its files carry it: URLs or None, bytes or None. Its
+    preview was drawn by a renderer that isn't here, and no distance was measured.
+    """
+
+    model: str | None
+    png: str | None
+    size: int | None
+    extension: str
+    distance: float | None = None
+
+    @property
+    def model_extra(self) -> dict[str, object]:
+        """Nothing of ours stands in files of then."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +56,14 @@ class NamedOutput:
 
     path: str
     stem: str
-    output: Output
+    output: Output | EditionOutput
     submitted: str | None
 
     @property
     def format(self) -> str:
         """The output format that its 3D file is of."""
+        if isinstance(self.output, EditionOutput):
+            return self.output.extension
         return next((name for name in OUTPUT_FORMATS if getattr(self.output, name)), DEFAULT_FORMAT)
 
     @property
@@ -80,6 +105,33 @@ def _outputs(history: History, number: int) -> Iterator[NamedOutput]:
         for stem, output in outputs.items() if outputs is not None else ():
             before = submitted.get(stem) if submitted is not None else None
             yield NamedOutput(path, stem, output, before.png if before else None)
+
+
+def edition_outputs_of(history: History, number: int) -> list[NamedOutput]:
+    """The outputs of a round of competition 0 or 2, in order of path and stem."""
+    return list(_edition_outputs(history, number))
+
+
+def _edition_outputs(history: History, number: int) -> Iterator[NamedOutput]:
+    for path in history.of_round(number):
+        name = path.rpartition("/")[2]
+        if name == "generations.json":
+            made = _parsed(history, path, Generations)
+            for stem, each in made.items() if made is not None else ():
+                output = EditionOutput(each.ply, each.png, each.size, "ply")
+                yield NamedOutput(path, stem, output, None)
+        elif _GENERATED_2.fullmatch(name):
+            scripts = _parsed(history, path, Outputs2)
+            for stem, script in scripts.items() if scripts is not None else ():
+                more = script.model_extra or {}
+                png, size = more.get("png"), more.get("size")
+                output = EditionOutput(
+                    script.js,
+                    png if isinstance(png, str) else None,
+                    size if isinstance(size, int) else None,
+                    "js",
+                )
+                yield NamedOutput(path, stem, output, None)
 
 
 def duels_of(history: History, number: int) -> list[NamedDuel]:

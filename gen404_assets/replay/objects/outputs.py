@@ -7,8 +7,8 @@ from typing import Any
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.replay.objects.means import Check, Distance, Fault, Means, Renderer
-from gen404_assets.replay.objects.named import NamedOutput
-from gen404_assets.replay.objects.pictures import NoPicture, apart
+from gen404_assets.replay.objects.named import EditionOutput, NamedOutput
+from gen404_assets.replay.objects.pictures import NoPicture, apart, read_picture
 from gen404_assets.replay.objects.store import Gone, Unknown
 
 DISTANCE_WITHIN = 0.01
@@ -28,11 +28,14 @@ def check_output(named: NamedOutput, means: Means) -> list[Fault]:
         size = check.had("file", output.model, lambda url: means.store.save(url, model))
         if size is not None:
             means.count("files")
-        if size is not None and size != output.size:
+        if size is not None and output.size is not None and size != output.size:
             check.differs("size", f"{output.size} bytes", f"{size} bytes", output.model or "")
         preview = check.had("png", output.png, means.store.picture)
         if preview is not None:
             means.count("previews")
+        if isinstance(output, EditionOutput):
+            _look_at(check, output, preview)
+            return check.faults
         renderer = means.here.renderer
         if size is not None and renderer is not None:
             _draw_again(check, named, (model, preview), renderer)
@@ -46,6 +49,15 @@ def check_output(named: NamedOutput, means: Means) -> list[Fault]:
     if distance is not None:
         _measure_again(check, named, evidence, distance)
     return check.faults
+
+
+def _look_at(check: Check, output: EditionOutput, preview: bytes | None) -> None:
+    """Whether a preview that can't be drawn again is a picture at all."""
+    try:
+        if preview is not None:
+            read_picture(preview)
+    except NoPicture as reason:
+        check.differs("png", "a preview", f"none: {reason}", output.png or "")
 
 
 def _draw_again(

@@ -53,6 +53,11 @@ def apart(one: bytes, other: bytes) -> Apart:
     return Apart(float(decibels), _largest_block(difference.mean(axis=2)))
 
 
+def read_picture(file: bytes) -> None:
+    """Raises NoPicture for what is no PNG."""
+    _pixels(file)
+
+
 def _largest_block(difference: NDArray[np.float32]) -> float:
     height, width = (-(-side // BLOCK) * BLOCK for side in difference.shape)
     padded = np.zeros((height, width), np.float32)

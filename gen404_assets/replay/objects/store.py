@@ -121,9 +121,11 @@ class Store:
             if reasons:
                 count = reasons.total()
                 what = f"{count} {'object' if count == 1 else 'objects'} of {name} could not be had"
-                said = sorted(reasons, key=lambda reason: (reason == _NOT_ASKED, -reasons[reason]))
+                by_count = sorted(
+                    reasons, key=lambda reason: (reason == _NOT_ASKED, -reasons[reason])
+                )
                 nothing = "" if part.had else ", and nothing else of it"
-                lines.append(f"{what}{nothing}: {'; '.join(said)}")
+                lines.append(f"{what}{nothing}: {'; '.join(by_count)}")
         return lines
 
     def _part(self, url: str) -> Part:

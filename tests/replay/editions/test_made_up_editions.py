@@ -189,7 +189,6 @@ CHANGES_2: dict[str, tuple[str, str, str]] = {
     "a winner": ("rounds/0/winner.json", MINERS[3], MINERS[1]),
     "a winner's image": ("rounds/0/winner.json", "registry.invalid", "elsewhere.invalid"),
     "a leader": ("leader.json", MINERS[3], MINERS[1]),
-    "a failed source audit": ("rounds/0/source_audit.json", '"passed"', '"failed"'),
 }
 
 
@@ -198,11 +197,19 @@ def test_what_breaks_the_rules_of_competition_2_is_found(
     made: dict[str, MadeUp], what: str
 ) -> None:
     path, old, new = CHANGES_2[what]
-    found = wrong(made["competition-2"].replace(path, old, new))
-    if what == "a failed source audit":
-        assert {"rounds/0/winner.json", "rounds/0/generation_audits.json"} <= set(found)
-    else:
-        assert path in found
+    assert path in wrong(made["competition-2"].replace(path, old, new))
+
+
+def test_a_source_audit_that_a_person_turns_later_is_told_with_what_it_would_have_decided(
+    made: dict[str, MadeUp],
+) -> None:
+    path = "rounds/0/source_audit.json"
+    changed = made["competition-2"].replace(path, '"passed"', '"failed"')
+    files = {file.path: file for file in replayed(changed)}
+    assert "changed after the round's end by a person" in files[path].notes[0]
+    for decided in ("rounds/0/winner.json", "rounds/0/generation_audits.json"):
+        assert files[decided].finding is Finding.IDENTICAL
+        assert "by what was changed since, it would differ" in " ".join(files[decided].notes)
 
 
 def test_a_person_is_named_with_the_commit(made: dict[str, MadeUp]) -> None:

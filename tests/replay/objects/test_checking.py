@@ -250,7 +250,7 @@ def test_a_renderer_that_can_not_work_is_told_and_the_rest_is_checked(
 
     found = world.check(renderer=Broken())
     assert found.files == {}
-    assert found.report.told == ["previews are not drawn again: no picture: no EGL"]
+    assert found.report.limits == ["previews are not drawn again: no picture: no EGL"]
     assert found.report.unchecked == []
 
 

@@ -70,7 +70,7 @@ def test_the_pictures_that_a_distance_was_measured_of_have_their_digests(
     found = world.check(distance=Measuring)
     [line] = found.of(path)
     assert line.startswith(f"{stem}.evidence.submitted_sha256: recorded {'0' * 64}, derived ")
-    assert found.report.told == [
+    assert found.report.limits == [
         "distances by another model are not measured again: the model here is a model"
     ]
 
@@ -82,7 +82,7 @@ def test_a_model_that_can_not_be_had_is_told_once(world: StoredCompetition) -> N
 
     found = world.check(distance=Gated)
     assert found.files == {}
-    assert found.report.told == ["distances are not measured again: the model is gated"]
+    assert found.report.limits == ["distances are not measured again: the model is gated"]
 
 
 class AsRecorded:
@@ -173,6 +173,6 @@ def test_a_judge_that_gives_no_answer_is_told(world: StoredCompetition) -> None:
 
     found = world.check(renderer=None, judge=Down(), judged=2, count=1)
     assert found.report.rounds[0].agreement is None
-    assert found.report.told == [
+    assert found.report.limits == [
         "duels are not judged again: the judge gave no answer: unreachable"
     ]

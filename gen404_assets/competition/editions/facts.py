@@ -1,5 +1,5 @@
-"""What a round's files tell of who took part and how it went, in the same words for every edition,
-and in the rows of the tables that `frames` has of competition 1.
+"""Who took part in a round and how it went by its files, in the same words for every edition, and
+in the rows of the tables that `frames` has of competition 1.
 """
 
 from collections import Counter
@@ -47,7 +47,7 @@ class RoundFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldDuel:
+class DuelFacts:
     """One prompt of a match. `winner`: left, right, draw or skipped."""
 
     name: str
@@ -57,13 +57,13 @@ class ToldDuel:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldMatch:
+class MatchFacts:
     """A match; a positive margin is the right side's. `duels`: None without a report."""
 
     left: str
     right: str
     margin: float
-    duels: Sequence[ToldDuel] | None = None
+    duels: Sequence[DuelFacts] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A round as its files tell it. `winner`: a hotkey, or `leader`; None while it is open.
+class RoundFacts:
+    """A round by its files. `winner`: a hotkey, or `leader`; None while it is open.
     `code`: repository and commit of the winner, where they are known. `audits`: rows of the table
     of audits, without the round.
     """
@@ -95,7 +95,7 @@ class Told:
     seed: int | None = None
     prompts: int | None = None
     participants: Sequence[Participant] = ()
-    matches: Sequence[ToldMatch] = ()
+    matches: Sequence[MatchFacts] = ()
     winner: str | None = None
     code: tuple[str, str] | None = None
     audits: Sequence[Row] = ()
@@ -112,38 +112,38 @@ class RoundRows:
     audits: Sequence[Row]
 
 
-def rows_of(number: int, told: Told) -> RoundRows:
-    """What is told of a round, in rows."""
+def rows_of(number: int, facts: RoundFacts) -> RoundRows:
+    """The facts of a round, in rows."""
     return RoundRows(
-        _round_row(number, told),
-        list(_submission_rows(number, told)),
-        [_match_row(number, at, match) for at, match in enumerate(told.matches)],
-        [_duel_row(number, match, duel) for match in told.matches for duel in match.duels or ()],
-        [{"round": number} | row for row in told.audits],
+        _round_row(number, facts),
+        list(_submission_rows(number, facts)),
+        [_match_row(number, at, match) for at, match in enumerate(facts.matches)],
+        [_duel_row(number, match, duel) for match in facts.matches for duel in match.duels or ()],
+        [{"round": number} | row for row in facts.audits],
     )
 
 
-def _round_row(number: int, told: Told) -> Row:
-    known = [each.qualified for each in told.participants if each.qualified is not None]
-    repo, commit = told.code or (None, None)
+def _round_row(number: int, facts: RoundFacts) -> Row:
+    known = [each.qualified for each in facts.participants if each.qualified is not None]
+    repo, commit = facts.code or (None, None)
     return {
         "round": number,
-        "earliest_reveal_block": told.blocks.get("earliest_reveal_block"),
-        "latest_reveal_block": told.blocks.get("latest_reveal_block"),
-        "generation_deadline_block": told.blocks.get("generation_deadline_block"),
-        "seed": told.seed,
-        "prompts": told.prompts,
-        "submissions": len(told.participants),
+        "earliest_reveal_block": facts.blocks.get("earliest_reveal_block"),
+        "latest_reveal_block": facts.blocks.get("latest_reveal_block"),
+        "generation_deadline_block": facts.blocks.get("generation_deadline_block"),
+        "seed": facts.seed,
+        "prompts": facts.prompts,
+        "submissions": len(facts.participants),
         "qualified": sum(known) if known else None,
-        "matches": len(told.matches),
-        "winner": told.winner,
+        "matches": len(facts.matches),
+        "winner": facts.winner,
         "winner_repo": repo,
         "winner_commit": commit,
     }
 
 
-def _submission_rows(number: int, told: Told) -> Iterator[Row]:
-    for position, each in enumerate(told.participants):
+def _submission_rows(number: int, facts: RoundFacts) -> Iterator[Row]:
+    for position, each in enumerate(facts.participants):
         yield {
             "round": number,
             "position": position,
@@ -158,11 +158,11 @@ def _submission_rows(number: int, told: Told) -> Iterator[Row]:
             "margin": each.margin,
             "qualified": each.qualified,
             "rejected": each.rejected,
-            "won": None if told.winner is None else told.winner == each.hotkey,
+            "won": None if facts.winner is None else facts.winner == each.hotkey,
         }
 
 
-def _match_row(number: int, position: int, match: ToldMatch) -> Row:
+def _match_row(number: int, position: int, match: MatchFacts) -> Row:
     row: Row = {
         "round": number,
         "position": position,
@@ -181,7 +181,7 @@ def _match_row(number: int, position: int, match: ToldMatch) -> Row:
     }
 
 
-def _duel_row(number: int, match: ToldMatch, duel: ToldDuel) -> Row:
+def _duel_row(number: int, match: MatchFacts, duel: DuelFacts) -> Row:
     return {
         "round": number,
         "left": match.left,

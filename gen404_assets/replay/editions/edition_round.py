@@ -20,32 +20,47 @@ PROMPTS = "prompts.txt"
 
 
 @dataclass(eq=False)
-class Seen:
-    """Round `number` of a history by an edition's rules. `chosen`: rule -> the version in force."""
+class EditionRound:
+    """Round `number` of a history by an edition's rules. `chosen`: rule -> the version in force.
+    `until`: the commit as of which its files are read, None for the head.
+    """
 
     history: History
     number: int
     rules: EditionRules
     chosen: Mapping[str, str] = field(default_factory=dict)
+    until: int | None = None
     _parsed: dict[tuple[str, str], StateFile] = field(default_factory=dict)
 
-    def under(self, rule: str, version: str) -> "Seen":
+    def under(self, rule: str, version: str) -> "EditionRound":
         """The same round by another version of a rule; what was read is shared."""
-        return Seen(
-            self.history, self.number, self.rules, {**self.chosen, rule: version}, self._parsed
+        return EditionRound(
+            self.history,
+            self.number,
+            self.rules,
+            {**self.chosen, rule: version},
+            self.until,
+            self._parsed,
         )
+
+    def as_of(self, index: int) -> "EditionRound":
+        """The same round by its files as commit `index` left them."""
+        return EditionRound(self.history, self.number, self.rules, self.chosen, index, self._parsed)
 
     def path(self, name: str) -> str:
         return round_path(self.number, name)
 
     def has(self, name: str, number: int | None = None) -> bool:
         """Whether a file of the round (or of round `number`) is there at the head."""
-        last = self.history.last(round_path(self.number if number is None else number, name))
+        path = round_path(self.number if number is None else number, name)
+        last = self.history.last(path, self.until)
         return last is not None and last.blob is not None
 
     def at(self, path: str, kind: type[F], index: int | None = None) -> F | None:
-        """A file at a commit (None: the head); None where there is none. Raises MalformedFile."""
-        version = self.history.last(path, index)
+        """A file at a commit (None: as of `until`); None where there is none. Raises
+        MalformedFile.
+        """
+        version = self.history.last(path, self.until if index is None else index)
         if version is None or version.blob is None:
             return None
         key = (path, version.blob)
@@ -61,13 +76,18 @@ class Seen:
         """A file of the round without which nothing follows. Raises MalformedFile."""
         return required(self.path(name), self.file(name, kind))
 
+    def read(self, path: str) -> bytes | None:
+        if self.until is None:
+            return self.history.read(path)
+        return self.history.at(self.until).read(path)
+
     def raw(self, path: str) -> bytes:
-        return self.history.read(path) or b""
+        return self.read(path) or b""
 
     def prompts(self, number: int | None = None) -> list[str] | None:
         """The prompts of the round, or of round `number`."""
         path = round_path(self.number if number is None else number, PROMPTS)
-        raw = self.history.read(path)
+        raw = self.read(path)
         return None if raw is None else parse_prompts(raw, path)
 
     def pools(self, index: int) -> list[Version]:
@@ -82,12 +102,14 @@ class Seen:
         return list(self.history.readable(STATE, partial(kind.parse, path=STATE)))
 
     @cached_property
-    def _state_numbers(self) -> Sequence[tuple[Version, int, str]]:
-        """All rounds share it; the mirror asks each of them at every new head."""
+    def state_numbers(self) -> Sequence[tuple[Version, int, str]]:
+        """The versions of the state, each with its round and stage. All rounds share it; the mirror
+        asks each of them at every new head.
+        """
         what = f"states of {self.rules.name}"
-        return self.history.derived(None, what, self._read_state_numbers)
+        return self.history.derived(None, what, self._read_numbers)
 
-    def _read_state_numbers(self) -> Sequence[tuple[Version, int, str]]:
+    def _read_numbers(self) -> Sequence[tuple[Version, int, str]]:
         kind = next(each.kind for each in self.rules.files if each.asset == "state")
         states = self.states(kind) if kind is not None else ()
         return [(version, state.current_round, state.stage) for version, state in states]
@@ -98,43 +120,46 @@ class Seen:
         from tests before the first; 0 where no commit says.
         """
         began, before = 0, -2
-        for version, number, _ in self._state_numbers:
+        for version, number, _ in self.state_numbers:
             if number == self.number and before < number:
                 began = version.index if before > -2 else 0
             before = number
         return began
 
     @cached_property
+    def first_began(self) -> int:
+        """The commit with which the competition last came to its first round, before which people
+        prepared it.
+        """
+        first = min((number for _, number, _ in self.state_numbers if number >= 0), default=0)
+        return EditionRound(self.history, first, self.rules).began
+
+    @cached_property
     def ended(self) -> int | None:
         """The commit by which the round was left behind for good; None if it is not over."""
         ended: int | None = None
-        for version, number, stage in reversed(self._state_numbers):
+        for version, number, stage in reversed(self.state_numbers):
             if number < self.number or (number == self.number and stage != "finished"):
                 break
             ended = version.index
         return ended
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the competition stands at this round."""
+        return bool(self.state_numbers) and self.state_numbers[-1][1] == self.number
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the competition has come to no later round."""
+        return self.number == max((number for _, number, _ in self.state_numbers), default=-1)
 
     @cached_property
     def stage_changes(self) -> list[tuple[Version, tuple[int, str], tuple[int, str]]]:
         """The changes of round or stage from the round's begin to its end: the version, and round
         and stage before and after.
         """
-        changes = []
-        before: tuple[int, str] | None = None
-        for version, number, stage in self._state_numbers:
-            after = (number, stage)
-            within = version.index >= self.began and (
-                self.ended is None or version.index <= self.ended
-            )
-            if (
-                before is not None
-                and within
-                and before != after
-                and self.number in (before[0], number)
-            ):
-                changes.append((version, before, after))
-            before = after
-        return changes
+        return _stage_changes(self)
 
     def people(self, path: str) -> list[Version]:
         """The commits in which people changed a file since the round began; of a file that all
@@ -191,3 +216,24 @@ class Seen:
     def leader_at(self, block: int) -> Transition | None:
         """The leader that a round with this `latest_reveal_block` had to beat."""
         return self.leaders.at(block)
+
+
+def _stage_changes(
+    this_round: EditionRound,
+) -> list[tuple[Version, tuple[int, str], tuple[int, str]]]:
+    changes = []
+    before: tuple[int, str] | None = None
+    for version, number, stage in this_round.state_numbers:
+        after = (number, stage)
+        within = version.index >= this_round.began and (
+            this_round.ended is None or version.index <= this_round.ended
+        )
+        if (
+            before is not None
+            and within
+            and before != after
+            and this_round.number in (before[0], number)
+        ):
+            changes.append((version, before, after))
+        before = after
+    return changes
