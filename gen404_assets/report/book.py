@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.replay.derivable import derivable_with
 from gen404_assets.report import addresses
 from gen404_assets.report.addresses import Objects, up_from
 
@@ -87,8 +88,8 @@ def _seen(value: object) -> object:
     return _UNSEEN.sub("\ufffd", value) if type(value) is str else value
 
 
-def _name(hotkey: str) -> str:
-    return "leader" if hotkey == LEADER else short(hotkey)
+def _name(hotkey: str, leader: str = "leader") -> str:
+    return leader if hotkey == LEADER else short(hotkey)
 
 
 def _signed(number: float | None, digits: int = 4) -> str:
@@ -128,6 +129,7 @@ _GLOBALS: Mapping[str, Any] = {
     "match_page": addresses.match_page,
     "miner_page": addresses.miner_page,
     "audit_page": addresses.audit_page,
+    "derivable_with": derivable_with,
     "LEADER": LEADER,
 }
 

@@ -45,7 +45,7 @@ def participation_chart(rounds: Sequence[int], groups: Mapping[str, Sequence[int
             axes.plot(rounds, counts, "o-", color=color, label=label, markersize=4)
         axes.set_ylim(bottom=0)
         axes.locator_params(axis="x", integer=True)
-        axes.legend(frameon=False, loc="upper left")
+        _explain_above(axes)
     return written.getvalue()
 
 
@@ -55,20 +55,20 @@ def closeness_chart(decisive: Sequence[tuple[int, float]], win_margin: float) ->
         axes.plot([number for number, _ in decisive], [m for _, m in decisive], "o", color=_BLUE)
         axes.axhline(win_margin, color=_RED, linestyle="--", label=f"{win_margin:g} wins")
         axes.locator_params(axis="x", integer=True)
-        axes.legend(frameon=False, loc="upper left")
+        _explain_above(axes)
     return written.getvalue()
 
 
 def sorted_chart(values: Sequence[float], limit: float, unit: str) -> bytes:
     """Values from the smallest to the largest beside the limit that they are to keep."""
-    with _chart("prompts, in order of the value", unit) as (axes, written):
+    with _chart("prompts, from the smallest value to the largest", unit) as (axes, written):
         ordered = sorted(values)
         places = range(1, len(ordered) + 1)
         colors = [_RED if value > limit else _BLUE for value in ordered]
         axes.scatter(places, ordered, c=colors, s=14)
         axes.axhline(limit, color=_RED, linestyle="--", label=f"limit {limit:g}")
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, loc="upper left")
+        _explain_above(axes)
     return written.getvalue()
 
 
@@ -83,6 +83,11 @@ def stages_chart(stages: Sequence[tuple[str, float]]) -> bytes:
         axes.set_yticks(range(len(stages)), [stage for stage, _ in stages])
         axes.invert_yaxis()
     return written.getvalue()
+
+
+def _explain_above(axes: "Axes") -> None:
+    """What each line is, above the chart, where it hides nothing of it."""
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
 
 
 @contextmanager

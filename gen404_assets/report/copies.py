@@ -24,12 +24,12 @@ class Copy:
 
 def copies(current: Round) -> list[Copy]:
     """The copies in a round, those of code first."""
-    found = [*_same_code(current)]
+    all_copies = [*_same_code(current)]
     digests = _digests(current)
-    found += _in_common(digests, "previews are the same, byte for byte (SHA-256)", 1)
+    all_copies += _in_common(digests, "previews are the same, byte for byte (SHA-256)", 1)
     sizes = _sizes(current)
-    found += _in_common(sizes, "files have the same size in bytes", _FEW)
-    return found
+    all_copies += _in_common(sizes, "files have the same size in bytes", _FEW)
+    return all_copies
 
 
 def _same_code(current: Round) -> Iterator[Copy]:
@@ -71,7 +71,15 @@ def _sizes(current: Round) -> Mapping[str, Mapping[str, object]]:
 def _in_common(
     values: Mapping[str, Mapping[str, object]], what: str, more_than: int
 ) -> Iterator[Copy]:
-    """The pairs that have the same value for more than so many prompts."""
+    """Who has the same value for each prompt; then the other pairs that have it for more than so
+    many prompts.
+    """
+    same: dict[frozenset[tuple[str, object]], list[str]] = defaultdict(list)
+    for hotkey, per_prompt in values.items():
+        same[frozenset(per_prompt.items())].append(hotkey)
+    for prompts, hotkeys in same.items():
+        if len(hotkeys) > 1 and len(prompts) > more_than:
+            yield Copy(tuple(hotkeys), f"all {len(prompts)} {what}")
     owners: dict[tuple[str, object], list[str]] = defaultdict(list)
     for hotkey, per_prompt in values.items():
         for item in per_prompt.items():
@@ -80,7 +88,7 @@ def _in_common(
     for hotkeys in owners.values():
         for pair in combinations(hotkeys, 2):
             shared[pair] += 1
-    for pair, count in shared.items():
-        if count > more_than:
-            prompts = min(len(values[hotkey]) for hotkey in pair)
-            yield Copy(pair, f"{count} of {prompts} {what}")
+    for (left, right), count in shared.items():
+        if count > more_than and values[left] != values[right]:
+            fewer = min(len(values[left]), len(values[right]))
+            yield Copy((left, right), f"{count} of {fewer} {what}")

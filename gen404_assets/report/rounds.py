@@ -235,13 +235,13 @@ def _moments(
     history: History, number: int, name: str, hotkeys: Callable[[bytes], Iterator[str]]
 ) -> dict[str, datetime]:
     """Hotkey -> when the file first named it."""
-    found: dict[str, datetime] = {}
+    times: dict[str, datetime] = {}
     for version in history.versions(round_path(number, name)):
         raw = history.content(version)
         with suppress(MalformedFile):
             for hotkey in hotkeys(raw) if raw is not None else ():
-                found.setdefault(hotkey, version.commit.time)
-    return found
+                times.setdefault(hotkey, version.commit.time)
+    return times
 
 
 def _hours(since: datetime | None, until: datetime | None) -> float | None:
@@ -251,7 +251,7 @@ def _hours(since: datetime | None, until: datetime | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Finding:
     """What the replay says of an asset's files that share a finding. `why`: reasons and notes."""
 
     asset: str
@@ -260,13 +260,13 @@ class Found:
     why: Sequence[str]
 
 
-def found(replayed: RoundReplay) -> list[Found]:
+def findings(replayed: RoundReplay) -> list[Finding]:
     """The replay's findings, asset by asset, those that are the same said once."""
     groups: dict[tuple[str, str], list[FileReplay]] = {}
     for file in replayed.files:
         groups.setdefault((file.asset, str(file.finding)), []).append(file)
     return [
-        Found(
+        Finding(
             asset,
             finding,
             len(files),

@@ -118,9 +118,13 @@ def ending(current: Round) -> str:
     """How the line ended, by all verdicts there are."""
     known = verdicts(current.audits, current.source_audits)
     timeline, margins = current.timeline, current.matrix.margins
+    if current.submissions is None:
+        return "It is not known yet who takes part."
     winner = timeline.winner(margins, known)
     if winner == LEADER:
-        return "Nobody who challenged is approved and leads the line: the leader defends."
+        somebody = timeline.qualified(margins, Verdicts())
+        why = "Everybody who qualified was rejected" if somebody else "Nobody qualified"
+        return f"{why}: the leader defends."
     if winner:
         return f"The last defender, {short(winner)}, passed both audits and wins."
     waiting = timeline.to_qualify(margins, known)

@@ -24,7 +24,7 @@ from gen404_assets.report.book import Book
 from gen404_assets.report.copies import copies
 from gen404_assets.report.rounds import (
     acts,
-    found,
+    findings,
     heat_map,
     judge_orders,
     ranking,
@@ -52,12 +52,13 @@ def _season_charts(book: Book, shown: Season) -> dict[str, str]:
     if shown.leaders:
         weights = [(row["effective_block"], row["weight"]) for row in shown.leaders]
         drawn["weight"] = book.draw("charts/weight.svg", charts.weight_chart(weights))
-    if shown.rounds:
-        numbers = [row["round"] for row in shown.rounds]
+    begun = [row for row in shown.rounds if row["submissions"]]  # others are open, or not copied
+    if begun:
+        numbers = [row["round"] for row in begun]
         groups = {
-            label: [row[column] for row in shown.rounds]
+            label: [row[column] for row in begun]
             for label, column in (("submitted", "submissions"), ("qualified", "qualified"))
-            if all(row[column] is not None for row in shown.rounds)
+            if all(row[column] is not None for row in begun)
         }
         chart = charts.participation_chart(numbers, groups)
         drawn["participation"] = book.draw("charts/participation.svg", chart)
@@ -86,7 +87,7 @@ def write_round(book: Book, history: History, number: int, rules: Rules) -> None
         "round.html",
         number=number,
         replayed=replayed,
-        found=found(replayed),
+        findings=findings(replayed),
         state=read_section(lambda: current.state),
         config=read_section(lambda: current.config),
         winner=read_section(lambda: current.winner),

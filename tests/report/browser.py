@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_PATIENCE = 240.0
+PATIENCE = 240.0
 """Seconds that an answer may take: the machine may be busy."""
 _COMPLAINTS = {"Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled"}
 
@@ -79,7 +79,7 @@ class Tab:
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
     def _receive(self) -> dict[str, Any]:
-        message = json.loads(self.socket.recv(timeout=_PATIENCE))
+        message = json.loads(self.socket.recv(timeout=PATIENCE))
         event = message.get("method", "")
         self._seen.append(event)
         if event == "Network.requestWillBeSent":
@@ -101,7 +101,7 @@ def browser(profile: Path) -> Iterator[Tab]:
         start_new_session=True,
     )
     try:
-        with connect(_tab_of(process, profile), max_size=None, open_timeout=_PATIENCE) as socket:
+        with connect(_tab_of(process, profile), max_size=None, open_timeout=PATIENCE) as socket:
             tab = Tab(socket)
             for domain in ("Page", "Runtime", "Network", "Log"):
                 tab.send(f"{domain}.enable")
@@ -114,7 +114,7 @@ def browser(profile: Path) -> Iterator[Tab]:
 def _tab_of(process: "subprocess.Popen[bytes]", profile: Path) -> str:
     """The address of the browser's first tab, once it has opened one."""
     port = profile / "DevToolsActivePort"
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + PATIENCE
     while not (port.is_file() and port.read_text().count("\n")):
         assert process.poll() is None, "Chromium has ended"
         assert time.monotonic() < until, "Chromium does not answer"

@@ -4,14 +4,21 @@ scripts. No error in the console, and nothing asked of another host.
 
 import functools
 import http.server
+import io
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gen404_assets.commands.cli import main
-from tests.report.browser import CHROMIUM, Tab, browser
+from resources.local_network.lathe import Turned
+from tests.report.browser import CHROMIUM, PATIENCE, Tab, browser
 from tests.report.pages import Page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -71,15 +78,23 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def served(written: Path) -> Iterator[str]:
     """The report over HTTP: its URL."""
+    with _serving(written) as url:
+        yield url
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(_Handler, directory=str(written))
+        ("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder))
     )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +169,64 @@ def test_3d_opens_and_closes_by_keyboard(honest: Path, tab: Tab, tmp_path: Path)
     assert tab.run("document.querySelectorAll('.in-3d:not([hidden])').length") == offered > 0
     tab.run("document.querySelector('.in-3d').focus()")
     tab.press("Enter", 13)
-    assert tab.run("document.activeElement.closest('dialog') !== null")
+    _until(lambda: tab.run("document.activeElement.closest('dialog') !== null"), bool)
     tab.press("Escape", 27)
-    assert tab.run("document.querySelector('dialog') === null")
+    _until(lambda: tab.run("document.querySelector('dialog') === null"), bool)
     assert tab.run("document.activeElement.className") == "in-3d"
+
+
+def _shape(tab: Tab) -> Any:
+    """The pixels (height, width) of the focused canvas that the model covers, True or False."""
+    rectangle = tab.run(
+        "(box => [box.left, box.top, box.right, box.bottom].map(Math.round))"
+        "(document.activeElement.getBoundingClientRect())"
+    )
+    shown = Image.open(io.BytesIO(tab.picture())).convert("L").crop(rectangle)
+    return np.asarray(shown) < 250
+
+
+def _until(look: Callable[[], Any], holds: Callable[[Any], Any]) -> Any:
+    """What `look` gives as soon as it `holds`: the browser draws in its own time."""
+    until = time.monotonic() + PATIENCE
+    while not holds(seen := look()):
+        assert time.monotonic() < until, "it never came to be"
+        time.sleep(0.05)
+    return seen
+
+
+def test_a_file_in_3d_is_turned_and_zoomed_by_keyboard(
+    written: Path, tab: Tab, tmp_path: Path
+) -> None:
+    match = _page(written, "rounds/1/matches")
+    page = tmp_path / match
+    page.parent.mkdir(parents=True)
+    # The button that a report has where its objects lie on the page's own host.
+    button = '<button class="in-3d" data-left="../../../prism.glb" data-right="" data-static="'
+    text = (written / match).read_text().replace("</main>", f'{button}../../../static/"></main>')
+    page.write_text(text)
+    (tmp_path / "static").symlink_to(written / "static")
+    ends, grey = np.array([-0.5, 0.5]), np.full(3, 0.2)
+    prism = Turned(ends, np.array([0.5, 0.5]), np.tile(grey, (2, 1)), grey).to_glb(3)
+    (tmp_path / "prism.glb").write_bytes(prism)
+    tab.complaints.clear()
+    tab.resize(800, 700)
+    with _serving(tmp_path) as url:
+        tab.open(f"{url}/{match}")
+        tab.run("[...document.querySelectorAll('.in-3d')].at(-1).click()")
+        tab.press("Tab", 9)
+        assert tab.run(FOCUSED)[1:] == ["canvas", True]
+        assert "Arrow keys" in tab.run("document.activeElement.ariaLabel")
+        _until(lambda: tab.run("document.activeElement.dataset.drawn"), bool)
+        first = _until(lambda: _shape(tab), lambda shape: shape.any())
+        tab.press("ArrowRight", 39)
+        turned = _until(lambda: _shape(tab), lambda shape: (shape != first).any())
+        tab.press("-", 189)
+        tab.press("-", 189)
+        far = _until(lambda: _shape(tab), lambda shape: shape.sum() < 0.8 * turned.sum())
+        tab.press("+", 187)
+        _until(lambda: _shape(tab), lambda shape: shape.sum() > far.sum())
+        tab.run("document.querySelector('dialog').close()")
+    # What the page before had asked for may fail now. That a picture was taken of what the GPU
+    # draws, the console calls slow.
+    ours = [each for each in tab.complaints if url in each]
+    assert [each for each in ours if "GL Driver Message" not in each] == []

@@ -29,6 +29,14 @@ async function show(figure, folder, url) {
   }
 }
 
+function canvasFor(label) {
+  const canvas = document.createElement("canvas");
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "application"); // so that screen readers leave it the arrow keys
+  canvas.setAttribute("aria-label", label);
+  return canvas;
+}
+
 function open(button) {
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-label", "Both files in 3D");
@@ -38,14 +46,19 @@ function open(button) {
   close.type = "button";
   close.textContent = "Close";
   close.addEventListener("click", () => dialog.close());
-  dialog.append(close, stages);
+  const hint = document.createElement("p");
+  hint.className = "hint";
+  hint.textContent = "Drag to turn, scroll to zoom; with the keyboard: Tab to a file, arrow keys, + and -.";
+  dialog.append(close, hint, stages);
   const ends = [];
   for (const side of ["left", "right"]) {
     const url = button.dataset[side];
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
-    caption.textContent = (side === "left" ? "Defender" : "Challenger") + (url ? "" : ": no file");
-    figure.append(document.createElement("canvas"), caption);
+    const name = side === "left" ? "Defender" : "Challenger";
+    caption.textContent = url ? name : `${name}: no file`;
+    if (url) figure.append(canvasFor(`${name}'s file in 3D. Arrow keys turn it, + and - zoom.`));
+    figure.append(caption);
     stages.append(figure);
     if (url) ends.push(show(figure, button.dataset.static, url));
   }
