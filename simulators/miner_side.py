@@ -71,11 +71,11 @@ def cdn(files: Mapping[str, bytes | int]) -> Iterator[str]:
 
     class Handler(QuietHandler):
         def do_GET(self) -> None:  # noqa: N802 -- as the base class calls it
-            found = files.get(self.path, 404)
-            if isinstance(found, int):
-                self.send(found, b"")
+            answer = files.get(self.path, 404)
+            if isinstance(answer, int):
+                self.send(answer, b"")
             else:
-                self.send(200, found)
+                self.send(200, answer)
 
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
         yield url

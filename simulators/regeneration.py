@@ -119,7 +119,7 @@ class Simulation:
             self._end(name, "lost", replaced=True)
 
     def _direct(self) -> None:
-        self.plan.expire(self.now)
+        self.plan.expire(self.now, lambda _: self.plan.prompts.output())
         for name, reason, replaced in self.plan.to_end(self.now):
             self._end(name, reason, replaced=replaced)
         alive = [pod for pod in self.plan.pods.values() if pod.ended is None]

@@ -30,6 +30,7 @@ from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.regenerating import Progress, Regenerated, Subject
 from gen404_assets.live.shared import shared_on_disk
 from resources.chain.subtensor import Block
+from resources.kept_answers import KeptAnswers
 from simulators.hotkeys import to_hotkey
 from simulators.memory_repository import MemoryRepository
 from simulators.outside import (
@@ -302,9 +303,12 @@ class Season:
         self.outside.repository.commit(written, message, self.outside.now())
 
     def _forget_outside(self, number: int) -> None:
-        """What miners and judge were asked is none of the platform's memory."""
+        """What miners and judge were asked is none of the platform's memory, and the process that
+        has judged a round has ended with what it knew of the answers.
+        """
         self.outside.downloads.asked.clear()
         self.outside.judging.asked.clear()
+        self.outside.judge = KeptAnswers(self.outside.judging, self.outside.store)
         for key in self.outside.store.objects:
             if not key.startswith((f"rounds/{number}/", "canaries/")):
                 del self.outside.store.objects[key]

@@ -32,19 +32,19 @@ class Alerts:
     sender: Sender
     folder: Path
     again_hours: float = 6.0
-    _told: dict[str, str] | None = None
+    _sent: dict[str, str] | None = None
     _out_of_order: dict[str, str] = field(default_factory=dict)
     _restarts: dict[str, int] = field(default_factory=dict)
 
     def tell(self, news: Iterable[News], now: datetime) -> None:
         """Tell what was not told, and again what has lasted for hours since."""
-        told = self._known()
-        first = told is None
-        told = told or {}
-        fresh = [each for each in news if self._is_due(each, told, now)]
+        sent = self._known()
+        first = sent is None
+        sent = sent or {}
+        fresh = [each for each in news if self._is_due(each, sent, now)]
         if fresh or first:
             ended = {each.ends for each in fresh}
-            kept = {key: when for key, when in told.items() if key not in ended}
+            kept = {key: when for key, when in sent.items() if key not in ended}
             at = now.isoformat(timespec="seconds")
             self._keep(kept | {each.key: at for each in fresh if not each.ends})
         for each in fresh:
@@ -69,26 +69,26 @@ class Alerts:
                 self.sender.send(f"the platform has started its {name} again: it {reason}")
             self._restarts[name] = count
 
-    def _is_due(self, news: News, told: Mapping[str, str], now: datetime) -> bool:
+    def _is_due(self, news: News, sent: Mapping[str, str], now: datetime) -> bool:
         if news.ends:
-            return news.ends in told
-        if news.key not in told:
+            return news.ends in sent
+        if news.key not in sent:
             return True
         if not news.lasts:
             return False
-        hours = (now - datetime.fromisoformat(told[news.key])).total_seconds() / 3600
+        hours = (now - datetime.fromisoformat(sent[news.key])).total_seconds() / 3600
         return not 0 <= hours < self.again_hours  # below 0: the clock was set back since
 
     def _known(self) -> dict[str, str] | None:
-        if self._told is None:
-            self._told = read_own(self.folder / RECORD, _parsed)
-        return self._told
+        if self._sent is None:
+            self._sent = read_own(self.folder / RECORD, _parsed)
+        return self._sent
 
-    def _keep(self, told: dict[str, str]) -> None:
-        told = dict([*told.items()][-_REMEMBERED:])
+    def _keep(self, sent: dict[str, str]) -> None:
+        sent = dict([*sent.items()][-_REMEMBERED:])
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / RECORD, json.dumps(told).encode())
-        self._told = told
+        write_whole(self.folder / RECORD, json.dumps(sent).encode())
+        self._sent = sent
 
 
 @dataclass
@@ -110,8 +110,8 @@ class Reporter:
                 rounds.insert(
                     0, Round(RoundFiles(snapshot, current.number - 1), current.number - 1)
                 )
-            found = [each for known in rounds for each in (*news_of(known), *self._matches(known))]
-            self._news = list({each.key: each for each in found}.values())
+            news = [each for known in rounds for each in (*news_of(known), *self._matches(known))]
+            self._news = list({each.key: each for each in news}.values())
             self._head = snapshot.commit.sha
         return self._news
 
@@ -128,10 +128,10 @@ class Reporter:
 
 
 def _parsed(content: bytes) -> dict[str, str]:
-    told = json.loads(content)
-    if not isinstance(told, dict):
+    sent = json.loads(content)
+    if not isinstance(sent, dict):
         raise TypeError("it is no object")
-    known = {str(key): str(when) for key, when in told.items()}
+    known = {str(key): str(when) for key, when in sent.items()}
     for when in known.values():
         if datetime.fromisoformat(when).tzinfo is None:
             raise ValueError("a time without a zone")

@@ -64,7 +64,7 @@ def make_baseline(work: Work) -> None:
         work.publish(
             [outputs_message(work.number, LEADER)],
             STAGES,
-            lambda now: published.files(now, baseline.outputs, baseline.pods),
+            published.publication(baseline.outputs, baseline.pods),
         )
     except Cancelled as reason:
         work.say(str(reason))
@@ -217,11 +217,10 @@ def _publish_verdict(
     A verdict that a person has entered meanwhile stays as it is.
     """
     hotkey = published.hotkey
+    outputs = published.publication(regenerated.outputs, regenerated.pods) if regenerated else None
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
-        files: dict[str, bytes | None] = {}
-        if regenerated:
-            files = published.files(now, regenerated.outputs, regenerated.pods)
+        files = outputs(now) if outputs else {}
         recorded = now.audits.get(hotkey)
         if recorded is not None and recorded.outcome is not AuditOutcome.PENDING:
             return files

@@ -20,13 +20,11 @@ from gen404_assets.competition.round import Round
 from gen404_assets.live.pictures import FORMATS
 from gen404_assets.live.words import Effect, Shown, measure, write_on
 from gen404_assets.live.work import Work
+from gpu.picture_size import GAP, GRID, SIDE
 from resources.deadlines import within
 from resources.figures import FIGURES
 from resources.judge import Unusable, check_judge
 
-_VIEW, _GAP = 518, 5
-_SIDE = 2 * _VIEW + _GAP
-"""A grid as the renderer makes it (`interfaces.md`, Render service), in pixels."""
 _LONGEST_SECONDS = 600.0
 """So long canary duels take at most, with all that they wait for."""
 _WORDS_SECONDS = 120.0
@@ -181,24 +179,24 @@ def _four_times(prompt: bytes, url: str) -> bytes:
     that can't be read, since it could when it was copied."""
     try:
         with Image.open(io.BytesIO(prompt), formats=FORMATS) as picture:
-            shown = ImageOps.contain(picture.convert("RGBA"), (_VIEW, _VIEW))
+            shown = ImageOps.contain(picture.convert("RGBA"), (SIDE, SIDE))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise InfrastructureFault(f"the picture of prompt {url} can't be read: {error}") from error
-    view = Image.new("RGB", (_VIEW, _VIEW), "white")
-    view.paste(shown, ((_VIEW - shown.width) // 2, (_VIEW - shown.height) // 2), shown)
-    grid = Image.new("RGB", (_SIDE, _SIDE), "black")
-    for place in ((0, 0), (_VIEW + _GAP, 0), (0, _VIEW + _GAP), (_VIEW + _GAP, _VIEW + _GAP)):
+    view = Image.new("RGB", (SIDE, SIDE), "white")
+    view.paste(shown, ((SIDE - shown.width) // 2, (SIDE - shown.height) // 2), shown)
+    grid = Image.new("RGB", (GRID, GRID), "black")
+    for place in ((0, 0), (SIDE + GAP, 0), (0, SIDE + GAP), (SIDE + GAP, SIDE + GAP)):
         grid.paste(view, place)
     return _png(grid)
 
 
 @lru_cache(maxsize=1)
 def _noise() -> bytes:
-    coarse = _SIDE // 4
+    coarse = GRID // 4
     grain = random.Random(404).randbytes(3 * coarse * coarse)  # noqa: S311 -- the same noise always
     return _png(
         Image.frombytes("RGB", (coarse, coarse), grain).resize(
-            (_SIDE, _SIDE), Image.Resampling.NEAREST
+            (GRID, GRID), Image.Resampling.NEAREST
         )
     )
 

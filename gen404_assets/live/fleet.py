@@ -64,8 +64,8 @@ class Fleet:
         out of order. A start that may have made a pod after all is looked for at the next one.
         """
         with self._at_work:
-            if (found := self._made_after_all()) is not None:
-                return found
+            if (adopted := self._made_after_all()) is not None:
+                return adopted
             refused: list[InfrastructureFault] = []
             for provider in self._providers:
                 started = Started(f"{self._prefix}{self._next}", provider, self._token)
@@ -107,11 +107,11 @@ class Fleet:
             faults: list[str] = []
             known = {**self._made, **self._unsure}.values()
             doomed = {(started.provider.name, started.name) for started in known}
-            for provider, found in _listed(self._providers):
-                if isinstance(found, InfrastructureFault):
-                    faults.append(str(found))
+            for provider, pods in listed(self._providers):
+                if isinstance(pods, InfrastructureFault):
+                    faults.append(str(pods))
                     continue
-                ours = [pod.name for pod in found if pod.name.startswith(self._prefix)]
+                ours = [pod.name for pod in pods if pod.name.startswith(self._prefix)]
                 doomed |= {(provider.name, name) for name in ours}
                 self._next = max([self._next, *(1 + _index(name) for name in ours)])
             left = _delete_all(
@@ -211,16 +211,16 @@ def reap(providers: Sequence[Provider], shared: Shared) -> list[str]:
     InfrastructureFault for what can't be listed or deleted, after all that can be is gone.
     """
     faults: list[str] = []
-    found: list[tuple[Provider, str, str]] = []
-    for provider, pods in _listed(providers):
+    ours: list[tuple[Provider, str, str]] = []
+    for provider, pods in listed(providers):
         if isinstance(pods, InfrastructureFault):
             faults.append(str(pods))
             continue
         matches = [match for pod in pods if (match := _OURS.fullmatch(pod.name))]
-        found += [(provider, m[0], m[1]) for m in matches if m[2] == owner(shared)]
+        ours += [(provider, m[0], m[1]) for m in matches if m[2] == owner(shared)]
     with ExitStack() as held:
-        free = {prefix for _, _, prefix in found if _is_free(held, shared, prefix)}
-        doomed = [(provider, name) for provider, name, prefix in found if prefix in free]
+        free = {prefix for _, _, prefix in ours if _is_free(held, shared, prefix)}
+        doomed = [(provider, name) for provider, name, prefix in ours if prefix in free]
         left = _delete_all(doomed)
     faults += left.values()
     reaped = [name for _, name in doomed if name not in left]
@@ -248,20 +248,20 @@ def _lease_of(prefix: str) -> str:
     return f"leases/{prefix.rstrip('-')}"
 
 
-def _listed(
+def listed(
     providers: Sequence[Provider],
 ) -> list[tuple[Provider, list[Pod] | InfrastructureFault]]:
     """What each provider lists, or why it doesn't; all are asked at the same time."""
     asked = [
         (provider, in_background(_call, provider, "list", provider.pods)) for provider in providers
     ]
-    found: list[tuple[Provider, list[Pod] | InfrastructureFault]] = []
+    answers: list[tuple[Provider, list[Pod] | InfrastructureFault]] = []
     for provider, future in asked:
         try:
-            found.append((provider, future.result()))
+            answers.append((provider, future.result()))
         except InfrastructureFault as fault:
-            found.append((provider, fault))
-    return found
+            answers.append((provider, fault))
+    return answers
 
 
 def _delete_all(doomed: Iterable[tuple[Provider, str]]) -> dict[str, str]:

@@ -41,6 +41,6 @@ def _kept(say: Callable[[str], None], lane: Lane, progress: Progress) -> Callabl
     def kept(text: str) -> None:
         say(text)
         with suppress(InfrastructureFault):
-            progress.told(lane, text)
+            progress.report(lane, text)
 
     return kept

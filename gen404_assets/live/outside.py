@@ -43,11 +43,11 @@ FIGURES_FILE = "figures.json"
 
 class Outside:
     """The adapters that `environment` names. Each property raises BadSetting for a setting that
-    can't be used.
+    can't be used. `by_person`: what is published is a person's act, not this installation's.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
+    def __init__(self, environment: Mapping[str, str], *, by_person: bool = False) -> None:
+        self.environment, self._by_person = environment, by_person
         self._open = ExitStack()
         FIGURES.keep_in(home() / FIGURES_FILE)
 
@@ -62,9 +62,15 @@ class Outside:
     @cached_property
     def repository(self) -> "Repository":
         settings = read_settings(RepositorySettings, self.environment)
-        return open_repository(
-            settings.competition_repo or "", settings.github_branch, self.environment
-        )
+        url, branch = settings.competition_repo or "", settings.github_branch
+        maker = None if self._by_person else self.installation  # which the database may hold
+        return open_repository(url, branch, self.environment, maker)
+
+    def installation(self) -> str:
+        """The digits by which this platform's pods and commits are told from others'."""
+        from gen404_assets.live.fleet import owner
+
+        return owner(self.shared)
 
     @cached_property
     def shared(self) -> Shared:

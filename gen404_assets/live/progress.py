@@ -21,7 +21,7 @@ class Progress:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def told(self, lane: Lane, text: str) -> None:
+    def report(self, lane: Lane, text: str) -> None:
         """A lane's run has said this."""
         with disk_faults("progress can't be kept"):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -35,11 +35,11 @@ class Progress:
 
     def of(self, lane: Lane) -> tuple[str, float] | None:
         """What a lane's run has said last, and how many seconds ago; None where none is known."""
-        found = read_own(self._path(lane), _parsed)
-        age = seconds_since(found[1]) if found else None
-        if found is None or age is None or age > _FORGOTTEN_AFTER:
+        known = read_own(self._path(lane), _parsed)
+        age = seconds_since(known[1]) if known else None
+        if known is None or age is None or age > _FORGOTTEN_AFTER:
             return None
-        return found[0], age
+        return known[0], age
 
     def _path(self, lane: Lane) -> Path:
         return self._folder / f"{lane}.json"

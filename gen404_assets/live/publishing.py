@@ -12,14 +12,14 @@ from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.round import Round, miner_path, read_file
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
-from gen404_assets.live.work import Overtaken, Work
+from gen404_assets.live.work import Derive, Overtaken, Work
 
 STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 """The stages in which outputs that were regenerated are published."""
 
 
 class PublishedOutputs:
-    """The outputs that this run has published of a hotkey's regeneration.
+    """The outputs that this run has published of a hotkey's regeneration, or is about to.
 
     If the repository holds any others, somebody else has changed them.
     """
@@ -28,23 +28,39 @@ class PublishedOutputs:
         self.hotkey = hotkey
         self._versions = [at_start]
 
-    def files(self, now: Round, outputs: Outputs, pods: PodStatsFile) -> dict[str, bytes | None]:
-        """The files that publish these outputs, with the statistics of the pods that made them.
+    def publication(self, outputs: Outputs, pods: PodStatsFile) -> Derive:
+        """What publishes these outputs, with the statistics of the pods that made them. Call it in
+        the order in which outputs were made.
 
-        Raises Cancelled if somebody has changed the outputs: the regeneration begins again from
-        that change.
+        A push can hang for so long that later outputs are published before it: then they stay.
+        What is returned raises Cancelled if somebody else has changed the outputs: the regeneration
+        begins again from that change.
         """
-        if now.generated(self.hotkey) not in self._versions:
-            raise Cancelled(f"somebody has changed generated.json of {self.hotkey}")
+        number = len(self._versions)
         self._versions.append(outputs)
-        outputs_path = miner_path(now.number, self.hotkey, "generated.json")
-        stats_path = miner_path(now.number, self.hotkey, "pod_stats.json")
-        earlier = read_file(now.files, stats_path, PodStatsFile) or PodStatsFile({})
-        stats = PodStatsFile({**earlier.root, **pods.root})  # with the pods of earlier runs
-        return {
-            outputs_path: outputs.to_bytes(now.files.read(outputs_path)),
-            stats_path: stats.to_bytes(now.files.read(stats_path)),
-        }
+
+        def files(now: Round) -> dict[str, bytes | None]:
+            recorded = now.generated(self.hotkey)
+            if recorded in self._versions[:number]:
+                return _files(now, self.hotkey, outputs, pods)
+            if recorded in self._versions:
+                return {}
+            raise Cancelled(f"somebody has changed generated.json of {self.hotkey}")
+
+        return files
+
+
+def _files(
+    now: Round, hotkey: str, outputs: Outputs, pods: PodStatsFile
+) -> dict[str, bytes | None]:
+    outputs_path = miner_path(now.number, hotkey, "generated.json")
+    stats_path = miner_path(now.number, hotkey, "pod_stats.json")
+    earlier = read_file(now.files, stats_path, PodStatsFile) or PodStatsFile({})
+    stats = PodStatsFile({**earlier.root, **pods.root})  # with the pods of earlier runs
+    return {
+        outputs_path: outputs.to_bytes(now.files.read(outputs_path)),
+        stats_path: stats.to_bytes(now.files.read(stats_path)),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +134,7 @@ class _Contact:
         self._last = time.monotonic()
         message = outputs_message(work.number, published.hotkey)
         try:
-            work.publish([message], STAGES, lambda now: published.files(now, outputs, pods))
+            work.publish([message], STAGES, published.publication(outputs, pods))
         except (InfrastructureFault, MalformedFile) as error:
             self._tell(f"the outputs of {published.hotkey} so far are published later", error)
             return False

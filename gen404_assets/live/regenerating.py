@@ -95,6 +95,8 @@ class _Report:
         self, run: RegenerationRun, progress: Progress, cancelled: Callable[[], bool]
     ) -> None:
         self._run, self._progress, self._cancelled = run, progress, cancelled
+        self.recalled = False
+        """Whether what earlier runs have made is known: before, the outputs lack some of it."""
 
     async def repeat(self) -> None:
         """Do it every few seconds. Raises Cancelled."""
@@ -104,7 +106,7 @@ class _Report:
         while True:
             if await in_thread(self._cancelled):
                 raise Cancelled(f"the regeneration of {run.subject.hotkey} is no longer wanted")
-            outputs = prompts.outputs()
+            outputs = prompts.outputs() if self.recalled else Outputs({})
             if outputs.root and (published is None or not outputs.says_the_same(published)):
                 # Written before and after, since a run can die between the two.
                 journal.publishing(outputs)
@@ -119,9 +121,11 @@ async def _run_until_over(
 ) -> None:
     """Run until nothing is left to be done; every task has ended then."""
     tasks, plan = run.tasks, run.plan
+    unanswered = f"no file within {run.pod_rules.prompt_lock_timeout:g} s"
     try:
         tasks.begin(report.repeat())
         await tasks.through(run.results.recall())
+        report.recalled = True
         if not plan.over:
             # All pictures are fetched before the first pod costs money.
             await tasks.through(*run.results.fetch_pictures())
@@ -129,7 +133,7 @@ async def _run_until_over(
             tasks.begin(pods.start_due(sender.serve))
         while not plan.over:
             now = time.monotonic()
-            plan.expire(now)
+            plan.expire(now, lambda stem: run.results.failed(stem, unanswered))
             for name, reason, replaced in plan.to_end(now):
                 pods.end(name, reason, replaced=replaced)
             await tasks.pause()

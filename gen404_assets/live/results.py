@@ -80,6 +80,18 @@ class Means:
     pause: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class GeneratedFile:
+    """A file that a pod has made: the seconds that generating it took, and its size in bytes.
+
+    `late`: the attempt has been counted as failed before.
+    """
+
+    seconds: float
+    size: int
+    late: bool = False
+
+
 def prompts_of(subject: Subject, rules: Rules) -> Prompts:
     """The prompts of a subject, before anything is made."""
     return Prompts(
@@ -142,7 +154,7 @@ class Results:
         self.journal.add(stem, output)
         return output
 
-    async def keep(self, stem: str, path: Path, seconds: float, size: int) -> Output:
+    async def keep(self, stem: str, path: Path, file: GeneratedFile) -> Output:
         """The result of a generated file: stored with its preview, and measured in an audit."""
         means, preview, more = self._means, None, {}
         try:
@@ -162,7 +174,13 @@ class Results:
         )
         distance = None if self._prompts.audited and png else 0.0
         output = self._prompts.output(
-            model, png, generation_time=seconds, size=size, distance=distance, **more
+            model,
+            png,
+            generation_time=file.seconds,
+            size=file.size,
+            attempts=0 if file.late else 1,
+            distance=distance,
+            **more,
         )
         number = self.journal.add(stem, output)
         if distance is None:

@@ -4,12 +4,12 @@ import asyncio
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from gen404_assets.competition.due import ATTEMPTS
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.live.boundary import held_against_miner
+from gen404_assets.live.results import GeneratedFile
 from gen404_assets.live.running_pods import RegenerationRun, RunningPod, RunningPods
 from gen404_assets.live.threads import in_thread, steadily
 from resources.container import (
@@ -33,14 +33,6 @@ _CONNECT_SECONDS = 60.0
 
 _TOGETHER_SECONDS = 2.0
 """Connections of several pods that break within so many seconds have broken on this side."""
-
-
-@dataclass(frozen=True, slots=True)
-class _GeneratedFile:
-    """A file that was saved: the seconds that generating it took, and its size in bytes."""
-
-    seconds: float
-    size: int
 
 
 class PromptSender:
@@ -132,7 +124,7 @@ class PromptSender:
             if (this := asyncio.current_task()) is not None:
                 pod.tasks.discard(this)
             run.plan.made(name, stem)
-            output = await run.results.keep(stem, path, file.seconds, file.size)
+            output = await run.results.keep(stem, path, file)
             run.plan.finished(name, stem, output)
         finally:
             answered.set()
@@ -140,7 +132,7 @@ class PromptSender:
 
     async def _generate(
         self, pod: RunningPod, container: Container, stem: str, path: Path, answered: asyncio.Event
-    ) -> _GeneratedFile | None:
+    ) -> GeneratedFile | None:
         """Have a prompt's file generated and save it at `path`; None if that failed, which the plan
         knows then.
         """
@@ -170,7 +162,7 @@ class PromptSender:
             self._pods.end(name, "the gateway refuses the token", replaced=True)
         else:
             pod.unreachable_since = None
-            return _GeneratedFile(generated.seconds, size)
+            return GeneratedFile(generated.seconds, size, run.plan.is_late(name, stem))
         return None
 
     def _not_reached(

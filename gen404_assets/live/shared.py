@@ -5,6 +5,7 @@ every machine sees.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,7 @@ from pathlib import Path
 from gen404_assets.settings import PlatformSettings, home
 from resources.claims import Claims, FileClaims
 from resources.notes import FileNotes, Notes
-from resources.settings import read_settings
+from resources.settings import BadSetting, read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,22 @@ def open_shared(environment: Mapping[str, str] | None = None) -> Shared:
     """
     environment = os.environ if environment is None else environment
     if not environment.get("DATABASE_URL", "").strip():
+        if home_needs_database_url():
+            raise BadSetting(
+                f"DATABASE_URL must be set: who works on what in {home()} stands in its database"
+            )
         return shared_on_disk(home())  # without the imports that reading the settings takes
     url = read_settings(PlatformSettings, environment).database_url
     return _in_database(url.get_secret_value()) if url else shared_on_disk(home())
+
+
+def home_needs_database_url() -> bool:
+    """Whether Dagster's storage in `GEN404_HOME` is the database of that setting."""
+    try:
+        configured = (home() / "dagster" / "dagster.yaml").read_text()
+    except FileNotFoundError:
+        return False
+    return bool(re.search(r"^[^#\n]*\benv:\s*[\"']?DATABASE_URL\b", configured, re.MULTILINE))
 
 
 @lru_cache(maxsize=4)

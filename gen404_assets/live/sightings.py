@@ -1,5 +1,5 @@
-"""What was last seen of the repository and the chain, where every process can read it: one file
-each, written by the process whose ticks look.
+"""What was last seen of the repository and the chain, and of another platform, where every process
+can read it: one file each, written by the process whose ticks look.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from resources.elapsed import mark, seconds_since
 
-REPOSITORY, CHAIN = "repository", "chain"
+REPOSITORY, CHAIN, OTHER = "repository", "chain", "another platform"
 
 
 class Sightings:
@@ -30,20 +30,24 @@ class Sightings:
         failures = int(known.get("failures", 0)) + 1
         self._write(name, {**known, "fault": fault, "since": since, "failures": failures})
 
+    def ended(self, name: str) -> None:
+        """There is nothing more to see, or to say, of it."""
+        self._path(name).unlink(missing_ok=True)
+
     def waits(self) -> list[str]:
         """What can't be seen, and since when."""
         return [
-            f"{name}: {found['fault']}, since {found['since']} ({found['failures']} times)"
-            for name, found in self._all()
-            if "fault" in found
+            f"{name}: {sighting['fault']}, since {sighting['since']} ({sighting['failures']} times)"
+            for name, sighting in self._all()
+            if "fault" in sighting
         ]
 
     def failing(self, times: int = 3) -> dict[str, str]:
         """Name -> why it can't be seen, and since when, of what has failed so often in a row."""
         return {
-            name: f"{found['fault']}, since {found['since']}"
-            for name, found in self._all()
-            if int(found.get("failures", 0)) >= times
+            name: f"{sighting['fault']}, since {sighting['since']}"
+            for name, sighting in self._all()
+            if int(sighting.get("failures", 0)) >= times
         }
 
     def latest(self) -> dict[str, Any]:
@@ -51,18 +55,18 @@ class Sightings:
         start).
         """
         return {
-            name: {"seen": found["seen"], "age": seconds_since(found["mark"])}
-            for name, found in self._all()
-            if "seen" in found
+            name: {"seen": sighting["seen"], "age": seconds_since(sighting["mark"])}
+            for name, sighting in self._all()
+            if "seen" in sighting
         }
 
     def clear(self) -> None:
         """Forget what a platform of before has seen."""
-        for name in (REPOSITORY, CHAIN):
-            self._path(name).unlink(missing_ok=True)
+        for name in (REPOSITORY, CHAIN, OTHER):
+            self.ended(name)
 
     def _all(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name in (REPOSITORY, CHAIN):
+        for name in (REPOSITORY, CHAIN, OTHER):
             yield name, self._read(name)
 
     def _read(self, name: str) -> dict[str, Any]:

@@ -41,10 +41,10 @@ class Outcome:
         """For a person."""
         if self.weights is None or self.placed is None:
             return f"no weights set: {self.why_not}"
-        given = ", ".join(f"uid {uid}: {weight:g}" for uid, weight in self.weights.items())
+        weights = ", ".join(f"uid {uid}: {weight:g}" for uid, weight in self.weights.items())
         leader = f"{self.entry.hotkey} leads" if self.entry else "nobody leads"
         hidden = "; committed, and revealed by the chain later" if self.placed.hidden else ""
-        return f"{leader}: {given}, set and read back at block {self.placed.block}{hidden}"
+        return f"{leader}: {weights}, set and read back at block {self.placed.block}{hidden}"
 
 
 def set_weights(outside: Outside, home: Path, *, now: bool = False) -> Outcome:

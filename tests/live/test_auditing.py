@@ -10,8 +10,12 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.live.auditing import audit_candidates, make_baseline
 from gen404_assets.live.judging import judge_matches
+from gen404_assets.live.publishing import STAGES, PublishedOutputs
+from gen404_assets.live.regenerating import Cancelled
+from gen404_assets.live.work import Derive
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, generating, now, work
@@ -103,3 +107,36 @@ def test_pods_of_a_run_before_are_kept_in_the_statistics() -> None:
     audit_candidates(work(outside))
     assert now(outside).audits.names == [MINERS[0]]
     assert "miner-00-x-0" in json.loads(outside.repository.head.read(path) or b"{}")
+
+
+def made(*names: str) -> Outputs:
+    output = Output(glb="m.glb", png="m.png", generation_time=9.0, size=1, attempts=1, distance=0.0)
+    return Outputs(dict.fromkeys(names, output))
+
+
+def publish(outside: SimulatedOutside, derive: Derive) -> None:
+    work(outside).publish(["Update generated"], STAGES, derive)
+
+
+@pytest.mark.parametrize("landed", [0, 1])
+def test_outputs_whose_push_hung_do_not_take_back_later_ones(landed: int) -> None:
+    """A regeneration ends while its progress is being published; the push gets through later."""
+    outside = generating(MINERS[:1])
+    published = PublishedOutputs(LEADER, now(outside).baseline)
+    hung = published.publication(made("a"), PodStatsFile({}))
+    later = [published.publication(made("a", *"bc"[:count]), PodStatsFile({})) for count in (1, 2)]
+    publish(outside, later[landed])
+    publish(outside, hung)
+    assert now(outside).baseline == made("a", *"bc"[: landed + 1])
+    publish(outside, later[1])
+    assert now(outside).baseline == made("a", "b", "c")
+
+
+def test_g16_what_a_person_changes_stands_against_a_push_that_hung() -> None:
+    outside = generating(MINERS[:1])
+    published = PublishedOutputs(LEADER, now(outside).baseline)
+    hung = published.publication(made("a"), PodStatsFile({}))
+    outside.repository.commit({PATH: b"{}"}, "By hand")
+    with pytest.raises(Cancelled, match="somebody has changed"):
+        publish(outside, hung)
+    assert outside.repository.head.read(PATH) == b"{}"

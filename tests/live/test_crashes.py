@@ -1,7 +1,8 @@
-"""A platform that dies at its n-th effect on the outside, for every n, ends with the files of one
-that never died.
+"""A platform that dies at its n-th effect on the outside ends with the files of one that never died:
+for an n of each kind of effect, before it and after it, and with `THOROUGH` for every n.
 """
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from gen404_assets.competition.state import Stage
 from simulators.outside import SimulatedOutside
 from simulators.rounds import now
 from simulators.whole_rounds import MinerDoes, World, simulate, step
+from tests.sampling import of_each_kind
 
 FINE = MinerDoes(
     build="success",
@@ -41,6 +43,8 @@ UNREACHABLE = MinerDoes(
 )
 SHARES = 12
 """Into how many tests the effects are shared."""
+NAMES = re.compile(r"\b5\w{47}|[0-9a-f]{8,}|\d+|\b[a-z]\b")
+"""Hotkeys, digests, numbers and prompts in messages and keys."""
 
 WORLD = World(
     miners=(CHEAT, FINE, UNREACHABLE), leader_works=True, leader_penalty=7, gone=frozenset("adgj")
@@ -52,22 +56,25 @@ class Killed(BaseException):
 
 
 class Life:
-    """Counts effects; each can be died of before and after it has come about."""
+    """Notes the kinds of effects; each can be died of before and after it has come about."""
 
     def __init__(self, ends_at: int) -> None:
         self.left, self.lock = ends_at, threading.Lock()
+        self.kinds: list[tuple[str, str, bool]] = []
 
-    def lived(self) -> None:
+    def lived(self, name: str, about: object, after: bool) -> None:
         with self.lock:
+            text = about.partition("\n")[0] if isinstance(about, str) else ""
+            self.kinds.append((name, NAMES.sub("", text), after))
             self.left -= 1
             if self.left == 0:
                 raise Killed
 
-    def __call__(self, effect: Callable[..., Any]) -> Callable[..., Any]:
-        def mortal(*arguments: Any, **options: Any) -> Any:
-            self.lived()
-            result = effect(*arguments, **options)
-            self.lived()
+    def __call__(self, effect: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def mortal(about: Any, *arguments: Any, **options: Any) -> Any:
+            self.lived(name, about, after=False)
+            result = effect(about, *arguments, **options)
+            self.lived(name, about, after=True)
             return result
 
         return mortal
@@ -101,7 +108,7 @@ def mortal(ends_at: int) -> tuple[SimulatedOutside, Life]:
         (outside.judging, "ask"),
         (outside, "regenerate"),
     ):
-        setattr(owner, name, life(getattr(owner, name)))
+        setattr(owner, name, life(getattr(owner, name), name))
     return outside, life
 
 
@@ -115,20 +122,21 @@ def lasting(outside: SimulatedOutside) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> tuple[SimulatedOutside, int]:
-    """How it ends for a platform that never dies, and how many effects that takes."""
+def undisturbed() -> tuple[SimulatedOutside, list[int]]:
+    """How it ends for a platform that never dies, and the effects that others die of."""
     outside, endless = mortal(-1)
     play(outside)
-    return outside, -1 - endless.left
+    assert len(endless.kinds) > 100
+    return outside, [1 + place for place in of_each_kind(endless.kinds)]
 
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_g15_killed_at_any_effect_it_ends_with_the_same_files(
-    undisturbed: tuple[SimulatedOutside, int], share: int
+    undisturbed: tuple[SimulatedOutside, list[int]], share: int
 ) -> None:
     whole, effects = undisturbed
-    assert effects > 100
-    for ends_at in range(1 + share, effects + 1, SHARES):
+    assert effects[share:], "each share has some"
+    for ends_at in effects[share::SHARES]:
         outside, life = mortal(ends_at)
         # Threads may publish together what they have: then there are fewer effects than were
         # counted, and nobody dies.

@@ -8,6 +8,7 @@ import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.round import miner_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.collecting import collect
@@ -59,8 +60,17 @@ def test_g05_no_duel_before_the_baseline_is_complete() -> None:
     outside = generating([FINE])
     collect(work(outside))
     judge_matches(work(outside))
-    assert not outside.judging.asked
+    assert played(outside) == [], "a leader without files would lose every duel unasked"
     baseline(outside)
+    path = miner_path(0, LEADER, "generated.json")
+    entries = json.loads(outside.repository.head.read(path) or b"")
+    whole = {path: json.dumps(entries).encode()}
+    entries[min(entries)] |= {"glb": None, "png": None, "attempts": 2}  # the third may yet make it
+    outside.repository.commit({path: json.dumps(entries).encode()}, "Spoil one")
+    judge_matches(work(outside))
+    assert played(outside) == []
+    assert not outside.judging.asked
+    outside.repository.commit(whole, "Mend it")
     judge_matches(work(outside))
     assert played(outside) == [(LEADER, FINE)]
 

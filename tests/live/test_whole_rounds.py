@@ -13,6 +13,7 @@ from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.rounds import now
 from simulators.whole_rounds import MinerDoes, World, play, simulate
+from tests.sampling import many
 
 ORDER = [*Stage]
 BUILDS = ["success", "failure", "cancelled", None]
@@ -42,7 +43,7 @@ worlds = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=many(12, 40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds, st.sampled_from([100, 1000, 20_000]))
 @example(NOBODY, 100)
 @example(NO_POD, 100)
@@ -65,7 +66,7 @@ def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_
         assert not wrong
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=many(2, 5), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds, st.sampled_from([None, "best_of_3"]))
 def test_clinched_matches_change_neither_who_is_audited_on_what_nor_who_wins(
     world: World, close: str | None

@@ -76,10 +76,12 @@ def test_a_prompt_is_locked_while_a_pod_has_it_and_never_comes_back_to_it() -> N
 def test_a_lock_expires_after_ten_minutes_and_counts_as_a_failed_attempt() -> None:
     regeneration = plan(None, pods=2)
     regeneration.hand_out("0", 0.0)
-    regeneration.expire(599.9)
+    regeneration.expire(599.9, lambda _: FAILED)
     assert regeneration.hand_out("1", 599.9) is None
-    regeneration.expire(600)
+    regeneration.expire(600, lambda _: FAILED)
     assert regeneration.hand_out("1", 600) == "a"
+    assert regeneration.is_late("0", "a")
+    assert not regeneration.is_late("1", "a")
     regeneration.finished("0", "a", made(20))  # late, and yet the best there is
     regeneration.finished("1", "a", FAILED)
     assert (regeneration.prompts.best["a"].complete, regeneration.prompts.attempts["a"]) == (
@@ -92,7 +94,7 @@ def test_a_lock_does_not_expire_while_the_rest_is_ours_to_do_nor_with_the_pod() 
     regeneration = plan(None, pods=2)
     regeneration.hand_out("0", 0.0)
     regeneration.made("0", "a")
-    regeneration.expire(10_000)
+    regeneration.expire(10_000, lambda _: FAILED)
     regeneration.ended("0", "bad", replaced=True)
     assert regeneration.hand_out("1", 10_000) is None
     regeneration.finished("0", "a", made(20))
