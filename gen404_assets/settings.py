@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, FilePath, SecretStr, field_validator
 
 from gen404_assets.competition.editions.names import EditionName
-from gpu.services.door import is_loopback
+from gpu.services.access import is_loopback
 from resources.settings import NO_KEY, Secret, Settings, may_hold_a_key, read_settings
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 -- compared, not bound
@@ -67,6 +67,12 @@ class RepositorySettings(Settings):
         None,
         description="fingerprints of OpenPGP keys in GnuPG's keyring, separated by commas, that "
         "count beside those of `COMMIT_SIGNERS_FILE`",
+    )
+
+    report_url: str | None = Field(
+        None,
+        description="URL or folder of the published report, whose pages `gen404 replay` links; "
+        "`{round}` in it stands for the round's number",
     )
 
     @field_validator("competition_repo")

@@ -6,19 +6,28 @@ last runs failed is taken up again with back-off, for as long as the work is due
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import dagster as dg
 from dagster._core.storage.tags import PRIORITY_TAG
 
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, lane_is_free
+from gen404_assets.assets.resource import (
+    NO_REPOSITORY,
+    CompetitionResource,
+    lane_is_free,
+    watched_competition,
+)
 from gen404_assets.assets.sight import in_seconds
 from gen404_assets.assets.tags import HEAD_TAG, LANE_TAG, ROUND_TAG
 from gen404_assets.competition.catalogue import Asset, Lane, made_in
 from gen404_assets.competition.due import Due, due
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.competition.round import Round
+from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import see
 from gen404_assets.settings import platform_settings
 from resources.repository import Repository
@@ -34,6 +43,8 @@ _TOGETHER = (Asset.DUELS, Asset.MATCHES_MATRIX, Asset.AUDIT_REQUESTS)
 """What one step of a judging run publishes together."""
 _UNHELD = Unheld()
 _BEFORE_REPLAYS = "10"
+_FAIL = "a run that goes well"
+"""How the wait of a lane begins whose runs fail."""
 
 
 def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
@@ -48,12 +59,11 @@ def lane_sensor(name: str, lanes: Sequence[Lane]) -> dg.SensorDefinition:
         else dg.DefaultSensorStatus.STOPPED,
         description=f"Requests what is due at the finalised block: {', '.join(lanes)}.",
     )
-    def look(
-        context: dg.SensorEvaluationContext, competition: CompetitionResource
-    ) -> dg.SensorResult | dg.SkipReason:
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        competition = watched_competition()
         if not competition.is_named():
             return dg.SkipReason(NO_REPOSITORY)
-        return in_seconds(name, context.log, lambda: _look(context, competition, lanes))
+        return in_seconds(name, context, lambda: _look(context, competition, lanes))
 
     return look
 
@@ -71,14 +81,14 @@ def _look(
         wait = waiting.for_lane(lane) if due_now.assets(lane) else None
         if wait:
             reasons.append(f"{lane} waits for {wait.on}")
-    requests = list(_requests(context, due_now, head, lanes, reasons))
+    requests = list(_requests(context, due_now, head, waiting, lanes, reasons))
     if not requests:
         waits = [
             f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
             for wait in due_now.waits
         ]
-        said = [f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits]
-        return dg.SkipReason(plain("; ".join(said)))
+        parts = [f"round {due_now.round} {due_now.stage} at block {block}", *reasons, *waits]
+        return dg.SkipReason(plain("; ".join(parts)))
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[ROUNDS.build_add_request([str(due_now.round)])],
@@ -89,6 +99,7 @@ def _requests(
     context: dg.SensorEvaluationContext,
     due_now: Due,
     head: str,
+    waiting: Waiting,
     lanes: Sequence[Lane],
     reasons: list[str],
 ) -> Iterator[dg.RunRequest]:
@@ -111,10 +122,8 @@ def _requests(
         if wait:
             reasons.append(f"{lane}: {wait}")
             continue
-        if runs.failures == LaneRuns.TELL_AFTER:
-            context.log.error(
-                f"{lane} of round {due_now.round} failed {runs.failures} times; it is tried again"
-            )
+        if runs.failures >= LaneRuns.TELL_AFTER:
+            _tell_of_failures(context, waiting, lane, runs)
         chosen = _TOGETHER if set(_TOGETHER) & set(assets) else assets
         yield dg.RunRequest(
             run_key=f"{lane}:{due_now.round}:{head}:{runs.last}",
@@ -127,6 +136,22 @@ def _requests(
                 PRIORITY_TAG: _BEFORE_REPLAYS,
             },
         )
+
+
+def _tell_of_failures(
+    context: dg.SensorEvaluationContext, waiting: Waiting, lane: Lane, runs: LaneRuns
+) -> None:
+    """Have a lane whose runs fail again and again shown as one that waits. What its runs have said
+    that they wait for stands; this is for those that a bug ends, or that never begin.
+    """
+    what = f"{_FAIL}: {runs.failures} in a row have failed, the last is {runs.last[:8]}"
+    known = waiting.for_lane(lane)
+    if known is not None and not known.on.startswith(_FAIL):
+        return
+    with suppress(InfrastructureFault):  # of the disk: the next run is requested all the same
+        waiting.begin(lane, what, datetime.now(UTC))
+    if runs.failures == LaneRuns.TELL_AFTER:
+        context.log.error(f"{lane} waits for {what}; it is tried again")
 
 
 @lru_cache(maxsize=2)

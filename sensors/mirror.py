@@ -8,7 +8,7 @@ import dagster as dg
 
 from gen404_assets.assets.mirroring import mirrored_as, missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, watched_competition
 from gen404_assets.assets.sight import in_seconds
 from gen404_assets.competition_repository import mirrored_history
 from gen404_assets.live.importing import under_way
@@ -26,13 +26,12 @@ What there is when the platform starts is imported beside it; until then ticks s
     minimum_interval_seconds=platform_settings().sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def mirror(
-    context: dg.SensorEvaluationContext, competition: CompetitionResource
-) -> dg.SensorResult | dg.SkipReason:
+def mirror(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Log what the repository's head holds and Dagster has not seen."""
+    competition = watched_competition()
     if not competition.is_named():
         return dg.SkipReason(NO_REPOSITORY)
-    return in_seconds("mirror", context.log, lambda: _look(context, competition))
+    return in_seconds("mirror", context, lambda: _look(context, competition))
 
 
 def _look(

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import dagster as dg
 
-from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.resource import CompetitionResource, watched_competition
 from gen404_assets.assets.sight import in_seconds
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background
@@ -21,11 +21,10 @@ from gen404_assets.settings import platform_settings
     description="Deletes, by exact name, the pods of ours that no live run holds, on every "
     "provider.",
 )
-def reaper(
-    context: dg.SensorEvaluationContext, competition: CompetitionResource
-) -> dg.SensorResult | dg.SkipReason:
+def reaper(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Reap in the background; what was deleted is told by the tick that sees the end of it."""
-    return in_seconds("reaper", context.log, lambda: _reap(context, competition))
+    competition = watched_competition()
+    return in_seconds("reaper", context, lambda: _reap(context, competition))
 
 
 def _reap(context: dg.SensorEvaluationContext, competition: CompetitionResource) -> dg.SkipReason:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, watched_competition
 from gen404_assets.assets.sight import Sight, in_seconds
 from gen404_assets.assets.standing import STANDING, Standing, published_reports
 from gen404_assets.competition.catalogue import Lane
@@ -11,6 +11,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.round import Round
 from gen404_assets.live.background import NotSeen
+from gen404_assets.live.other_platform import other_platform
 from gen404_assets.live.work import see
 from gen404_assets.settings import platform_settings
 from resources.chain.subtensor import Block
@@ -20,13 +21,12 @@ from resources.chain.subtensor import Block
     minimum_interval_seconds=platform_settings().sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def standing(
-    context: dg.SensorEvaluationContext, competition: CompetitionResource
-) -> dg.SensorResult | dg.SkipReason:
+def standing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Log where the competition stands, when that has changed."""
+    competition = watched_competition()
     if not competition.is_named():
         return dg.SkipReason(NO_REPOSITORY)
-    return in_seconds("standing", context.log, lambda: _look(context, competition))
+    return in_seconds("standing", context, lambda: _look(context, competition))
 
 
 def _look(
@@ -34,11 +34,15 @@ def _look(
 ) -> dg.SensorResult | dg.SkipReason:
     sight = competition.sight()
     head, (block, unseen) = sight.head(), _block(sight, competition)
-    found = sight.read(lambda: _standing(competition, head, block, unseen))
-    mark = found.mark()
+    standing = sight.read(lambda: _standing(competition, head, block, unseen))
+    if block is not None:  # else nobody looked for one
+        sight.other_platform(standing.other)
+    mark = standing.mark()
     if mark == context.cursor:
-        return dg.SkipReason(f"round {found.due.round} {found.due.stage}: nothing has changed")
-    metadata = found.metadata() | {"reports": published_reports(context.instance)}
+        return dg.SkipReason(
+            f"round {standing.due.round} {standing.due.stage}: nothing has changed"
+        )
+    metadata = standing.metadata() | {"reports": published_reports(context.instance)}
     event = dg.AssetMaterialization(STANDING, metadata=metadata)
     return dg.SensorResult(asset_events=[event], cursor=mark)
 
@@ -65,7 +69,10 @@ def _standing(
         for lane in Lane
         if due_now.assets(lane) and (wait := waiting.for_lane(lane)) is not None
     ]
-    return Standing(due_now, block, unseen, lanes, snapshot.commit.sha[:7], _leader(current))
+    other = ""
+    if block is not None:
+        other = other_platform(snapshot, competition.outside().installation(), block.time)
+    return Standing(due_now, block, unseen, lanes, snapshot.commit.short, _leader(current), other)
 
 
 def _leader(current: Round) -> str:

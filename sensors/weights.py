@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource
+from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, watched_competition
 from gen404_assets.assets.sight import in_seconds
 from gen404_assets.assets.weights import WEIGHTS_TAG
 from gen404_assets.competition.faults import InfrastructureFault
@@ -25,13 +25,12 @@ _PAUSE = 60.0
     description="Requests that a validator's weights are set: every 30 minutes, and right after a "
     "change of the leader's entry.",
 )
-def weights(
-    context: dg.SensorEvaluationContext, competition: CompetitionResource
-) -> dg.SensorResult | dg.SkipReason:
+def weights(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """What the rule says at the head and the finalised block."""
+    competition = watched_competition()
     if not competition.is_named():
         return dg.SkipReason(NO_REPOSITORY)
-    return in_seconds("weights", context.log, lambda: _look(context, competition))
+    return in_seconds("weights", context, lambda: _look(context, competition))
 
 
 def _look(

@@ -64,6 +64,19 @@ def adapter_resources(environment: Mapping[str, str]) -> dict[str, AdapterResour
     variable, from which Dagster reads it in the process that needs it.
     """
     return {
+        name: resource(
+            **{
+                key: dg.EnvVar(key.upper()) if key in _HIDDEN else text
+                for key, text in _values(resource, environment)
+            }
+        )
+        for name, resource in _RESOURCES.items()
+    }
+
+
+def adapters_in(environment: Mapping[str, str]) -> dict[str, AdapterResource]:
+    """The same for use in this process, without Dagster: secrets stand in them."""
+    return {
         name: resource(**dict(_values(resource, environment)))
         for name, resource in _RESOURCES.items()
     }
@@ -72,10 +85,10 @@ def adapter_resources(environment: Mapping[str, str]) -> dict[str, AdapterResour
 def _values(
     resource: type[AdapterResource], environment: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
+    """The settings of a resource that are set, as text."""
     for name in resource.model_fields:
-        text = environment.get(name.upper(), "").strip()
-        if text:
-            yield name, dg.EnvVar(name.upper()) if name in _HIDDEN else text
+        if text := environment.get(name.upper(), "").strip():
+            yield name, text
 
 
 def _default(field: FieldInfo) -> str | None:

@@ -45,8 +45,8 @@ _KEPT: dict[bytes, _Match] = {}
 
 def duels(current: Round) -> dict[str, Any]:
     """Counts, the judge's dependence on the order, and the matches one by one."""
-    found = [(match, _match(current, match.pair)) for match in current.matrix.matches]
-    known = [(match, each) for match, each in found if each is not None]
+    matches = [(match, _match(current, match.pair)) for match in current.matrix.matches]
+    known = [(match, each) for match, each in matches if each is not None]
     counts: dict[str, Any] = {
         "matches": len(known),
         "duels": sum(each.duels for _, each in known),

@@ -97,8 +97,8 @@ def _records(kind: EditionFile, records: Sequence[tuple[str, str, Record]]) -> d
     rows: list[dict[str, Value]] = []
     for key, name, record in records:
         row: dict[str, Value] = {key: name} if key else {}
-        said = record.model_dump(mode="json", exclude_unset=True)
-        rows.append(row | {field: _cell(value) for field, value in said.items()})
+        fields = record.model_dump(mode="json", exclude_unset=True)
+        rows.append(row | {field: _cell(value) for field, value in fields.items()})
     counted = {
         f"by {field}": _counted(str(row.get(field)) for row in rows)
         for field, info in _fields(kind.kind).items()

@@ -27,7 +27,7 @@ from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG, STATE, round_path
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.editions.choosing import Edition
-from gen404_assets.replay.editions.seen import Seen
+from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.recorded import data_version
 
 _TEXTS = {
@@ -139,105 +139,111 @@ class EditionMirror:
         """See Mirrored. A past round without files of a kind has none for good: that is its state
         too.
         """
-        seen = Seen(history, number, self._rules)
-        absent = None if seen.ended is None else NO_FILE
-        own = history.derived(number, "data versions of its own files", lambda: self._own(seen))
-        found: dict[str, str | None] = {}
+        this_round = EditionRound(history, number, self._rules)
+        absent = None if this_round.ended is None else NO_FILE
+        own = history.derived(
+            number, "data versions of its own files", lambda: self._own(this_round)
+        )
+        versions: dict[str, str | None] = {}
         for asset, kind in self._kinds.items():
-            version = _version_of(_shared(seen, kind)) if kind.shared else own[asset]
-            found[asset] = version or absent
-        return found
+            version = _version_of(_shared(this_round, kind)) if kind.shared else own[asset]
+            versions[asset] = version or absent
+        return versions
 
-    def _own(self, seen: Seen) -> Mapping[str, str | None]:
+    def _own(self, this_round: EditionRound) -> Mapping[str, str | None]:
         """The data versions of what lies in the round's folder."""
         kinds = [kind for kind in self._kinds.values() if not kind.shared]
-        return {kind.asset: _version_of(_of_round(seen, kind)) for kind in kinds}
+        return {kind.asset: _version_of(_of_round(this_round, kind)) for kind in kinds}
 
     def prefetch(self, history: History, number: int, assets: Sequence[str]) -> None:
         """See Mirrored."""
-        seen = Seen(history, number, self._rules)
+        this_round = EditionRound(history, number, self._rules)
         versions: list[Version | None] = [*history.versions(CONFIG)]
         versions.append(history.last(round_path(number - 1, "prompts.txt")))
         for asset in assets:
-            versions += _files(seen, self._kinds[asset]).values()
+            versions += _files(this_round, self._kinds[asset]).values()
         history.prefetch(versions)
 
     def metadata(self, history: History, number: int, asset: str) -> dict[str, Any]:
         """See Mirrored."""
-        seen, kind = Seen(history, number, self._rules), self._kinds[asset]
-        files = _files(seen, kind)
+        this_round, kind = EditionRound(history, number, self._rules), self._kinds[asset]
+        files = _files(this_round, kind)
         if not files:
             return {"file": "none: the repository has no such file of this round"}
-        metadata = where_from(number, files, [each for path in files for each in seen.people(path)])
+        metadata = where_from(
+            number, files, [each for path in files for each in this_round.people(path)]
+        )
         try:
-            return shown.metadata(metadata | cut(_look(seen, kind, files)))
+            return shown.metadata(metadata | cut(_look(this_round, kind, files)))
         except MalformedFile as error:
             return shown.metadata(metadata | {"malformed": str(error)})
 
 
-def _look(seen: Seen, kind: EditionFile, files: Mapping[str, Version]) -> dict[str, Any]:
+def _look(
+    this_round: EditionRound, kind: EditionFile, files: Mapping[str, Version]
+) -> dict[str, Any]:
     if kind.asset == "state":
-        return {"stages": _stages(seen)}
-    prefix = round_path(seen.number, "")
+        return {"stages": _stages(this_round)}
+    prefix = round_path(this_round.number, "")
     contents = {
-        path.removeprefix(prefix): (path, seen.history.content(version) or b"")
+        path.removeprefix(prefix): (path, this_round.history.content(version) or b"")
         for path, version in files.items()
     }
-    before = seen.prompts(seen.number - 1) if kind.asset == "prompts" else None
-    return view(kind, contents, before=frozenset(before or ()), win_margin=_win_margin(seen))
+    before = this_round.prompts(this_round.number - 1) if kind.asset == "prompts" else None
+    return view(kind, contents, before=frozenset(before or ()), win_margin=_win_margin(this_round))
 
 
-def _stages(seen: Seen) -> dg.TableMetadataValue | str:
+def _stages(this_round: EditionRound) -> dg.TableMetadataValue | str:
     return table(
         [
             {
                 "at": f"{version.commit.time:%Y-%m-%d %H:%M:%S}",
                 "stage": f"{number} {stage}",
-                "by": seen.who(version),
+                "by": this_round.who(version),
                 "commit": str(version),
             }
-            for version, _, (number, stage) in seen.stage_changes
+            for version, _, (number, stage) in this_round.stage_changes
         ]
     )
 
 
-def _win_margin(seen: Seen) -> float:
+def _win_margin(this_round: EditionRound) -> float:
     """The margin that wins, by the configuration by which the round ended; endless where it can't
     be read, so that no match is said to have been enough.
     """
-    version = seen.history.last(CONFIG, seen.ended) or seen.history.last(CONFIG)
+    version = this_round.history.last(CONFIG, this_round.ended) or this_round.history.last(CONFIG)
     try:
-        known = json.loads(seen.history.content(version) or b"{}") if version else {}
+        known = json.loads(this_round.history.content(version) or b"{}") if version else {}
     except ValueError:
         known = {}
     margin = known.get("win_margin") if isinstance(known, dict) else None
     return float(margin) if isinstance(margin, int | float) else float("inf")
 
 
-def _files(seen: Seen, kind: EditionFile) -> Mapping[str, Version]:
-    return _shared(seen, kind) if kind.shared else _of_round(seen, kind)
+def _files(this_round: EditionRound, kind: EditionFile) -> Mapping[str, Version]:
+    return _shared(this_round, kind) if kind.shared else _of_round(this_round, kind)
 
 
-def _of_round(seen: Seen, kind: EditionFile) -> Mapping[str, Version]:
-    prefix = round_path(seen.number, "")
+def _of_round(this_round: EditionRound, kind: EditionFile) -> Mapping[str, Version]:
+    prefix = round_path(this_round.number, "")
     last = {
-        path: seen.history.last(path)
-        for path in seen.history.of_round(seen.number)
+        path: this_round.history.last(path)
+        for path in this_round.history.of_round(this_round.number)
         if re.fullmatch(kind.pattern, path.removeprefix(prefix)) is not None
     }
     return {path: version for path, version in last.items() if version is not None}
 
 
-def _shared(seen: Seen, kind: EditionFile) -> Mapping[str, Version]:
+def _shared(this_round: EditionRound, kind: EditionFile) -> Mapping[str, Version]:
     """A file that all rounds share, as the round left it; while it is under way, `state.json` as
     it is, and no `leader.json`.
     """
-    index = seen.ended
-    if kind.pattern == STATE and seen.stage_changes:
-        index = seen.stage_changes[-1][0].index
+    index = this_round.ended
+    if kind.pattern == STATE and this_round.stage_changes:
+        index = this_round.stage_changes[-1][0].index
     elif index is None:
         return {}
-    version = seen.history.last(kind.pattern, index)
+    version = this_round.history.last(kind.pattern, index)
     return {} if version is None or version.blob is None else {kind.pattern: version}
 
 

@@ -78,8 +78,8 @@ def where_from(
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
         **links(os.environ.get("COMPETITION_REPO", ""), number, newest.commit.sha),
     }
-    if told := dict.fromkeys(map(str, by_people)):
-        metadata["people's commits"] = shown.listed(told)
+    if commits := dict.fromkeys(map(str, by_people)):
+        metadata["people's commits"] = shown.listed(commits)
     return metadata
 
 

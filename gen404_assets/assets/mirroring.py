@@ -58,7 +58,7 @@ def unseen(
     """Each round with assets whose files Dagster has no materialisation of; asset -> data
     version.
     """
-    known = {asset: logged_versions(instance, asset) for asset in mirrored.assets}
+    known = logged_versions(instance, mirrored.assets)
     for number in history.round_numbers:
         changed = {
             asset: version

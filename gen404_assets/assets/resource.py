@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from gen404_assets.assets.adapters import VARIABLES, AdapterResource, adapter_resources
+from gen404_assets.assets.adapters import (
+    VARIABLES,
+    AdapterResource,
+    adapter_resources,
+    adapters_in,
+)
 from gen404_assets.assets.sight import Sight
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.history import History
@@ -23,7 +28,8 @@ from gen404_assets.competition_repository import history_at
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.shared import open_shared
 from gen404_assets.live.sightings import Sightings
-from gen404_assets.settings import home
+from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
+from gen404_assets.settings import home, platform_settings
 from resources.repository import Repository
 from resources.settings import read_settings
 
@@ -120,11 +126,33 @@ def competition_resources(
 ) -> dict[str, dg.ConfigurableResource[None]]:
     """The resources of the definitions: each adapter's, and the competition, which uses them."""
     adapters = adapter_resources(environment)
+    return {**adapters, "competition": _competition(adapters, operates=operates)}
+
+
+def watched_competition() -> CompetitionResource:
+    """The competition that this process's environment sets, for sensors.
+
+    A sensor that took it as a Dagster resource would open Dagster's storage at each tick to build
+    it: 0.1 s of CPU on SQLite, three connections on PostgreSQL. Most ticks find nothing new.
+    """
+    names = VARIABLES | {"GEN404_OPERATE"}
+    return _watched(frozenset((name, os.environ.get(name, "")) for name in names))
+
+
+@lru_cache(maxsize=4)
+def _watched(settings: frozenset[tuple[str, str]]) -> CompetitionResource:
+    environment = dict(settings)
+    edition = EDITIONS.get(environment["COMPETITION_EDITION"].strip(), COMPETITION_1)
+    operates = edition is COMPETITION_1 and platform_settings(environment).gen404_operate
+    return _competition(adapters_in(environment), operates=operates)
+
+
+def _competition(adapters: Mapping[str, AdapterResource], *, operates: bool) -> CompetitionResource:
     nested = {
         "repository_settings" if name == "repository" else name: adapter
         for name, adapter in adapters.items()
     }
-    return {**adapters, "competition": CompetitionResource(**nested, operates=operates)}
+    return CompetitionResource(**nested, operates=operates)
 
 
 @contextmanager

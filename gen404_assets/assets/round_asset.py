@@ -21,7 +21,7 @@ from gen404_assets.assets.events import (
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
-from gen404_assets.assets.shown import markdown, told
+from gen404_assets.assets.shown import markdown, plain_teller
 from gen404_assets.assets.specs import made_by
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
@@ -54,7 +54,7 @@ def round_assets(
         context: dg.AssetExecutionContext, competition: CompetitionResource
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         wanted = [asset for asset in assets if dg.AssetKey(asset) in context.selected_asset_keys]
-        if live is None or lane is None or not competition.operates:
+        if live is None or lane is None or _only_looks(context, competition):
             history = competition.history(context.run.run_id)
             yield from _Partition(context, competition, history).results(wanted)
             return
@@ -69,6 +69,17 @@ def round_assets(
             yield from _Partition(context, competition, history, worked=held).results(wanted)
 
     return make
+
+
+def _only_looks(context: dg.AssetExecutionContext, competition: CompetitionResource) -> bool:
+    """Whether nothing is worked on: the platform looks only, or the round is past. A backfill of
+    past rounds must not hold the lanes: live work would wait for its end.
+    """
+    if not competition.operates:
+        return True
+    if LANE_TAG in context.run.tags:
+        return False  # a sensor has just found it due
+    return competition.history(context.run.run_id).is_past(int(context.partition_key))
 
 
 def check_spec(asset: str) -> dg.AssetCheckSpec:
@@ -89,7 +100,7 @@ def _work(
 ) -> None:
     """Do what is due in the lane that is held."""
     number = int(context.partition_key)
-    say, alert = told(context.log.info), told(context.log.error)
+    say, alert = plain_teller(context.log.info), plain_teller(context.log.error)
     work = Work(competition.outside(), number, say, alert)
     run_lane(work, lane, live, Progress(home() / "progress"))
 

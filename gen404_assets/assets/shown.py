@@ -60,7 +60,7 @@ def _plain_value(value: Any) -> Any:
     return metadata(value) if isinstance(value, dict) else value
 
 
-def told(tell: Callable[[str], object]) -> Callable[[str], None]:
+def plain_teller(tell: Callable[[str], object]) -> Callable[[str], None]:
     """`tell`, such as a run's log, of plain text."""
 
     def tell_plainly(text: str) -> None:

@@ -2,7 +2,6 @@
 the chain, and none waits for them longer than a few seconds.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +11,7 @@ import dagster as dg
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background, Look, NotSeen
-from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
+from gen404_assets.live.sightings import CHAIN, OTHER, REPOSITORY, Sightings
 from resources.repository import NotFetched, Repository
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Sight:
     def __init__(
         self, url: str, repository: Repository, chain: "Callable[[], Chain]", sightings: Sightings
     ) -> None:
-        self._repository, self._chain = repository, chain
+        self._repository, self._chain, self._sightings = repository, chain, sightings
         name = f"the repository {url}"
         self._head = Look(
             name,
@@ -70,6 +69,13 @@ class Sight:
                 self._wanted |= set(missing.blobs)
                 self._fetching.result()
 
+    def other_platform(self, words: str) -> None:
+        """What is known of another platform at this head; empty: there is none."""
+        if words:
+            self._sightings.failed(OTHER, words)
+        else:
+            self._sightings.ended(OTHER)
+
     def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
         """What the chain's `reveals` gives. Raises NotSeen, or its InfrastructureFault."""
         work = self._reveals.setdefault(
@@ -87,23 +93,23 @@ class Sight:
 _TOLD: set[str] = set()
 
 
-def in_seconds(name: str, log: logging.Logger, tick: Callable[[], Tick]) -> Tick:
+def in_seconds(name: str, context: dg.SensorEvaluationContext, tick: Callable[[], Tick]) -> Tick:
     """What the tick of sensor `name` gives, or a skip that says what it waits for, where it can't
     see. A person is told once in an outage.
     """
     try:
         outcome = tick()
     except NotSeen as reason:
-        return _skip(log, str(reason), first=reason.first)
+        return _skip(context, str(reason), first=reason.first)
     except InfrastructureFault as fault:
         first = name not in _TOLD
         _TOLD.add(name)
-        return _skip(log, f"waits: {fault}", first=first)
+        return _skip(context, f"waits: {fault}", first=first)
     _TOLD.discard(name)
     return outcome
 
 
-def _skip(log: logging.Logger, reason: str, *, first: bool) -> dg.SkipReason:
-    if first:
-        log.error(plain(reason))
+def _skip(context: dg.SensorEvaluationContext, reason: str, *, first: bool) -> dg.SkipReason:
+    if first:  # the context's log opens Dagster's storage
+        context.log.error(plain(reason))
     return dg.SkipReason(plain(reason))

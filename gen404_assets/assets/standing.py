@@ -15,13 +15,13 @@ from gen404_assets.assets.specs import PLATFORM
 from gen404_assets.assets.tables import table
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.due import Due, Wait
-from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.hotkeys import short, shortened
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from resources.chain.subtensor import Block
 
 STANDING = "standing"
 _NAMED = 4
-"""So many hotkeys are named; the run's page tells of all."""
+"""So many hotkeys or waits are named in one line; the run's page and the tables tell of all."""
 _REPORTS = 20
 
 spec = dg.AssetSpec(
@@ -38,7 +38,8 @@ spec = dg.AssetSpec(
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is due at a `block` (None: the chain wasn't seen, `unseen` says why). `lanes`: what our
-    own work waits for. `commit`: the head, as a person reads it; `leader`: who leads, in words.
+    own work waits for. `commit`: the head, as a person reads it; `leader`: who leads, in words;
+    `other`: which other platform publishes here, in words.
     """
 
     due: Due
@@ -47,10 +48,11 @@ class Standing:
     lanes: Sequence[tuple[Lane, Wait]]
     commit: str
     leader: str
+    other: str = ""
 
     def mark(self) -> str:
         """What a new event is for: it changes when a person would want to look again."""
-        seen = [self.due.round, self.due.stage, self.leader, self.unseen]
+        seen = [self.due.round, self.due.stage, self.leader, self.unseen, bool(self.other)]
         return repr([seen, self._work(), [(on, until) for on, until in self._waits()]])
 
     def metadata(self) -> dict[str, Any]:
@@ -61,8 +63,7 @@ class Standing:
             for on, until in self._waits()
         ]
         known: dict[str, Any] = {
-            "round": due_now.round,
-            "stage": str(due_now.stage),
+            "now": self._now(),
             "due": table(self._work()),
             "waits": table(waits),
             "leads to": str(due_now.to or "no other stage yet"),
@@ -72,8 +73,23 @@ class Standing:
         known["as of"] += f"commit {self.commit}"
         if self.unseen:
             known["not seen"] = self.unseen
+        if self.other:
+            known["another platform"] = self.other
         pages = f"{round_pages(due_now.round)} · [sensors and runs](/automation)"
         return shown.metadata(known) | {"look at": shown.markdown(pages)}
+
+    def _now(self) -> str:
+        """All of it in one line, which is seen without scrolling."""
+        work = [f"{row['lane']} ({row['assets']})" for row in self._work()]
+        waits = [on for on, _ in self._waits()]
+        more = f"; and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+        besides = f" Not seen: {self.unseen}." if self.unseen else ""
+        besides += " Another platform works here: stop one of them." if self.other else ""
+        return (
+            f"Round {self.due.round}, stage {self.due.stage}. "
+            f"Due: {'; '.join(work) or 'nothing'}. "
+            f"Waits for: {'; '.join(waits[:_NAMED]) or 'nothing'}{more}.{besides}"
+        )
 
     def _work(self) -> list[dict[str, str | int | None]]:
         return [
@@ -96,7 +112,10 @@ class Standing:
         return ", ".join(map(short, whom[:_NAMED])) + more
 
     def _waits(self) -> Iterator[tuple[str, int | None]]:
-        yield from ((wait.on, wait.until) for wait in self.due.waits)
+        """What is waited for, with hotkeys in short: a long word makes the page wider than the
+        window.
+        """
+        yield from ((shortened(wait.on), wait.until) for wait in self.due.waits)
         yield from ((f"{lane}: {wait.on}", None) for lane, wait in self.lanes)
 
     def _expected(self, until: int | None) -> str:
@@ -110,15 +129,15 @@ def published_reports(instance: dg.DagsterInstance) -> dg.MarkdownMetadataValue:
     """The newest report of each round, with its address; for rounds without one, where to make
     it.
     """
-    found: dict[str, str] = {}
+    pages: dict[str, str] = {}
     records = instance.fetch_materializations(dg.AssetKey("report"), limit=_REPORTS).records
     for record in records:
         event, partition = record.asset_materialization, record.partition_key
         page = event.metadata.get("page") if event else None
         if page is not None and partition is not None:
-            found.setdefault(partition, str(page.value))
+            pages.setdefault(partition, str(page.value))
     lines = [
         shown.link(f"round {partition}", url)
-        for partition, url in sorted(found.items(), key=lambda item: -int(item[0]))
+        for partition, url in sorted(pages.items(), key=lambda item: -int(item[0]))
     ]
     return shown.markdown(" · ".join(lines) or f"none yet: [make one]({partition_page('report')})")

@@ -36,11 +36,11 @@ def weights(
 
 
 def _metadata(outcome: Outcome) -> dict[str, dg.MetadataValue]:
-    given = {str(uid): weight for uid, weight in (outcome.weights or {}).items()}
-    found: dict[str, dg.MetadataValue] = {"weights": dg.MetadataValue.json(given)}
+    weights = {str(uid): weight for uid, weight in (outcome.weights or {}).items()}
+    shown: dict[str, dg.MetadataValue] = {"weights": dg.MetadataValue.json(weights)}
     if outcome.entry is not None:
-        found["leader"] = dg.MetadataValue.text(outcome.entry.hotkey)
+        shown["leader"] = dg.MetadataValue.text(outcome.entry.hotkey)
     if outcome.placed is not None:
-        found["block"] = dg.MetadataValue.int(outcome.placed.block)
-        found["hidden until revealed"] = dg.MetadataValue.bool(outcome.placed.hidden)
-    return found
+        shown["block"] = dg.MetadataValue.int(outcome.placed.block)
+        shown["hidden until revealed"] = dg.MetadataValue.bool(outcome.placed.hidden)
+    return shown

@@ -152,8 +152,7 @@ def test_a_bad_setting_is_named_where_its_adapter_is_first_used(
 
 def test_without_a_competition_sensors_and_assets_say_how_to_begin() -> None:
     for sensor in (mirror, *SENSORS):
-        resources = competition_resources(os.environ, operates=True)
-        with dg.build_sensor_context(resources=resources) as context:
+        with dg.build_sensor_context() as context:
             skipped = sensor(context)
         assert isinstance(skipped, dg.SkipReason)
         assert skipped.skip_message == NO_REPOSITORY

@@ -16,12 +16,12 @@ import pytest
 from gen404_assets.assets.events import CHECK, NO_FILE
 from gen404_assets.assets.mirrored import Competition1
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import competition_resources
+from gen404_assets.assets.resource import hold
 from gen404_assets.assets.specs import shown_path
 from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
 from gen404_assets.assets.views import VIEWS
 from gen404_assets.commands.importing import import_history
-from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.definitions import definitions
 from sensors import mirror as mirror_module
@@ -74,10 +74,9 @@ def import_all(instance: dg.DagsterInstance, competition: Path) -> int:
 
 
 def tick(
-    instance: dg.DagsterInstance, competition: Path, cursor: str | None = None
+    instance: dg.DagsterInstance, cursor: str | None = None
 ) -> dg.SensorResult | dg.SkipReason:
-    resources = competition_resources({"COMPETITION_REPO": str(competition)}, operates=False)
-    with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+    with dg.build_sensor_context(instance, cursor=cursor) as context:
         result = mirror(context)
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
@@ -216,6 +215,27 @@ def test_a_past_round_materialises_with_the_data_versions_of_the_repository_and_
     assert git(competition, "for-each-ref") == before, "a replay writes nothing"
 
 
+def test_a_replay_of_a_past_round_holds_no_lane_where_live_work_would_wait_for_it(
+    instance: dg.DagsterInstance, competition: Path, tmp_path: Path
+) -> None:
+    import_all(instance, competition)
+    job = definitions(
+        {**os.environ, "GEN404_OPERATE": "true"}
+    ).resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(
+        instance=instance,
+        partition_key="0",
+        asset_selection=[dg.AssetKey(asset) for asset in ("builds", "duels", "winner")],
+        raise_on_error=False,
+    )
+    assert done.success
+    held = tmp_path / "home" / "lanes"
+    assert not held.exists()
+    with hold(Lane.JUDGING) as got:
+        assert got
+        assert list(held.iterdir()), "a lane that is held is seen there"
+
+
 @pytest.mark.parametrize(
     ("message", "severity"),
     [
@@ -314,17 +334,17 @@ def test_what_others_commit_shows_up_by_itself(
 ) -> None:
     import_all(instance, competition)
     head = git(competition, "rev-parse", "main")
-    first = tick(instance, competition)
+    first = tick(instance)
     assert isinstance(first, dg.SensorResult)
     assert not first.asset_events
     assert first.cursor == head
-    assert isinstance(tick(instance, competition, cursor=head), dg.SkipReason)
+    assert isinstance(tick(instance, cursor=head), dg.SkipReason)
     verdicts = '[\n  {"hotkey": "5abc", "verdict": "failed", "reason": "copied"}\n]\n'
     commit_by_hand(competition, "rounds/2/source_audit.json", verdicts, "Source audit")
     schedule = git(competition, "show", "main:rounds/2/schedule.json")
     commit_by_hand(competition, "rounds/3/schedule.json", schedule, "one more round")
     time.sleep(1.1)  # sensors share a look at the head for a second
-    result = tick(instance, competition, cursor=head)
+    result = tick(instance, cursor=head)
     assert isinstance(result, dg.SensorResult)
     assert {
         (event.asset_key.to_user_string(), event.partition) for event in result.asset_events
@@ -343,7 +363,7 @@ def test_a_long_history_is_mirrored_over_several_ticks(
     monkeypatch.setattr(mirror_module, "EVENTS_A_TICK", 10)
     cursor, ticks = None, 0
     while True:
-        result = tick(instance, competition, cursor)
+        result = tick(instance, cursor)
         if isinstance(result, dg.SkipReason):
             if "waits" in str(result.skip_message):  # a busy machine has not looked yet
                 continue

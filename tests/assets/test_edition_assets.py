@@ -14,7 +14,6 @@ import pytest
 from gen404_assets.assets.events import CHECK, NO_FILE
 from gen404_assets.assets.mirroring import mirrored_as, missing_events
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import competition_resources
 from gen404_assets.commands.importing import import_history
 from gen404_assets.competition.history import History
 from gen404_assets.competition_repository import newest_history
@@ -174,13 +173,12 @@ def test_a_round_materialised_is_derived_again_by_its_own_rules(
     assert import_all(instance, name, history) == 0, "the mirror finds nothing left to say"
 
 
-def tick(instance: dg.DagsterInstance, environment: Mapping[str, str]) -> dg.SensorResult:
+def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
     """What the sensor gives once it has seen the repository, which a busy machine takes a while
     for.
     """
-    resources = competition_resources(environment, operates=False)
     while True:
-        with dg.build_sensor_context(instance, resources=resources) as context:
+        with dg.build_sensor_context(instance) as context:
             result = mirror(context)
         if isinstance(result, dg.SensorResult):
             return result
@@ -201,8 +199,8 @@ def test_the_sensor_shows_what_is_committed_to_a_competition_of_another_edition(
     (clone / "rounds/1/judge_progress.json").write_text(progress)
     for command in (["commit", "-qam", "By hand"], ["push", "-q"]):
         subprocess.run([*git, *command], cwd=clone, check=True)
-    environment = {"COMPETITION_REPO": str(repository), "COMPETITION_EDITION": "competition-0"}
-    [event] = tick(instance, environment).asset_events
+    monkeypatch.setenv("COMPETITION_EDITION", "competition-0")
+    [event] = tick(instance).asset_events
     assert isinstance(event, dg.AssetMaterialization)
     assert (event.asset_key.to_user_string(), event.partition) == ("judge_progress", "1")
     assert "By hand" in str(event.metadata["people's commits"].value)

@@ -35,6 +35,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
+    monkeypatch.setenv("GEN404_OPERATE", "true")
     monkeypatch.setenv("BITTENSOR_RUNTIME_CACHE_DIR", str(tmp_path / "runtime-cache"))
     close_adapters()
     with dg.DagsterInstance.ephemeral() as instance:
@@ -76,10 +77,9 @@ def open_by_hand(platform: Platform) -> None:
     repository.publish("Seed, prompts and submissions for round 0", derive)
 
 
-def mirrored(platform: Platform, *, operates: bool = True) -> dict[str, Any]:
+def mirrored(platform: Platform) -> dict[str, Any]:
     """The metadata of `submissions` that the mirror brings."""
-    resources = competition_resources(os.environ, operates=operates)
-    with dg.build_sensor_context(platform.instance, resources=resources) as context:
+    with dg.build_sensor_context(platform.instance) as context:
         result = mirror(context)
     assert isinstance(result, dg.SensorResult)
     (event,) = (

@@ -78,7 +78,7 @@ def test_tables_and_metadata_are_plain_text() -> None:
 
 def test_a_log_gets_plain_text() -> None:
     said: list[str] = []
-    shown.told(said.append)("a miner says \x1b[2J")
+    shown.plain_teller(said.append)("a miner says \x1b[2J")
     assert said == ["a miner says \\x1b[2J"]
 
 

@@ -2,7 +2,6 @@
 is told once, and neither the log nor Dagster's ticks grow by more than is stated here.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
@@ -13,7 +12,7 @@ import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 
-from gen404_assets.assets.resource import close_adapters, competition_resources
+from gen404_assets.assets.resource import close_adapters
 from gen404_assets.settings import platform_settings
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
@@ -55,8 +54,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
 
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> str:
     """A tick, kept as Dagster's daemon keeps it; what it waits for."""
-    resources = competition_resources(os.environ, operates=False)
-    with dg.build_sensor_context(instance, resources=resources) as context:
+    with dg.build_sensor_context(instance) as context:
         found = sensor(context)
     assert isinstance(found, dg.SkipReason)
     reason = str(found.skip_message)

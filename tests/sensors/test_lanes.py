@@ -3,7 +3,6 @@ up again.
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import dagster as dg
 import pytest
 
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import close_adapters, competition_resources, hold
+from gen404_assets.assets.resource import close_adapters, hold
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.up import end_left_over
 from gen404_assets.competition.catalogue import Lane
@@ -53,8 +52,7 @@ class Platform:
         chain.close()
 
     def tick(self, name: str) -> dg.SensorResult | dg.SkipReason:
-        resources = competition_resources(os.environ, operates=True)
-        with dg.build_sensor_context(self.instance, resources=resources) as context:
+        with dg.build_sensor_context(self.instance) as context:
             result = SENSORS[name](context)
         assert isinstance(result, dg.SensorResult | dg.SkipReason)
         return result
@@ -78,6 +76,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SUBTENSOR_NETWORK", (tmp_path / "chain").as_uri())
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "competition.git"))
+    monkeypatch.setenv("GEN404_OPERATE", "true")
     close_adapters()
     with dg.DagsterInstance.ephemeral() as instance:
         yield Platform(tmp_path, instance)
@@ -88,6 +87,15 @@ def test_before_the_block_a_tick_says_what_is_waited_for(platform: Platform) -> 
     result = platform.tick("collection")
     assert isinstance(result, dg.SkipReason)
     assert "waits for miners to reveal (block 600)" in str(result.skip_message)
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_tick_that_finds_nothing_due_opens_no_storage() -> None:
+    """There is none here to open: it would cost each tick 0.1 s of CPU, for months."""
+    assert not [sensor.name for sensor in defs.sensors or () if sensor.required_resource_keys]
+    for sensor in SENSORS.values():
+        with dg.build_sensor_context() as context:
+            assert isinstance(sensor(context), dg.SkipReason)
 
 
 def test_at_the_block_one_run_of_the_due_assets_is_requested_with_its_partition(
@@ -147,6 +155,7 @@ def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> Non
 def test_g14_a_failed_run_is_taken_up_again_under_another_key(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sensors.lane_runs._FIRST_DELAY", 600.0)  # also on a busy machine
     advance(platform.chain, 700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.FAILURE)
@@ -154,9 +163,31 @@ def test_g14_a_failed_run_is_taken_up_again_under_another_key(
     assert isinstance(result, dg.SkipReason)
     assert "failed 1 times" in str(result.skip_message)
     now = time.monotonic()
-    monkeypatch.setattr("time.monotonic", lambda: now + 60)
+    monkeypatch.setattr("time.monotonic", lambda: now + 700)
     (again,) = platform.requested("collection")
     assert again.run_key != request.run_key
+
+
+def test_runs_that_fail_again_and_again_are_shown_as_what_the_lane_waits_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that never begin, and tell nothing themselves. What a run has told stands."""
+    advance(platform.chain, 700)
+    now, waiting = time.monotonic(), Waiting(FileNotes(home()))
+    for number in range(4):
+        later = now + 650 * number  # no back-off is that long
+        monkeypatch.setattr("time.monotonic", lambda later=later: later)
+        (request,) = platform.requested("collection")
+        assert ["3 in a row have failed" in wait for wait in waiting.all()] == [True] * (
+            number == 3
+        )
+        platform.run_of(request, dg.DagsterRunStatus.FAILURE)
+        platform.tick("collection")  # from now on the back-off counts
+    waiting.begin(Lane.COLLECTION, "the store: 503", datetime(2026, 1, 5, tzinfo=UTC))
+    monkeypatch.setattr("time.monotonic", lambda: now + 4 * 650)
+    assert platform.requested("collection")
+    (wait,) = waiting.all()
+    assert "collection: the store: 503" in wait
 
 
 def test_g14_a_run_that_died_without_a_word_is_reported_and_its_work_taken_up(

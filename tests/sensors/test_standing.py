@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 from dagster._serdes import serialize_value
 
-from gen404_assets.assets.resource import competition_resources
 from gen404_assets.assets.standing import Standing
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.due import Due, DueAsset, Wait
@@ -53,6 +52,17 @@ def test_what_is_due_stands_beside_whom_it_is_for_and_what_is_left() -> None:
     assert judging["matches left"] == 2
 
 
+def test_one_line_says_first_what_is_due_and_what_it_waits_for() -> None:
+    first, line = next(iter(duels().metadata().items()))
+    assert first == "now"
+    blind = replace(duels(), unseen="the chain").metadata()["now"]
+    assert blind == f"{line} Not seen: the chain."
+    assert line == (
+        "Round 3, stage duels. Due: builds (builds); judging (duels, matches_matrix). Waits for: "
+        f"the build of {MINERS[2][:10]} (pending); nobody; judging: the judge: no answer, since 08:00."
+    )
+
+
 def test_the_code_server_can_send_it() -> None:
     event = dg.AssetMaterialization("standing", metadata=duels().metadata())
     assert "judging" in serialize_value(event)
@@ -60,7 +70,7 @@ def test_the_code_server_can_send_it() -> None:
 
 def test_each_wait_says_until_which_block_and_when_that_is_expected() -> None:
     build, later, judge = rows(duels().metadata()["waits"])
-    assert build["waits for"] == f"the build of {MINERS[2]} (pending)"
+    assert build["waits for"] == f"the build of {MINERS[2][:10]} (pending)"
     assert (later["until block"], later["expected (UTC)"]) == (1300, "2026-01-05 01:00")
     assert judge["waits for"] == "judging: the judge: no answer, since 08:00"
 
@@ -78,20 +88,18 @@ def test_it_is_logged_once_and_links_the_reports_there_are(
 ) -> None:
     monkeypatch.setenv("GEN404_HOME", str(tmp_path))
     monkeypatch.setenv("COMPETITION_REPO", str(honest))
-    resources = competition_resources({"COMPETITION_REPO": str(honest)}, operates=False)
     url = "https://cdn.invalid/reports/1/0123/rounds/1/index.html"
     with dg.DagsterInstance.ephemeral() as instance:
         made = dg.AssetMaterialization("report", partition="1", metadata={"page": url})
         instance.report_runless_asset_event(made)
-        with dg.build_sensor_context(instance, resources=resources) as context:
+        with dg.build_sensor_context(instance) as context:
             first = standing(context)
         assert isinstance(first, dg.SensorResult)
         (event,) = first.asset_events
         assert isinstance(event, dg.AssetMaterialization)
-        assert event.metadata["round"].value == 3
-        assert event.metadata["stage"].value == "open"
+        assert str(event.metadata["now"].value).startswith("Round 3, stage open. Due: ")
         assert event.metadata["reports"].value == f"[round 1]({url})"
         assert "(/assets/state?view=partitions&partition=3)" in str(event.metadata["look at"].value)
         cursor = first.cursor
-        with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+        with dg.build_sensor_context(instance, cursor=cursor) as context:
             assert isinstance(standing(context), dg.SkipReason)

@@ -1,14 +1,13 @@
 """The sensor of a validator's weights: there only where it is asked for, one run at a time."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from gen404_assets.assets.resource import close_adapters, competition_resources
+from gen404_assets.assets.resource import close_adapters
 from gen404_assets.assets.weights import WEIGHTS_TAG
 from gen404_assets.definitions import definitions
 from gen404_assets.live.weights import RECORD
@@ -30,8 +29,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
 
 
 def tick(platform: Platform) -> dg.SensorResult | dg.SkipReason:
-    resources = competition_resources(os.environ, operates=False)
-    with dg.build_sensor_context(platform.instance, resources=resources) as context:
+    with dg.build_sensor_context(platform.instance) as context:
         result = weights(context)
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
