@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from resources.ports import free_ports
+from simulators import postgresql
 
 ROUNDS = {"glb": 2, "ply": 1}
 """Output format -> how many rounds are played: the rules of a second one know no format."""
@@ -28,13 +30,18 @@ CANARIES = {
         *("TARGON_API_KEY", "VERDA_CLIENT_ID", "VERDA_CLIENT_SECRET", "VERDA_GENERATION_TOKEN"),
     )
 } | {"ALERT_URLS": "json://127.0.0.1:9/canary-of-alert_urls"}  # nobody listens there
-"""What the operator's secrets are: all but the store's, which the local network makes, and a
-database's, which it has none of. Wherever one is found, a secret got out.
+"""What the operator's secrets are: all but the store's, which the local network makes, and the
+database's (DATABASE_CANARY). Wherever one is found, a secret got out.
 """
-SECONDS = 900
-"""They take eight minutes on two idle cores."""
+DATABASE_CANARY = "canary-of-database_url"
+"""The password in DATABASE_URL of the competition of splats."""
+DATABASE_DUMP = "database.sql"
+"""What its database holds in the end, in its home; there is none where PostgreSQL is missing."""
+SECONDS = 1200
+"""For each stage. The competitions take eight minutes on two idle cores."""
 
 _STRANGERS = (b"gpu.workers.template", b"local_network.container", b"local_network.miner")
+_SENSORS = b"gen404_assets.commands.code_server"
 _PLAYED = "played"
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 
@@ -106,12 +113,14 @@ class LocalCompetition:
 
     def note_processes(self) -> None:
         """Keep, for the tests, what a list of processes shows of it, and the environments of those
-        that deal with strangers' files and code: renderer's workers, pods and miners.
+        that deal with strangers' files and code: renderer's workers, pods and miners. Also which
+        libraries the code server, which makes the sensors' ticks, has loaded.
         """
         ours = self._descendants(set(self.left()))
         with (
             (self.home / "arguments").open("ab") as arguments,
             (self.home / "environments").open("ab") as environments,
+            (self.home / "libraries").open("ab") as libraries,
         ):
             for process in ours:
                 with suppress(OSError):
@@ -119,6 +128,8 @@ class LocalCompetition:
                     arguments.write(command + b"\n")
                     if any(each in command for each in _STRANGERS):
                         environments.write(Path(f"/proc/{process}/environ").read_bytes() + b"\n")
+                    if _SENSORS in command:
+                        libraries.write(Path(f"/proc/{process}/maps").read_bytes())
 
     @staticmethod
     def _descendants(processes: set[int]) -> set[int]:
@@ -127,11 +138,11 @@ class LocalCompetition:
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        found, size = set(processes), -1
-        while size != len(found):
-            size = len(found)
-            found |= {child for child, parent in parents.items() if parent in found}
-        return found
+        family, size = set(processes), -1
+        while size != len(family):
+            size = len(family)
+            family |= {child for child, parent in parents.items() if parent in family}
+        return family
 
     def gen404(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command of the operator's."""
@@ -174,8 +185,9 @@ class LocalCompetition:
             time.sleep(1)
 
     def _reached(self) -> tuple[int, int]:
-        if not self.repository.exists() or not self.git("for-each-ref"):
-            return -1, 0
+        look = ["git", "-C", str(self.repository), "rev-parse", "--verify", "--quiet", "main"]
+        if subprocess.run(look, capture_output=True, check=False).returncode != 0:
+            return -1, 0  # it is still being made
         state = self.read("state.json")
         return int(state["current_round"]), STAGES.index(state["stage"])
 
@@ -202,7 +214,7 @@ class PlayedCompetitions(threading.Thread):
     """Two rounds of meshes and one of splats, side by side, each interrupted as the next opens.
 
     The platform of the first is killed while the duels of its round 0 are under way, and started
-    again.
+    again. Its storage is SQLite, that of the second PostgreSQL, where that is installed.
     """
 
     def __init__(self) -> None:
@@ -212,6 +224,7 @@ class PlayedCompetitions(threading.Thread):
         )
         self.folder = Path(self._kept.name)
         self._running = competitions_in(self.folder)
+        self._server: postgresql.PostgreSQL | None = None
 
     def run(self) -> None:
         fault = ""
@@ -223,6 +236,12 @@ class PlayedCompetitions(threading.Thread):
         (self.folder / "fault").rename(self.folder / _PLAYED)
 
     def _play(self) -> None:
+        splats = self._running["ply"]
+        if find_spec("dagster_postgres") and not postgresql.missing():
+            self._server = postgresql.PostgreSQL()
+            self._server.new_database("splats")
+            url = self._server.url(database="splats", password=DATABASE_CANARY)
+            splats.settings = {**splats.settings, "DATABASE_URL": url}
         for competition in self._running.values():
             competition.start()
         meshes = self._running["glb"]
@@ -231,12 +250,16 @@ class PlayedCompetitions(threading.Thread):
         meshes.start()
         with ThreadPoolExecutor() as pool:
             list(pool.map(_play, self._running.values()))
+        if self._server is not None:
+            (splats.home / DATABASE_DUMP).write_bytes(self._server.dump("splats"))
 
     def close(self) -> None:
         """Leave nothing behind."""
         for competition in self._running.values():
             if competition.process is not None:
                 competition.kill()
+        if self._server is not None:
+            self._server.close()
         self._kept.cleanup()
 
 

@@ -27,8 +27,8 @@ def missing() -> str | None:
 
 def _programs() -> Path | None:
     """The folder of initdb and postgres: Debian keeps them off the PATH."""
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
+    if initdb := shutil.which("initdb"):
+        return Path(initdb).resolve().parent
     versions = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4])
     )
@@ -66,7 +66,7 @@ class PostgreSQL:
 
     def restore(self, database: str, dump: bytes) -> None:
         """Fill an empty database with what another held."""
-        self._run("psql", *self._where, "-v", "ON_ERROR_STOP=1", "-q", "-d", database, given=dump)
+        self._run("psql", *self._where, "-v", "ON_ERROR_STOP=1", "-q", "-d", database, stdin=dump)
 
     def start(self) -> None:
         options = ["-p", str(self.port), "-k", str(self.folder), "-h", "127.0.0.1"]
@@ -103,11 +103,11 @@ class PostgreSQL:
     def _user(self) -> str | None:
         return _USER if os.geteuid() == 0 else None
 
-    def _run(self, name: str, *arguments: str, given: bytes = b"") -> bytes:
+    def _run(self, name: str, *arguments: str, stdin: bytes = b"") -> bytes:
         """What a program of PostgreSQL says, which is `given` something to read."""
         command = [str(self._program(name)), *arguments]
         done = subprocess.run(
-            command, input=given, check=True, capture_output=True, user=self._user, cwd="/"
+            command, input=stdin, check=True, capture_output=True, user=self._user, cwd="/"
         )
         return done.stdout
 

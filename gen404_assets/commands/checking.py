@@ -71,7 +71,8 @@ class Look:
 
     def note(self) -> str:
         """The time, beside the renderer's limit."""
-        return f"drawn in {self.seconds:.1f} s; a file may take {CPU_SECONDS} s of processor time"
+        limit = f"a file may take {CPU_SECONDS} s of processor time"
+        return f"drawn in {self.seconds:.1f} s by the clock; {limit}"
 
 
 @contextmanager

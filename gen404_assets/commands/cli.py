@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from gen404_assets.commands.check import check
+from gen404_assets.commands.interrupts import take_interrupts
 from gen404_assets.commands.opening import operators_environment, with_outside
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replay_command import replay
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     file can't be drawn, and 2 where it can't be done.
     """
     leave_no_core_files()
+    take_interrupts()
     try:
         return int(gen404.main(arguments, prog_name="gen404", standalone_mode=False) or 0)
     except click.ClickException as error:
@@ -90,13 +92,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for
 @gen404.command(section="Run")
 @_port
 def up(port: int) -> int:
-    """Run the competition of COMPETITION_REPO, or one on a local network if that is not set."""
-    from gen404_assets.commands.local_network import local_network
+    """Run the competition of COMPETITION_REPO; unset, one on a local network."""
+    from gen404_assets.commands.opening import started_local_network
     from gen404_assets.commands.up import operate
 
     if os.environ.get("COMPETITION_REPO"):
         return operate({**os.environ, "GEN404_OPERATE": "true"}, port)
-    with local_network(os.environ) as environment:
+    with started_local_network(os.environ) as environment:
         return operate(environment, port)
 
 
@@ -123,7 +125,10 @@ def start(process: str, port: int, *, read_only: bool) -> None:
 @gen404.command(section="Operate", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def dagster(arguments: Sequence[str]) -> None:
-    """Run Dagster's own command line on the platform's instance, as in `instance migrate`."""
+    """Run Dagster's own command line on the platform's instance.
+
+    Such as `gen404 dagster instance migrate`.
+    """
     from gen404_assets.commands.processes import dagster_command
 
     dagster_command(os.environ, arguments)
@@ -145,7 +150,9 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
 
     contents = {CONFIG: config.read_bytes(), POOL: prompts.read_bytes()}
     contents[LEADERS] = leader.read_bytes()
-    chain = open_chain(operators_environment())
+    # REPO names the competition: COMPETITION_REPO may be unset where the chain is named.
+    named = os.environ.get("SUBTENSOR_NETWORK")
+    chain = open_chain(os.environ if named else operators_environment())
     try:
         block = chain.finalized()
     finally:
@@ -208,25 +215,18 @@ def again(hotkey: str, stems: Sequence[str], reason: str) -> None:
 @click.option("--reap", is_flag=True, help="Delete those of ours that no live run holds.")
 def pods(*, reap: bool) -> None:
     """List the pods on the GPU providers."""
-    from gen404_assets.live import fleet
-    from gen404_assets.live.shared import open_shared
-    from resources.providers.opening import open_providers
+    from gen404_assets.commands.pods import print_pods
 
-    environment = operators_environment()
-    providers, shared = open_providers(environment), open_shared(environment)
-    if reap:
-        for name in fleet.reap(providers, shared):
-            print(f"{name}: deleted")
-    for provider in providers:
-        for pod in provider.pods():
-            state = fleet.holder(shared, pod.name)
-            print(f"{pod.name} on {provider.name}: {'failed' if pod.failed else state}")
+    print_pods(operators_environment(), reap=reap)
 
 
 @gen404.command(section="Operate")
 @click.option("--table", is_flag=True, help="Print the Markdown table of the README.")
 def settings(*, table: bool) -> None:
-    """List every setting with its default, meaning and present value; secrets aren't shown."""
+    """List every setting with its default, meaning and present value.
+
+    Secrets aren't shown.
+    """
     from gen404_assets.commands.settings import settings_table, settings_text
 
     print(settings_table() if table else settings_text(os.environ))
@@ -325,7 +325,7 @@ def export(
 def report(
     repository: str, branch: str, rounds: range | None, output: Path, host: str | None
 ) -> None:
-    """Write pages of the season, its rounds, matches, miners and audits, for any browser.
+    """Write pages of the season, rounds, matches, miners and audits.
 
     REPO is a competition's repository: a git URL, a path, or a bundle file.
     """

@@ -9,18 +9,17 @@ each request is checked before Dagster sees it, websockets too:
   `Sec-Fetch-Site` says that no other page asks; but a link may lead to a page.
 - What changes something is a POST of JSON to /graphql, which no form can make. GraphQL in a URL,
   and events that are reported from outside, are refused: they come from the repository.
+- A body has at most `LARGEST` bytes: Dagster reads it whole before it looks at it.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from gpu.services.bodies import App, Bodies, Message, Receive, Send
 
+LARGEST = 2**20
+"""Bytes of a question in GraphQL."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z_](?:[0-9a-z_.-]*[0-9a-z_])?)(?::[0-9]{1,5})?")
 _GRAPHQL = "/graphql"
@@ -62,16 +61,25 @@ class Guard:
 
     def __init__(self, app: App, hosts: Collection[str]) -> None:
         self._app, self._hosts = app, frozenset(hosts)
+        self._bodies = Bodies(LARGEST, _too_large)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
         elif (refused := refusal(scope, self._hosts)) is None:
-            await self._app(scope, receive, _hardened(send))
+            await self._pass_on(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refused.reason})
         else:
             await _answer(send, refused)
+
+    async def _pass_on(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, _hardened(send))
+        elif self._bodies.declares_more(scope["headers"]):
+            await _too_large(send)
+        else:
+            await self._bodies.pass_on(self._app, scope, receive, _hardened(send))
 
 
 def refusal(scope: Message, hosts: Collection[str]) -> Refusal | None:
@@ -111,8 +119,8 @@ class _Headers:
 
     def single(self, name: str) -> str | None:
         """The value of a header that comes once; None where it is missing or comes twice."""
-        found = [value for known, value in self._raw if known == name.encode()]
-        return found[0] if len(found) == 1 else None
+        values = [value for known, value in self._raw if known == name.encode()]
+        return values[0] if len(values) == 1 else None
 
     def _has(self, name: str) -> bool:
         return any(known == name.encode() for known, _ in self._raw)
@@ -150,6 +158,10 @@ def _hardened(send: Send) -> Send:
         await send(message)
 
     return hardened
+
+
+async def _too_large(send: Send) -> None:
+    await _answer(send, Refusal(413, f"a question may have {LARGEST:,} bytes"))
 
 
 async def _answer(send: Send, refused: Refusal) -> None:

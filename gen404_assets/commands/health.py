@@ -6,12 +6,14 @@ with the time since when, and a restart would not mend it.
 """
 
 import json
+import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import BoundedSemaphore, Thread, Timer
 from typing import Any
 
 import dagster as dg
@@ -79,7 +81,7 @@ def _process(each: Condition) -> dict[str, Any]:
 
 def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
     """The last finished tick of each sensor that has ticked and is not stopped."""
-    found = []
+    sensors = []
     for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
         if not state.is_running:
             continue
@@ -88,7 +90,7 @@ def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
         if not ended:
             continue
         last = ended[0]
-        found.append(
+        sensors.append(
             {
                 "name": state.name,
                 "at": datetime.fromtimestamp(last.timestamp, UTC).isoformat(timespec="seconds"),
@@ -97,7 +99,47 @@ def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
                 "says": last.skip_reason or (last.error.message if last.error else None),
             }
         )
-    return sorted(found, key=lambda sensor: str(sensor["name"]))
+    return sorted(sensors, key=lambda sensor: str(sensor["name"]))
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers so many connections at a time, and gives each so many seconds in all: strangers that
+    hold connections open, or send a byte now and then, keep nobody out for longer.
+    """
+
+    daemon_threads = True
+    _CONNECTIONS, _SECONDS = 32, 15.0
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._room = BoundedSemaphore(self._CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; close the connection where too many are open."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, until the time is over."""
+        end = Timer(self._SECONDS, _shut, [request])
+        end.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that breaks is its client's affair; any other error is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has ended meanwhile
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -133,8 +175,7 @@ def served(
         def log_message(self, *_: object) -> None:
             """A look at the health is not logged."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
+    server = _Server((host, port), Handler)
     Thread(target=server.serve_forever, name="healthz", daemon=True).start()
     try:
         yield

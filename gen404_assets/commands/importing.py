@@ -31,15 +31,15 @@ def shown_edition(environment: Mapping[str, str], history: History) -> str:
     Raises Refused where it is to be operated and can't be.
     """
     named = environment.get("COMPETITION_EDITION", "").strip()
-    found = EDITIONS[named] if named in EDITIONS else edition_of(history)
-    if found is not COMPETITION_1:
+    edition = EDITIONS[named] if named in EDITIONS else edition_of(history)
+    if edition is not COMPETITION_1:
         if read_settings(PlatformSettings, environment).gen404_operate:
             raise Refused(
-                f"{environment['COMPETITION_REPO']} is of {found.title}; only competition 1 can be "
-                "operated. `gen404 browse` looks at it"
+                f"{environment['COMPETITION_REPO']} is of {edition.title}; only competition 1 can "
+                "be operated. `gen404 browse` looks at it"
             )
-        print(f"The files are of {found.title}", flush=True)
-    return found.name
+        print(f"The files are of {edition.title}", flush=True)
+    return edition.name
 
 
 def import_history(

@@ -2,18 +2,18 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import dagster as dg
-
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.retention import tick_retention
 from gen404_assets.settings import PlatformSettings, home, sqlalchemy_url
 from resources.settings import read_settings
 from resources.whole_file import write_whole
 
-ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = Path(__file__).parents[1] / "dagster.yaml"
+"""What ours holds beside the retention and the storage."""
+
 _OURS = "# Written by gen404 from its settings. A file that is changed by hand is left as it is: "
 _POSTGRES = """storage:
   postgres:
@@ -59,12 +59,23 @@ def own_database(folder: Path) -> str | None:
     if not path.exists() or "postgres" not in path.read_text():
         return None
     os.environ.update(_as_sqlalchemy_takes_it(os.environ))
+    unset = sorted(name for name in _variables_in(path) if name not in os.environ)
+    if unset:
+        raise Refused(f"{', '.join(unset)} must be set: {path} takes Dagster's storage from there")
+    import dagster as dg  # noqa: PLC0415 -- Dagster's processes import it again
+
     try:
         with dg.DagsterInstance.from_config(str(folder)) as instance:
             url = getattr(instance.run_storage, "postgres_url", None)
             return None if url is None else sqlalchemy_url(str(url))
     except Exception as error:
         raise Refused(f"{path} can't be used: {_sentence(error)}") from error
+
+
+def _variables_in(path: Path) -> set[str]:
+    """The environment variables that a `dagster.yaml` reads, by keys `env`."""
+    found = re.findall(r"^[^#\n]*\benv:\s*[\"']?(\w+)", path.read_text(), re.MULTILINE)
+    return set(found)
 
 
 def _as_sqlalchemy_takes_it(environment: Mapping[str, str]) -> dict[str, str]:
@@ -74,6 +85,8 @@ def _as_sqlalchemy_takes_it(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _sentence(error: BaseException) -> str:
     """What is wrong, at the bottom of an error's causes, in a line."""
+    import dagster as dg  # noqa: PLC0415 -- as above
+
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, dg.DagsterInvalidConfigError):
@@ -81,8 +94,16 @@ def _sentence(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
+def tick_retention(days: int) -> str:
+    """The part of dagster.yaml that has ticks purged: what `prune` leaves of them is kept as long
+    as runs are.
+    """
+    kept = f"skipped: 1, success: {days}, failure: {days}, started: {days}"
+    return f"retention:\n  sensor:\n    purge_after_days: {{ {kept} }}\n"
+
+
 def _configuration(settings: PlatformSettings) -> bytes:
-    text = (ROOT / "dagster.yaml").read_text() + tick_retention(settings.retention_days)
+    text = TEMPLATE.read_text() + tick_retention(settings.retention_days)
     return (text + (_POSTGRES if settings.database_url else "")).encode()
 
 

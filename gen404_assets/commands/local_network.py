@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gen404_assets.commands.local_settings import LocalSettings
+from gen404_assets.commands.local_settings import LocalSettings, folder
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.settings import secret_names
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition_repository import create_repository, open_repository
-from gen404_assets.settings import home
 from resources.chain.local import create_local_chain, keep_ticking
 from resources.chain.opening import open_chain
 from resources.local_network import process
@@ -32,7 +31,7 @@ from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
 from resources.ports import free_ports
 from resources.renderer import open_renderer
-from resources.settings import BadSetting, read_settings
+from resources.settings import read_settings
 from resources.whole_file import write_whole
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
@@ -40,22 +39,6 @@ _FIRST_IMAGE = "local/founder:first"
 _DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
 _MINERS_START_SECONDS = 120.0
-
-
-def folder() -> Path:
-    """Where the local network lies."""
-    return home() / "network"
-
-
-def known_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The settings by which the local network is reached. Raises BadSetting if none was started."""
-    path = folder() / "environment.json"
-    if not path.exists():
-        raise BadSetting(
-            "COMPETITION_REPO must name the competition's repository (no local network has run "
-            "here)"
-        )
-    return {**json.loads(path.read_bytes()), **environment}
 
 
 @contextmanager
@@ -82,14 +65,14 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
         ticker = threading.Thread(
             target=keep_ticking, args=(folder() / "chain", ticking), daemon=True
         )
-        told = _without_secrets({**os.environ, **variables})
+        environment = _without_secrets({**os.environ, **variables})
         for member in CAST:
             ready_mark(folder(), member.name).unlink(missing_ok=True)
-        children = [
-            process.start(command, folder() / "logs" / f"{name}.log", told)
-            for name, command in _commands(ports).items()
-        ]
+        children: list[process.Child] = []
         try:
+            for name, command in _commands(ports).items():
+                log = folder() / "logs" / f"{name}.log"
+                children.append(process.start(command, log, environment))
             _await_miners()
             ticker.start()
             yield variables

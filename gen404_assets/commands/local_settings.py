@@ -1,10 +1,16 @@
-"""The settings of the local network."""
+"""The settings of the local network, and those by which one that was started is reached. Nothing
+here needs what the network itself is made of (the extra `local`).
+"""
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from resources.settings import Count, Settings
+from gen404_assets.settings import home
+from resources.settings import BadSetting, Count, Settings
 
 
 class LocalSettings(Settings):
@@ -25,3 +31,19 @@ class LocalSettings(Settings):
         if self.local_prompts > self.local_pool:
             raise ValueError("LOCAL_PROMPTS must be from 1 to LOCAL_POOL")
         return self
+
+
+def folder() -> Path:
+    """Where the local network lies."""
+    return home() / "network"
+
+
+def known_environment(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings by which the local network is reached. Raises BadSetting if none was started."""
+    path = folder() / "environment.json"
+    if not path.exists():
+        raise BadSetting(
+            "COMPETITION_REPO must name the competition's repository (no local network has run "
+            "here)"
+        )
+    return {**json.loads(path.read_bytes()), **environment}

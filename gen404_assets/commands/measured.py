@@ -3,14 +3,18 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.history import History
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.competition.state import Stage
+from gen404_assets.competition_repository import history_of
 from gen404_assets.live.outside import FIGURES_FILE
 from gen404_assets.live.sightings import CHAIN, Sightings
 from gen404_assets.live.waiting import Waiting
@@ -28,6 +32,7 @@ _COUNTED: Mapping[str, str] = {
     "pods": "pods that were started",
     "pod_seconds": "seconds that pods were there, counted when they are gone",
 }
+_FUTURE = datetime.max.replace(tzinfo=UTC)
 Figure = tuple[str, str, Mapping[Labels, float]]
 
 
@@ -43,8 +48,7 @@ class Measured:
     costs: Mapping[str, float] = field(default_factory=dict)
     _head: str = ""
     _round: Round | None = None
-    _stage: tuple[int, Stage] | None = None
-    _since: float = field(default_factory=time.time)
+    _since: datetime = _FUTURE
 
     def text(self, conditions: Sequence[Condition]) -> str:
         """All figures; what isn't known is left out."""
@@ -67,9 +71,9 @@ class Measured:
         sightings = Sightings(self.folder / "sightings")
         seen = sightings.latest()
         ages: dict[Labels, float] = {
-            (("of", name),): float(found["age"])
-            for name, found in seen.items()
-            if found["age"] is not None
+            (("of", name),): float(sighting["age"])
+            for name, sighting in seen.items()
+            if sighting["age"] is not None
         }
         yield "gen404_sighting_age_seconds", "since repository and chain were last seen", ages
         waits: dict[Labels, float] = {
@@ -92,22 +96,18 @@ class Measured:
         }
         yield "gen404_round", "round under way", _one(float(state.current_round))
         yield "gen404_stage", "1 for the stage that the round is in", stages
-        known = _one(max(0.0, time.time() - self._since))
-        yield "gen404_stage_age_seconds", "since the stage began, or this process", known
-        head = self.repository.snapshot(self._head).commit.time.timestamp()
-        age = _one(max(0.0, time.time() - head))
-        yield "gen404_head_age_seconds", "age of the repository's newest commit", age
+        yield "gen404_stage_age_seconds", "since the commit that began it", _age(self._since)
+        head = self.repository.snapshot(self._head).commit.time
+        yield "gen404_head_age_seconds", "age of the repository's newest commit", _age(head)
 
     def _current(self) -> Round | None:
         """The round at the head that was seen last; the one before where it can't be read."""
         try:
             head = self.repository.last_known_head()
             if head != self._head:
-                self._round, self._head = see(self.repository.snapshot(head)), head
-                state = self._round.required_state
-                if self._stage != (stage := (state.current_round, state.stage)):
-                    self._since = time.time() if self._stage else self._since
-                    self._stage = stage
+                snapshot = self.repository.snapshot(head)
+                self._round, self._since = see(snapshot), _stage_began(history_of(snapshot))
+                self._head = head
         except (InfrastructureFault, MalformedFile):
             return self._round
         return self._round
@@ -124,6 +124,21 @@ class Measured:
             if (provider := dict(labels).get("provider", "")) in self.costs
         }
         yield "gen404_pod_cost_total", "what those seconds cost by POD_HOUR_COSTS", costs
+
+
+def _stage_began(history: History) -> datetime:
+    """When the commit was made that began the stage under way."""
+    _, now = history.states[-1]
+    under_way = takewhile(
+        lambda each: (each[1].current_round, each[1].stage) == (now.current_round, now.stage),
+        reversed(history.states),
+    )
+    *_, (began, _) = under_way
+    return began.commit.time
+
+
+def _age(since: datetime) -> Mapping[Labels, float]:
+    return _one(max(0.0, time.time() - since.timestamp()))
 
 
 def _one(value: float) -> Mapping[Labels, float]:

@@ -67,7 +67,7 @@ def check_rounds(
         renderer.close()
         if judge is not None:
             judge.close()
-    return replace(report, told=[*measured, *report.told])
+    return replace(report, limits=[*measured, *report.limits])
 
 
 def objects_text(report: ObjectsReport) -> Iterator[str]:
@@ -85,5 +85,5 @@ def objects_text(report: ObjectsReport) -> Iterator[str]:
             yield f"  the judge {each.agreement}"
     if sample.count is not None or sample.judged:
         yield f"the sample was drawn with --seed {sample.seed}"
-    yield from (f"? {line}" for line in report.told)
+    yield from (f"? {line}" for line in report.limits)
     yield from (f"? can't be checked: {line}" for line in report.unchecked)

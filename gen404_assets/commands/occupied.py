@@ -71,7 +71,7 @@ def platform_health(home: Path) -> dict[str, Any]:
         pass
     except BlockingIOError:
         return _ask((home / "platform.lock").read_text())
-    return {"faults": [f"no platform runs in {home}"], "waits": []}
+    return {"faults": [f"no `gen404 up` runs in {home}"], "waits": []}
 
 
 def _ask(known: str) -> dict[str, Any]:

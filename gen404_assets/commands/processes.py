@@ -1,5 +1,7 @@
 """Dagster's processes one at a time, each wherever it is to run: what `gen404 up` starts together
 on one machine.
+
+It becomes Dagster's process, which imports Dagster then; until then, nothing here does.
 """
 
 import os
@@ -7,20 +9,21 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._grpc.client import DagsterGrpcClient
+import grpc  # type: ignore[import-untyped]
+from grpc_health.v1.health_pb2 import HealthCheckRequest  # type: ignore[import-untyped]
+from grpc_health.v1.health_pb2_grpc import HealthStub  # type: ignore[import-untyped]
 
-from gen404_assets.commands.instance import prepare
-from gen404_assets.commands.occupied import Competition, is_of
-from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.services import (
+from gen404_assets.commands.before_start import check
+from gen404_assets.commands.dagster_commands import (
     Pages,
     code_server_command,
     daemon_command,
     webserver_command,
     workspace_of,
 )
-from gen404_assets.commands.up import check
+from gen404_assets.commands.instance import prepare
+from gen404_assets.commands.occupied import Competition, is_of
+from gen404_assets.commands.refused import Refused
 from gen404_assets.live.shared import open_shared
 from gen404_assets.settings import PlatformSettings, home
 from resources.settings import read_settings
@@ -90,17 +93,21 @@ def _address(environment: Mapping[str, str]) -> tuple[str, int]:
 
 def _wait_for_code(host: str, port: int) -> None:
     """Until the code server answers: Dagster does not look again for one that it has missed."""
-    client, told = DagsterGrpcClient(host=host, port=port), False
-    while True:
-        try:
-            client.get_server_id(timeout=_ANSWER_SECONDS)
-        except DagsterUserCodeUnreachableError:
-            if not told:
-                print(f"waits for the code server at {host}:{port} (CODE_SERVER)", flush=True)
-            told = True
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return
+    printed = False
+    # gRPC's own pause between two tries to connect grows to two minutes.
+    often = [("grpc.max_reconnect_backoff_ms", round(1000 * _RETRY_SECONDS))]
+    with grpc.insecure_channel(f"{host}:{port}", often) as channel:
+        health = HealthStub(channel)
+        while True:
+            try:
+                health.Check(HealthCheckRequest(service="DagsterApi"), timeout=_ANSWER_SECONDS)
+            except grpc.RpcError:
+                if not printed:
+                    print(f"waits for the code server at {host}:{port} (CODE_SERVER)", flush=True)
+                printed = True
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
 
 
 def _become(command: Sequence[str], variables: Mapping[str, str]) -> None:

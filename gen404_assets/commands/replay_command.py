@@ -93,8 +93,10 @@ _RULE_VERSIONS = [
     "--report",
     "report",
     metavar="DIR|URL",
+    envvar="REPORT_URL",
     default="",
-    help="Link each round's page of the report that lies there (`gen404 report -o DIR`).",
+    help="Link each round's page of the report that lies there (`gen404 report -o DIR`); {round} "
+    "stands for the round's number.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def replay(repository: str, branch: str, rounds: range | None, **options: Any) -> int:
@@ -110,8 +112,9 @@ def replay(repository: str, branch: str, rounds: range | None, **options: Any) -
     With --set, --without or --order: what would have been, as a difference from what was, and which
     matches would have had to be played. Exit code 0.
     """
-    from gen404_assets.commands.replaying import Asked, replay_changed, replay_rounds
-    from gen404_assets.commands.what_if import change_of
+    with _garbage_collected_rarely():
+        from gen404_assets.commands.replaying import Asked, replay_changed, replay_rounds
+        from gen404_assets.commands.what_if import change_of
 
     chosen: Sequence[str] = options["chosen"]
     asked = Asked(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from types import MappingProxyType
 
 from gen404_assets.replay.derivable import derivable_with
@@ -26,17 +27,27 @@ def replay_text(
     """Round by round a table, the differences under the file they are in, and a closing line.
 
     `edition`: the title of the rules' edition; `shown`: asset -> its file; `report`: the folder or
-    URL of a report, whose page of each round is linked.
+    URL of a report, whose page of each round is linked (`report_page`).
     """
     lines = [f"by the rules of {edition}", ""] if edition else []
     for replayed in rounds:
-        page = f"{report.rstrip('/')}/{round_page(replayed.round)}" if report else ""
+        page = report_page(report, replayed.round)
         lines += [*_round(replayed, shown), *([f"  report: {page}"] if page else []), ""]
     files = [file for replayed in rounds for file in replayed.files]
     counts = {finding: sum(file.finding is finding for file in files) for finding in Finding}
     summary = ", ".join(f"{count} {finding}" for finding, count in counts.items() if count)
     closing = f"{len(rounds)} rounds, {len(files)} files: {summary or 'nothing recorded'}"
     return printable("\n".join([*lines, closing]))
+
+
+def report_page(report: str, number: int) -> str:
+    """A round's page in the report at a folder or URL, in which `{round}` stands for the round;
+    empty without a report, or where the folder has no such page.
+    """
+    if not report:
+        return ""
+    page = f"{report.replace('{round}', str(number)).rstrip('/')}/{round_page(number)}"
+    return page if "://" in page or Path(page).is_file() else ""
 
 
 def printable(text: str) -> str:
@@ -63,7 +74,9 @@ def file_text(rounds: Sequence[RoundReplay], path: str) -> str:
             lines += [f"  {note}" for note in file.notes]
         for act in acts:
             who = "a person" if act.by_person else "the platform's name"
-            lines.append(f"  {act.what} by {who} in {act.commit} {act.wrong or act.told}".rstrip())
+            lines.append(
+                f"  {act.what} by {who} in {act.commit} {act.wrong or act.effect}".rstrip()
+            )
             lines += [f"    {each.entry}: {each.before} → {each.after}" for each in act.changes]
     return printable("\n".join(lines))
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -10,11 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from git.cmd import Git
-from git.exc import GitCommandError
-
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.replay_text import file_text, printable, replay_text
+from gen404_assets.commands.replay_text import file_text, printable, replay_text, report_page
 from gen404_assets.commands.what_if import what_if_json, what_if_text, write_branch
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.history import History
@@ -67,16 +65,16 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
     history = history_in_part(repository.snapshot(repository.refresh()))
     if not history.commits:
         raise Refused(f"{asked.url} has no branch {asked.branch}")
-    wrong, told = _continued(history, asked)
+    wrong, notes = _continued(history, asked)
     unsigned, foreign = _signed(repository, history, asked)
-    wrong, told = [*wrong, *unsigned], [*told, *foreign]
+    wrong, notes = [*wrong, *unsigned], [*notes, *foreign]
     edition = EDITIONS[asked.edition] if asked.edition else edition_of(history)
     _refuse_versions(edition, asked)
     numbers = _chosen(history, edition, asked)
     wrong += _gaps(history, edition, asked)
     unknown = _unknown(history, edition, asked)
     replayed = [edition.replay(history, number, rules, asked.versions) for number in numbers]
-    objects = _objects(history, edition, replayed, asked.objects)
+    objects = _objects(history, replayed, asked.objects)
     if asked.as_json:
         document = {
             "repository": asked.url,
@@ -86,16 +84,19 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
             "edition": edition.name,
             "rules": {**rules.model_dump(mode="json"), "held": asked.versions},
             "wrong": wrong,
-            "told": told,
+            "notes": notes,
             "unknown": unknown,
-            "rounds": [_only(asdict(each), asked.file) for each in replayed],
+            "rounds": [
+                _only(asdict(each), asked.file) | {"report": report_page(asked.report, each.round)}
+                for each in replayed
+            ],
         }
         if objects is not None:
             document["objects"] = asdict(objects)
         # In ASCII: what strangers wrote may command the terminal.
         print(json.dumps(document, indent=2).replace("\x7f", "\\u007f"))
     else:
-        lines = [*(f"! {line}" for line in wrong), *(f"? {line}" for line in unknown), *told]
+        lines = [*(f"! {line}" for line in wrong), *(f"? {line}" for line in unknown), *notes]
         lines = list(map(printable, lines))
         body = (
             file_text(replayed, asked.file)
@@ -107,7 +108,7 @@ def replay_rounds(asked: Asked, rules: Rules, program: str) -> int:
         return WRONG
     if any(each.incomplete for each in replayed) or (objects is not None and objects.unchecked):
         return UNREADABLE
-    return BY_PEOPLE if told or any(each.changed_by_people for each in replayed) else SAME
+    return BY_PEOPLE if notes or any(each.changed_by_people for each in replayed) else SAME
 
 
 def replay_changed(asked: Asked, rules: Rules, change: Change, new_branch: str | None) -> int:
@@ -148,10 +149,10 @@ def _is_shallow(local: Path) -> bool:
     """Whether a folder is a shallow clone, or a worktree of one."""
     if any((folder / "shallow").exists() for folder in (local, local / ".git")):
         return True
-    try:
-        return str(Git(local).rev_parse("--is-shallow-repository")) == "true"
-    except GitCommandError:  # no repository, or another's: what reads it says so
-        return False
+    asked = ["git", "-C", str(local), "rev-parse", "--is-shallow-repository"]
+    # Where this fails, it is no repository, or another's: what reads it says so.
+    objected = subprocess.run(asked, capture_output=True, check=False)  # noqa: S603
+    return objected.stdout.strip() == b"true"
 
 
 def _refuse_versions(edition: Edition, asked: Asked) -> None:
@@ -179,7 +180,7 @@ def _chosen(history: History, edition: Edition, asked: Asked) -> list[int]:
 
 
 def _known(history: History, edition: Edition) -> Sequence[int]:
-    return rounds_of(history) if edition is COMPETITION_1 else history.round_numbers
+    return edition.rounds(history)
 
 
 def _unknown(history: History, edition: Edition, asked: Asked) -> list[str]:
@@ -213,15 +214,11 @@ def _gaps(history: History, edition: Edition, asked: Asked) -> list[str]:
 
 
 def _objects(
-    history: History, edition: Edition, replayed: Sequence[RoundReplay], sample: "Sample | None"
+    history: History, replayed: Sequence[RoundReplay], sample: "Sample | None"
 ) -> "ObjectsReport | None":
-    """What came of the objects in the store; None where none are asked for. Raises Refused for an
-    edition whose files name them otherwise.
-    """
+    """What came of the objects in the store; None where none are asked for."""
     if sample is None:
         return None
-    if edition is not COMPETITION_1:
-        raise Refused(f"--objects knows the files of {COMPETITION_1.name}, not of {edition.name}")
     # With numpy and Pillow, which no other replay waits for.
     from gen404_assets.commands.objects import check_rounds  # noqa: PLC0415
 
@@ -260,9 +257,9 @@ def _signed(repository: Repository, history: History, asked: Asked) -> tuple[lis
     if asked.since is not None:
         at = next((i for i, c in enumerate(commits) if c.sha.startswith(asked.since.lower())), -1)
         commits = commits[at + 1 :]
-    found = [(c, why) for c in commits if (why := objections.get(c.sha, ""))]
+    objected = [(c, why) for c in commits if (why := objections.get(c.sha, ""))]
     lines = {
-        person: [f"{cite(c)}: {why}" for c, why in found if by_person(c.message) is person]
+        person: [f"{cite(c)}: {why}" for c, why in objected if by_person(c.message) is person]
         for person in (False, True)
     }
     return lines[False], lines[True]

@@ -21,14 +21,6 @@ _FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [dg.DagsterRunStatus.SUCCESS, *_FAILED]
 
 
-def tick_retention(days: int) -> str:
-    """The part of dagster.yaml that has ticks purged: what `prune` leaves of them is kept as long
-    as runs are.
-    """
-    kept = f"skipped: 1, success: {days}, failure: {days}, started: {days}"
-    return f"retention:\n  sensor:\n    purge_after_days: {{ {kept} }}\n"
-
-
 def prune(instance: dg.DagsterInstance, days: int) -> None:
     """Delete what is older than it is kept."""
     prune_runs(instance, days)

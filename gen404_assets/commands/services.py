@@ -1,10 +1,7 @@
-"""Dagster's processes: how each is started, and how it says that it is well."""
+"""Dagster's processes: which there are, and how each says that it is well."""
 
-import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -12,37 +9,22 @@ import httpx2
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._grpc.client import DagsterGrpcClient
 
+from gen404_assets.commands.dagster_commands import (
+    Pages,
+    code_server_command,
+    daemon_command,
+    webserver_command,
+    workspace_of,
+)
 from gen404_assets.commands.supervisor import Service
 from gpu.bounded_http import Bounds, bounded_client
 
 CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
-LOCATION = "gen404_assets.definitions"
 
 _ANSWER_SECONDS = 10
 _DAEMON_SILENCE = 50.0
 """The daemon's threads say every 30 s that they live."""
 _THREAD_SILENCE = 300.0
-_CODE_SERVER_THREADS = 32
-_PYTHON = [sys.executable, "-m"]
-
-
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """Where the webserver listens, the names it is called beside loopback's (in small letters), and
-    whether it can change nothing.
-    """
-
-    host: str
-    port: int
-    called: frozenset[str] = frozenset()
-    read_only: bool = False
-
-    @property
-    def command(self) -> list[str]:
-        """The arguments of `commands.webserver` that say so."""
-        where = ["--host", self.host, "--port", str(self.port)]
-        names = [word for name in sorted(self.called) for word in ("--called", name)]
-        return [*where, *names, *(["--read-only"] if self.read_only else [])]
 
 
 def dagster_services(
@@ -62,38 +44,6 @@ def dagster_services(
         Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{pages.port}")),
         Service(DAEMON, daemon, _Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
     ]
-
-
-def workspace_of(folder: Path, server: Mapping[str, str | int]) -> Path:
-    """The file in `folder` that tells Dagster where the code server listens: at a `socket`, or at
-    `host` and `port`.
-    """
-    workspace = folder / "workspace.yaml"
-    known = {**server, "location_name": LOCATION}
-    workspace.write_text(json.dumps({"load_from": [{"grpc_server": known}]}))
-    return workspace
-
-
-def code_server_command(*where: str) -> list[str]:
-    """The code server of our definitions; `where` says where it listens, by Dagster's options."""
-    return [
-        *(*_PYTHON, "gen404_assets.commands.code_server", *where, "-m", LOCATION),
-        *("--location-name", LOCATION, "--use-python-environment-entry-point"),
-        *("--max-workers", str(_CODE_SERVER_THREADS), "--log-level", "warning"),
-    ]
-
-
-def webserver_command(workspace: Path, pages: Pages) -> list[str]:
-    """Dagster's UI, behind the guard."""
-    return [
-        *(*_PYTHON, "gen404_assets.commands.webserver", "--workspace", str(workspace)),
-        *pages.command,
-    ]
-
-
-def daemon_command(workspace: Path) -> list[str]:
-    """What asks for ticks, and launches runs."""
-    return [*_PYTHON, "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]
 
 
 def _serves_code(socket: Path) -> bool:

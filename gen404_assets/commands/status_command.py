@@ -59,10 +59,12 @@ def _shown(outside: "Outside", *, as_json: bool) -> str:
     from gen404_assets.settings import home
 
     now, platform, progress = look(outside), platform_health(home()), Progress(home() / "progress")
-    known = {lane.value: found for lane in Lane if (found := progress.of(lane)) is not None}
+    known = {lane.value: latest for lane in Lane if (latest := progress.of(lane)) is not None}
     if as_json:
-        said = {lane: {"says": text, "age": round(age)} for lane, (text, age) in known.items()}
-        document = {**status_json(now), "progress": said, "platform": platform}
+        progress_of = {
+            lane: {"says": text, "age": round(age)} for lane, (text, age) in known.items()
+        }
+        document = {**status_json(now), "progress": progress_of, "platform": platform}
         return json.dumps(document, indent=2)
     lines = [status_text(now)]
     lines += [

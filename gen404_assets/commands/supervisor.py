@@ -23,6 +23,9 @@ STALL_SECONDS = 10.0
 """A round of the supervisor that takes longer means that the machine stood still, and that nobody
 could answer meanwhile."""
 
+STOPPED_SECONDS = 30.0
+"""For which a process that another one has started may be stopped by a signal (SIGSTOP)."""
+
 _ROUND_SECONDS = 0.5
 _LONGEST_DELAY = 30.0
 _STEADY_SECONDS = 300.0
@@ -98,6 +101,9 @@ class Supervisor:
     ) -> None:
         self._watched = [_Watched(service) for service in services]
         self._log, self._environment, self._tell = log, environment, tell
+        self._swept = 0.0
+        self._stopped: dict[int, float] = {}
+        """The processes that are stopped by a signal, by their pids, and since when."""
 
     def run(self, stop: threading.Event, each_round: Callable[[], None] = lambda: None) -> None:
         """Keep everything alive until `stop` is set. `each_round` is called twice a second."""
@@ -126,11 +132,15 @@ class Supervisor:
                 watched.silences += 1
             else:
                 self._ask(watched, now)
+        if now - self._swept > PROBE_SECONDS:
+            self._swept = now
+            self._end_stopped(now)
 
     def excuse(self, now: float) -> None:
         """Nobody could answer until now."""
         for watched in self._watched:
             watched.excused = now
+        self._stopped.clear()
 
     def restart(self, name: str, reason: str) -> None:
         """Have a process started again."""
@@ -155,6 +165,23 @@ class Supervisor:
             watched.child = None
         for session in left:
             process.end_session(session)
+
+    def _end_stopped(self, now: float) -> None:
+        """Kill what the processes have started, such as runs, and what has been stopped by a signal
+        for too long: it holds its locks, and says nothing. Its work is taken up again.
+        """
+        watched = {each.child.pid for each in self._watched if each.child}
+        sessions = {session for each in self._watched for session in each.sessions}
+        stopped = {*process.stopped(sessions)} - watched
+        self._stopped = {pid: self._stopped.get(pid, now) for pid in stopped}
+        for pid, since in self._stopped.items():
+            if now - since > STOPPED_SECONDS:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                self._tell(
+                    f"the process {pid}, a run or what runs are forked from, was stopped by a "
+                    f"signal for {now - since:.0f} s: it is killed, and its work is taken up again"
+                )
 
     def _may_start(self, watched: _Watched) -> bool:
         first = self._watched[0]

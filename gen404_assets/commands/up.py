@@ -4,7 +4,6 @@ kept alive, and Ctrl-C ends all that was started.
 
 import hashlib
 import os
-import signal
 import socket
 import tempfile
 import threading
@@ -23,34 +22,33 @@ from gen404_assets.assets.mirroring import mirrored_as
 from gen404_assets.assets.resource import lane_is_free
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.commands import clock
+from gen404_assets.commands.before_start import check
+from gen404_assets.commands.dagster_commands import Pages
 from gen404_assets.commands.health import health, served
 from gen404_assets.commands.importing import import_beside, shown_edition
 from gen404_assets.commands.instance import prepare
+from gen404_assets.commands.interrupts import told_to_end
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import Competition, is_of, occupied
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
 from gen404_assets.commands.retention import prune, rotate
-from gen404_assets.commands.services import DAEMON, Pages, dagster_services
+from gen404_assets.commands.services import DAEMON, dagster_services
 from gen404_assets.commands.supervisor import Supervisor
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.history import History
-from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition_repository import history_at, open_repository
 from gen404_assets.live.fleet import reap
-from gen404_assets.live.outside import Outside
 from gen404_assets.live.shared import open_shared
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
-from gen404_assets.live.work import Pace
-from gen404_assets.settings import PlatformSettings, RepositorySettings, home
-from resources.alerts import open_sender
+from gen404_assets.settings import PlatformSettings, home
 from resources.deadlines import in_background
 from resources.ports import is_free
 from resources.providers.opening import ProviderSettings, open_providers
-from resources.repository import NO_COMMIT
+from resources.repository import NO_COMMIT, Repository
 from resources.settings import read_settings
 
 _LIVE = [
@@ -61,26 +59,6 @@ _ABOVE_UI = 1000
 _STAND_BY_SECONDS = 1.0
 _TIDY_SECONDS = 600.0
 _ROTATE_SECONDS = 30.0
-
-
-def check(environment: Mapping[str, str]) -> None:
-    """Read every setting before anything starts. Raises BadSetting."""
-    for model in (PlatformSettings, RepositorySettings, Pace, PodRules):
-        read_settings(model, environment)
-    open_sender(environment)
-    outside = Outside(environment)
-    for name in (
-        "rules",
-        "chain",
-        "store",
-        "downloads",
-        "judge",
-        "distance",
-        "providers",
-        "builds",
-    ):
-        getattr(outside, name)
-    outside.close()
 
 
 def operate(environment: Mapping[str, str], port: int) -> int:
@@ -94,9 +72,7 @@ def operate(environment: Mapping[str, str], port: int) -> int:
 
 def serve(environment: Mapping[str, str], port: int) -> int:
     """Import what the repository holds, and keep Dagster alive on it until a signal comes."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = told_to_end()
     settings = read_settings(PlatformSettings, environment)
     ports = _Ports.of(settings, port)
     branch = _branch(environment)
@@ -110,13 +86,15 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         instance = stack.enter_context(dg.DagsterInstance.get())
         end_left_over(instance)
         clock.forget_later_ticks(instance)
-        history = _history_at_start(variables["COMPETITION_REPO"], branch)
+        repository = open_repository(variables["COMPETITION_REPO"], branch, variables)
+        print(f"reading the history of {variables['COMPETITION_REPO']}", flush=True)
+        history = _history_at_start(repository)
         edition = shown_edition(variables, history)
         variables["COMPETITION_EDITION"] = edition
         mirrored = mirrored_as(edition, instance)
         importing = import_beside(instance, history, mirrored, open_shared(), _tell)
         stack.enter_context(importing)
-        platform = stack.enter_context(_platform(instance, settings, ports, variables))
+        platform = stack.enter_context(_platform(instance, settings, ports, variables, repository))
         print(f"Dagster's UI will be at {ports.url(ports.ui)}", flush=True)
         print(f"Health: {ports.url(ports.health)}/healthz", flush=True)
         print(f"Dagster's log: {platform.log}. Ctrl-C ends everything.", flush=True)
@@ -129,16 +107,18 @@ def _is_alone(stack: ExitStack, stop: threading.Event) -> bool:
     """Wait until no other platform uses the database; False if a signal came before."""
     if not os.environ.get("DATABASE_URL"):
         return True  # the home has been taken already
-    told = False
+    printed, notify = False, Notify(os.environ.get("NOTIFY_SOCKET"))
     while not stop.is_set():
+        notify.alive()
         platform = open_shared().claims.hold("platform", _STAND_BY_SECONDS)
         with ExitStack() as attempt:
             if attempt.enter_context(platform):
                 stack.enter_context(attempt.pop_all())
                 return True
-        if not told:
+        if not printed:
             _tell("another platform runs on this database: this one stands by until that one ends")
-            told = True
+            notify.ready()  # systemd would end it, and start it again, while it waits
+            printed = True
     return False
 
 
@@ -210,6 +190,7 @@ def _platform(
     settings: PlatformSettings,
     ports: _Ports,
     variables: Mapping[str, str],
+    repository: Repository,
 ) -> Iterator[_Platform]:
     """Dagster's processes, to be kept alive, with their health served."""
     log = home() / "dagster.log"
@@ -227,9 +208,8 @@ def _platform(
         if settings.gen404_operate:
             reporting = open_reporting(variables, waiting, sightings, supervisor.conditions)
         try:
-            known = open_repository(variables["COMPETITION_REPO"], _branch(variables), variables)
             costs = read_settings(ProviderSettings, variables).costs
-            figures = Measured(known, waiting, home(), costs)
+            figures = Measured(repository, waiting, home(), costs)
             with served(
                 ports.host, ports.health, answer, lambda: figures.text(supervisor.conditions())
             ):
@@ -281,10 +261,8 @@ def sockets_prefix() -> str:
     return f"gen404-platform-{hashlib.sha256(here.encode()).hexdigest()[:8]}-"
 
 
-def _history_at_start(url: str, branch: str) -> History:
+def _history_at_start(repository: Repository) -> History:
     """What the repository holds, or, while it can't be reached, what the mirror does."""
-    repository = open_repository(url, branch)
-    print(f"reading the history of {url}", flush=True)
     try:
         head = repository.refresh()
     except InfrastructureFault as fault:

@@ -17,7 +17,8 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 
 from gen404_assets.assets.standing import STANDING
-from gen404_assets.commands.guard import LOOPBACK, App, Guard, Message, Receive, Send
+from gen404_assets.commands.guard import LARGEST, LOOPBACK, Guard
+from gpu.services.bodies import App, Message, Receive, Send
 from gpu.services.connections import Connection
 
 _STATEMENT_MILLISECONDS, _POOL_RECYCLE_SECONDS, _MOST_DATABASE_CONNECTIONS = 15_000, 3600, 20
@@ -89,6 +90,7 @@ def main() -> None:
             host=arguments.host,
             port=arguments.port,
             http=Connection,
+            ws_max_size=LARGEST,
             log_level="warning",
             server_header=False,
         )

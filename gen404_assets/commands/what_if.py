@@ -47,9 +47,9 @@ def _value(text: str) -> Any:
         return text
 
 
-def what_if_text(found: Sequence[WhatIf]) -> str:
+def what_if_text(outcomes: Sequence[WhatIf]) -> str:
     """Round by round what would have been otherwise."""
-    return "\n".join(line for each in found for line in _lines(each))
+    return "\n".join(line for each in outcomes for line in _lines(each))
 
 
 def _lines(each: WhatIf) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _lines(each: WhatIf) -> Iterator[str]:
     yield ""
 
 
-def what_if_json(found: Sequence[WhatIf]) -> Mapping[str, Any]:
+def what_if_json(outcomes: Sequence[WhatIf]) -> Mapping[str, Any]:
     """The same for programs."""
     return {
         "rounds": [
@@ -101,7 +101,7 @@ def what_if_json(found: Sequence[WhatIf]) -> Mapping[str, Any]:
                 "unaudited": list(each.unaudited),
                 "files": sorted(each.files),
             }
-            for each in found
+            for each in outcomes
         ]
     }
 
@@ -117,17 +117,17 @@ def _course(course: Course) -> Mapping[str, Any]:
     }
 
 
-def write_branch(url: str, branch: str, name: str, found: Sequence[WhatIf]) -> str:
+def write_branch(url: str, branch: str, name: str, outcomes: Sequence[WhatIf]) -> str:
     """Write the files as they would have been to a new branch, which begins at the head of
     `branch`; the commit. Raises Refused where there is nothing to write.
     """
-    files = {path: content for each in found for path, content in each.files.items()}
+    files = {path: content for each in outcomes for path, content in each.files.items()}
     if not files:
         raise Refused("nothing would have been otherwise, so there is nothing to write")
     repository = open_repository(url, branch)
     repository.refresh()
     repository.branch_off(name)
-    numbers = ", ".join(str(each.number) for each in found)
+    numbers = ", ".join(str(each.number) for each in outcomes)
     message = f"What would have been in round {numbers}"
     return open_repository(url, name).publish(message, lambda _: files).sha
 

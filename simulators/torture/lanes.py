@@ -45,7 +45,7 @@ class Forked:
         self._pids: SimpleQueue[int] = SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._pids.get(timeout=120)
+        self._pids.get(timeout=600)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -159,10 +159,24 @@ def test_a_replay_loads_neither_dagster_nor_anything_heavy(
     assert not heavy & set(done.stderr.split())
 
 
+def test_what_a_script_starts_in_the_background_can_be_ended() -> None:
+    """A shell has such a job ignore SIGINT; Dagster takes SIGTERM for what SIGINT is."""
+    code = (
+        "import signal; from gen404_assets.commands.cli import main; main(['--version']); "
+        "import dagster._utils.interrupts as interrupts; interrupts.setup_interrupt_handlers(); "
+        "print(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)"
+    )
+    command = ["sh", "-c", '"$0" -c "$1" & wait', sys.executable, code]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_every_command_explains_itself(tmp_path: Path) -> None:
     from gen404_assets.commands.cli import gen404 as group  # noqa: PLC0415
 
-    assert "Commands" not in gen404(tmp_path, "--help").stdout  # they stand under headings
+    everything = gen404(tmp_path, "--help").stdout
+    assert "Commands" not in everything  # they stand under headings
+    assert "..." not in everything.replace("[ARGS]...", "")  # no sentence is cut
     for name in group.commands:
         done = CliRunner().invoke(group, [name, "--help"], prog_name="gen404")
         assert (done.exit_code, done.output.split()[:3]) == (0, ["Usage:", "gen404", name])
@@ -182,3 +196,49 @@ def test_a_command_that_does_not_exist_is_said_not_to(tmp_path: Path) -> None:
     done = gen404(tmp_path, "reply")
     assert done.returncode == 2
     assert "No such command 'reply'" in done.stderr
+
+
+# What only the local network needs isn't there, as where an operator has installed no more than the
+# platform.
+_WITHOUT_LOCAL = (
+    "import sys; sys.modules['trimesh'] = None;"
+    "from gen404_assets.commands.cli import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+def _without_the_extra_local(
+    tmp_path: Path, *arguments: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"GEN404_HOME": str(tmp_path), "COMPETITION_REPO": ""} | settings
+    return subprocess.run(
+        [sys.executable, "-c", _WITHOUT_LOCAL, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=240,
+    )
+
+
+def test_a_platform_on_real_services_does_without_the_local_networks_packages(
+    tmp_path: Path,
+) -> None:
+    repository = "https://example.invalid/competition.git"
+    done = _without_the_extra_local(tmp_path, "up", COMPETITION_REPO=repository, R2_ENDPOINT="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "gen404: R2_ENDPOINT must be set: URL of the S3 API\n"
+
+
+def test_a_local_network_without_its_packages_says_what_to_set_or_install(tmp_path: Path) -> None:
+    done = _without_the_extra_local(tmp_path, "up")
+    assert done.returncode == 2
+    assert "COMPETITION_REPO is not set, and a local network needs the package" in done.stderr
+    assert "gen404[local]" in done.stderr
+
+
+def test_a_command_without_a_competition_does_without_the_local_networks_packages(
+    tmp_path: Path,
+) -> None:
+    done = _without_the_extra_local(tmp_path, "status")
+    assert done.returncode == 2
+    assert "COMPETITION_REPO must name the competition's repository" in done.stderr

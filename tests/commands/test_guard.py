@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen404_assets.commands.guard import LOOPBACK, Guard, refusal
-from gen404_assets.commands.services import Pages
+from gen404_assets.commands.dagster_commands import Pages
+from gen404_assets.commands.guard import LARGEST, LOOPBACK, Guard, refusal
 from gen404_assets.commands.webserver import _LooksOnly, opened_at
 from gen404_assets.settings import platform_settings
 from gpu.services.connections import Connection
@@ -37,9 +37,17 @@ class Dagster:
 
     def __init__(self) -> None:
         self.reached: list[str] = []
+        self.read = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.reached.append(f"{scope['type']} {scope['path']}")
+        while scope["type"] == "http":
+            message = await receive()
+            self.read += len(message.get("body", b""))
+            if message["type"] == "http.disconnect":
+                return
+            if not message.get("more_body"):
+                break
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.accept"})
@@ -89,6 +97,7 @@ def started() -> Iterator[Guarded]:
 @pytest.fixture
 def guarded(started: Guarded) -> Guarded:
     started.dagster.reached.clear()
+    started.dagster.read = 0
     return started
 
 
@@ -145,6 +154,25 @@ def test_g26_a_name_that_is_not_the_webservers_is_refused(guarded: Guarded, host
     assert guarded.ask("POST", "/graphql", {**JSON, **own}, STOP, host or " ").status == 421
     assert guarded.ask("GET", "/graphql", UPGRADE | own, host=host or " ").status in {400, 403}
     assert guarded.dagster.reached == []
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_g12_a_question_without_end_does_not_reach_dagster_whole(
+    guarded: Guarded, chunked: bool
+) -> None:
+    """Dagster reads a body into memory before it looks at it, and so would whatever comes."""
+    piece = b" " * 2**16
+    pieces = [piece] * (LARGEST // len(piece) + 1)
+    connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=60)
+    length = {} if chunked else {"Content-Length": str(len(piece) * len(pieces))}
+    try:
+        connection.request("POST", "/graphql", iter(pieces), JSON | length)
+        assert connection.getresponse().status == 413
+    except (ConnectionResetError, BrokenPipeError):
+        assert not chunked  # its head was refused while it sent
+    finally:
+        connection.close()
+    assert guarded.dagster.read <= LARGEST
 
 
 def test_two_hosts_are_none() -> None:

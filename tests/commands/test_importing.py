@@ -11,7 +11,6 @@ import pytest
 
 from gen404_assets.assets.mirroring import mirrored_as
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.resource import competition_resources
 from gen404_assets.commands.importing import import_beside, import_history, shown_edition
 from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.history import History
@@ -68,9 +67,8 @@ def test_the_sensor_waits_for_an_import_and_says_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COMPETITION_REPO", str(repository))
-    environment = {"COMPETITION_REPO": str(repository), "COMPETITION_EDITION": "competition-0"}
-    resources = competition_resources(environment, operates=False)
-    with dg.build_sensor_context(instance, resources=resources) as context:
+    monkeypatch.setenv("COMPETITION_EDITION", "competition-0")
+    with dg.build_sensor_context(instance) as context:
         with importing(shared) as show:
             assert show is not None
             show("importing round 1 of 3: 20 files' states so far")

@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from gen404_assets.commands.instance import ROOT, prepare
+from gen404_assets.commands.instance import (
+    TEMPLATE,
+    own_database,
+    prepare,
+    tick_retention,
+)
+from gen404_assets.commands.opening import operators_environment
 from gen404_assets.commands.processes import prepared
 from gen404_assets.commands.refused import Refused
-from gen404_assets.commands.retention import tick_retention
 from gen404_assets.competition.catalogue import Lane
+from gen404_assets.live.shared import open_shared
 from resources.settings import BadSetting
 
 OWN = """
@@ -94,14 +100,47 @@ def test_a_database_that_isn_t_postgresql_is_refused() -> None:
 def test_a_configuration_that_can_t_be_used_is_named(home: Path) -> None:
     (home / "dagster").mkdir()
     path = home / "dagster" / "dagster.yaml"
-    path.write_text("storage:\n  postgres:\n    postgres_url:\n      env: NOT_SET_AT_ALL\n")
+    path.write_text("storage:\n  postgres:\n    postgres_urls: []\n")
     with pytest.raises(Refused, match="can't be used") as refused:
         prepare(os.environ)
     assert str(path) in str(refused.value)
 
 
+def test_a_variable_of_a_configuration_that_is_not_set_is_named(home: Path) -> None:
+    """As in a shell that lacks the platform's settings, in which a person types `gen404 status`."""
+    (home / "dagster").mkdir()
+    path = home / "dagster" / "dagster.yaml"
+    path.write_text("# env: OF_A_COMMENT\n" + OWN_POSTGRES)
+    with pytest.raises(Refused, match=f"^NOT_SET_AT_ALL must be set: {path} "):
+        own_database(home / "dagster")
+
+
+def test_without_the_database_s_url_only_what_needs_no_database_is_done(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reviewer's `gen404 source-audit` commits to the repository; who deletes pods has to know
+    which are held.
+    """
+    (home / "dagster").mkdir()
+    (home / "dagster" / "dagster.yaml").write_text(
+        OWN_POSTGRES.replace("NOT_SET_AT_ALL", "DATABASE_URL")
+    )
+    monkeypatch.setenv("COMPETITION_REPO", "/somewhere")
+    assert operators_environment()["COMPETITION_REPO"] == "/somewhere"
+    with pytest.raises(BadSetting, match=r"^DATABASE_URL must be set"):
+        open_shared()
+
+
+OWN_POSTGRES = """\
+storage:
+  postgres:
+    postgres_url:
+      env: NOT_SET_AT_ALL
+"""
+
+
 def test_no_lane_s_run_has_to_wait_for_backfills() -> None:
-    text = (ROOT / "dagster.yaml").read_text()
+    text = TEMPLATE.read_text()
     (slots,) = [line.split()[1] for line in text.splitlines() if "max_concurrent_runs" in line]
     (backfills,) = [line.split()[1] for line in text.splitlines() if line.startswith("      limit")]
     assert int(slots) - int(backfills) > len(Lane)

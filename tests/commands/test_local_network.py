@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import time
+from binascii import b2a_hex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,16 @@ from gen404_assets.commands.settings import secret_names
 from gen404_assets.competition.commits import by_person
 from resources.local_network.cast import CAST, FIRST_LEADER, member
 from resources.local_network.miner import hotkey
-from simulators.local_competition import CANARIES, ROUNDS, STAGES, LocalCompetition
+from simulators.local_competition import (
+    CANARIES,
+    DATABASE_CANARY,
+    DATABASE_DUMP,
+    ROUNDS,
+    STAGES,
+    LocalCompetition,
+)
 
-pytestmark = pytest.mark.timeout(1800)  # the first test waits until both competitions are played
+pytestmark = pytest.mark.timeout(3000)  # the first test waits until both competitions are played
 
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
 
@@ -49,6 +57,26 @@ def test_the_stages_came_in_order_each_once(competition: LocalCompetition) -> No
         *((number, stage) for number in range(competition.rounds) for stage in STAGES),
         (competition.rounds, "open"),
     ]
+
+
+def test_a_round_on_postgresql_leaves_nothing_of_dagster_s_in_its_home(
+    competitions: dict[str, LocalCompetition],
+) -> None:
+    home = competitions["ply"].home
+    if not (home / DATABASE_DUMP).exists():
+        pytest.skip("PostgreSQL isn't installed")
+    dump = (home / DATABASE_DUMP).read_bytes()
+    for table in (b"runs", b"event_logs", b"gen404_notes"):
+        assert b"COPY public." + table + b" (" in dump
+    assert not list((home / "dagster").rglob("*.db"))
+
+
+def test_no_sensor_loads_what_draws_or_measures(competition: LocalCompetition) -> None:
+    loaded = (competition.home / "libraries").read_text()
+    assert "site-packages/grpc/" in loaded, "the code server was looked at"
+    # The mirror shows tables, with pandas and its numpy.
+    heavy = "gsplat|llvmlite|matplotlib|moderngl|numba|scipy|torch|transformers|trimesh"
+    assert not re.findall(f"site-packages/({heavy})/", loaded)
 
 
 def test_ctrl_c_leaves_no_process_behind(competition: LocalCompetition) -> None:
@@ -162,14 +190,17 @@ def test_g23_no_secret_is_found_in_anything_that_a_competition_leaves(
     in logs, Dagster's storage, waits, mirrors, the store's records, the lists of processes, and the
     environments of those that deal with strangers' files and code. Core files there are none.
     """
-    secrets = {value.rpartition("/")[2].encode() for value in CANARIES.values()}
-    secrets |= {base64.b64encode(each) for each in secrets}
+    canaries = [*CANARIES.values(), DATABASE_CANARY]
+    secrets = {value.rpartition("/")[2].encode() for value in canaries}
+    # As HTTP sends them, and as a dump writes bytes.
+    secrets |= {written(each) for each in secrets for written in (base64.b64encode, b2a_hex)}
     looked = [path for path in competition.home.rglob("*") if path.is_file()]
     for path in looked:
         content = path.read_bytes()
         assert not [secret for secret in secrets if secret in content], path
     names = {path.name for path in looked}
-    assert {"dagster.log", "up.log", "arguments", "environments", "runs.db"} <= names
+    assert {"dagster.log", "up.log", "arguments", "environments"} <= names
+    assert names & {"runs.db", DATABASE_DUMP}
     assert not [name for name in names if re.fullmatch(r"core(\.\d+)?|hs_err.*|.*\.core", name)]
     assert b"gen404_assets" in (competition.home / "arguments").read_bytes()
     assert b"PATH=" in (competition.home / "environments").read_bytes()

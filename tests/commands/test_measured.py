@@ -1,7 +1,11 @@
 """`/metrics`, and `gen404 status --watch`: how it stands, for programs and for people."""
 
 import json
+import time
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import create_connection
 
 import httpx2
 import pytest
@@ -14,6 +18,7 @@ from gen404_assets.commands.status_command import repeat
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.round import STATE
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.outside import FIGURES_FILE
@@ -61,6 +66,24 @@ def test_the_figures_say_where_the_competition_stands(measured: Measured) -> Non
     assert found["gen404_head_age_seconds"] >= 0
     assert found['gen404_process_restarts_total{process="daemon"}'] == 2
     assert found['gen404_waits{for="chain or repository"}'] == 0
+
+
+def test_a_stage_s_age_is_from_the_commit_that_began_it_whenever_the_platform_was_started(
+    measured: Measured,
+) -> None:
+    def commit(state: dict[str, object], age: float) -> None:
+        when = datetime.now(UTC) - timedelta(seconds=age)
+        measured.repository.publish(
+            "By hand", lambda _: {STATE: json.dumps(state).encode()}, time=when
+        )
+
+    state = {"current_round": 1, "stage": "open", "next_stage_eta": None}
+    commit({**state, "stage": "paused"}, 9000)
+    commit(state, 5000)
+    commit({**state, "next_stage_eta": "2031-01-01T00:00:00Z"}, 700)
+    found = values(measured.text([]))
+    assert 5000 <= found["gen404_stage_age_seconds"] < 8000
+    assert 700 <= found["gen404_head_age_seconds"] < 5000
 
 
 def test_what_runs_have_counted_is_shown(measured: Measured) -> None:
@@ -113,6 +136,29 @@ def test_they_are_served_beside_the_health_as_prometheus_asks() -> None:
     assert (answer.status_code, answer.text) == (200, "a 1\n")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert health.status_code == 503
+
+
+def test_strangers_that_hold_connections_open_keep_nobody_from_the_health_for_long() -> None:
+    """As many as there is room for send a byte now and then; more are closed at once."""
+    (port,) = free_ports(1)
+    address = ("127.0.0.1", port)
+    health = served(*address, lambda: {"status": "ok"}, str)
+    with health, ExitStack() as strangers:
+        held = [strangers.enter_context(create_connection(address)) for _ in range(60)]
+        for each in held:
+            with suppress(OSError):
+                each.sendall(b"GET /healthz HTTP/1.1\r\n")
+        end = time.monotonic() + 120
+        while True:
+            try:
+                assert httpx2.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+                break
+            except httpx2.TransportError:
+                assert time.monotonic() < end
+            for each in held:
+                with suppress(OSError):
+                    each.sendall(b"X-Drip: 1\r\n")
+            time.sleep(0.5)
 
 
 def test_every_figure_of_the_dashboard_is_one_that_is_served(measured: Measured) -> None:
@@ -181,7 +227,7 @@ def test_a_status_shows_how_far_the_work_is(
 ) -> None:
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "repo.git"))
     monkeypatch.setenv("SUBTENSOR_NETWORK", "ws://127.0.0.1:9")
-    Progress(measured.folder / "progress").told(Lane.JUDGING, "5 of 9 duels")
+    Progress(measured.folder / "progress").report(Lane.JUDGING, "5 of 9 duels")
     done = CliRunner().invoke(gen404, ["status"], standalone_mode=False)
     assert not isinstance(done.exception, InfrastructureFault), done.exception
     assert "works     judging: 5 of 9 duels (" in done.stdout

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from gen404_assets.commands.before_start import check
 from gen404_assets.commands.cli import main
-from gen404_assets.commands.up import check
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.submissions import Submissions
 from resources.chain.local import LocalChain, advance, create_local_chain
@@ -110,6 +110,14 @@ def test_a_competition_begins_with_round_0_open_until_its_start_by_the_chains_cl
     assert by_person(operator.git("log", "-1", "--format=%B"))
 
 
+def test_a_competition_begins_in_the_named_repository_though_the_settings_name_none_yet(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COMPETITION_REPO")
+    operator.begin()
+    assert operator.json("state.json")["stage"] == "open"
+
+
 def test_a_competition_is_never_begun_over_another(operator: Operator) -> None:
     operator.begin()
     head = operator.git("rev-parse", "main")
@@ -145,6 +153,17 @@ def test_the_status_says_what_is_due_and_what_waits_until_when(operator: Operato
     printed = json.loads(operator.type("status", "--json"))
     assert printed["due"] == {"collection": ["submissions", "seed", "prompts", "state"]}
     assert printed["block"] >= 600
+
+
+def test_the_status_of_an_empty_repository_names_the_command_that_begins(
+    operator: Operator,
+) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", str(operator.repository)], check=True)
+    assert "the repository is empty: `gen404 init` begins" in operator.refused("status")
+
+
+def test_the_status_of_a_repository_that_was_never_seen_says_why(operator: Operator) -> None:
+    assert "the repository can't be reached: git fetch of " in operator.refused("status")
 
 
 def test_the_status_of_a_repository_out_of_reach_is_what_was_seen_last(operator: Operator) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from gen404_assets.commands.cli import main
 from gen404_assets.commands.refused import Refused
+from gen404_assets.commands.replay_text import report_page
 from gen404_assets.commands.replaying import BY_PEOPLE, UNREADABLE, WRONG, Asked, replay_rounds
 from gen404_assets.competition.contents import LOST
 from gen404_assets.competition.settings import Rules
@@ -134,6 +135,23 @@ def test_what_is_not_derivable_says_what_it_would_take_and_each_round_leads_to_i
     assert underivable
     for at in underivable:
         assert lines[at + 2].strip().startswith(("derivable with", "never ")), lines[at]
+
+
+def test_the_report_may_be_a_setting_and_have_a_place_for_each_round(
+    honest: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPORT_URL", "https://pages.example/{round}/")
+    assert main(["replay", str(honest), "--rounds", "2", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["rounds"]
+    assert told["report"] == "https://pages.example/2/rounds/2/index.html"
+
+
+def test_a_folder_is_linked_for_the_rounds_whose_pages_it_holds(tmp_path: Path) -> None:
+    page = tmp_path / "rounds" / "1" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert report_page(str(tmp_path), 1) == str(page)
+    assert report_page(str(tmp_path), 2) == ""
 
 
 def test_without_a_report_no_page_is_linked(

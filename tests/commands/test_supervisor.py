@@ -198,3 +198,37 @@ def test_a_client_that_fails_is_silence(house: House) -> None:
     house.open(Service("server", ["sleep", "300"], fail, silence=1, startup=1.5))
     house.until(lambda: house.messages)
     assert "server gave no answer for" in house.messages[0]
+
+
+def test_g14_a_run_that_a_signal_has_stopped_is_killed_and_told_of_once(house: House) -> None:
+    """It would hold its lane for ever. One that goes on in time is left alone."""
+    runs = [house.folder / "first", house.folder / "second"]
+    begin = " ".join(f"sleep 300 & echo $! > {run};" for run in runs)
+    supervisor = house.open(house.service("server", house.living("server", begin), silence=300))
+    house.until(lambda: house.state("server") == "up")
+    first, second = (int(run.read_text()) for run in runs)
+    os.kill(first, signal.SIGSTOP)
+    os.kill(second, signal.SIGSTOP)
+    now = time.monotonic() + 10  # the next look is due
+    supervisor.look(now)
+    os.kill(second, signal.SIGCONT)
+    supervisor.look(now + module.STOPPED_SECONDS - 1)
+    assert not house.messages
+    supervisor.look(now + module.STOPPED_SECONDS + 6)
+    house.until(lambda: not alive(first))
+    assert alive(second)
+    assert [str(first) in message for message in house.messages] == [True]
+
+
+def test_a_machine_that_stood_still_has_stopped_nothing(house: House) -> None:
+    run = house.folder / "run"
+    script = house.living("server", f"sleep 300 & echo $! > {run};")
+    supervisor = house.open(house.service("server", script, silence=300))
+    house.until(lambda: house.state("server") == "up")
+    pid = int(run.read_text())
+    os.kill(pid, signal.SIGSTOP)
+    now = time.monotonic() + 10
+    supervisor.look(now)
+    supervisor.excuse(now + 60)
+    supervisor.look(now + 66)
+    assert alive(pid)

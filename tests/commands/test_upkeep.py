@@ -4,12 +4,16 @@ a clock that steps, and a unit that systemd takes.
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -29,15 +33,15 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test, freeze_time
 
-from gen404_assets.commands import clock, retention
+from gen404_assets.commands import clock, retention, up
 from gen404_assets.commands.health import health
+from gen404_assets.commands.instance import tick_retention
 from gen404_assets.commands.occupied import Competition, occupied, platform_health
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.retention import (
     prune_idle_ticks,
     prune_runs,
     rotate,
-    tick_retention,
 )
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.catalogue import Lane
@@ -169,12 +173,33 @@ def test_a_home_is_one_competitions(tmp_path: Path) -> None:
 
 
 def test_a_home_is_one_processes(tmp_path: Path) -> None:
-    assert platform_health(tmp_path)["faults"] == [f"no platform runs in {tmp_path}"]
+    assert platform_health(tmp_path)["faults"] == [f"no `gen404 up` runs in {tmp_path}"]
     with occupied(tmp_path, HERE, "http://127.0.0.1:1/healthz"):
         with pytest.raises(Refused, match="a platform runs in"), occupied(tmp_path, HERE, ""):
             pass
         assert "gives no answer" in platform_health(tmp_path)["faults"][0]
-    assert "no platform runs" in platform_health(tmp_path)["faults"][0]
+    assert "no `gen404 up` runs" in platform_health(tmp_path)["faults"][0]
+
+
+def test_a_platform_that_stands_by_tells_systemd_that_it_lives(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([False, False, True])
+
+    @contextmanager
+    def hold(*_: object) -> Iterator[bool]:
+        yield next(answers)
+
+    shared = SimpleNamespace(claims=SimpleNamespace(hold=hold))
+    monkeypatch.setattr(up, "open_shared", lambda: shared)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user@host/name")
+    with ExitStack() as stack, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert up._is_alone(stack, threading.Event())
+        systemd.setblocking(False)
+        assert {systemd.recv(99), systemd.recv(99)} == {b"READY=1", b"WATCHDOG=1"}
+    assert capsys.readouterr().out.count("stands by") == 1
 
 
 def test_a_clock_set_back_is_noticed_and_one_set_forward_is_none(

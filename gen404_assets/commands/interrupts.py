@@ -1,0 +1,29 @@
+"""SIGINT and SIGTERM, as a command takes them."""
+
+import signal
+import threading
+from types import FrameType
+
+_TOLD = threading.Event()
+
+
+def take_interrupts() -> None:
+    """Have both signals end a command as Ctrl-C does: what it has started is ended with it.
+
+    A shell starts a job in the background with SIGINT ignored; Dagster takes SIGTERM for what
+    SIGINT is, so neither would end a process of it.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        _TOLD.set()  # the exception is lost where it is raised amid a fork
+        signal.default_int_handler(number, frame)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+
+def told_to_end() -> threading.Event:
+    """What is set once one of the signals has come. From now on neither raises anything."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _TOLD.set())
+    return _TOLD
