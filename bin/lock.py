@@ -1,44 +1,46 @@
-"""The lock of a deployment, `requirements.lock`, made from what pip would install.
+"""Locks what deployments install: every package by its version and the SHA-256 of its files.
 
-    python bin/lock.py > requirements.txt
-    pip install --dry-run --ignore-installed --quiet --report report.json -r requirements.txt
-    python bin/lock.py report.json > requirements.lock
+    python bin/lock.py             # packages that still fit keep their versions
+    python bin/lock.py --upgrade   # everything by its newest version that fits
 
-Versions and SHA-256 of the files alone: which index they come from is the installing machine's
-business. It holds for the Python and platform of the pip that resolved it.
+Wants `uv` (`pip install uv`), which resolves for several machines at once: those of `tool.uv` in
+pyproject.toml. Versions and hashes alone are written: which index they come from is the installing
+machine's business. Wheels alone are taken, since what builds a package from source isn't locked.
 """
 
-import json
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-EXTRAS = ("services", "parquet")
+ROOT = Path(__file__).resolve().parents[1]
+LOCKS = {
+    "requirements.lock": ("alerts", "kubernetes", "parquet", "postgres", "services"),
+    "requirements-gpu.lock": ("gpu", "services"),
+}
+"""Lock -> the extras that it has beside the project's own requirements: all that the platform may
+take, and a host that draws and measures on a GPU."""
 
 
-def wanted(project: dict[str, Any]) -> list[str]:
-    """The requirements of a deployment, as pyproject.toml has them."""
-    extras = project["optional-dependencies"]
-    return [*project["dependencies"], *(each for extra in EXTRAS for each in extras[extra])]
+def wanted(project: dict[str, Any], lock: str) -> list[str]:
+    """What a lock is to hold, as pyproject.toml asks for it; what builds the project included."""
+    parts = [project["project"]["optional-dependencies"][extra] for extra in LOCKS[lock]]
+    parts += [project["project"]["dependencies"], project["build-system"]["requires"]]
+    return [requirement for part in parts for requirement in part]
 
 
-def locked(report: dict[str, Any]) -> str:
-    """The lock's text. Raises KeyError for a file of which pip knows no SHA-256."""
-    lines = [
-        f"{each['metadata']['name'].lower().replace('_', '-')}=={each['metadata']['version']}"
-        f" --hash=sha256:{each['download_info']['archive_info']['hashes']['sha256']}"
-        for each in report["install"]
-    ]
-    python = report["environment"]["python_version"]
-    head = f"# Python {python} on {report['environment']['sys_platform']}: see bin/lock.py\n"
-    in_order = sorted(lines, key=lambda line: line.partition("==")[0])
-    return head + "\n".join(in_order) + "\n"
+def make(project: dict[str, Any], lock: str, options: list[str]) -> None:
+    """Write a lock anew. Raises CalledProcessError, after uv has said why."""
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    command = ["uv", "pip", "compile", "-", "--output-file", lock, "--generate-hashes", "--quiet"]
+    command += ["--universal", "--python-version", oldest, "--no-annotate"]
+    command += ["--custom-compile-command", "python bin/lock.py", *options]
+    requirements = "\n".join(wanted(project, lock))
+    subprocess.run(command, check=True, cwd=ROOT, input=requirements, text=True)  # noqa: S603 - uv
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(locked(json.loads(Path(sys.argv[1]).read_bytes())), end="")
-    else:
-        pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
-        print("\n".join(wanted(tomllib.loads(pyproject.read_text())["project"])))
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for each in LOCKS:
+        make(pyproject, each, sys.argv[1:])

@@ -2,6 +2,7 @@
 probes and ports, and nothing secret.
 """
 
+import copy
 import re
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from gen404_assets.commands.cli import gen404
 from gen404_assets.commands.settings import settings_table
 from gen404_assets.settings import PlatformSettings
 from gpu.services.render import PORT as RENDER_PORT
+from resources.settings import read_settings
+from simulators.dagster_chart import ChartValues
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -92,6 +95,46 @@ def test_only_the_read_only_webserver_is_open_to_others(compose: dict[str, Any])
         for port in service.get("ports", ()):
             if not port.startswith("127.0.0.1:"):
                 assert "--read-only" in service["command"]
+
+
+def test_the_operator_s_webserver_can_change_what_this_host_asks_and_the_public_s_nothing(
+    compose: dict[str, Any],
+) -> None:
+    changes = {}
+    for name, service in compose["services"].items():
+        if service.get("command", [""])[0] == "webserver":
+            settings = read_settings(PlatformSettings, service["environment"])
+            changes[name] = not settings.looks_only and "--read-only" not in service["command"]
+            (port,) = service["ports"]
+            assert port.startswith("127.0.0.1:") is changes[name]
+    assert changes == {"webserver": True, "public": False}
+
+
+def test_the_chart_knows_every_value_that_it_is_given(values: dict[str, Any]) -> None:
+    assert ChartValues.model_validate(values).user_deployments.deployments
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("dagsterWebserver", "envSecret"),
+        ("dagsterDaemon", "runMonitoring", "poll_interval_seconds"),
+        ("dagster-user-deployments", "deployments", 0, "replicaCount"),
+        ("runLauncher", "config", "k8sRunLauncher", "runK8sConfig", "podSpec"),
+        ("run_queue",),
+    ],
+)
+def test_a_value_that_the_chart_does_not_know_is_found(
+    values: dict[str, Any], path: tuple[str | int, ...]
+) -> None:
+    changed = copy.deepcopy(values)
+    *above, key = path
+    part: Any = changed
+    for each in above:
+        part = part[each]
+    part[key] = 1
+    with pytest.raises(ValueError, match=str(key)):
+        ChartValues.model_validate(changed)
 
 
 def test_the_chart_s_values_say_what_dagster_yaml_says(values: dict[str, Any]) -> None:
