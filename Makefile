@@ -6,10 +6,12 @@ MADE_UP := .gen404/made-up.git
 export GEN404_HOME ?= $(CURDIR)/.gen404
 
 SOURCES := gen404_assets sensors resources gpu simulators
+# On two processes, in the order of tests/conftest.py.
+TOGETHER := pytest -n 2 --dist loadfile --no-loadscope-reorder
 MINUTES ?= 10
 SEED ?= 1
 
-.PHONY: demo browse test coverage check bench torture system
+.PHONY: demo browse test thorough coverage check bench torture system
 demo: $(VENV)/installed system $(VENV)/warm
 	exec $(VENV)/bin/gen404 up --port $(PORT)
 
@@ -19,12 +21,16 @@ browse: $(VENV)/installed $(if $(REPO),,$(MADE_UP))
 test: $(VENV)/installed system $(VENV)/warm
 	@sh bin/system-packages openssh-client gnupg
 	@sh bin/system-packages postgresql || echo 'the tests on a real PostgreSQL are skipped'
-	$(VENV)/bin/pytest -n 2 --dist loadfile
+	$(VENV)/bin/$(TOGETHER)
+
+# The same, with the whole of each sweep of which the suite takes a sample: an hour or so.
+thorough:
+	THOROUGH=1 $(MAKE) test
 
 # The same tests, measured: a third slower or so.
 coverage: $(VENV)/installed system $(VENV)/warm
 	$(VENV)/bin/coverage erase
-	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/coverage run -m $(TOGETHER)
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 

@@ -4,6 +4,7 @@ session's other tests.
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -17,13 +18,39 @@ from tests.replay.tampering import Tampered
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
 
+_LONG = (
+    *("test_crashes.py", "test_platform.py", "test_rounds.py", "test_miner.py", "test_files.py"),
+    *("test_repository.py", "test_cdn_habits.py", "test_taken_over.py", "test_downloads.py"),
+    *("test_simulation.py", "test_splats.py", "test_hostile.py", "test_processes.py"),
+    *("test_hand_made_commits.py", "test_faults.py", "test_replay.py", "test_clouds.py"),
+    *("test_shared.py", "test_service.py", "test_assets.py", "test_restoring.py"),
+    *("test_whole_rounds.py", "test_dagster_dev.py", "test_gateway.py", "test_supervisor.py"),
+)
+"""Files that take half a minute or more, the longest first: with two processes, a long one that
+began last would run alone."""
 _NEED_THEM = "test_local_network.py"
 _FOLDER = "LOCAL_COMPETITIONS"
 """The variable by which the session tells its workers where they are played."""
 
 
+def pytest_configure() -> None:
+    """A shell starts a job in the background with SIGINT ignored, and so is what that starts: the
+    `dagster dev` of a test would not end.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name == _NEED_THEM)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Which file comes sooner: a long one, and last the one that waits for what runs beside."""
+    name = item.path.name
+    if name == _NEED_THEM:
+        return len(_LONG) + 1
+    return _LONG.index(name) if name in _LONG else len(_LONG)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
