@@ -36,6 +36,11 @@ def configured(home: Path) -> str:
     return (home / "dagster" / "dagster.yaml").read_text()
 
 
+def test_a_clone_has_the_configuration_that_is_installed() -> None:
+    """Plain `dagster dev` reads the one in the clone's root, `gen404 up` the package's."""
+    assert (Path(__file__).parents[2] / "dagster.yaml").read_bytes() == TEMPLATE.read_bytes()
+
+
 def test_an_operator_s_own_configuration_is_left_as_it_is(home: Path) -> None:
     (home / "dagster").mkdir()
     (home / "dagster" / "dagster.yaml").write_text(OWN)
