@@ -1,5 +1,5 @@
-"""PostgreSQL, for what the machines of one platform share: claims are its advisory locks, notes are
-the rows of one table, which is made when first used.
+"""PostgreSQL, for what the machines of one platform share: claims are its advisory locks, notes and
+totals are the rows of a table each, which is made when first used.
 
 An advisory lock belongs to a session. PostgreSQL releases it with the connection: at once where the
 process dies, and after half a minute without an answer where its machine does. A pooler between
@@ -7,11 +7,12 @@ process dies, and after half a minute without an answer where its machine does. 
 """
 
 import hashlib
+import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,6 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.claims import Lost
+from resources.figures import Figure, as_labels
 
 BEAT_SECONDS = 5.0
 """Between two looks at a session that holds a claim."""
@@ -43,7 +45,17 @@ CREATE TABLE IF NOT EXISTS gen404_notes (
     part bigint GENERATED ALWAYS AS IDENTITY,
     content bytea NOT NULL,
     PRIMARY KEY (name, part)
+);
+CREATE TABLE IF NOT EXISTS gen404_totals (
+    name text NOT NULL,
+    labels text NOT NULL,
+    value double precision NOT NULL,
+    PRIMARY KEY (name, labels)
 )
+"""
+_ADD = """
+INSERT INTO gen404_totals AS known (name, labels, value) VALUES (:name, :labels, :value)
+    ON CONFLICT (name, labels) DO UPDATE SET value = known.value + excluded.value
 """
 _TAKE = """
 SELECT CASE
@@ -297,6 +309,28 @@ class DatabaseNotes:
         """The first column of what a statement gives."""
         with self._database.transaction() as connection:
             return list(connection.execute(text(statement), values).scalars())
+
+
+class DatabaseTotals:
+    """Totals in a table: a row a figure; `labels` is a JSON object."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, counted: Mapping[Figure, float]) -> None:
+        """See Totals."""
+        with self._database.transaction() as connection:
+            for (name, labels), value in sorted(counted.items()):  # one order: no deadlock
+                row = {"name": name, "labels": json.dumps(dict(labels)), "value": value}
+                connection.execute(text(_ADD), row)
+
+    def read(self) -> dict[Figure, float]:
+        """See Totals."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(text("SELECT name, labels, value FROM gen404_totals"))
+            return {
+                (name, as_labels(json.loads(labels))): float(value) for name, labels, value in rows
+            }
 
 
 def _lock(connection: Connection, name: str) -> None:

@@ -1,12 +1,15 @@
-"""Figures that only grow: counted in every process, added up in one file, shown for Prometheus."""
+"""Figures that only grow: counted in every process, added up where all of them see it, shown for
+Prometheus.
+"""
 
 import atexit
 import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.disk import disk_faults
@@ -20,18 +23,35 @@ _EVERY = 5.0
 Labels = tuple[tuple[str, str], ...]
 
 
+Figure = tuple[str, Labels]
+
+
+class Totals(Protocol):
+    """What all processes have counted. Calls raise InfrastructureFault where the disk or the
+    database fails.
+    """
+
+    def add(self, counted: Mapping[Figure, float]) -> None:
+        """Add what a process has counted."""
+
+    def read(self) -> dict[Figure, float]:
+        """All that was added."""
+
+
 class Figures:
-    """What a process has counted since it last added that to the file. Threads share it."""
+    """What a process has counted since it last added that to the totals. Threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counted: defaultdict[tuple[str, Labels], float] = defaultdict(float)
-        self._file: Path | None = None
+        self._counted: defaultdict[Figure, float] = defaultdict(float)
+        self._totals: Callable[[], Totals] | None = None
         self._written = time.monotonic()
 
-    def keep_in(self, file: Path) -> None:
-        """Add what is counted to `file` from now on; until then, it is held in memory."""
-        self._file = file
+    def keep_in(self, totals: Callable[[], Totals]) -> None:
+        """Add what is counted to these totals from now on, opened when there is something to add;
+        until then, it is held in memory.
+        """
+        self._totals = totals
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
         """Count. A figure that can't be written is counted again with the next."""
@@ -42,16 +62,18 @@ class Figures:
             self.flush()
 
     def flush(self) -> None:
-        """Add to the file what was counted since the last time."""
+        """Add to the totals what was counted since the last time."""
         with self._lock:
-            if self._file is None or not self._counted:
+            if self._totals is None or not self._counted:
                 return
             self._written = time.monotonic()
             counted, self._counted = self._counted, defaultdict(float)
-            try:
-                _add(self._file, counted)
-            except InfrastructureFault:
-                self._counted = counted
+        try:
+            self._totals().add(counted)
+        except InfrastructureFault:
+            with self._lock:
+                for key, amount in counted.items():
+                    self._counted[key] += amount
 
 
 FIGURES = Figures()
@@ -59,9 +81,26 @@ FIGURES = Figures()
 atexit.register(FIGURES.flush)
 
 
-def totals(file: Path) -> dict[tuple[str, Labels], float]:
-    """What all processes have counted in a file."""
-    return read_own(file, _parsed) or {}
+class FileTotals:
+    """The totals of one machine, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def add(self, counted: Mapping[Figure, float]) -> None:
+        """See Totals."""
+        with disk_faults("figures can't be kept"):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        with disk_faults("figures can't be kept"), locked(self._file.with_suffix(".lock")):
+            known = defaultdict(float, self.read())
+            for key, amount in counted.items():
+                known[key] += amount
+            rows = [[name, dict(labels), value] for (name, labels), value in sorted(known.items())]
+            write_whole(self._file, json.dumps(rows).encode())
+
+    def read(self) -> dict[Figure, float]:
+        """See Totals."""
+        return read_own(self._file, _parsed) or {}
 
 
 def exposition(figures: Iterable[tuple[str, str, Mapping[Labels, float]]]) -> str:
@@ -87,22 +126,12 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def _add(file: Path, counted: Mapping[tuple[str, Labels], float]) -> None:
-    with disk_faults("figures can't be kept"):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    with disk_faults("figures can't be kept"), locked(file.with_suffix(".lock")):
-        known = defaultdict(float, totals(file))
-        for key, amount in counted.items():
-            known[key] += amount
-        rows = [[name, dict(labels), value] for (name, labels), value in sorted(known.items())]
-        write_whole(file, json.dumps(rows).encode())
-
-
-def _parsed(content: bytes) -> dict[tuple[str, Labels], float]:
-    rows = json.loads(content)
+def _parsed(content: bytes) -> dict[Figure, float]:
     return {
-        (str(name), tuple(sorted((str(key), str(text)) for key, text in labels.items()))): float(
-            value
-        )
-        for name, labels, value in rows
+        (str(name), as_labels(labels)): float(value) for name, labels, value in json.loads(content)
     }
+
+
+def as_labels(labels: Mapping[str, str]) -> Labels:
+    """The labels of a figure, as a key."""
+    return tuple(sorted((str(key), str(text)) for key, text in labels.items()))

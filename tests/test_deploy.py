@@ -14,6 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from gen404_assets.commands.cli import gen404
+from gen404_assets.commands.monitor import PORT as MONITOR_PORT
 from gen404_assets.commands.settings import settings_table
 from gen404_assets.settings import PlatformSettings
 from gpu.services.render import PORT as RENDER_PORT
@@ -72,6 +73,29 @@ def test_each_process_of_the_composition_is_a_command_and_may_do_little(
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
         assert "no-new-privileges:true" in service["security_opt"]
+
+
+def test_each_health_check_of_the_composition_asks_what_answers_there(
+    compose: dict[str, Any],
+) -> None:
+    """A service without one of its own has the image's, which asks for /healthz on port 4000."""
+    for name, service in compose["services"].items():
+        if service.get("image") != "gen404":
+            continue
+        process, *options = service["command"]
+        own = " ".join(service.get("healthcheck", {}).get("test", ()))
+        port = options[options.index("--port") + 1] if "--port" in options else ""
+        asked = {
+            "code-server": f"grpc-health-check -p {CODE_PORT}",
+            "daemon": "dagster-daemon liveness-check",
+            "webserver": f"http://127.0.0.1:{port}/server_info",
+            "monitor": "",
+        }[process]
+        assert asked in own, name
+        assert bool(own) is bool(asked), name
+    image = (DEPLOY / "Containerfile").read_text()
+    assert f"http://127.0.0.1:{MONITOR_PORT}/healthz" in image
+    assert compose["services"]["monitor"]["command"] == ["monitor", "--port", str(MONITOR_PORT)]
 
 
 def test_every_part_of_the_composition_that_is_named_is_there(compose: dict[str, Any]) -> None:
@@ -175,6 +199,7 @@ def test_every_label_that_is_selected_is_given(path: Path, values: dict[str, Any
     (code,) = values["dagster-user-deployments"]["deployments"]
     given = {
         "render",
+        "monitor",
         code["labels"]["gen404"],
         runs["podTemplateSpecMetadata"]["labels"]["gen404"],
     }
@@ -189,6 +214,32 @@ def test_a_render_service_is_reached_at_its_port_and_reaches_nobody() -> None:
     policy = documents(DEPLOY / "kubernetes" / "network-policy.yaml")[0]["spec"]
     assert policy["podSelector"]["matchLabels"] == service["spec"]["selector"]
     assert policy["egress"] == []
+
+
+def test_the_monitor_is_one_and_reaches_the_chart_s_code_server(values: dict[str, Any]) -> None:
+    deployment, service = documents(DEPLOY / "kubernetes" / "monitor.yaml")
+    spec = deployment["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    template = spec["template"]
+    (container,) = template["spec"]["containers"]
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment["CODE_SERVER"] == f"{code['name']}:{code['port']}"
+    assert set(environment) <= KNOWN | DAGSTER_S
+    assert container["envFrom"][0]["secretRef"]["name"] == code["envSecrets"][0]["name"]
+    assert template["spec"]["securityContext"] == code["podSecurityContext"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert {each["mountPath"] for each in container["volumeMounts"]} == {"/var/lib/gen404", "/tmp"}
+    command = ["gen404", "start", "monitor", "--port", str(MONITOR_PORT)]
+    assert container["args"] == command
+    assert service["spec"]["ports"] == [{"port": MONITOR_PORT}]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    (asked,) = [
+        policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+        for policy in documents(DEPLOY / "kubernetes" / "network-policy.yaml")
+        if policy["metadata"]["name"] == "gen404-code-server"
+    ]
+    assert asked.items() <= template["metadata"]["labels"].items()
 
 
 IMAGES = [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"]

@@ -29,7 +29,7 @@ from gen404_assets.live.outside import Outside
 from gen404_assets.live.shared import open_shared
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
-from gen404_assets.settings import home, platform_settings
+from gen404_assets.settings import platform_settings
 from resources.repository import Repository
 from resources.settings import read_settings
 
@@ -206,7 +206,7 @@ def close_adapters() -> None:
 @lru_cache(maxsize=4)
 def _sight(outside: Outside) -> Sight:
     url = outside.environment["COMPETITION_REPO"]
-    sightings = Sightings(home() / "sightings")
+    sightings = Sightings(outside.shared.notes)
     return Sight(url, outside.repository, lambda: outside.chain, sightings)
 
 

@@ -15,6 +15,7 @@ from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replay_command import replay
 from gen404_assets.commands.round_range import RoundRange
 from gen404_assets.commands.sections import Sections
+from gen404_assets.commands.start_command import dagster, start
 from gen404_assets.commands.status_command import status
 from gen404_assets.commands.weights import weights
 from gen404_assets.competition.audits import SourceVerdict
@@ -102,36 +103,8 @@ def up(port: int) -> int:
         return operate(environment, port)
 
 
-@gen404.command(section="Run")
-@click.argument("process", type=click.Choice(["code-server", "daemon", "webserver"]))
-@_port
-@click.option("--read-only", is_flag=True, help="The webserver launches, stops and sets nothing.")
-def start(process: str, port: int, *, read_only: bool) -> None:
-    """Run one of Dagster's processes alone, on the PostgreSQL of DATABASE_URL.
-
-    They find each other by CODE_SERVER; `gen404 up` runs all three on one machine.
-    """
-    from gen404_assets.commands import processes
-
-    environment = {**os.environ, "GEN404_OPERATE": os.environ.get("GEN404_OPERATE") or "true"}
-    if process == "code-server":
-        processes.code_server(environment)
-    elif process == "daemon":
-        processes.daemon(environment)
-    else:
-        processes.webserver(environment, port, read_only=read_only)
-
-
-@gen404.command(section="Operate", context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def dagster(arguments: Sequence[str]) -> None:
-    """Run Dagster's own command line on the platform's instance.
-
-    Such as `gen404 dagster instance migrate`.
-    """
-    from gen404_assets.commands.processes import dagster_command
-
-    dagster_command(os.environ, arguments)
+gen404.include(start, section="Run")
+gen404.include(dagster, section="Operate")
 
 
 @gen404.command(section="Run")

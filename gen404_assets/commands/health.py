@@ -21,21 +21,24 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
 from gen404_assets.commands.supervisor import Condition
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from resources.deadlines import within
+from resources.notes import Notes
 
 _LATE_TICK = 120.0
 _DEADLINE = 8.0
 
 
 def health(
-    instance: dg.DagsterInstance,
-    conditions: Sequence[Condition],
-    waiting: Waiting,
-    sightings: Sightings,
+    instance: dg.DagsterInstance, conditions: Sequence[Condition], notes: Notes
 ) -> dict[str, Any]:
-    """What `/healthz` answers; ages are in seconds."""
+    """What `/healthz` answers; ages are in seconds. Raises InfrastructureFault where the disk or
+    the database fails.
+    """
+    sightings = Sightings(notes)
+    waits = [*sightings.waits(), *Waiting(notes).all()]
     try:
         sensors = within(_DEADLINE, _sensors, instance)
     except TimeoutError:
@@ -52,7 +55,6 @@ def health(
     ]
     if not sensors:
         faults.append("no sensor has looked yet")
-    waits = [*sightings.waits(), *waiting.all()]
     waits += [
         f"the sensor {sensor['name']} fails: {sensor['says']}"
         for sensor in sensors
@@ -155,14 +157,19 @@ def served(
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
-            if path == "/healthz":
-                found = answer()
-                status = 503 if found["status"] == "failing" else 200
-                self._send(status, "application/json", json.dumps(found, indent=2))
-            elif path == "/metrics":
-                self._send(200, "text/plain; version=0.0.4; charset=utf-8", figures())
-            else:
-                self.send_error(404)
+            try:
+                if path == "/healthz":
+                    self._health(answer())
+                elif path == "/metrics":
+                    self._send(200, "text/plain; version=0.0.4; charset=utf-8", figures())
+                else:
+                    self.send_error(404)
+            except InfrastructureFault as fault:  # what the platform itself stands on
+                self._health({"status": "failing", "faults": [str(fault)], "waits": []})
+
+        def _health(self, found: Mapping[str, Any]) -> None:
+            status = 503 if found["status"] == "failing" else 200
+            self._send(status, "application/json", json.dumps(found, indent=2))
 
         def _send(self, status: int, kind: str, text: str) -> None:
             body = text.encode()

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import takewhile
-from pathlib import Path
 
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.faults import InfrastructureFault
@@ -15,11 +14,11 @@ from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition_repository import history_of
-from gen404_assets.live.outside import FIGURES_FILE
+from gen404_assets.live.shared import Shared
 from gen404_assets.live.sightings import CHAIN, Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import see
-from resources.figures import Labels, exposition, totals
+from resources.figures import Labels, exposition
 from resources.repository import Repository
 
 _COUNTED: Mapping[str, str] = {
@@ -38,13 +37,12 @@ Figure = tuple[str, str, Mapping[Labels, float]]
 
 @dataclass
 class Measured:
-    """The figures of a platform in the home `folder`; `repository` is read as its mirror stands.
-    `costs`: provider -> what an hour of a pod costs there.
+    """The figures of a platform whose processes share `shared`; `repository` is read as its mirror
+    stands. `costs`: provider -> what an hour of a pod costs there.
     """
 
     repository: Repository
-    waiting: Waiting
-    folder: Path
+    shared: Shared
     costs: Mapping[str, float] = field(default_factory=dict)
     _head: str = ""
     _round: Round | None = None
@@ -68,7 +66,7 @@ class Measured:
         return exposition(figures)
 
     def _outside(self) -> Iterator[Figure]:
-        sightings = Sightings(self.folder / "sightings")
+        sightings, waiting = Sightings(self.shared.notes), Waiting(self.shared.notes)
         seen = sightings.latest()
         ages: dict[Labels, float] = {
             (("of", name),): float(sighting["age"])
@@ -78,7 +76,7 @@ class Measured:
         yield "gen404_sighting_age_seconds", "since repository and chain were last seen", ages
         waits: dict[Labels, float] = {
             (("for", "chain or repository"),): float(len(sightings.waits())),
-            (("for", "a lane's work"),): float(len(self.waiting.all())),
+            (("for", "a lane's work"),): float(len(waiting.all())),
         }
         yield "gen404_waits", "what can't be had outside now", waits
         if (chain := seen.get(CHAIN)) and chain["age"] is not None:
@@ -114,7 +112,7 @@ class Measured:
 
     def _counted(self) -> Iterator[Figure]:
         values: dict[str, dict[Labels, float]] = {name: {} for name in _COUNTED}
-        for (name, labels), value in totals(self.folder / FIGURES_FILE).items():
+        for (name, labels), value in self.shared.totals.read().items():
             values.setdefault(name, {})[labels] = value
         for name, meaning in _COUNTED.items():
             yield f"gen404_{name}_total", meaning, values[name]

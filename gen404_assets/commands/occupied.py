@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +13,12 @@ from typing import Any
 import httpx2
 
 from gen404_assets.commands.refused import Refused
-from gen404_assets.live.shared import Shared
+from gen404_assets.live.shared import Shared, open_shared
+from gen404_assets.live.sightings import Sightings
 from gpu.bounded_http import Bounds, bounded_client
+
+PLATFORM, MONITOR = "platform", "monitor"
+"""What runs at most once on a database, as its claims are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,10 @@ class Competition:
 
 
 @contextmanager
-def occupied(home: Path, competition: Competition, health: str) -> Iterator[None]:
-    """Have the home for oneself; `health` is where others may ask how it goes. Raises Refused where
-    another process has it, or where it holds another competition.
+def occupied(home: Path, competition: Competition) -> Iterator[Callable[[str], None]]:
+    """Have the home for oneself; gives what is to be told where others may ask how it goes
+    (`/healthz`), once they may. Raises Refused where another process has it, or where it holds
+    another competition.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "platform.lock").open("a+") as lock:
@@ -44,10 +49,14 @@ def occupied(home: Path, competition: Competition, health: str) -> Iterator[None
                 f"a platform runs in {home} already: end it, or choose another GEN404_HOME"
             ) from None
         _belongs(home / "competition.json", competition)
-        lock.truncate(0)
-        lock.write(json.dumps({"process": os.getpid(), "health": health}))
-        lock.flush()
-        yield
+
+        def write(**known: object) -> None:
+            lock.truncate(0)
+            lock.write(json.dumps({"process": os.getpid(), **known}))
+            lock.flush()
+
+        write()
+        yield lambda health: write(health=health)
 
 
 def is_of(shared: Shared, competition: Competition) -> None:
@@ -61,8 +70,9 @@ def is_of(shared: Shared, competition: Competition) -> None:
 
 
 def platform_health(home: Path) -> dict[str, Any]:
-    """What the platform that runs in a home says of itself (`/healthz`); its `faults` say so where
-    none runs, or none answers.
+    """What the platform that runs in a home says of itself (`/healthz`), or, where none does, what
+    one on the same database has noted; its `faults` say so where none runs, or none answers. Raises
+    BadSetting and InfrastructureFault.
     """
     try:
         with (home / "platform.lock").open("r") as lock:
@@ -71,14 +81,23 @@ def platform_health(home: Path) -> dict[str, Any]:
         pass
     except BlockingIOError:
         return _ask((home / "platform.lock").read_text())
-    return {"faults": [f"no `gen404 up` runs in {home}"], "waits": []}
+    if not os.environ.get("DATABASE_URL"):
+        return {"faults": [f"no `gen404 up` runs in {home}"], "waits": []}
+    shared = open_shared()
+    faults = []
+    if not any(shared.claims.is_held(claim) for claim in (PLATFORM, MONITOR)):
+        faults = ["neither `gen404 up` nor `gen404 start monitor` runs on the database"]
+    return {"faults": faults, "waits": Sightings(shared.notes).waits()}
 
 
 def _ask(known: str) -> dict[str, Any]:
     try:
+        health = json.loads(known).get("health")
+        if health is None:
+            return {"faults": ["the platform starts, or stands by for another one"], "waits": []}
         with bounded_client(Bounds(10, 2**20), environment=False) as client:
-            return dict(client.get(json.loads(known)["health"]).json())
-    except (httpx2.HTTPError, ValueError, KeyError):
+            return dict(client.get(health).json())
+    except (httpx2.HTTPError, ValueError):
         return {"faults": ["the platform gives no answer to who asks for its health"], "waits": []}
 
 

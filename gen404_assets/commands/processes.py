@@ -39,7 +39,7 @@ def code_server(environment: Mapping[str, str]) -> None:
     settings = read_settings(PlatformSettings, environment)
     if settings.gen404_operate:
         check(environment)
-    variables, (_, port) = prepared(environment), _address(environment)
+    variables, (_, port) = prepared(environment), address_of_code(environment)
     repository = environment.get("COMPETITION_REPO") or ""
     branch = environment.get("GITHUB_BRANCH") or "main"
     is_of(open_shared(variables), Competition(repository, branch))
@@ -50,7 +50,7 @@ def webserver(environment: Mapping[str, str], port: int, *, read_only: bool) -> 
     """Become the UI; a `read_only` one launches, stops and changes nothing. Raises BadSetting and
     Refused.
     """
-    variables, (host, code_port) = prepared(environment), _address(environment)
+    variables, (host, code_port) = prepared(environment), address_of_code(environment)
     workspace = workspace_of(home() / "dagster", {"host": host, "port": code_port})
     _wait_for_code(host, code_port)
     settings = read_settings(PlatformSettings, environment)
@@ -61,7 +61,7 @@ def webserver(environment: Mapping[str, str], port: int, *, read_only: bool) -> 
 
 def daemon(environment: Mapping[str, str]) -> None:
     """Become the daemon, which asks for ticks and launches runs. Raises BadSetting and Refused."""
-    variables, (host, port) = prepared(environment), _address(environment)
+    variables, (host, port) = prepared(environment), address_of_code(environment)
     workspace = workspace_of(home() / "dagster", {"host": host, "port": port})
     _wait_for_code(host, port)
     _become(daemon_command(workspace), variables)
@@ -85,7 +85,7 @@ def prepared(environment: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-def _address(environment: Mapping[str, str]) -> tuple[str, int]:
+def address_of_code(environment: Mapping[str, str]) -> tuple[str, int]:
     """Where the code server listens."""
     host, _, port = read_settings(PlatformSettings, environment).code_server.rpartition(":")
     return host, int(port)

@@ -15,9 +15,9 @@ from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.alerts import Alerts, Reporter
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
-from gen404_assets.settings import home
 from resources.alerts import AlertSettings, open_sender
 from resources.deadlines import in_background
+from resources.notes import Notes
 from resources.settings import read_settings
 
 _EVERY = 10.0
@@ -49,7 +49,11 @@ class Reporting:
         """Tell what is new. Raises what is a bug."""
         restarts = {each.name: (each.restarts, each.reason) for each in self.conditions()}
         self.alerts.tell_restarts(restarts)
-        waits = dict(self.waits())
+        try:
+            waits = dict(self.waits())
+        except InfrastructureFault as fault:
+            self.alerts.tell_waits({"database or disk": str(fault)})
+            return
         try:
             self.alerts.tell(self.reporter.news(), datetime.now(UTC))
         except MalformedFile as fault:
@@ -61,21 +65,24 @@ class Reporting:
 
 def open_reporting(
     environment: Mapping[str, str],
-    waiting: Waiting,
-    sightings: Sightings,
+    notes: Notes,
     conditions: Callable[[], Sequence[Condition]],
+    more_waits: Callable[[], Mapping[str, str]] = dict,
 ) -> Reporting | None:
-    """The alerts that the settings ask for; None where nobody is to hear. Raises BadSetting."""
+    """The alerts that the settings ask for; None where nobody is to hear. `more_waits` is what is
+    out of order beside what the notes say. Raises BadSetting.
+    """
     sender = open_sender(environment)
     if sender is None:
         return None
     branch = environment.get("GITHUB_BRANCH") or "main"
     repository = open_repository(environment["COMPETITION_REPO"], branch, environment)
     settings = read_settings(AlertSettings, environment)
+    waiting, sightings = Waiting(notes), Sightings(notes)
 
     def waits() -> dict[str, str]:
         lanes = {lane.value: wait.on for lane in Lane if (wait := waiting.for_lane(lane))}
-        return {**sightings.failing(), **lanes}
+        return {**more_waits(), **sightings.failing(), **lanes}
 
-    alerts = Alerts(sender, home(), settings.alert_again_hours)
+    alerts = Alerts(sender, notes, settings.alert_again_hours)
     return Reporting(alerts, Reporter(repository), waits, conditions)

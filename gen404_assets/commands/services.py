@@ -21,7 +21,7 @@ from gpu.bounded_http import Bounds, bounded_client
 
 CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
 
-_ANSWER_SECONDS = 10
+ANSWER_SECONDS = 10
 _DAEMON_SILENCE = 50.0
 """The daemon's threads say every 30 s that they live."""
 _THREAD_SILENCE = 300.0
@@ -42,14 +42,14 @@ def dagster_services(
     return [
         Service(CODE_SERVER, code_server, lambda: _serves_code(socket)),
         Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{pages.port}")),
-        Service(DAEMON, daemon, _Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
+        Service(DAEMON, daemon, Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
     ]
 
 
 def _serves_code(socket: Path) -> bool:
     """A server whose threads are all taken doesn't answer, as one that hangs."""
     try:
-        DagsterGrpcClient(socket=str(socket)).get_server_id(timeout=_ANSWER_SECONDS)
+        DagsterGrpcClient(socket=str(socket)).get_server_id(timeout=ANSWER_SECONDS)
     except DagsterUserCodeUnreachableError:
         return False
     return True
@@ -57,14 +57,14 @@ def _serves_code(socket: Path) -> bool:
 
 def _serves_pages(url: str) -> bool:
     try:
-        with bounded_client(Bounds(_ANSWER_SECONDS, 2**20), environment=False) as client:
+        with bounded_client(Bounds(ANSWER_SECONDS, 2**20), environment=False) as client:
             answer = client.get(f"{url}/server_info")
     except httpx2.HTTPError:
         return False
     return answer.is_success
 
 
-class _Heartbeats:
+class Heartbeats:
     """Whether the daemon's threads live: what they wrote has changed, whatever the clock says."""
 
     def __init__(self, read: Callable[[], Mapping[str, object]]) -> None:

@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -30,11 +28,12 @@ from gen404_assets.commands.instance import prepare
 from gen404_assets.commands.interrupts import told_to_end
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
-from gen404_assets.commands.occupied import Competition, is_of, occupied
+from gen404_assets.commands.occupied import PLATFORM, Competition, is_of, occupied
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
 from gen404_assets.commands.retention import prune, rotate
 from gen404_assets.commands.services import DAEMON, dagster_services
+from gen404_assets.commands.standby import is_alone, tell
 from gen404_assets.commands.supervisor import Supervisor
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
@@ -56,7 +55,6 @@ _LIVE = [
     *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
 ]
 _ABOVE_UI = 1000
-_STAND_BY_SECONDS = 1.0
 _TIDY_SECONDS = 600.0
 _ROTATE_SECONDS = 30.0
 
@@ -78,10 +76,10 @@ def serve(environment: Mapping[str, str], port: int) -> int:
     branch = _branch(environment)
     with ExitStack() as stack:
         where = Competition(environment["COMPETITION_REPO"], branch)
-        stack.enter_context(occupied(home(), where, f"{ports.url(ports.health)}/healthz"))
+        serves = stack.enter_context(occupied(home(), where))
         variables = prepare(environment)
         is_of(open_shared(), where)
-        if not _is_alone(stack, stop):
+        if not is_alone(stack, stop, PLATFORM):
             return 0
         instance = stack.enter_context(dg.DagsterInstance.get())
         end_left_over(instance)
@@ -92,34 +90,16 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         edition = shown_edition(variables, history)
         variables["COMPETITION_EDITION"] = edition
         mirrored = mirrored_as(edition, instance)
-        importing = import_beside(instance, history, mirrored, open_shared(), _tell)
+        importing = import_beside(instance, history, mirrored, open_shared(), tell)
         stack.enter_context(importing)
         platform = stack.enter_context(_platform(instance, settings, ports, variables, repository))
+        serves(f"{ports.url(ports.health)}/healthz")
         print(f"Dagster's UI will be at {ports.url(ports.ui)}", flush=True)
         print(f"Health: {ports.url(ports.health)}/healthz", flush=True)
         print(f"Dagster's log: {platform.log}. Ctrl-C ends everything.", flush=True)
         platform.run(stop)
         print("stopping", flush=True)
     return 0
-
-
-def _is_alone(stack: ExitStack, stop: threading.Event) -> bool:
-    """Wait until no other platform uses the database; False if a signal came before."""
-    if not os.environ.get("DATABASE_URL"):
-        return True  # the home has been taken already
-    printed, notify = False, Notify(os.environ.get("NOTIFY_SOCKET"))
-    while not stop.is_set():
-        notify.alive()
-        platform = open_shared().claims.hold("platform", _STAND_BY_SECONDS)
-        with ExitStack() as attempt:
-            if attempt.enter_context(platform):
-                stack.enter_context(attempt.pop_all())
-                return True
-        if not printed:
-            _tell("another platform runs on this database: this one stands by until that one ends")
-            notify.ready()  # systemd would end it, and start it again, while it waits
-            printed = True
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +151,7 @@ class _Platform:
             if self.reporting is not None:
                 self.reporting.each_round()
             if back := steps.back():
-                _tell(f"the clock was set back by {back:.0f} s: the daemon is started again")
+                tell(f"the clock was set back by {back:.0f} s: the daemon is started again")
                 self.supervisor.restart(DAEMON, "waits for a time that has been")
                 clock.forget_later_ticks(self.instance)
             if now - rotated > _ROTATE_SECONDS:
@@ -194,42 +174,34 @@ def _platform(
 ) -> Iterator[_Platform]:
     """Dagster's processes, to be kept alive, with their health served."""
     log = home() / "dagster.log"
-    waiting, sightings = Waiting(open_shared().notes), Sightings(home() / "sightings")
+    shared = open_shared()
     for lane in filter(lane_is_free, Lane):
-        waiting.end(lane)  # of a run that has ended with the platform before
-    sightings.clear()
+        Waiting(shared.notes).end(lane)  # of a run that has ended with the platform before
+    Sightings(shared.notes).clear()
     with tempfile.TemporaryDirectory(prefix=sockets_prefix()) as folder:
         code_socket = Path(folder) / "code.sock"  # in a short path, as sockets need
         pages = Pages(ports.host, ports.ui, settings.called, settings.looks_only)
         services = dagster_services(instance, home() / "dagster", code_socket, pages)
-        supervisor = Supervisor(services, log, variables, _tell)
-        answer = partial(_health, instance, supervisor, waiting, sightings)
+        supervisor = Supervisor(services, log, variables, tell)
         reporting = None
         if settings.gen404_operate:
-            reporting = open_reporting(variables, waiting, sightings, supervisor.conditions)
+            reporting = open_reporting(variables, shared.notes, supervisor.conditions)
         try:
             costs = read_settings(ProviderSettings, variables).costs
-            figures = Measured(repository, waiting, home(), costs)
+            figures = Measured(repository, shared, costs)
             with served(
-                ports.host, ports.health, answer, lambda: figures.text(supervisor.conditions())
+                ports.host,
+                ports.health,
+                lambda: health(instance, supervisor.conditions(), shared.notes),
+                lambda: figures.text(supervisor.conditions()),
             ):
                 yield _Platform(instance, supervisor, log, settings, reporting)
         finally:
             supervisor.stop()
 
 
-def _health(
-    instance: dg.DagsterInstance, supervisor: Supervisor, waiting: Waiting, sightings: Sightings
-) -> Mapping[str, object]:
-    return health(instance, supervisor.conditions(), waiting, sightings)
-
-
 def _branch(variables: Mapping[str, str]) -> str:
     return variables.get("GITHUB_BRANCH") or "main"
-
-
-def _tell(text: str) -> None:
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}", flush=True)
 
 
 def _logs() -> Iterator[Path]:
@@ -269,5 +241,5 @@ def _history_at_start(repository: Repository) -> History:
         head = repository.last_known_head()
         if head == NO_COMMIT.sha:
             raise
-        _tell(f"starting from the mirror of before: {fault}")
+        tell(f"starting from the mirror of before: {fault}")
     return history_at(repository, head)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from gen404_assets.competition.duels import without_usable_answer
 from gen404_assets.competition.matches import Pair
@@ -12,25 +11,24 @@ from gen404_assets.competition.news import News, news_of, unjudgeable
 from gen404_assets.competition.round import Round
 from gen404_assets.live.work import RoundFiles, see
 from resources.alerts import Sender
-from resources.own_files import read_own
+from resources.notes import Notes, parsed_note
 from resources.repository import Repository
-from resources.whole_file import write_whole
 
 RECORD = "alerts.json"
-"""In the home: what was told, and when."""
+"""The note of what was told, and when."""
 _REMEMBERED = 5000
 
 
 @dataclass
 class Alerts:
-    """Tells `sender` what is new, and keeps in `folder` what was told.
+    """Tells `sender` what is new, and keeps in `notes` what was told.
 
     What there is when a platform looks for the first time is no news, but for what lasts. An alert
     is recorded before it is sent: after a crash in between nobody hears of it, and nobody twice.
     """
 
     sender: Sender
-    folder: Path
+    notes: Notes
     again_hours: float = 6.0
     _sent: dict[str, str] | None = None
     _out_of_order: dict[str, str] = field(default_factory=dict)
@@ -81,13 +79,12 @@ class Alerts:
 
     def _known(self) -> dict[str, str] | None:
         if self._sent is None:
-            self._sent = read_own(self.folder / RECORD, _parsed)
+            self._sent = parsed_note(self.notes, RECORD, _parsed)
         return self._sent
 
     def _keep(self, sent: dict[str, str]) -> None:
         sent = dict([*sent.items()][-_REMEMBERED:])
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / RECORD, json.dumps(sent).encode())
+        self.notes.write(RECORD, json.dumps(sent).encode())
         self._sent = sent
 
 

@@ -16,7 +16,7 @@ from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.shared import Shared, open_shared
 from gen404_assets.live.waiting import Waiting
-from gen404_assets.settings import RepositorySettings, home
+from gen404_assets.settings import RepositorySettings
 from resources.figures import FIGURES
 from resources.settings import read_settings
 
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 
-FIGURES_FILE = "figures.json"
-"""In the home: what all processes have counted."""
-
-
 class Outside:
     """The adapters that `environment` names. Each property raises BadSetting for a setting that
     can't be used. `by_person`: what is published is a person's act, not this installation's.
@@ -49,7 +45,7 @@ class Outside:
     def __init__(self, environment: Mapping[str, str], *, by_person: bool = False) -> None:
         self.environment, self._by_person = environment, by_person
         self._open = ExitStack()
-        FIGURES.keep_in(home() / FIGURES_FILE)
+        FIGURES.keep_in(lambda: self.shared.totals)
 
     def close(self) -> None:
         """Close what was opened."""

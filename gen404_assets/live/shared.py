@@ -1,4 +1,5 @@
-"""What all processes of a platform share: claims, and the notes that it keeps for itself.
+"""What all processes of a platform share: claims, the notes that it keeps for itself, and totals of
+what they count.
 
 They lie in `GEN404_HOME`, which is one machine's, or, with `DATABASE_URL`, in PostgreSQL, which
 every machine sees.
@@ -13,23 +14,25 @@ from pathlib import Path
 
 from gen404_assets.settings import PlatformSettings, home
 from resources.claims import Claims, FileClaims
+from resources.figures import FileTotals, Totals
 from resources.notes import FileNotes, Notes
 from resources.settings import BadSetting, read_settings
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Claims and notes of one platform. Those of the lanes are named `lanes/...`, those of pods
-    `leases/...`.
+    """Claims, notes and totals of one platform. Claims and notes of lanes are named `lanes/...`,
+    those of pods `leases/...`.
     """
 
     claims: Claims
     notes: Notes
+    totals: Totals
 
 
 def shared_on_disk(folder: Path) -> Shared:
     """What the processes of this machine share, in files of a folder."""
-    return Shared(FileClaims(folder), FileNotes(folder))
+    return Shared(FileClaims(folder), FileNotes(folder), FileTotals(folder / "figures.json"))
 
 
 def open_shared(environment: Mapping[str, str] | None = None) -> Shared:
@@ -62,7 +65,8 @@ def _in_database(url: str) -> Shared:
         Database,
         DatabaseClaims,
         DatabaseNotes,
+        DatabaseTotals,
     )
 
     database = Database(url)
-    return Shared(DatabaseClaims(database), DatabaseNotes(database))
+    return Shared(DatabaseClaims(database), DatabaseNotes(database), DatabaseTotals(database))

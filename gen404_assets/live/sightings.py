@@ -1,30 +1,42 @@
 """What was last seen of the repository and the chain, and of another platform, where every process
-can read it: one file each, written by the process whose ticks look.
+can read it: one note each, written by the process whose ticks look.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from resources.elapsed import mark, seconds_since
+from resources.notes import Notes, parsed_note
 
 REPOSITORY, CHAIN, OTHER = "repository", "chain", "another platform"
 
+_RENEWED_AFTER = 10.0
+"""Seconds after which the note of what is seen again and again is written anew. Ticks look every
+second or so; an age is as exact as this."""
+
 
 class Sightings:
-    """The last sight of each thing, and since when it can't be seen, in files of `folder`."""
+    """The last sight of each thing, and since when it can't be seen. Calls raise
+    InfrastructureFault where the disk or the database fails. Threads may share it.
+    """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._noted: dict[str, tuple[str | None, float]] = {}
+        """What this process has noted last of each (None: nothing is known of it), and when."""
 
     def saw(self, name: str, what: str) -> None:
         """It was seen just now: a head's sha, or a block's number."""
-        self._write(name, {"seen": what, "mark": mark()})
+        noted, when = self._noted.get(name, ("", 0.0))
+        if noted != what or time.monotonic() - when > _RENEWED_AFTER:
+            self._write(name, {"seen": what, "mark": self._notes.mark()})
+            self._noted[name] = what, time.monotonic()
 
     def failed(self, name: str, fault: str) -> None:
         """It could not be seen; counted from the first time on."""
+        self._noted.pop(name, None)
         known = self._read(name)
         since = known.get("since") or datetime.now(UTC).isoformat(timespec="seconds")
         failures = int(known.get("failures", 0)) + 1
@@ -32,7 +44,10 @@ class Sightings:
 
     def ended(self, name: str) -> None:
         """There is nothing more to see, or to say, of it."""
-        self._path(name).unlink(missing_ok=True)
+        noted, _ = self._noted.get(name, ("", 0.0))
+        if noted is not None:
+            self._notes.remove(_note(name))
+            self._noted[name] = None, time.monotonic()
 
     def waits(self) -> list[str]:
         """What can't be seen, and since when."""
@@ -51,11 +66,11 @@ class Sightings:
         }
 
     def latest(self) -> dict[str, Any]:
-        """Name -> what was seen last, and its age in seconds (None: of before the machine's last
-        start).
+        """Name -> what was seen last, and its age in seconds (None where that can't be told, as of
+        before the machine's last start).
         """
         return {
-            name: {"seen": sighting["seen"], "age": seconds_since(sighting["mark"])}
+            name: {"seen": sighting["seen"], "age": self._notes.age(sighting["mark"])}
             for name, sighting in self._all()
             if "seen" in sighting
         }
@@ -70,16 +85,18 @@ class Sightings:
             yield name, self._read(name)
 
     def _read(self, name: str) -> dict[str, Any]:
-        try:
-            return dict(json.loads(self._path(name).read_text()))
-        except (FileNotFoundError, ValueError):
-            return {}
+        return parsed_note(self._notes, _note(name), _parsed) or {}
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._path(name).with_suffix(".draft")
-        draft.write_text(json.dumps(content))
-        draft.replace(self._path(name))
+        self._notes.write(_note(name), json.dumps(content).encode())
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.json"
+
+def _note(name: str) -> str:
+    return f"sightings/{name}.json"
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    sighting = json.loads(content)
+    if not isinstance(sighting, dict):
+        raise TypeError("it is no object")
+    return sighting

@@ -21,11 +21,9 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import STATE
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.lane_run import run_lane
-from gen404_assets.live.outside import FIGURES_FILE
 from gen404_assets.live.progress import Progress
 from gen404_assets.live.shared import shared_on_disk
 from gen404_assets.live.sightings import CHAIN, Sightings
-from gen404_assets.live.waiting import Waiting
 from gen404_assets.live.work import Work
 from resources.figures import Figures
 from resources.ports import free_ports
@@ -43,11 +41,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
     path = make_competition(tmp_path / "repo.git", rounds=1, miners=3, prompts=4)
     repository = open_repository(str(path), "main")
     repository.refresh()
-    return Measured(repository, nothing_awaited(tmp_path), tmp_path / "home")
-
-
-def nothing_awaited(folder: Path) -> Waiting:
-    return Waiting(shared_on_disk(folder / "home").notes)
+    return Measured(repository, shared_on_disk(tmp_path / "home"))
 
 
 def values(text: str) -> dict[str, float]:
@@ -56,7 +50,7 @@ def values(text: str) -> dict[str, float]:
 
 
 def test_the_figures_say_where_the_competition_stands(measured: Measured) -> None:
-    Sightings(measured.folder / "sightings").saw(CHAIN, "7000123")
+    Sightings(measured.shared.notes).saw(CHAIN, "7000123")
     found = values(measured.text([DAEMON]))
     assert found["gen404_round"] == 1
     assert found['gen404_stage{stage="open"}'] == 1
@@ -88,7 +82,7 @@ def test_a_stage_s_age_is_from_the_commit_that_began_it_whenever_the_platform_wa
 
 def test_what_runs_have_counted_is_shown(measured: Measured) -> None:
     figures = Figures()
-    figures.keep_in(measured.folder / FIGURES_FILE)
+    figures.keep_in(lambda: measured.shared.totals)
     figures.add("questions", 7, outcome="answered")
     figures.flush()
     assert values(measured.text([]))['gen404_questions_total{outcome="answered"}'] == 7
@@ -96,7 +90,7 @@ def test_what_runs_have_counted_is_shown(measured: Measured) -> None:
 
 def test_pods_cost_what_their_hours_cost_where_the_provider_has_a_price(measured: Measured) -> None:
     figures = Figures()
-    figures.keep_in(measured.folder / FIGURES_FILE)
+    figures.keep_in(lambda: measured.shared.totals)
     figures.add("pod_seconds", 5400, provider="targon")
     figures.add("pod_seconds", 5400, provider="local")
     figures.flush()
@@ -120,8 +114,7 @@ def test_a_repository_that_cannot_be_read_leaves_its_figures_out(
     monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
     nowhere = Measured(
         open_repository(str(tmp_path / "nowhere"), "main"),
-        nothing_awaited(tmp_path),
-        tmp_path / "home",
+        shared_on_disk(tmp_path / "home"),
     )
     found = values(nowhere.text([DAEMON]))
     assert "gen404_round" not in found
@@ -162,7 +155,7 @@ def test_strangers_that_hold_connections_open_keep_nobody_from_the_health_for_lo
 
 
 def test_every_figure_of_the_dashboard_is_one_that_is_served(measured: Measured) -> None:
-    Sightings(measured.folder / "sightings").saw(CHAIN, "1")
+    Sightings(measured.shared.notes).saw(CHAIN, "1")
     helps = {line.split()[2] for line in measured.text([]).splitlines() if "# HELP" in line}
     dashboard = json.loads((ROOT / "deploy" / "grafana.json").read_text())
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
@@ -222,12 +215,13 @@ def test_a_status_that_is_watched_is_shown_again_until_somebody_stops_it(
     assert capsys.readouterr().out == "once\n"
 
 
+@pytest.mark.usefixtures("measured")
 def test_a_status_shows_how_far_the_work_is(
-    measured: Measured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COMPETITION_REPO", str(tmp_path / "repo.git"))
     monkeypatch.setenv("SUBTENSOR_NETWORK", "ws://127.0.0.1:9")
-    Progress(measured.folder / "progress").report(Lane.JUDGING, "5 of 9 duels")
+    Progress(tmp_path / "home" / "progress").report(Lane.JUDGING, "5 of 9 duels")
     done = CliRunner().invoke(gen404, ["status"], standalone_mode=False)
     assert not isinstance(done.exception, InfrastructureFault), done.exception
     assert "works     judging: 5 of 9 duels (" in done.stdout

@@ -33,7 +33,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test, freeze_time
 
-from gen404_assets.commands import clock, retention, up
+from gen404_assets.commands import clock, retention, standby
 from gen404_assets.commands.health import health
 from gen404_assets.commands.instance import tick_retention
 from gen404_assets.commands.occupied import Competition, occupied, platform_health
@@ -161,12 +161,12 @@ def test_logs_rotate_and_three_older_ones_stay(tmp_path: Path) -> None:
 
 
 def test_a_home_is_one_competitions(tmp_path: Path) -> None:
-    with occupied(tmp_path, HERE, "http://127.0.0.1:1/healthz"):
+    with occupied(tmp_path, HERE):
         pass
     other = Competition("https://example.org/b.git", "main")
     with (
         pytest.raises(Refused, match=r"holds the competition https://example.org/a.git \(main\)"),
-        occupied(tmp_path, other, ""),
+        occupied(tmp_path, other),
     ):
         pass
     assert other.folder() != HERE.folder() != Competition(HERE.repository, "next").folder()
@@ -174,9 +174,11 @@ def test_a_home_is_one_competitions(tmp_path: Path) -> None:
 
 def test_a_home_is_one_processes(tmp_path: Path) -> None:
     assert platform_health(tmp_path)["faults"] == [f"no `gen404 up` runs in {tmp_path}"]
-    with occupied(tmp_path, HERE, "http://127.0.0.1:1/healthz"):
-        with pytest.raises(Refused, match="a platform runs in"), occupied(tmp_path, HERE, ""):
+    with occupied(tmp_path, HERE) as serves:
+        with pytest.raises(Refused, match="a platform runs in"), occupied(tmp_path, HERE):
             pass
+        assert "starts, or stands by" in platform_health(tmp_path)["faults"][0]
+        serves("http://127.0.0.1:1/healthz")
         assert "gives no answer" in platform_health(tmp_path)["faults"][0]
     assert "no `gen404 up` runs" in platform_health(tmp_path)["faults"][0]
 
@@ -191,12 +193,12 @@ def test_a_platform_that_stands_by_tells_systemd_that_it_lives(
         yield next(answers)
 
     shared = SimpleNamespace(claims=SimpleNamespace(hold=hold))
-    monkeypatch.setattr(up, "open_shared", lambda: shared)
+    monkeypatch.setattr(standby, "open_shared", lambda: shared)
     monkeypatch.setenv("DATABASE_URL", "postgresql://user@host/name")
     with ExitStack() as stack, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        assert up._is_alone(stack, threading.Event())
+        assert standby.is_alone(stack, threading.Event(), "platform")
         systemd.setblocking(False)
         assert {systemd.recv(99), systemd.recv(99)} == {b"READY=1", b"WATCHDOG=1"}
     assert capsys.readouterr().out.count("stands by") == 1
@@ -226,12 +228,13 @@ def test_what_is_out_of_order_outside_is_a_wait_and_no_fault(
         "gen404_assets.commands.health._sensors",
         lambda _: [{"name": "mirror", "age": 3.0, "result": "skipped", "says": ""}],
     )
-    waiting, sightings = Waiting(FileNotes(tmp_path / "w")), Sightings(tmp_path / "s")
-    assert health(instance, UP, waiting, sightings)["status"] == "ok"
+    notes = FileNotes(tmp_path)
+    assert health(instance, UP, notes)["status"] == "ok"
+    sightings = Sightings(notes)
     sightings.saw(REPOSITORY, "abc")
     sightings.failed(REPOSITORY, "401")
-    waiting.begin(Lane.JUDGING, "503 overloaded", datetime(2026, 1, 5, tzinfo=UTC))
-    result = health(instance, UP, waiting, sightings)
+    Waiting(notes).begin(Lane.JUDGING, "503 overloaded", datetime(2026, 1, 5, tzinfo=UTC))
+    result = health(instance, UP, notes)
     assert result["status"] == "waiting"
     assert [wait.split(",")[0] for wait in result["waits"]] == [
         "repository: 401",
@@ -245,7 +248,7 @@ def test_a_process_that_is_not_up_is_a_fault(
     instance: dg.DagsterInstance, tmp_path: Path, state: str
 ) -> None:
     bad = Condition("daemon", state, None, 5.0, 3, "ended by itself with exit code -9")
-    result = health(instance, [bad], Waiting(FileNotes(tmp_path)), Sightings(tmp_path))
+    result = health(instance, [bad], FileNotes(tmp_path))
     assert result["status"] == "failing"
     assert f"the daemon is {state}: it ended by itself with exit code -9" in result["faults"]
     assert "no sensor has looked yet" in result["faults"]

@@ -1,5 +1,6 @@
-"""Code server, daemon and a webserver for the public as three processes that share nothing but a
-real PostgreSQL: what they do together, and that the public can change nothing.
+"""Code server, daemon, a webserver for the public and the monitor as four processes that share
+nothing but a real PostgreSQL: what they do together, that the public can change nothing, and what
+the monitor knows of the others.
 """
 
 import os
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from resources.ports import free_ports
 from simulators.histories import make_competition
 
 SECONDS = 1500.0
-"""All three import Dagster and the definitions: half a minute on two idle cores."""
+"""All import Dagster and the definitions: half a minute on two idle cores."""
 
 pytestmark = pytest.mark.timeout(2 * SECONDS)
 
@@ -30,10 +32,18 @@ TICKS = """{ sensorOrError(sensorSelector: {
 STOP = '{ stopSensor(id: "mirror") { __typename } }'
 
 
+@dataclass(frozen=True)
+class Apart:
+    """The URLs of the public's webserver and of the monitor."""
+
+    public: str
+    monitor: str
+
+
 @pytest.fixture
-def public(url: str, tmp_path: Path) -> Iterator[str]:
-    """The URL of the public's webserver."""
-    port, code = free_ports(2)
+def apart(url: str, tmp_path: Path) -> Iterator[Apart]:
+    """The processes, which end with the test."""
+    port, code, watched = free_ports(3)
     repository = make_competition(tmp_path / "repo.git", rounds=2, miners=3, prompts=4)
     settings = {
         **os.environ,
@@ -47,6 +57,7 @@ def public(url: str, tmp_path: Path) -> Iterator[str]:
         ("code-server",),
         ("daemon",),
         ("webserver", "--port", str(port), "--read-only"),
+        ("monitor", "--port", str(watched)),
     ):
         command = [sys.executable, "-m", "gen404_assets.commands.cli", "start", name, *options]
         environment = {**settings, "GEN404_HOME": str(tmp_path / name)}
@@ -54,7 +65,7 @@ def public(url: str, tmp_path: Path) -> Iterator[str]:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         processes.append(process)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield Apart(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{watched}")
     finally:
         for process in processes:
             process.terminate()
@@ -78,7 +89,8 @@ def ticks(ui: str) -> set[str]:
     return set()
 
 
-def test_three_processes_look_at_a_competition_that_the_public_can_t_change(public: str) -> None:
+def test_processes_apart_look_at_a_competition_that_the_public_can_t_change(apart: Apart) -> None:
+    public = apart.public
     end = time.monotonic() + SECONDS
     # The daemon has asked the code server for them; skipped is one that waits for git.
     while not ticks(public) & {"SUCCESS", "SKIPPED"}:
@@ -87,3 +99,22 @@ def test_three_processes_look_at_a_competition_that_the_public_can_t_change(publ
     refused = answer(public, f"mutation {STOP}")
     assert "not configured to execute mutation" in str(refused["errors"])
     assert not refused.get("data")
+    while (health := health_of(apart.monitor))["status"] != "ok":
+        assert time.monotonic() < end, health
+        time.sleep(2)
+    assert {each["name"]: each["state"] for each in health["processes"]} == {
+        "code server": "up",
+        "daemon": "up",
+    }
+    assert "mirror" in {sensor["name"] for sensor in health["sensors"]}
+    assert "repository" in health, "seen by the code server, with a home of its own"
+    figures = httpx2.get(f"{apart.monitor}/metrics", timeout=60).text
+    assert 'gen404_process_up{process="daemon"} 1.0' in figures
+    assert "gen404_round 1.0" in figures
+
+
+def health_of(monitor: str) -> dict[str, Any]:
+    """What the monitor says; nothing while it starts."""
+    with suppress(httpx2.HTTPError):
+        return dict(httpx2.get(f"{monitor}/healthz", timeout=60).json())
+    return {"status": "no answer"}

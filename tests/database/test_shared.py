@@ -18,6 +18,7 @@ from gen404_assets.live.fleet import is_held, lease, owner, reap
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.leftovers import forget_round
 from gen404_assets.live.shared import Shared, open_shared, shared_on_disk
+from gen404_assets.live.sightings import CHAIN, OTHER, REPOSITORY, Sightings
 from gen404_assets.live.waiting import Waiting
 from resources.database import (
     BEAT_SECONDS,
@@ -25,7 +26,9 @@ from resources.database import (
     Database,
     DatabaseClaims,
     DatabaseNotes,
+    DatabaseTotals,
 )
+from resources.figures import Figures
 from resources.providers.local import LocalProvider
 from resources.settings import BadSetting
 from simulators.lane_workers import LaneWorkers
@@ -49,7 +52,7 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Shared:
     if request.param == "disk":
         return shared_on_disk(tmp_path)
     database = Database(request.getfixturevalue("url"), settled=0)
-    return Shared(DatabaseClaims(database), DatabaseNotes(database))
+    return Shared(DatabaseClaims(database), DatabaseNotes(database), DatabaseTotals(database))
 
 
 @pytest.fixture
@@ -98,6 +101,49 @@ def test_g25_a_claim_is_free_once_its_process_is_killed_and_not_while_it_hangs(
     other.kill()
     with shared.claims.hold("lanes/judging", seconds=30) as held:
         assert held
+
+
+def test_what_is_seen_of_the_outside_is_known_wherever_somebody_looks(shared: Shared) -> None:
+    seen, read = Sightings(shared.notes), Sightings(shared.notes)
+    seen.saw(REPOSITORY, "abc")
+    seen.saw(CHAIN, "7")
+    for _ in range(3):
+        seen.failed(CHAIN, "no answer yet")
+    seen.failed(OTHER, "3fa9c21b publishes, too")
+    assert [wait.partition(",")[0] for wait in read.waits()] == [
+        "chain: no answer yet",
+        "another platform: 3fa9c21b publishes",
+    ]
+    assert [*read.failing()] == ["chain"]
+    assert {name: sight["seen"] for name, sight in read.latest().items()} == {
+        "repository": "abc",
+        "chain": "7",
+    }
+    assert 0 <= read.latest()["chain"]["age"] < 60
+    seen.saw(CHAIN, "7")
+    seen.ended(OTHER)
+    assert read.waits() == []
+    seen.failed(OTHER, "it publishes again")
+    assert len(read.waits()) == 1
+    seen.clear()
+    assert read.latest() == {}
+
+
+def test_what_several_have_counted_at_once_is_added_up(shared: Shared) -> None:
+    def count() -> None:
+        figures = Figures()
+        figures.keep_in(lambda: shared.totals)
+        for _ in range(20):
+            figures.add("files", outcome="drawn")
+            figures.add("seconds", 0.5)
+            figures.flush()
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shared.totals.read() == {("files", (("outcome", "drawn"),)): 80, ("seconds", ()): 40}
 
 
 def test_workers_that_are_killed_at_random_are_never_two_in_a_lane(

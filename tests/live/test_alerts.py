@@ -14,6 +14,7 @@ from gen404_assets.competition.news import News
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.alerts import RECORD, Alerts, Reporter
 from resources.alerts import AppriseSender, open_sender
+from resources.notes import FileNotes
 from resources.settings import BadSetting
 from simulators.histories import make_competition
 from simulators.serving import QuietHandler, serving
@@ -47,13 +48,13 @@ def news(*names: str) -> list[News]:
 def test_what_there_is_at_first_is_no_news_and_what_comes_is_told_once(
     heard: Heard, tmp_path: Path
 ) -> None:
-    alerts = Alerts(heard, tmp_path)
+    alerts = Alerts(heard, FileNotes(tmp_path))
     alerts.tell(news("a", "b"), NOW)
     assert heard.new() == []
     alerts.tell(news("a", "b", "c"), NOW)
     alerts.tell(news("a", "b", "c"), NOW)
     assert heard.new() == ["C"]
-    restarted = Alerts(heard, tmp_path)
+    restarted = Alerts(heard, FileNotes(tmp_path))
     restarted.tell(news("a", "b", "c", "d"), NOW)
     assert heard.new() == ["D"]
 
@@ -61,7 +62,7 @@ def test_what_there_is_at_first_is_no_news_and_what_comes_is_told_once(
 def test_the_first_look_of_an_empty_competition_is_a_first_look_too(
     heard: Heard, tmp_path: Path
 ) -> None:
-    alerts = Alerts(heard, tmp_path)
+    alerts = Alerts(heard, FileNotes(tmp_path))
     alerts.tell([], NOW)
     alerts.tell(news("a"), NOW)
     assert heard.new() == ["A"]
@@ -71,7 +72,7 @@ def test_who_is_waited_for_is_told_at_once_and_again_after_hours(
     heard: Heard, tmp_path: Path
 ) -> None:
     waits = [News("w", "waits", lasts=True)]
-    alerts = Alerts(heard, tmp_path, again_hours=6)
+    alerts = Alerts(heard, FileNotes(tmp_path), again_hours=6)
     for hours in (0, 1, 5.9, 6, 11, 12):
         alerts.tell(waits, NOW + timedelta(hours=hours))
     assert heard.new() == ["waits"] * 3  # after 0, 6 and 12 hours
@@ -86,12 +87,12 @@ def test_each_pause_and_each_end_of_one_is_told_once_across_restarts(
 ) -> None:
     paused, over = News("p", "paused"), News("g", "goes on", ends="p")
     for news_now in ([over], [paused], [paused], [over], [over], [paused], [over]):
-        Alerts(heard, tmp_path).tell(news_now, NOW)
+        Alerts(heard, FileNotes(tmp_path)).tell(news_now, NOW)
     assert heard.new() == ["paused", "goes on", "paused", "goes on"]
 
 
 def test_a_platform_that_starts_in_a_pause_tells_its_end(heard: Heard, tmp_path: Path) -> None:
-    alerts = Alerts(heard, tmp_path)
+    alerts = Alerts(heard, FileNotes(tmp_path))
     alerts.tell([News("p", "paused")], NOW)
     assert heard.new() == []
     alerts.tell([News("g", "goes on", ends="p")], NOW)
@@ -101,7 +102,7 @@ def test_a_platform_that_starts_in_a_pause_tells_its_end(heard: Heard, tmp_path:
 def test_a_service_out_of_order_is_told_once_and_once_that_it_is_back(
     heard: Heard, tmp_path: Path
 ) -> None:
-    alerts = Alerts(heard, tmp_path)
+    alerts = Alerts(heard, FileNotes(tmp_path))
     for text in ("no answer", "no answer, since 08:00"):
         alerts.tell_waits({"judging": text})
     assert heard.new() == ["out of order: judging: no answer"]
@@ -111,7 +112,7 @@ def test_a_service_out_of_order_is_told_once_and_once_that_it_is_back(
 
 
 def test_each_restart_of_a_part_is_told(heard: Heard, tmp_path: Path) -> None:
-    alerts = Alerts(heard, tmp_path)
+    alerts = Alerts(heard, FileNotes(tmp_path))
     for count in (0, 1, 1, 2):
         alerts.tell_restarts({"daemon": (count, "gave no answer for 51 s")})
     text = "the platform has started its daemon again: it gave no answer for 51 s"
@@ -123,7 +124,7 @@ def test_a_spoilt_record_is_set_aside_and_floods_nobody(
     heard: Heard, tmp_path: Path, spoilt: str
 ) -> None:
     (tmp_path / RECORD).write_text(spoilt)
-    Alerts(heard, tmp_path).tell(news("a", "b"), NOW)
+    Alerts(heard, FileNotes(tmp_path)).tell(news("a", "b"), NOW)
     assert heard.new() == []
     assert set(json.loads((tmp_path / RECORD).read_text())) == {"a", "b"}
 

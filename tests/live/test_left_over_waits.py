@@ -67,13 +67,13 @@ def test_a_file_of_an_older_platform_or_a_torn_one_is_no_wait(tmp_path: Path) ->
 def test_what_can_not_be_seen_is_known_to_other_processes_with_its_age(
     tmp_path: Path, steady: list[float]
 ) -> None:
-    sightings = Sightings(tmp_path)
+    sightings = Sightings(FileNotes(tmp_path))
     sightings.saw(REPOSITORY, "abc")
     sightings.saw(CHAIN, "7")
     steady[0] += 90
     sightings.failed(CHAIN, "no answer yet")
     sightings.failed(CHAIN, "connection refused")
-    read = Sightings(tmp_path)
+    read = Sightings(FileNotes(tmp_path))
     assert read.latest() == {
         "repository": {"seen": "abc", "age": 90.0},
         "chain": {"seen": "7", "age": 90.0},
@@ -83,5 +83,5 @@ def test_what_can_not_be_seen_is_known_to_other_processes_with_its_age(
     assert wait.endswith("(2 times)")
     sightings.saw(CHAIN, "8")
     assert read.waits() == []
-    assert json.loads((tmp_path / "chain.json").read_text())["seen"] == "8"
+    assert json.loads((tmp_path / "sightings" / "chain.json").read_text())["seen"] == "8"
     assert module.FORGOTTEN_AFTER > 600, "longer than the longest wait between two runs"

@@ -20,6 +20,7 @@ from gen404_assets.commands.status import Status, status, status_json, status_te
 from gen404_assets.live.other_platform import other_platform
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.sightings import Sightings
+from resources.notes import FileNotes
 from resources.repository import Commit, Repository, Signatures
 from resources.settings import BadSetting
 from sensors.standing import standing
@@ -182,7 +183,7 @@ def test_g25_two_platforms_are_named_in_status_on_the_first_page_and_in_the_heal
     assert isinstance(event, dg.AssetMaterialization)
     assert event.metadata["another platform"].value == other
     assert "Another platform works here" in str(event.metadata["now"].value)
-    (wait,) = Sightings(tmp_path / "first" / "sightings").waits()
+    (wait,) = Sightings(FileNotes(tmp_path / "first")).waits()
     assert wait.startswith(f"another platform: {other}, since ")
 
 
@@ -191,4 +192,4 @@ def test_the_health_is_well_again_when_the_other_one_has_ended(
 ) -> None:
     two_homes.sight().other_platform("ffffffff publishes in this repository, too")
     two_homes.sight().other_platform("")
-    assert Sightings(tmp_path / "first" / "sightings").waits() == []
+    assert Sightings(FileNotes(tmp_path / "first")).waits() == []

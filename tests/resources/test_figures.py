@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.completion import tokens_of
-from resources.figures import Figures, exposition, totals
+from resources.figures import Figures, FileTotals, exposition
 
 
 def test_what_several_have_counted_is_added_up(tmp_path: Path) -> None:
@@ -18,43 +18,43 @@ def test_what_several_have_counted_is_added_up(tmp_path: Path) -> None:
     for amount in (1, 2.5):
         figures = Figures()
         figures.add("files", outcome="drawn")
-        figures.keep_in(file)
+        figures.keep_in(lambda: FileTotals(file))
         figures.add("seconds", amount)
         figures.flush()
         figures.flush()
-    assert totals(file) == {("files", (("outcome", "drawn"),)): 2, ("seconds", ()): 3.5}
+    assert FileTotals(file).read() == {("files", (("outcome", "drawn"),)): 2, ("seconds", ()): 3.5}
 
 
 def test_a_process_adds_what_it_counted_when_it_ends(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from resources.figures import FIGURES\n"
-        "FIGURES.keep_in(pathlib.Path(sys.argv[1])); FIGURES.add('files', 3)"
+        "import sys, pathlib; from resources.figures import FIGURES, FileTotals\n"
+        "FIGURES.keep_in(lambda: FileTotals(pathlib.Path(sys.argv[1]))); FIGURES.add('files', 3)"
     )
     file = tmp_path / "figures.json"
     subprocess.run([sys.executable, "-c", code, file], check=True)
-    assert totals(file) == {("files", ()): 3}
+    assert FileTotals(file).read() == {("files", ()): 3}
 
 
 def test_without_a_file_nothing_is_written_and_nothing_lost(tmp_path: Path) -> None:
     figures = Figures()
     figures.add("files")
     figures.flush()
-    figures.keep_in(tmp_path / "not a folder" / "figures.json")
+    figures.keep_in(lambda: FileTotals(tmp_path / "not a folder" / "figures.json"))
     (tmp_path / "not a folder").write_text("")
     figures.flush()
-    figures.keep_in(tmp_path / "figures.json")
+    figures.keep_in(lambda: FileTotals(tmp_path / "figures.json"))
     figures.flush()
-    assert totals(tmp_path / "figures.json") == {("files", ()): 1}
+    assert FileTotals(tmp_path / "figures.json").read() == {("files", ()): 1}
 
 
 def test_a_spoilt_file_is_set_aside_and_counted_anew(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     file.write_text("{")
     figures = Figures()
-    figures.keep_in(file)
+    figures.keep_in(lambda: FileTotals(file))
     figures.add("files")
     figures.flush()
-    assert totals(file) == {("files", ()): 1}
+    assert FileTotals(file).read() == {("files", ()): 1}
     assert len(list(tmp_path.glob("figures.json.unreadable-*"))) == 1
 
 
