@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,11 +37,11 @@ DATABASE_CANARY = "canary-of-database_url"
 DATABASE_DUMP = "database.sql"
 """What its database holds in the end, in its home; there is none where PostgreSQL is missing."""
 SECONDS = 1200
-"""For each stage. The competitions take eight minutes on two idle cores."""
+"""For each stage. The competitions take six minutes on two idle cores."""
 
 _STRANGERS = (b"gpu.workers.template", b"local_network.container", b"local_network.miner")
 _SENSORS = b"gen404_assets.commands.code_server"
-_PLAYED = "played"
+_FAULT = "fault"
 STAGES = ["open", "miner_generation", "downloading", "duels", "finalizing"]
 
 
@@ -201,8 +200,8 @@ def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
             {
                 "LOCAL_POOL": "24",
                 "LOCAL_OUTPUT_FORMAT": each,
-                # Miners have this machine's time, which two competitions and all tests share.
-                "LOCAL_BLOCK_SECONDS": "0.03",
+                # A day in 72 s: the next round begins soon after one has ended.
+                "LOCAL_BLOCK_SECONDS": "0.01",
                 **CANARIES,
             },
         )
@@ -210,7 +209,7 @@ def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
     }
 
 
-class PlayedCompetitions(threading.Thread):
+class PlayedCompetitions:
     """Two rounds of meshes and one of splats, side by side, each interrupted as the next opens.
 
     The platform of the first is killed while the duels of its round 0 are under way, and started
@@ -218,7 +217,6 @@ class PlayedCompetitions(threading.Thread):
     """
 
     def __init__(self) -> None:
-        super().__init__(daemon=True)
         self._kept = tempfile.TemporaryDirectory(
             prefix="local-competitions-", ignore_cleanup_errors=True
         )
@@ -226,14 +224,14 @@ class PlayedCompetitions(threading.Thread):
         self._running = competitions_in(self.folder)
         self._server: postgresql.PostgreSQL | None = None
 
-    def run(self) -> None:
+    def play(self) -> None:
+        """Play them; `played_in` raises what goes wrong."""
         fault = ""
         try:
             self._play()
         except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
             fault = f"{type(error).__name__}: {error}"
-        (self.folder / "fault").write_text(fault)
-        (self.folder / "fault").rename(self.folder / _PLAYED)
+        (self.folder / _FAULT).write_text(fault)
 
     def _play(self) -> None:
         splats = self._running["ply"]
@@ -271,14 +269,10 @@ def _play(competition: LocalCompetition) -> None:
     assert competition.interrupt() == 0
 
 
-def wait_until_played(folder: Path) -> dict[str, LocalCompetition]:
-    """The competitions of a `PlayedCompetitions`, perhaps another process's. Raises what went
+def played_in(folder: Path) -> dict[str, LocalCompetition]:
+    """The competitions that another process's `PlayedCompetitions` has played. Raises what went
     wrong.
     """
-    until = time.monotonic() + 2 * SECONDS
-    while not (folder / _PLAYED).exists():
-        assert time.monotonic() < until, f"no end of the competitions in {folder}"
-        time.sleep(1)
-    if fault := (folder / _PLAYED).read_text():
+    if fault := (folder / _FAULT).read_text():
         raise AssertionError(fault)
     return competitions_in(folder)

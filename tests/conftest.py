@@ -1,5 +1,5 @@
-"""Competitions that several tests look at: made-up ones, and local ones that run beside the
-session's other tests.
+"""Competitions that several tests look at: made-up ones, and local ones that are played before the
+session's tests.
 """
 
 import os
@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from simulators.histories import make_competition
-from simulators.local_competition import LocalCompetition, PlayedCompetitions, wait_until_played
+from simulators.local_competition import LocalCompetition, PlayedCompetitions, played_in
 from tests.replay.tampering import Tampered
 
 # How long an example takes says nothing on a busy machine.
@@ -46,19 +46,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    """Which file comes sooner: a long one, and last the one that waits for what runs beside."""
+    """Which file comes sooner: a long one."""
     name = item.path.name
-    if name == _NEED_THEM:
-        return len(_LONG) + 1
     return _LONG.index(name) if name in _LONG else len(_LONG)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    """Local competitions are played before any worker runs a test: side by side with tests, each
+    takes the other's time, and a platform's processes take their share for as long as it lasts.
+    """
     if not hasattr(session.config, "workerinput") and _are_needed(session.config):
         played = PlayedCompetitions()
         os.environ[_FOLDER] = str(played.folder)
-        played.start()
         session.config.add_cleanup(played.close)
+        print("two local competitions are played first: some minutes", flush=True)
+        played.play()
 
 
 def _are_needed(config: pytest.Config) -> bool:
@@ -74,7 +76,7 @@ def _are_needed(config: pytest.Config) -> bool:
 @pytest.fixture(scope="session")
 def competitions() -> dict[str, LocalCompetition]:
     """Output format -> its competition, once two rounds have been played and Ctrl-C was pressed."""
-    return wait_until_played(Path(os.environ[_FOLDER]))
+    return played_in(Path(os.environ[_FOLDER]))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ with it.
 """
 
 import json
+import math
 import os
 import sys
 import threading
@@ -20,6 +21,7 @@ from gen404_assets.commands.local_settings import LocalSettings, folder
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.settings import secret_names
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
+from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.competition_repository import create_repository, open_repository
 from resources.chain.local import create_local_chain, keep_ticking
 from resources.chain.opening import open_chain
@@ -39,6 +41,8 @@ _FIRST_IMAGE = "local/founder:first"
 _DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
 _MINERS_START_SECONDS = 120.0
+_GENERATION_SECONDS = 24.0
+"""Of this machine, for which miners may generate at least."""
 
 
 @contextmanager
@@ -176,6 +180,13 @@ def _commands(ports: Mapping[str, int]) -> Mapping[str, list[str]]:
     return commands
 
 
+def _generation_minutes(block_seconds: float) -> int:
+    """How long miners may generate, of the chain's time: at least four hours, and more where these
+    pass so fast that a miner has not made its files yet.
+    """
+    return max(240, math.ceil(_GENERATION_SECONDS / block_seconds * BLOCK_SECONDS / 60))
+
+
 def _make(environment: Mapping[str, str], settings: LocalSettings) -> None:
     """Make prompts, chain, first leader and repository; called again if it was interrupted."""
     genesis = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -201,7 +212,7 @@ def _make(environment: Mapping[str, str], settings: LocalSettings) -> None:
         "first_evaluation_date": genesis.date().isoformat(),
         "last_competition_date": genesis.date().replace(year=genesis.year + 5, day=1).isoformat(),
         "round_start_time": f"{_DAY_START_BLOCKS // 300:02}:{_DAY_START_BLOCKS % 300 // 5:02}:00",
-        "generation_stage_minutes": 240,
+        "generation_stage_minutes": _generation_minutes(settings.local_block_seconds),
         "finalization_buffer_hours": 1,
         "win_margin": 0.05,
         "weight_decay": 0.2,

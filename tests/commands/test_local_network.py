@@ -29,8 +29,6 @@ from simulators.local_competition import (
     LocalCompetition,
 )
 
-pytestmark = pytest.mark.timeout(3000)  # the first test waits until both competitions are played
-
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
 
 
