@@ -24,6 +24,8 @@ FAILED_LIMIT = 12
 """Prompts that may fail in one generation of all."""
 LONGEST_REASON = 64
 NO_IMAGE = "Failed to build a docker image"
+BY_REPORT, BY_SOURCE = "generation report", "source audit"
+"""How a verdict begins whose reason stands before any match."""
 
 
 class Config2(Config):
@@ -159,7 +161,7 @@ def rejection(report: GenerationReport | None) -> str | None:
     """
     if report is None or report.outcome is not ReportOutcome.REJECTED:
         return None
-    return worded("generation report", report.reason)
+    return worded(BY_REPORT, report.reason)
 
 
 def worded(what: str, reason: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from gen404_assets.competition.audits import SourceAudits, SourceVerdict
 from gen404_assets.competition.builds import Builds, BuildStatus
 from gen404_assets.competition.editions.competition_2 import (
+    BY_REPORT,
+    BY_SOURCE,
     NO_IMAGE,
     SUBMITTED,
     Audits,
@@ -33,8 +35,6 @@ from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.editions.matches_2 import matrix_of
 from gen404_assets.replay.result import Difference, FileReplay, compared, underivable
 
-_BY_REPORT = "generation report"
-
 
 def _reports(this_round: EditionRound) -> Mapping[str, GenerationReport]:
     reports = this_round.file("generation_reports.json", GenerationReports)
@@ -53,7 +53,7 @@ def _without_report(this_round: EditionRound) -> dict[str, str]:
     return {
         hotkey: audit.reason
         for hotkey, audit in _verdicts(this_round).items()
-        if hotkey not in reports and audit.reason.startswith(_BY_REPORT)
+        if hotkey not in reports and audit.reason.startswith(BY_REPORT)
     }
 
 
@@ -73,7 +73,7 @@ def standings_of(this_round: EditionRound) -> Mapping[str, Standing]:
     sources = this_round.file("source_audit.json", SourceAudits)
     verdict_of = {each.hotkey: each for each in sources.root} if sources is not None else {}
     rejected = {
-        hotkey: worded("source audit", each.reason)
+        hotkey: worded(BY_SOURCE, each.reason)
         for hotkey, each in verdict_of.items()
         if each.verdict is SourceVerdict.FAILED
     }

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from gen404_assets.competition.audits import SourceAudits, SourceVerdict
 from gen404_assets.competition.editions.competition_2 import (
+    BY_REPORT,
+    BY_SOURCE,
     SUBMITTED,
     Audits,
     Config2,
@@ -124,7 +126,12 @@ def _rejected(this_round: EditionRound) -> set[str]:
         for each in (sources.root if sources is not None else ())
         if each.verdict is SourceVerdict.FAILED
     }
-    by_verdict = {name for name, each in verdicts.items() if each.reason} if verdicts else set()
+    # A copy may be older than its verdicts: these name what rejected before any match.
+    by_verdict = {
+        name
+        for name, each in (verdicts.items() if verdicts else ())
+        if each.reason.startswith((BY_REPORT, BY_SOURCE))
+    }
     return by_report | by_source | by_verdict
 
 

@@ -200,6 +200,23 @@ def test_what_breaks_the_rules_of_competition_2_is_found(
     assert path in wrong(made["competition-2"].replace(path, old, new))
 
 
+@pytest.mark.parametrize(("miner", "owed"), [(1, False), (2, True)])
+def test_who_was_rejected_before_its_first_match_alone_may_lack_one(
+    made: dict[str, MadeUp], miner: int, owed: bool
+) -> None:
+    """The second was too slow, which may be known before its turn comes; the third's reason is what
+    it generated, which is looked at only once it has qualified.
+    """
+    path, changed = "rounds/0/matches_matrix.csv", made["competition-2"]
+    matrix = (changed.history.read(path) or b"").decode().splitlines()
+    kept = [line for line in matrix if MINERS[miner] not in line]
+    assert len(matrix) - len(kept) == 2
+    files = {file.path: file for file in replayed(changed.write(path, "\n".join(kept).encode()))}
+    lacking = [each for each in files[path].differences if each.recorded == "no row"]
+    assert bool(lacking) is owed
+    assert all(each.entry == f"leader,{MINERS[miner]}" for each in lacking)
+
+
 def test_a_source_audit_that_a_person_turns_later_is_told_with_what_it_would_have_decided(
     made: dict[str, MadeUp],
 ) -> None:
