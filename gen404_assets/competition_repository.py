@@ -90,9 +90,11 @@ def forget_histories() -> None:
 
 
 def newest_history(url: str, branch: str) -> History:
-    """The history of a branch up to its head as it is now."""
+    """The history of a branch up to its head as it is now. Reading a file whose content the
+    repository lacks, as a partial clone does, is a MalformedFile.
+    """
     repository = open_repository(url, branch)
-    return history_of(repository.snapshot(repository.refresh()))
+    return history_in_part(repository.snapshot(repository.refresh()))
 
 
 def create_repository(path: Path) -> None:

@@ -154,7 +154,13 @@ class _Competition0:
                 f"{folder}/prompts.txt": "\n".join(prompts).encode(),
             },
         )
-        outputs = {f"{folder}/{hotkey}/generations.json": made[hotkey] for hotkey in made}
+        for count in (1, 2, None):  # pods publish what there is, and then all
+            outputs = {
+                f"{folder}/{hotkey}/generations.json": dict([*of_one.items()][:count])
+                for hotkey, of_one in made.items()
+            }
+            if count is not None:
+                self._writer.commit(f"Update generations for round {number}", outputs)
         self._commit_stage(number, "duels", {f"{folder}/builds.json": builds, **outputs})
         leader, files = "leader", {}
         for at, hotkey in enumerate(self._miners):

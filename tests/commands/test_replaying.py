@@ -199,6 +199,17 @@ def test_what_is_missing_is_named_and_the_rest_is_derived(
     assert {"identical"} <= {file["finding"] for file in files}
 
 
+@pytest.mark.parametrize("bundled", [False, True], ids=["a folder", "a bundle's mirror"])
+def test_tables_name_the_file_whose_content_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bundled: bool
+) -> None:
+    source = clone(tmp_path / "source")
+    partial = without_content(source, tmp_path / "partial", {"rounds/0/submissions.json"})
+    url = f"file://{partial}" if bundled else str(partial)
+    assert main(["export", url, "-o", str(tmp_path / "tables")]) == UNREADABLE
+    assert f"gen404: rounds/0/submissions.json:1: {LOST}\n" in capsys.readouterr().err
+
+
 def without_content(source: Path, folder: Path, paths: set[str]) -> Path:
     """A bare copy of a repository whose objects lie one by one, without those of some files at its
     head.

@@ -146,6 +146,9 @@ def _contradiction(
         return ""
     content = history.content(version)
     if path.endswith("/generations.json") and content is not None:
+        last = history.last(path)
+        if last is not None and history.contents.is_lost(last):
+            return ""  # what is gone here may have come back
         content = _with_what_came_back(content, history.read(path))
     reason = does_not_follow(path, history.content(before), content)
     if not reason or version.blob is None:
