@@ -107,7 +107,7 @@ class _Work:
         while not stop.wait(_ROUND_SECONDS):
             self.processes.ask()
             self.mirror.fetch()
-            if self.reporting is not None and self.mirror.is_known:
+            if self.reporting is not None and (self.mirror.is_known or self.mirror.fault()):
                 self.reporting.each_round()
             if time.monotonic() - tidied > _TIDY_SECONDS:
                 tidied = time.monotonic()
