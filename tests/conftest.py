@@ -26,7 +26,7 @@ _LONG = (
     *("test_shared.py", "test_service.py", "test_assets.py", "test_restoring.py"),
     *("test_whole_rounds.py", "test_dagster_dev.py", "test_gateway.py", "test_supervisor.py"),
 )
-"""Files that take half a minute or more, the longest first: with two processes, a long one that
+"""Files that take half a minute or more, the longest first: with few processes, a long one that
 began last would run alone."""
 _NEED_THEM = "test_local_network.py"
 _FOLDER = "LOCAL_COMPETITIONS"

@@ -26,7 +26,10 @@ def is_alone(stack: ExitStack, stop: threading.Event, what: str) -> bool:
                 stack.enter_context(attempt.pop_all())
                 return True
         if not printed:
-            tell(f"another {what} runs on this database: this one stands by until that one ends")
+            tell(
+                f"another {what} runs on this database, or its server has just been started: this "
+                "one stands by"
+            )
             notify.ready()  # systemd would end it, and start it again, while it waits
             printed = True
     return False

@@ -110,7 +110,7 @@ def test_processes_apart_look_at_a_competition_that_the_public_can_t_change(apar
     assert "repository" in health, "seen by the code server, with a home of its own"
     figures = httpx2.get(f"{apart.monitor}/metrics", timeout=60).text
     assert 'gen404_process_up{process="daemon"} 1.0' in figures
-    assert "gen404_round 1.0" in figures
+    assert "gen404_round 2.0" in figures
 
 
 def health_of(monitor: str) -> dict[str, Any]:
