@@ -109,16 +109,7 @@ def test_ticks_that_found_nothing_to_do_are_kept_for_an_hour(
         (3700, TickStatus.SKIPPED),
         (3700, TickStatus.STARTED),
     ):
-        instance.create_tick(
-            TickData(
-                instigator_origin_id=state.instigator_origin_id,
-                selector_id=state.selector_id,
-                instigator_name=state.name,
-                instigator_type=InstigatorType.SENSOR,
-                status=status,
-                timestamp=now - age,
-            )
-        )
+        tick(instance, state, now - age, status)
     prune_idle_ticks(instance)
     left = instance.get_ticks(state.instigator_origin_id, state.selector_id)
     kept = {(round(now - tick.timestamp), tick.status) for tick in left}
@@ -126,6 +117,22 @@ def test_ticks_that_found_nothing_to_do_are_kept_for_an_hour(
         (3500, TickStatus.SKIPPED),
         (3700, TickStatus.STARTED),
     }
+
+
+def tick(
+    instance: dg.DagsterInstance, state: InstigatorState, when: float, status: TickStatus
+) -> None:
+    """A tick of a sensor."""
+    instance.create_tick(
+        TickData(
+            instigator_origin_id=state.instigator_origin_id,
+            selector_id=state.selector_id,
+            instigator_name=state.name,
+            instigator_type=InstigatorType.SENSOR,
+            status=status,
+            timestamp=when,
+        )
+    )
 
 
 def sensor_state(instance: dg.DagsterInstance, last_tick: float) -> InstigatorState:
@@ -145,6 +152,16 @@ def test_a_tick_of_later_than_now_makes_no_sensor_wait(instance: dg.DagsterInsta
     assert isinstance(after.instigator_data, SensorInstigatorData)
     assert (after.instigator_data.last_tick_start_timestamp or 0) <= time.time()
     assert (after.instigator_data.last_tick_timestamp or 0) <= time.time()
+
+
+def test_ticks_of_before_the_clock_was_set_back_hide_none_of_now(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    state, now = sensor_state(instance, last_tick=time.time()), time.time()
+    tick(instance, state, now - 4, TickStatus.SKIPPED)
+    tick(instance, state, now + 7200, TickStatus.SKIPPED)
+    (sensor,) = health(instance, UP, FileNotes(tmp_path))["sensors"]
+    assert 4 <= sensor["age"] < 60
 
 
 def test_logs_rotate_and_three_older_ones_stay(tmp_path: Path) -> None:
