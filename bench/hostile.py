@@ -31,6 +31,7 @@ from bench.parsers.parser import Parser, Seed
 
 _STUCK_CPU = 30.0  # seconds of CPU of one input, after which its process is ended
 _STUCK_SECONDS = 600.0  # by the clock, of which a busy machine may take most
+_LONGEST = 16 * 2**20  # bytes of an input: copies of longer ones would not fit beside it
 _FEW = 12  # findings of a parser, after which it isn't hunted any further
 
 
@@ -231,8 +232,13 @@ class _Worker:
         kinds = {kind: [data for other, data in seeds if other == kind] for kind, _ in seeds}
         while (took := time.process_time() - began) < self.hunt.seconds and len(self.known) < _FEW:
             kind, data = random.choice(seeds)
-            for _ in range(random.choice([1, 1, 2])):
-                data = self.parser.mutate(random, data, kinds[kind])
+            try:
+                for _ in range(random.choice([1, 1, 2])):
+                    data = self.parser.mutate(random, data, kinds[kind])
+            except MemoryError:  # a line of half a megabyte, a thousand times
+                continue
+            if len(data) > _LONGEST:
+                continue
             self._try((kind, data))
             self.outcome["seconds"] = took
             if took - reported_at > 0.5:

@@ -8,10 +8,12 @@ from gen404_assets.assets.standing import STANDING, Standing, published_reports
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.due import due
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.round import Round
 from gen404_assets.live.background import NotSeen
 from gen404_assets.live.other_platform import other_platform
+from gen404_assets.live.sightings import FILES, OTHER
 from gen404_assets.live.work import see
 from gen404_assets.settings import platform_settings
 from resources.chain.subtensor import Block
@@ -34,9 +36,14 @@ def _look(
 ) -> dg.SensorResult | dg.SkipReason:
     sight = competition.sight()
     head, (block, unseen) = sight.head(), _block(sight, competition)
-    standing = sight.read(lambda: _standing(competition, head, block, unseen))
-    if block is not None:  # else nobody looked for one
-        sight.other_platform(standing.other)
+    try:
+        standing = sight.read(lambda: _standing(competition, head, block, unseen))
+    except MalformedFile as fault:
+        sight.note(FILES, str(fault))
+        raise
+    sight.note(FILES, "")
+    if block is not None:  # else nobody looked for another platform
+        sight.note(OTHER, standing.other)
     mark = standing.mark()
     if mark == context.cursor:
         return dg.SkipReason(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 import dagster as dg
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background, Look, NotSeen
-from gen404_assets.live.sightings import CHAIN, OTHER, REPOSITORY, Sightings
+from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
 from resources.repository import NotFetched, Repository
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ class Sight:
                 self._wanted |= set(missing.blobs)
                 self._fetching.result()
 
-    def other_platform(self, words: str) -> None:
-        """What is known of another platform at this head; empty: there is none."""
+    def note(self, what: str, words: str) -> None:
+        """What a tick says of another platform (OTHER) or of files that can't be read (FILES);
+        empty: there is nothing to say.
+        """
         if words:
-            self._sightings.failed(OTHER, words)
+            self._sightings.failed(what, words)
         else:
-            self._sightings.ended(OTHER)
+            self._sightings.ended(what)
 
     def reveals(self, at: int) -> dict[str, list[tuple[int, str]]]:
         """What the chain's `reveals` gives. Raises NotSeen, or its InfrastructureFault."""
@@ -101,10 +104,11 @@ def in_seconds(name: str, context: dg.SensorEvaluationContext, tick: Callable[[]
         outcome = tick()
     except NotSeen as reason:
         return _skip(context, str(reason), first=reason.first)
-    except InfrastructureFault as fault:
+    except (InfrastructureFault, MalformedFile) as fault:
         first = name not in _TOLD
         _TOLD.add(name)
-        return _skip(context, f"waits: {fault}", first=first)
+        waits = "waits until this is mended" if isinstance(fault, MalformedFile) else "waits"
+        return _skip(context, f"{waits}: {fault}", first=first)
     _TOLD.discard(name)
     return outcome
 

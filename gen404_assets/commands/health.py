@@ -19,6 +19,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
+from dagster_shared.error import SerializableErrorInfo
 
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.faults import InfrastructureFault
@@ -105,10 +106,17 @@ def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
                 "at": datetime.fromtimestamp(last.timestamp, UTC).isoformat(timespec="seconds"),
                 "age": max(0.0, round(time.time() - last.timestamp, 1)),
                 "result": last.status.value.lower(),
-                "says": last.skip_reason or (last.error.message if last.error else None),
+                "says": last.skip_reason or (_reason(last.error) if last.error else None),
             }
         )
     return sorted(sensors, key=lambda sensor: str(sensor["name"]))
+
+
+def _reason(error: SerializableErrorInfo) -> str:
+    """What a tick failed of: Dagster wraps it in an error that names the sensor alone."""
+    while error.cause is not None:
+        error = error.cause
+    return error.message.strip()
 
 
 class _Server(ThreadingHTTPServer):

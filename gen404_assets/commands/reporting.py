@@ -13,7 +13,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.alerts import Alerts, Reporter
-from gen404_assets.live.sightings import Sightings
+from gen404_assets.live.sightings import FILES, Sightings
 from gen404_assets.live.waiting import Waiting
 from resources.alerts import AlertSettings, open_sender
 from resources.deadlines import in_background
@@ -57,7 +57,7 @@ class Reporting:
         try:
             self.alerts.tell(self.reporter.news(), datetime.now(UTC))
         except MalformedFile as fault:
-            waits["the repository's files"] = str(fault)
+            waits[FILES] = str(fault)
         except InfrastructureFault as fault:
             waits.setdefault("repository", str(fault))
         self.alerts.tell_waits(waits)

@@ -1,5 +1,5 @@
-"""What was last seen of the repository and the chain, and of another platform, where every process
-can read it: one note each, written by the process whose ticks look.
+"""What was last seen of the repository and the chain, of files that can't be read, and of another
+platform, where every process can read it: one note each, written by the process whose ticks look.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 from resources.notes import Notes, parsed_note
 
 REPOSITORY, CHAIN, OTHER = "repository", "chain", "another platform"
+FILES = "the repository's files"
+_NAMES = (REPOSITORY, CHAIN, FILES, OTHER)
 
 _RENEWED_AFTER = 10.0
 """Seconds after which the note of what is seen again and again is written anew. Ticks look every
@@ -77,11 +79,11 @@ class Sightings:
 
     def clear(self) -> None:
         """Forget what a platform of before has seen."""
-        for name in (REPOSITORY, CHAIN, OTHER):
+        for name in _NAMES:
             self.ended(name)
 
     def _all(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name in (REPOSITORY, CHAIN, OTHER):
+        for name in _NAMES:
             yield name, self._read(name)
 
     def _read(self, name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _BROKEN = (
     IndexError,
     KeyError,
     RuntimeError,
+    TypeError,  # of a number in a TIFF's tags that is none, such as 0/0
     struct.error,
     zlib.error,
 )

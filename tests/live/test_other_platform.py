@@ -19,7 +19,7 @@ from gen404_assets.assets.resource import (
 from gen404_assets.commands.status import Status, status, status_json, status_text
 from gen404_assets.live.other_platform import other_platform
 from gen404_assets.live.outside import Outside
-from gen404_assets.live.sightings import Sightings
+from gen404_assets.live.sightings import OTHER, Sightings
 from resources.notes import FileNotes
 from resources.repository import Commit, Repository, Signatures
 from resources.settings import BadSetting
@@ -190,6 +190,6 @@ def test_g25_two_platforms_are_named_in_status_on_the_first_page_and_in_the_heal
 def test_the_health_is_well_again_when_the_other_one_has_ended(
     two_homes: CompetitionResource, tmp_path: Path
 ) -> None:
-    two_homes.sight().other_platform("ffffffff publishes in this repository, too")
-    two_homes.sight().other_platform("")
+    two_homes.sight().note(OTHER, "ffffffff publishes in this repository, too")
+    two_homes.sight().note(OTHER, "")
     assert Sightings(FileNotes(tmp_path / "first")).waits() == []

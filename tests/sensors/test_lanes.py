@@ -18,12 +18,14 @@ from gen404_assets.commands.up import end_left_over
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition_repository import create_repository, open_repository
 from gen404_assets.definitions import defs
+from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import home
 from resources.chain.local import advance, create_local_chain
 from resources.chain.opening import open_chain
 from resources.notes import FileNotes
 from sensors import lanes
+from sensors.standing import standing
 from simulators.examples import MINERS
 from simulators.rounds import CONFIG, FOUNDER, POOL
 
@@ -232,11 +234,37 @@ def test_runs_left_over_by_a_process_that_is_gone_are_failed_at_the_next_start(
     assert statuses == ["FAILURE", "FAILURE", "SUCCESS"]
 
 
-def test_g17_a_malformed_state_stops_the_tick_with_its_place(platform: Platform) -> None:
+def test_g17_a_malformed_state_stops_every_tick_and_is_said_with_its_place(
+    platform: Platform,
+) -> None:
     repository = open_repository(str(platform.repository), "main")
     repository.publish("By hand", lambda _: {"state.json": b'{\n  "current_round": "zero"\n}'})
-    with pytest.raises(ValueError, match=r"state.json:2: current_round"):
-        platform.tick("collection")
+    for _ in range(2):
+        found = platform.tick("collection")
+        assert isinstance(found, dg.SkipReason)
+        assert str(found.skip_message).startswith(
+            "waits until this is mended: state.json:2: current_round"
+        )
+
+
+def test_a_file_that_a_person_mistyped_is_a_wait_in_the_health_until_it_is_mended(
+    platform: Platform,
+) -> None:
+    repository = open_repository(str(platform.repository), "main")
+    good = repository.snapshot(repository.refresh()).read("state.json") or b""
+    repository.publish("By hand", lambda _: {"state.json": good.replace(b'"', b"'", 1)})
+    assert waits(platform)[0].startswith("the repository's files: state.json:2: Expecting ")
+    repository.publish("By hand", lambda _: {"state.json": good})
+    until = time.monotonic() + 60
+    while waits(platform):  # a head is looked for once a second
+        assert time.monotonic() < until
+
+
+def waits(platform: Platform) -> list[str]:
+    """What the health waits for, after a tick."""
+    with dg.build_sensor_context(platform.instance) as context:
+        standing(context)
+    return Sightings(FileNotes(home())).waits()
 
 
 def test_every_asset_that_can_be_due_is_requested_by_one_sensor() -> None:

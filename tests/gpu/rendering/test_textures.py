@@ -142,6 +142,15 @@ def test_what_is_beside_a_jpegs_pixels_changes_nothing() -> None:
     assert np.array_equal(read(plain[:2] + extra + plain[2:]), read(plain))
 
 
+def tiff_whose_strips_begin_at_a_fraction() -> bytes:
+    """Its tag StripOffsets (273) has the type RATIONAL (5), for which no place is a whole one."""
+    tiff = bytearray(saved("TIFF"))
+    at = tiff.index(struct.pack("<HH", 273, 4))
+    struct.pack_into("<H", tiff, at + 2, 5)
+    struct.pack_into("<I", tiff, at + 8, 8)  # where its two numbers are: in the first tags
+    return bytes(tiff)
+
+
 def test_an_orientation_turns_nothing() -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -156,8 +165,12 @@ def test_an_orientation_turns_nothing() -> None:
         (saved("PNG")[:200], "broken"),
         (b"\x89PNG\r\n\x1a\n", "none of PNG|broken"),
         (b"\xff\xd8\xff\xe1", "none of PNG|broken"),
+        (tiff_whose_strips_begin_at_a_fraction(), "broken"),
     ],
-    ids=["nothing", "a program", "half a PNG", "a PNG's first bytes", "a JPEG's first bytes"],
+    ids=[
+        *("nothing", "a program", "half a PNG", "a PNG's first bytes", "a JPEG's first bytes"),
+        "a TIFF's fraction",
+    ],
 )
 def test_what_is_no_picture_is_unreadable(content: bytes, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
