@@ -25,7 +25,12 @@ _BROKEN = (
     IndexError,
     KeyError,
     RuntimeError,
-    TypeError,  # of a number in a TIFF's tags that is none, such as 0/0
+    # Pillow's readers raise these too, of a TIFF's place that is a fraction, or of a length in a
+    # JPEG 2000 that no size can be.
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
     struct.error,
     zlib.error,
 )

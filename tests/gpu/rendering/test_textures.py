@@ -142,6 +142,13 @@ def test_what_is_beside_a_jpegs_pixels_changes_nothing() -> None:
     assert np.array_equal(read(plain[:2] + extra + plain[2:]), read(plain))
 
 
+JPEG2000_OF_ANY_LENGTH = (
+    b"\0\0\0\x0cjP  \r\n\x87\n"
+    + struct.pack(">I4sQ", 1, b"ftyp", 2**63 + 16)  # a box whose length is in 64 bits
+    + b"jp2 \0\0\0\0"
+)
+
+
 def tiff_whose_strips_begin_at_a_fraction() -> bytes:
     """Its tag StripOffsets (273) has the type RATIONAL (5), for which no place is a whole one."""
     tiff = bytearray(saved("TIFF"))
@@ -166,10 +173,11 @@ def test_an_orientation_turns_nothing() -> None:
         (b"\x89PNG\r\n\x1a\n", "none of PNG|broken"),
         (b"\xff\xd8\xff\xe1", "none of PNG|broken"),
         (tiff_whose_strips_begin_at_a_fraction(), "broken"),
+        (JPEG2000_OF_ANY_LENGTH, "broken"),
     ],
     ids=[
         *("nothing", "a program", "half a PNG", "a PNG's first bytes", "a JPEG's first bytes"),
-        "a TIFF's fraction",
+        *("a TIFF's fraction", "a JPEG 2000's box of 2**63 bytes and more"),
     ],
 )
 def test_what_is_no_picture_is_unreadable(content: bytes, reason: str) -> None:
