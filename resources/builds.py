@@ -164,8 +164,8 @@ class _Run:
     @property
     def all_attempts_listed(self) -> bool:
         """Whether each attempt has a job listed; else other jobs than those listed may have run."""
-        attempts = range(1, int(self.description.get("run_attempt") or 1) + 1)
-        return {*attempts} <= {job.attempt for job in self.jobs}
+        last = int(self.description.get("run_attempt") or 1)  # counted, for it may be any number
+        return len({job.attempt for job in self.jobs if 1 <= job.attempt <= last}) >= last
 
     @property
     def note(self) -> str | None:
