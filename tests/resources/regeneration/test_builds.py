@@ -11,7 +11,7 @@ import pytest
 from gen404_assets.competition.builds import BuildRun, observe_builds, pending_builds
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.submissions import Submissions
-from resources.builds import Builds, open_builds
+from resources.builds import Builds, _Job, _Run, open_builds
 from resources.local_network.forge import Forge, serve
 from resources.settings import BadSetting
 from simulators.examples import COMMIT, MINERS, RULES, submission
@@ -266,3 +266,10 @@ def test_the_local_forge_runs_failed_jobs_again_as_github_does(
         assert httpx2.post(f"{api}/rerun-failed-jobs").status_code == 403  # none has failed
         assert httpx2.post(f"{api}/rerun").status_code == 201
         assert httpx2.post(f"{url}/repos/{REPOSITORY}/actions/runs/9/rerun").status_code == 404
+
+
+def test_a_run_of_any_number_of_attempts_is_told_apart_without_listing_them() -> None:
+    """An answer with such a number took all memory."""
+    jobs = [_Job(1, 7, MINERS[0], "success")]
+    for last, listed in ((1, True), (2, False), (2**62, False)):
+        assert _Run({"run_attempt": last}, jobs).all_attempts_listed is listed
