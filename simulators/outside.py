@@ -5,13 +5,14 @@ the test's.
 import hashlib
 import io
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from PIL import Image
 
@@ -226,9 +227,9 @@ class SimulatedOutside:
     def __post_init__(self) -> None:
         self.builds.passing = self._pass
         self.judge = KeptAnswers(self.judging, self.store)
-        self.waiting = Waiting(
-            FileNotes(Path(tempfile.gettempdir()) / f"gen404-waiting-{uuid4().hex}")
-        )
+        folder = tempfile.mkdtemp(prefix="gen404-waiting-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.waiting = Waiting(FileNotes(Path(folder)))
 
     def _pass(self) -> None:
         self.chain.number += 150

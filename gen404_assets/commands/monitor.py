@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._grpc.client import DagsterGrpcClient
 
 from gen404_assets.commands.health import health, served
@@ -24,10 +23,10 @@ from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
 from gen404_assets.commands.retention import prune
 from gen404_assets.commands.services import (
-    ANSWER_SECONDS,
     CODE_SERVER,
     DAEMON,
     Heartbeats,
+    code_served,
 )
 from gen404_assets.commands.standby import is_alone, tell
 from gen404_assets.commands.supervisor import PROBE_SECONDS, Condition
@@ -52,7 +51,7 @@ _SILENCE = 60.0
 def monitor(environment: Mapping[str, str], port: int | None) -> int:
     """Watch the platform until a signal comes. Raises BadSetting and Refused."""
     stop = told_to_end()
-    variables, code_server = prepared(environment), address_of_code(environment)
+    variables, (host, code_port) = prepared(environment), address_of_code(environment)
     settings = read_settings(PlatformSettings, variables)
     if not variables.get("COMPETITION_REPO"):
         raise Refused("COMPETITION_REPO must be set: the monitor watches a competition")
@@ -66,7 +65,8 @@ def monitor(environment: Mapping[str, str], port: int | None) -> int:
             return 0
         instance = stack.enter_context(dg.DagsterInstance.get())
         shared = open_shared(variables)
-        processes = Processes({CODE_SERVER: _code_server(*code_server), DAEMON: _daemon(instance)})
+        code = DagsterGrpcClient(host=host, port=code_port)
+        processes = Processes({CODE_SERVER: lambda: code_served(code), DAEMON: _daemon(instance)})
         mirror = Mirror(repository)
         figures = Measured(repository, shared, read_settings(ProviderSettings, variables).costs)
         stack.enter_context(
@@ -209,18 +209,6 @@ def _condition(name: str, asked: _Asked, now: float) -> Condition:
     state = "silent" if quiet > _SILENCE else "up" if asked.heard else "starting"
     reason = "was started anew" if asked.restarts else ""
     return Condition(name, state, None, now - asked.began, asked.restarts, reason)
-
-
-def _code_server(host: str, port: int) -> Callable[[], str | None]:
-    """Its identifier, which is another one in every process."""
-
-    def answer() -> str | None:
-        try:
-            return DagsterGrpcClient(host=host, port=port).get_server_id(timeout=ANSWER_SECONDS)
-        except DagsterUserCodeUnreachableError:
-            return None
-
-    return answer
 
 
 def _daemon(instance: dg.DagsterInstance) -> Callable[[], str | None]:

@@ -37,22 +37,24 @@ def dagster_services(
     """
     workspace = workspace_of(folder, {"socket": str(socket)})
     code_server = code_server_command("--socket", str(socket))
+    code = DagsterGrpcClient(socket=str(socket))
     webserver, daemon = webserver_command(workspace, pages), daemon_command(workspace)
     asked = "127.0.0.1" if pages.host in {"", "0.0.0.0"} else pages.host  # noqa: S104 -- compared, not bound
     return [
-        Service(CODE_SERVER, code_server, lambda: _serves_code(socket)),
+        Service(CODE_SERVER, code_server, lambda: bool(code_served(code))),
         Service(WEBSERVER, webserver, lambda: _serves_pages(f"http://{asked}:{pages.port}")),
         Service(DAEMON, daemon, Heartbeats(instance.get_daemon_heartbeats), _DAEMON_SILENCE),
     ]
 
 
-def _serves_code(socket: Path) -> bool:
-    """A server whose threads are all taken doesn't answer, as one that hangs."""
+def code_served(client: DagsterGrpcClient) -> str | None:
+    """The identifier of a code server's process, another one after each start; None where it gives
+    no answer: one whose threads are all taken doesn't, as one that hangs.
+    """
     try:
-        DagsterGrpcClient(socket=str(socket)).get_server_id(timeout=ANSWER_SECONDS)
+        return client.get_server_id(timeout=ANSWER_SECONDS)
     except DagsterUserCodeUnreachableError:
-        return False
-    return True
+        return None
 
 
 def _serves_pages(url: str) -> bool:
