@@ -14,6 +14,7 @@ from gen404_assets.assets.mirrored import Mirrored
 from gen404_assets.assets.mirroring import missing_events, new_rounds
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.commands.refused import Refused
+from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.history import History
 from gen404_assets.live.importing import importing
 from gen404_assets.live.shared import Shared
@@ -82,6 +83,8 @@ def import_beside(
                     progress = _Progress(show, tell, stop)
                     done = import_history(instance, history, mirrored, progress)
                     tell(f"imported {done} files' states")
+        except InfrastructureFault as fault:
+            tell(f"the import stops, and the sensor mirror goes on with it: {fault}")
         finally:
             began.set()
 

@@ -14,7 +14,7 @@ from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.commands.importing import import_beside, import_history, shown_edition
 from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.history import History
-from gen404_assets.competition_repository import newest_history
+from gen404_assets.competition_repository import history_of, newest_history, open_repository
 from gen404_assets.live.importing import importing, under_way
 from gen404_assets.live.shared import Shared, shared_on_disk
 from sensors.mirror import mirror
@@ -99,6 +99,30 @@ def test_an_import_runs_beside_what_is_served_and_ends_with_it(
     assert under_way(shared) is None
     assert lines[-1].startswith("imported ")
     assert import_history(instance, history, mirrored) == 0
+
+
+def test_a_repository_that_can_t_be_read_ends_an_import_with_a_sentence(
+    instance: dg.DagsterInstance, shared: Shared, repository: Path
+) -> None:
+    """As a clone without the content of its files: the sensor says it again, at each tick."""
+    lines: list[str] = []
+    heard = threading.Event()
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        heard.set()
+
+    ours = open_repository(str(repository), "main")
+    history = history_of(ours.snapshot(ours.refresh()))
+    for content in (repository / "objects").glob("*/*"):
+        content.unlink()
+    mirrored = mirrored_as("competition-0", instance)
+    with import_beside(instance, history, mirrored, shared, tell):
+        assert heard.wait(300)
+    assert len(lines) == 1
+    assert lines[0].startswith("the import stops, and the sensor mirror goes on with it: ")
+    assert str(repository) in lines[0]
+    assert under_way(shared) is None
 
 
 def test_a_platform_that_ends_during_an_import_leaves_the_rest_for_the_next(
