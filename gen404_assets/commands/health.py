@@ -42,22 +42,23 @@ def health(
     """
     sightings = Sightings(notes)
     waits = [*sightings.waits(), *Waiting(notes).all()]
-    try:
-        sensors = within(_DEADLINE, _sensors, instance)
-    except TimeoutError:
-        sensors = []
     faults = [
         f"the {each.name} is {each.state}" + (f": it {each.reason}" if each.reason else "")
         for each in conditions
         if each.state != "up"
     ]
+    sensors = []
+    try:
+        sensors = within(_DEADLINE, _sensors, instance)
+        if not sensors:
+            faults.append("no sensor has looked yet")
+    except TimeoutError:
+        faults.append(f"Dagster's storage has not answered for {_DEADLINE:g} s")
     faults += [
         f"the sensor {sensor['name']} has not looked for {sensor['age']:.0f} s"
         for sensor in sensors
         if sensor["age"] is not None and sensor["age"] > _LATE_TICK
     ]
-    if not sensors:
-        faults.append("no sensor has looked yet")
     waits += [
         f"the sensor {sensor['name']} fails: {sensor['says']}"
         for sensor in sensors

@@ -272,6 +272,18 @@ def test_a_process_that_is_not_up_is_a_fault(
     json.dumps(result)
 
 
+def test_a_storage_that_hangs_is_named_and_no_sensor_is_blamed(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(instance, "all_instigator_state", lambda **_: answers.wait(60) and [])
+    monkeypatch.setattr("gen404_assets.commands.health._DEADLINE", 0.1)
+    result = health(instance, UP, FileNotes(tmp_path))
+    answers.set()
+    assert result["faults"] == ["Dagster's storage has not answered for 0.1 s"]
+    assert result["sensors"] == []
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = (ROOT / "deploy" / "gen404.service").read_text()
