@@ -1,5 +1,5 @@
 """What a miner's CDN may do, and what comes of it: a file, or a reason; in time, in bounds, and
-never elsewhere.
+whole or not at all.
 """
 
 import itertools
@@ -15,33 +15,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from resources.downloads import Downloads, is_public, open_downloads
+from gen404_assets.competition.faults import InfrastructureFault
+from resources.downloads import Downloads, open_downloads
 from resources.settings import BadSetting
-from simulators.strangers import certified, ok, redirect, stranger
+from simulators.strangers import ok, stranger
+from tests.resources.storage.downloading import LIMIT, LOCAL, reason
 
-LIMIT = 1 << 20
-LOCAL = Downloads(private=True, limit=LIMIT, timeout=5)
-PUBLIC = Downloads(limit=LIMIT, timeout=5)
 HASTY = Downloads(private=True, limit=LIMIT, timeout=0.5)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-def reason(url: str, to: Path, downloads: Downloads = LOCAL) -> str:
-    """Why nothing was saved; nothing is left behind either."""
-    with pytest.raises(MinerFault) as failure:
-        downloads.download(url, to)
-    assert list(to.parent.iterdir()) == []
-    return str(failure.value)
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    (tmp_path / "files").mkdir()
-    return tmp_path / "files" / "chair.glb"
 
 
 def test_a_file_is_saved_as_it_was_served(to: Path) -> None:
@@ -61,241 +43,6 @@ def test_proxies_of_the_environment_are_not_used(to: Path, monkeypatch: pytest.M
         LOCAL.download(cdn.url, to)
     assert to.read_bytes() == b"direct"
     assert not proxy.requests
-
-
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("file:///etc/passwd", "neither http nor https"),
-        ("ftp://127.0.0.1/x", "neither http nor https"),
-        ("//127.0.0.1/x", "neither http nor https"),
-        ("http://user:word@127.0.0.1/", "credentials"),
-        ("http://user@127.0.0.1/", "credentials"),
-        ("http:///x", "host and port"),
-        ("http://127.0.0.1:0/", "host and port"),
-        ("http://127.0.0.1:99999/", "host and port"),
-        ("http://[::1", "not a URL"),
-        ("http://127.0.0.1/\r\nHost: x", "not a URL"),
-        ("http://\ud800/", "not a URL"),
-        ("", "neither http nor https"),
-        ("http://nobody.invalid/", "isn't found"),
-        (f"http://{'a' * 300}.invalid/", "isn't found"),
-        ("http://a..b/", "isn't found"),
-        ("https://xn--a..invalid/", "isn't found"),
-        ("https://my_bucket.xn--p1ai.invalid/", "isn't found"),
-        ("https://xn--/", "isn't found"),
-    ],
-)
-def test_g19_only_proper_urls_are_followed(url: str, why: str, to: Path) -> None:
-    assert why in reason(url, to)
-
-
-HOSTS = st.one_of(
-    st.from_regex(r"(xn--|[a-z0-9_.%-]|[\u00e0-\u017f\u0660-\u0669\u3002]){1,30}", fullmatch=True),
-    st.sampled_from(["xn--a..com", "my_bucket.xn--p1ai", "[::1", "[::1%eth0]", "a" * 300, "xn--"]),
-    st.text(max_size=30),
-)
-ADDRESSES = st.builds(
-    "{}{}{}{}".format,
-    st.sampled_from(["https://", "http://", "//", "", "HTTPS:", "\u2100://"]),
-    HOSTS,
-    st.sampled_from(["", ":0", ":443", ":99999", ":-1", ":x", "@b"]),
-    st.sampled_from(["", "/", "/%zz", "/\u0130", "/#\ud800", "?\x00", "/..//"]),
-)
-
-
-def unknown(host: str) -> list[str]:
-    """No host is found, after its name has been encoded as the system's resolver does."""
-    host.encode("idna")
-    raise OSError(-2, "Name or service not known")
-
-
-NOWHERE = Downloads(limit=LIMIT, timeout=5, resolve=unknown)
-
-
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(url=ADDRESSES)
-def test_g10_whatever_a_miners_url_is_it_is_the_miners_fault(url: str, to: Path) -> None:
-    assert reason(url, to, NOWHERE)
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(location=ADDRESSES)
-def test_g10_wherever_a_redirect_leads_it_is_the_miners_fault(location: str, to: Path) -> None:
-    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
-    answer = head + location.encode("utf-8", "surrogatepass") + b"\r\n\r\n"
-
-    def resolve(host: str) -> list[str]:
-        return ["127.0.0.1"] if host == "127.0.0.1" else unknown(host)
-
-    with stranger(lambda path: [answer if path == "/first" else ok(b"")]) as cdn:
-        downloads = Downloads(private=True, limit=LIMIT, timeout=5, resolve=resolve)
-        try:
-            downloads.download(f"{cdn.url}/first", to)
-        except MinerFault as fault:
-            assert str(fault)
-        to.unlink(missing_ok=True)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "localhost",
-        "2130706433",
-        "0x7f.1",
-        "0177.0.0.1",
-        "0.0.0.0",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::]",
-    ],
-)
-def test_g19_no_spelling_of_this_machine_is_reached(host: str, to: Path) -> None:
-    with stranger(lambda _: [ok(b"secret")]) as inside:
-        why = reason(f"http://{host}:{inside.port}/", to, PUBLIC)
-    assert any(words in why for words in ("public", "isn't found", "not a URL"))
-    assert not inside.requests
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(
-            "0.0.0.0",
-            "10.1.2.3",
-            "100.64.0.1",
-            "100.100.100.200",
-            "127.8.9.1",
-            "168.63.129.16",
-            "169.254.169.254",
-        ),
-        *(
-            "172.16.0.1",
-            "192.0.0.192",
-            "192.0.2.1",
-            "192.88.99.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "203.0.113.5",
-        ),
-        *(
-            "224.0.0.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:10.0.0.1",
-            "::ffff:169.254.169.254",
-        ),
-        *(
-            "::127.0.0.1",
-            "64:ff9b::a9fe:a9fe",
-            "64:ff9b:1::1",
-            "100::1",
-            "2001::1",
-            "2001:db8::1",
-            "2002:a9fe:a9fe::1",
-        ),
-        *(
-            "3fff::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "fe80::1%1",
-            "fec0::1",
-            "ff02::1",
-            "2606:4700::1%1",
-        ),
-    ],
-)
-def test_g19_addresses_that_are_not_public_are_refused(address: str, to: Path) -> None:
-    assert not is_public(address)
-    assert "public" in reason(
-        "http://cdn.invalid/", to, Downloads(resolve=lambda _: ["8.8.8.8", address])
-    )
-
-
-@pytest.mark.parametrize(
-    "address", ["1.1.1.1", "172.15.0.1", "192.1.0.1", "2606:4700::1111", "::ffff:1.1.1.1"]
-)
-def test_public_addresses_are_public(address: str) -> None:
-    assert is_public(address)
-
-
-@pytest.mark.parametrize(
-    "address", ["169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254"]
-)
-def test_g19_where_private_ones_are_allowed_no_others_are(address: str, to: Path) -> None:
-    assert "public" in reason(
-        "http://cdn.invalid/", to, Downloads(private=True, resolve=lambda _: [address])
-    )
-
-
-@pytest.mark.parametrize(
-    ("location", "why"),
-    [
-        ("file:///etc/passwd", "neither"),
-        ("http://a:b@127.0.0.1/", "credentials"),
-        ("http://169.254.169.254/latest", "public"),
-        ("//0.0.0.0/", "public"),
-        ("http://[::1", "not a URL"),
-        ("/again", "more than 3 redirects"),
-    ],
-)
-def test_g19_redirects_are_checked_like_the_first_url(location: str, why: str, to: Path) -> None:
-    with stranger(lambda _: [redirect(location)]) as cdn:
-        assert why in reason(f"{cdn.url}/start", to)
-    assert len(cdn.requests) == (4 if location == "/again" else 1)
-
-
-def test_g19_a_public_cdn_leads_to_no_private_address(to: Path) -> None:
-    hosts = {"cdn.invalid": ["127.0.0.1"], "inside.invalid": ["169.254.169.254"]}
-    with stranger(lambda _: [redirect("http://inside.invalid/")]) as cdn:
-        downloads = Downloads(private=True, resolve=hosts.__getitem__)
-        assert "public" in reason(f"http://cdn.invalid:{cdn.port}/", to, downloads)
-
-
-def test_three_redirects_are_followed(to: Path) -> None:
-    with stranger(
-        lambda path: [ok(b"there") if path == "/3" else redirect(f"/{int(path[1:]) + 1}")]
-    ) as cdn:
-        assert LOCAL.download(f"{cdn.url}/0", to) == 5
-
-
-def test_g19_a_host_is_resolved_once_and_connected_to_at_that_address(to: Path) -> None:
-    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
-    with stranger(lambda path: [redirect("/again") if path == "/moved" else ok(b"mesh")]) as cdn:
-        rebinding = Downloads(private=True, resolve=lambda _: next(answers))
-        assert rebinding.download(f"http://cdn.invalid:{cdn.port}/chair.glb", to) == 4
-        assert f"Host: cdn.invalid:{cdn.port}\r\n" in cdn.requests[0]
-        to.unlink()
-        assert "public" in reason(f"http://cdn.invalid:{cdn.port}/moved", to, rebinding)
-    assert len(cdn.requests) == 1
-
-
-def test_certificates_are_checked_by_name_though_the_address_is_pinned(to: Path) -> None:
-    names: list[str | None] = []
-    server, trusting = certified("DNS:cdn.invalid")
-    server.sni_callback = lambda _, name, __: names.append(name)
-    with stranger(lambda _: [ok(b"mesh")], server) as cdn:
-        downloads = Downloads(private=True, resolve=lambda _: ["127.0.0.1"], tls=trusting)
-        assert downloads.download(f"https://cdn.invalid:{cdn.port}/", to) == 4
-        to.unlink()
-        assert "connection failed" in reason(f"https://other.invalid:{cdn.port}/", to, downloads)
-        assert "connection failed" in reason(f"https://127.0.0.1:{cdn.port}/", to, LOCAL)
-        assert downloads.download(f"https://cdn.invalid.:{cdn.port}/", to) == 4, (
-            "a final dot is no part of the name"
-        )
-    assert names == ["cdn.invalid", "other.invalid", None, "cdn.invalid"]
-
-
-def test_one_of_the_host_s_addresses_is_enough(to: Path) -> None:
-    with stranger(lambda _: [ok(b"mesh")]) as cdn:
-        downloads = Downloads(private=True, resolve=lambda _: ["127.0.0.77", "127.0.0.1"])
-        assert downloads.download(f"http://cdn.invalid:{cdn.port}/", to) == 4
 
 
 def endless(_: str) -> Iterator[bytes]:
@@ -417,7 +164,10 @@ def test_g01_what_is_this_machine_s_fault_is_no_miner_s(to: Path) -> None:
 
 
 def test_g15_killed_in_the_middle_nothing_is_at_the_target(to: Path) -> None:
-    code = f"from tests.resources.storage.test_downloads import *; Downloads(private=True).download(sys.argv[1], Path({str(to)!r}))"
+    code = (
+        "import sys; from pathlib import Path; from resources.downloads import Downloads; "
+        f"Downloads(private=True).download(sys.argv[1], Path({str(to)!r}))"
+    )
     with stranger(
         lambda _: itertools.chain([ok(bytes(1 << 19), length=LIMIT)], dripped(bytes(1000)))
     ) as cdn:
@@ -428,32 +178,6 @@ def test_g15_killed_in_the_middle_nothing_is_at_the_target(to: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not to.exists()
-
-
-TEN_AT_ONCE = """
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from resources.downloads import open_downloads
-url, folder = sys.argv[1:]
-downloads = open_downloads({"ALLOW_PRIVATE_CDN": "true"})
-with ThreadPoolExecutor(10) as threads:
-    print(*threads.map(lambda n: downloads.download(url, Path(folder) / str(n)), range(10)))
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(status["VmHWM"].split()[0])  # getrusage would tell of the parent, too, from before the exec
-"""
-
-
-def test_g20_ten_large_downloads_at_once_stay_under_256_mib(to: Path) -> None:
-    size = 48 * 2**20  # together nearly twice the memory allowed
-    parts = [ok(b"", length=size), *itertools.repeat(bytes(1 << 20), size >> 20)]
-    with stranger(lambda _: parts) as cdn:
-        command = [sys.executable, "-c", TEN_AT_ONCE, cdn.url, str(to.parent)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert printed[:10] == [str(size)] * 10
-    kibibytes = int(printed[10])
-    assert kibibytes < 256 * 1024
 
 
 @pytest.mark.parametrize(
