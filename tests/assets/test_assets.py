@@ -1,12 +1,10 @@
-"""The asset graph: it loads, it reads as the competition works, past rounds replay, and commits by
-others show up.
+"""The assets of a competition: its history is imported, past rounds replay, and commits by others
+show up.
 """
 
 import json
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +12,18 @@ import dagster as dg
 import pytest
 
 from gen404_assets.assets.events import CHECK, NO_FILE
-from gen404_assets.assets.mirrored import Competition1
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import hold
 from gen404_assets.assets.specs import shown_path
-from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
 from gen404_assets.assets.views import VIEWS
-from gen404_assets.commands.importing import import_history
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition_repository import history_of, open_repository
 from gen404_assets.definitions import definitions
 from sensors import mirror as mirror_module
 from sensors.mirror import mirror
-from simulators.histories import make_competition
-
-GRAPH = definitions({}).resolve_asset_graph()
-
+from tests.assets.mirrored import GRAPH, commit_by_hand, git, import_all, replay
 
 BUILDS = "rounds/1/builds.json"
-
-
-@pytest.fixture
-def competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GEN404_HOME", str(tmp_path / "home"))
-    path = make_competition(tmp_path / "repo.git", rounds=2, miners=5, prompts=8)
-    monkeypatch.setenv("COMPETITION_REPO", str(path))
-    return path
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-def git(repository: Path, *arguments: str) -> str:
-    who = ["-c", "user.name=A Person", "-c", "user.email=person@example.invalid"]
-    done = subprocess.run(
-        ["git", "-C", str(repository), *who, *arguments], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-def commit_by_hand(competition: Path, path: str, content: str, message: str) -> None:
-    clone = competition.with_name("clone")
-    if not clone.exists():
-        git(competition.parent, "clone", "-q", str(competition), str(clone))
-    (clone / path).parent.mkdir(parents=True, exist_ok=True)
-    (clone / path).write_text(content)
-    git(clone, "add", path)
-    git(clone, "commit", "-qm", message)
-    git(clone, "push", "-q")
-
-
-def import_all(instance: dg.DagsterInstance, competition: Path) -> int:
-    repository = open_repository(str(competition), "main")
-    repository.refresh()
-    return import_history(instance, history_of(repository.snapshot()), Competition1(instance))
 
 
 def tick(
@@ -80,89 +33,6 @@ def tick(
         result = mirror(context)
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
-
-
-def replay(instance: dg.DagsterInstance, number: int) -> dg.ExecuteInProcessResult:
-    job = definitions(os.environ).resolve_implicit_global_asset_job_def()
-    return job.execute_in_process(
-        instance=instance, partition_key=str(number), raise_on_error=False
-    )
-
-
-def test_every_asset_says_what_it_is() -> None:
-    for key in GRAPH.get_all_asset_keys():
-        node = GRAPH.get(key)
-        assert node.description, key
-        assert node.group_name != "default", key
-        assert node.kinds, key
-
-
-def test_every_asset_says_who_answers_for_it_and_one_that_is_made_links_to_its_code() -> None:
-    for key in GRAPH.get_all_asset_keys():
-        node = GRAPH.get(key)
-        assert set(node.owners) <= {"team:platform", "team:operators", "team:miners"}, key
-        assert len(node.owners) == 1, key
-    for name, function in (("submissions", "open_round"), ("audits", "audit_candidates")):
-        links = GRAPH.get(dg.AssetKey(name)).metadata["dagster/code_references"]
-        assert isinstance(links, dg.CodeReferencesMetadataValue)
-        first, file_format = links.code_references
-        assert isinstance(first, dg.LocalFileCodeReference)
-        assert isinstance(file_format, dg.LocalFileCodeReference)
-        assert first.label == f"made by {function}"
-        lines = Path(first.file_path).read_text().splitlines()
-        assert lines[int(first.line_number or 0) - 1].startswith(f"def {function}(")
-        assert Path(file_format.file_path).is_relative_to(Path(__file__).parents[2])
-
-
-def test_an_assets_tags_say_which_lane_makes_it_and_how_it_is_replayed() -> None:
-    tags = {asset: GRAPH.get(dg.AssetKey(asset)).tags for asset in Asset}
-    for asset, shown in tags.items():
-        assert shown.get(LANE_TAG) == asset.entry.lane
-        assert (shown.get(REPLAY_TAG) == "evidence") == (asset.entry.evidence is not None)
-    assert tags[Asset.RENDERS][REPLAY_TAG] == "evidence"
-    assert tags[Asset.WINNER][REPLAY_TAG] == "derived"
-
-
-def test_an_assets_columns_are_those_of_its_files(competition: Path) -> None:
-    def columns(asset: Asset) -> dict[str, str]:
-        schema = GRAPH.get(dg.AssetKey(asset)).metadata["dagster/column_schema"]
-        assert isinstance(schema, dg.TableSchema)
-        return {column.name: column.type for column in schema.columns}
-
-    def file(path: str) -> Any:
-        return json.loads(git(competition, "show", f"main:{path}"))
-
-    submissions = file("rounds/0/submissions.json")
-    for entry in submissions.values():
-        assert columns(Asset.SUBMISSIONS).keys() == {"hotkey", *entry}
-    for entry in file("rounds/0/generation_audits.json").values():
-        assert columns(Asset.AUDITS).keys() == entry.keys()
-    for entry in file("leader.json"):
-        assert columns(Asset.LEADER).keys() == entry.keys()
-    for entry in file(f"rounds/0/{next(iter(submissions))}/submitted.json").values():
-        assert columns(Asset.RENDERS).keys() >= {"stem", *entry}
-    header = git(competition, "show", "main:rounds/0/matches_matrix.csv").splitlines()[0]
-    assert [*columns(Asset.MATCHES_MATRIX)] == header.split(",")
-    assert columns(Asset.MATCHES_MATRIX)["margin"] == "number"
-    assert columns(Asset.SUBMISSIONS)["revealed_at_block"] == "integer"
-
-
-def test_the_lineage_reads_as_the_competition_works() -> None:
-    def upstream(name: str) -> set[str]:
-        return {key.to_user_string() for key in GRAPH.get(dg.AssetKey(name)).parent_keys}
-
-    assert upstream("submissions") == {"schedule", "commitments"}
-    assert upstream("prompts") == {"seed", "prompt_pool", "config"}
-    assert upstream("duels") == {"baseline", "renders", "prompts"}
-    assert {"matches_matrix", "audits", "source_audits"} <= upstream("winner")
-    assert "winner" in upstream("leader")
-
-
-def test_what_belongs_to_a_round_is_partitioned_by_it() -> None:
-    shared = {"config", "prompt_pool", "commitments", "standing"}
-    for key in GRAPH.get_all_asset_keys():
-        partitioned = GRAPH.get(key).partitions_def is not None
-        assert partitioned == (key.to_user_string() not in shared), key
 
 
 def test_an_import_shows_every_round_with_the_blobs_of_its_files(

@@ -4,7 +4,7 @@ what their files hold; and no asset that it lacks.
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,6 @@ MAKERS = {"competition-0": make_competition_0, "competition-2": make_competition
 NAMES = list(MAKERS)
 MINERS = hotkeys(4)
 SHARED = {"config", "prompt_pool"}
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture(autouse=True)

@@ -54,12 +54,6 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
         close_adapters()
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
 def competition() -> CompetitionResource:
     with dg.build_resources(competition_resources(os.environ, operates=False)) as opened:
         resource = opened.competition
