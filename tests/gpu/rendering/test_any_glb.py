@@ -19,8 +19,8 @@ from gpu.faults import Refused
 from gpu.meshes.mesh import read_mesh
 from gpu.workers.warmup import files, textured
 from simulators.files_3d import mesh, png_of
+from tests.gpu.rendering.glbs import saying, tree_of
 from tests.gpu.rendering.test_scenes import read
-from tests.gpu.rendering.test_tolerance import saying, tree_of
 
 MODELS = Path(__file__).parents[4] / "shared/models"
 ODD: tuple[Any, ...] = (
