@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.round import CONFIG, POOL, STATE, report_path
 from gen404_assets.competition.settings import Rules
@@ -21,19 +21,13 @@ from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.histories import Competition, MadeUpHistory
 from simulators.history_commits import PERSON
-from simulators.hotkeys import to_hotkey
 from tests.replay.tampering import (
-    AUDITS,
-    BUILDS,
     MATRIX,
     REQUESTS,
-    SUBMISSIONS,
     WINNER,
     Tampered,
     differing,
-    entries,
     git,
-    noted,
     open_history,
     replay,
     shown,
@@ -192,181 +186,6 @@ def test_reports_stand_on_what_their_sides_had_when_the_judge_looked(tampered: T
         message = f"Update generated for round 0, miner {LEADER}"
         tampered.insert("Match report", {path: json.dumps(made, indent=2).encode()}, message)
     assert shown(tampered.differing()) == {}
-
-
-# --- after a round
-
-
-def test_verdicts_that_come_after_the_end_change_no_winner_and_are_told(tampered: Tampered) -> None:
-    winner = tampered.json(WINNER)["winner_hotkey"]
-    assert winner != LEADER
-    late = [{"hotkey": winner, "verdict": "failed", "reason": "found out later"}]
-    source = "rounds/0/source_audit.json"
-    tampered.edit(source, lambda audits: [*audits, *late], "Update source audits for round 0")
-    assert noted(tampered, WINNER).startswith("by what was changed since, the winner would be ")
-    files = {file.path: file for file in replay(open_history(tampered.path))}
-    assert files[source].by_person[-1] == tampered.commit, (
-        "people alone write it, whatever they say"
-    )
-
-
-def test_what_is_regenerated_after_a_verdict_changes_nothing_in_it(tampered: Tampered) -> None:
-    hotkey = next(
-        hotkey for hotkey, audit in tampered.json(AUDITS).items() if audit["checked_prompts"]
-    )
-    made = tampered.json(f"rounds/0/{hotkey}/generated.json")
-    for output in made.values():
-        output.update(distance=0.5, generation_time=170.0)
-    tampered.write({f"rounds/0/{hotkey}/generated.json": json.dumps(made, indent=2).encode()})
-    assert shown(tampered.differing()) == {}
-
-
-def test_a_configuration_changed_or_broken_after_a_round_changes_nothing_in_it(
-    tampered: Tampered,
-) -> None:
-    tampered.edit(
-        CONFIG, lambda config: config.update(win_margin=0.5, weight_decay=0.01, prompts_per_round=2)
-    )
-    assert shown(tampered.differing()) == {}
-    tampered.write({CONFIG: b"{"})
-    assert shown(differing(open_history(tampered.path), 3)) == {}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "submissions.json",
-        "seed.json",
-        "prompts.txt",
-        "builds.json",
-        "matches_matrix.csv",
-        "winner.json",
-    ],
-)
-def test_a_file_deleted_after_a_round_is_missed_with_the_commit(
-    tampered: Tampered, name: str
-) -> None:
-    path = f"rounds/0/{name}"
-    tampered.write({path: None})
-    files = tampered.differing()
-    assert path in files
-    assert files[path].by_person == [tampered.commit]
-    assert "no file" in str(files[path].differences[0])
-    assert set(files) <= {path} | ({WINNER, REQUESTS} if path == MATRIX else set())
-
-
-def test_a_deleted_report_is_missed_in_the_matrix(tampered: Tampered) -> None:
-    tampered.write({tampered.report: None})
-    difference = tampered.only(MATRIX).differences[0]
-    assert str(difference) == (
-        f"leader,{short(tampered.loser)}: recorded no report, derived a report "
-        f"(deleted by a person in {tampered.commit})"
-    )
-
-
-def test_a_round_set_back_and_ended_again_is_told(tampered: Tampered) -> None:
-    opened = tampered.read(STATE)
-    tampered.edit(STATE, lambda state: state.update(current_round=2, stage="finalizing"))
-    by_hand = tampered.commit
-    tampered.write({STATE: opened}, "Update state (open), schedule, leader for round 3")
-    assert f"a person set it from open to finalizing in {by_hand}" in noted(tampered, STATE)
-
-
-def test_images_renamed_as_a_whole_are_noted_and_one_alone_is_found(tampered: Tampered) -> None:
-    def rename(builds: Any) -> None:
-        for build in builds.values():
-            if build["docker_image"]:
-                build["docker_image"] = build["docker_image"].replace(
-                    "registry.invalid", "mended.invalid"
-                )
-
-    tampered.edit(BUILDS, rename)
-    differing_files = tampered.differing()
-    assert set(differing_files) <= {WINNER}, "the winner was told before"
-    files = {file.path: file for file in replay(open_history(tampered.path), 1)}
-    assert "the images are named mended.invalid/made-up/{hotkey10}:{tag}" in files[BUILDS].notes
-
-
-# --- what today's rules would not have taken
-
-
-@pytest.mark.parametrize(
-    ("change", "note"),
-    [
-        ({"cdn_url": "https://cdn.invalid/x/"}, "the rules of today write https://cdn.invalid/x"),
-        (
-            {"cdn_url": "https://cdn.invalid/a b"},
-            "the rules of today refuse it: not a valid cdn_url",
-        ),
-        (
-            {"cdn_url": "https://me:pass@cdn.invalid"},
-            "the rules of today refuse it: not a valid cdn_url",
-        ),
-        ({"repo": "owner/repo.git"}, "the rules of today refuse it: not a valid repo"),
-        ({"commit": "main"}, "the rules of today refuse it: not a valid commit"),
-    ],
-)
-def test_a_submission_that_was_accepted_stands_with_a_note(
-    tampered: Tampered, change: dict[str, str], note: str
-) -> None:
-    tampered.insert(
-        "Update build statuses for round 0",
-        {SUBMISSIONS: json.dumps(edited(tampered, change)).encode()},
-    )
-    files = {file.path: file for file in replay(open_history(tampered.path), 1)}
-    assert files[SUBMISSIONS].finding is Finding.IDENTICAL
-    assert f"{tampered.loser}: {note}" in files[SUBMISSIONS].notes
-
-
-def edited(tampered: Tampered, change: dict[str, str]) -> Any:
-    submissions = tampered.json(SUBMISSIONS)
-    submissions[tampered.loser].update(change)
-    return submissions
-
-
-def test_hotkeys_that_ten_characters_cannot_tell_apart_are_noted(tampered: Tampered) -> None:
-    entry = tampered.json(SUBMISSIONS)[tampered.loser]
-    block = tampered.json("rounds/2/schedule.json")["latest_reveal_block"]
-    alike = [to_hotkey(bytes(31) + bytes([last])) for last in range(2)]
-    entries_ = {
-        hotkey: entry | {"revealed_at_block": block, "round": "made-up-2"} for hotkey in alike
-    }
-    tampered.write({"rounds/2/submissions.json": json.dumps(entries_, indent=2).encode()})
-    files = {file.path: file for file in replay(open_history(tampered.path))}
-    assert files["rounds/2/submissions.json"].finding is Finding.IDENTICAL
-    assert "first ten characters" in "".join(files["rounds/2/submissions.json"].notes)
-
-
-@pytest.mark.parametrize(("block", "where"), [(2**31, "5"), (0, "the order")])
-def test_a_reveal_outside_the_window_or_out_of_order_is_found(
-    tampered: Tampered, block: int, where: str
-) -> None:
-    tampered.edit(
-        SUBMISSIONS, lambda submissions: submissions[tampered.loser].update(revealed_at_block=block)
-    )
-    files = tampered.differing()
-    assert set(files) == {SUBMISSIONS}, "what was built is what was submitted then"
-    assert entries(files[SUBMISSIONS]) == [tampered.loser if where == "5" else where]
-
-
-def test_skipped_duels_stand_with_a_note(tampered: Tampered) -> None:
-    report = tampered.json(tampered.report)
-    for duel in report["duels"]:
-        if duel["winner"] == "draw":
-            duel["winner"] = "skipped"
-    tampered.write({tampered.report: json.dumps(report, indent=2).encode()})
-    assert "duels were skipped; the verdict " in noted(tampered, tampered.report)
-
-
-def test_draws_that_no_judge_decided_are_told(tampered: Tampered) -> None:
-    report = tampered.json(tampered.report)
-    for duel in report["duels"]:
-        if duel["winner"] == "draw":
-            duel["issues"] = "Internal error"
-    tampered.write({tampered.report: json.dumps(report, indent=2).encode()})
-    assert "duels were recorded as draws that the judge never decided; the verdict " in noted(
-        tampered, tampered.report
-    )
 
 
 # --- whatever is done
