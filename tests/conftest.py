@@ -20,11 +20,11 @@ hypothesis.settings.load_profile("busy")
 
 _LONG = (
     *("test_crashes.py", "test_platform.py", "test_rounds.py", "test_miner.py", "test_files.py"),
-    *("test_repository.py", "test_cdn_habits.py", "test_taken_over.py", "test_downloads.py"),
-    *("test_simulation.py", "test_splats.py", "test_hostile.py", "test_processes.py"),
-    *("test_hand_made_commits.py", "test_faults.py", "test_replay.py", "test_clouds.py"),
-    *("test_shared.py", "test_service.py", "test_assets.py", "test_restoring.py"),
-    *("test_whole_rounds.py", "test_dagster_dev.py", "test_gateway.py", "test_supervisor.py"),
+    *("test_repository_publishing.py", "test_taken_over.py", "test_simulation.py"),
+    *("test_splats.py", "test_hostile.py", "test_processes.py", "test_hand_made_commits.py"),
+    *("test_faults.py", "test_replay.py", "test_clouds.py", "test_shared.py", "test_service.py"),
+    *("test_assets.py", "test_restoring.py", "test_whole_rounds.py", "test_dagster_dev.py"),
+    *("test_gateway.py", "test_supervisor.py"),
 )
 """Files that take half a minute or more, the longest first: with few processes, a long one that
 began last would run alone."""
