@@ -56,7 +56,10 @@ def test_g26_no_text_leaves_its_code_span(text: str) -> None:
     assert " ".join(token.content.split()) == " ".join(plain(text).split())
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://a/x) ![y](http://b/z", "http://a/ x", "http://a@b/", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "http://a/x) ![y](http://b/z", "http://a/ x", "http://a@b/", ""],
+)
 def test_only_a_plain_url_becomes_a_link(url: str) -> None:
     assert "link_open" not in kinds(shown.link("label", url))
     assert "image" not in kinds(shown.link("label", url))

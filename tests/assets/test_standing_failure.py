@@ -1,5 +1,5 @@
-"""What a failure that lasts costs. With an expired token every tick says what it waits for, a person
-is told once, and neither the log nor Dagster's ticks grow by more than is stated here.
+"""What a failure that lasts costs. With an expired token every tick says what it waits for, a
+person is told once, and neither the log nor Dagster's ticks grow by more than is stated here.
 """
 
 import time

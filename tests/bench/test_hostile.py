@@ -1,5 +1,5 @@
-"""Mutation fuzzing of every parser of foreign bytes: some of it whenever the tests run, a minute with
-`THOROUGH`, and proof that it works."""
+"""Mutation fuzzing of every parser of foreign bytes: some of it whenever the tests run, a minute
+with `THOROUGH`, and proof that it works."""
 
 import re
 import subprocess

@@ -24,6 +24,8 @@ STOP = 'mutation { stopSensor(id: "lanes") { __typename } }'
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 EVIL = {"Origin": "http://evil.example"}
+ELSEWHERE = {"Sec-Fetch-Site": "cross-site"}
+FOLLOWED = {**ELSEWHERE, "Sec-Fetch-Mode": "navigate"}
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -125,8 +127,8 @@ def guarded(started: Guarded) -> Guarded:
         ("PUT", "/graphql", JSON, STOP, 405),
         ("DELETE", "/", {}, "", 405),
         ("OPTIONS", "/graphql", {**EVIL, "Access-Control-Request-Method": "POST"}, "", 405),
-        ("GET", "/logs/run/out", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, "", 403),
-        ("GET", "/runs", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, "", 403),
+        ("GET", "/logs/run/out", {**ELSEWHERE, "Sec-Fetch-Mode": "no-cors"}, "", 403),
+        ("GET", "/runs", {**FOLLOWED, "Sec-Fetch-Dest": "iframe"}, "", 403),
         ("GET", "/websocket", UPGRADE | EVIL, "", 403),
         ("GET", "/graphql", UPGRADE | EVIL, "", 403),
         ("GET", "/graphql", UPGRADE | {"Origin": "http://127.0.0.1:1"}, "", 403),
@@ -199,7 +201,9 @@ def test_no_header_makes_the_guard_fail(headers: dict[str, bytes], method: str, 
         assert refused or headers["host"].decode().strip().lower().startswith(tuple(LOOPBACK))
 
 
-@pytest.mark.parametrize("host", [None, "localhost:3000", "[::1]:3000", "Board.Example", "board.example:443"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host", [None, "localhost:3000", "[::1]:3000", "Board.Example", "board.example:443"]
+)
 def test_its_own_pages_may_do_everything(guarded: Guarded, host: str | None) -> None:
     own = {"Origin": f"https://{host.lower()}"} if host else guarded.origin
     fetched = own | {"Sec-Fetch-Site": "same-origin"}
@@ -219,7 +223,7 @@ def test_programs_on_this_machine_may_ask(guarded: Guarded) -> None:
 
 def test_a_link_from_elsewhere_leads_to_a_page(guarded: Guarded) -> None:
     """Such as one in a chat; a page that is shown changes nothing."""
-    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}  # fmt: skip
+    followed = {**FOLLOWED, "Sec-Fetch-Dest": "document"}
     assert guarded.ask("GET", "/assets/audits", followed).status == 200
     assert guarded.ask("GET", "/graphql", followed).status == 405
 
@@ -258,7 +262,11 @@ def test_a_webserver_that_only_shows_has_no_mutation_at_all() -> None:
         ({}, {"127.0.0.1"}, False),
         ({"UI_READ_ONLY": "true"}, {"127.0.0.1"}, True),
         ({"BIND_ADDRESS": "0.0.0.0"}, set(), True),
-        ({"BIND_ADDRESS": "10.0.0.7", "UI_HOSTS": "Board.example, b"}, {"10.0.0.7", "board.example", "b"}, True),
+        (
+            {"BIND_ADDRESS": "10.0.0.7", "UI_HOSTS": "Board.example, b"},
+            {"10.0.0.7", "board.example", "b"},
+            True,
+        ),
         ({"BIND_ADDRESS": "::1"}, {"[::1]"}, False),
         ({"BIND_ADDRESS": "0.0.0.0", "UI_READ_ONLY": "false"}, set(), False),
     ],

@@ -69,7 +69,8 @@ def test_what_a_version_before_has_written_is_ours(home: Path) -> None:
 
 
 BEFORE = """\
-# Dagster's instance. Its storage is SQLite beside this file's copy in DAGSTER_HOME; production names PostgreSQL here.
+# Dagster's instance. Its storage is SQLite beside this file's copy in DAGSTER_HOME; \
+production names PostgreSQL here.
 telemetry:
   enabled: false
 run_monitoring:

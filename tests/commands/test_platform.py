@@ -127,8 +127,9 @@ def test_health_tells_of_every_process_and_sensor_and_of_the_head(platform: Plat
 def test_g26_the_ui_of_a_browsed_competition_changes_nothing_and_obeys_no_other_page(
     platform: Platform,
 ) -> None:
-    """As attacked: a mutation in a URL, a form, a false name, JSON of another site, and one of ours."""
-    wipe = 'mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["seed"]}}]) { __typename } }'
+    """As attacked: a mutation in a URL, a form, a false name, JSON of another site and of ours."""
+    ranges = '[{assetKey: {path: ["seed"]}}]'
+    wipe = f"mutation {{ wipeAssets(assetPartitionRanges: {ranges}) {{ __typename }} }}"
     url, sent = f"http://127.0.0.1:{platform.ui}", json.dumps({"query": wipe}).encode()
     asked = f"{url}/graphql?{urllib.parse.urlencode({'query': wipe})}"
     kind = {"Content-Type": "application/json"}

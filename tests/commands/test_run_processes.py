@@ -82,8 +82,8 @@ def test_g14_one_that_hangs_is_ended_and_the_next_run_is_forked_from_another(
         [sys.executable, str(script)], capture_output=True, check=True, text=True
     ).stdout.splitlines()
     assert told == [
-        "the process that runs are forked from gave no answer for 0.5 s: it was killed, and another "
-        "one is started with the next run",
+        "the process that runs are forked from gave no answer for 0.5 s: it was killed, and "
+        "another one is started with the next run",
         "0",
     ]
 

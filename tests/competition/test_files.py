@@ -148,7 +148,10 @@ def test_g17_any_unknown_keys_anywhere_survive_and_keep_their_place(
 
 
 def test_g17_an_entry_taken_out_leaves_nothing_in_the_next() -> None:
-    raw = b'[{"hotkey": "a", "critical_prompts": [], "n": true}, {"hotkey": "b", "critical_prompts": [], "n": 1}]'
+    raw = (
+        b'[{"hotkey": "a", "critical_prompts": [], "n": true}, '
+        b'{"hotkey": "b", "critical_prompts": [], "n": 1}]'
+    )
     later = AuditRequests(AuditRequests.parse(raw, "require_audit.json").root[1:])
     assert later.to_bytes(replacing=raw) == b'[{"hotkey": "b", "critical_prompts": [], "n": 1}]'
 

@@ -47,7 +47,7 @@ def test_the_score_needed_is_the_least_whose_margin_is_enough(
     assert score / prompts >= win_margin > (score - 1) / prompts
 
 
-def test_a_verdict_is_close_when_flips_of_one_answer_in_two_hundred_turn_it_in_one_of_a_hundred_matches() -> (
+def test_a_verdict_is_close_when_flips_of_one_answer_in_two_hundred_turn_it_in_one_of_a_hundred_matches() -> (  # noqa: E501
     None
 ):
     # 128 judged duels are 256 answers; 5 flips or more happen with a probability of 1.0 %, 6 with
@@ -72,7 +72,7 @@ def test_a_match_in_which_the_judge_had_nothing_to_say_is_never_close() -> None:
 @given(
     st.lists(OUTCOMES, min_size=1, max_size=128), st.sampled_from([0.0, 0.03, 0.05, 0.1]), st.data()
 )
-def test_a_clinched_match_has_the_verdict_critical_prompts_and_certainty_that_it_would_have_had_in_the_end(
+def test_a_clinched_match_has_the_verdict_critical_prompts_and_certainty_that_it_would_have_had_in_the_end(  # noqa: E501
     outcomes: list[Outcome], win_margin: float, data: st.DataObject
 ) -> None:
     prompts = len(outcomes)
@@ -144,7 +144,7 @@ def evidence(first: tuple[int, int], swapped: tuple[int, int]) -> Evidence:
     )
 
 
-def test_position_bias_and_the_agreement_of_both_orders_tell_whether_the_judge_minds_what_it_sees_first() -> (
+def test_position_bias_and_the_agreement_of_both_orders_tell_whether_the_judge_minds_what_it_sees_first() -> (  # noqa: E501
     None
 ):
     fair = orders([evidence((2, 7), (7, 2)), evidence((4, 4), (4, 4))])

@@ -1,5 +1,5 @@
-"""Texts from outside, shown and logged: every character shows, none is a command to a terminal, none
-is a key of ours, and a long one is cut.
+"""Texts from outside, shown and logged: every character shows, none is a command to a terminal,
+none is a key of ours, and a long one is cut.
 """
 
 import base64

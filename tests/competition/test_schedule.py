@@ -117,7 +117,10 @@ def test_no_round_starts_after_the_last_competition_date(start: str, over: bool)
 
 @pytest.mark.parametrize("blocks", [(5, 4, 6), (4, 6, 5), (-1, 2, 3)])
 def test_g17_a_schedule_out_of_order_is_refused(blocks: tuple[int, int, int]) -> None:
-    raw = '{{"earliest_reveal_block": {}, "latest_reveal_block": {}, "generation_deadline_block": {}}}'
+    raw = (
+        '{{"earliest_reveal_block": {}, "latest_reveal_block": {}, '
+        '"generation_deadline_block": {}}}'
+    )
     with pytest.raises(MalformedFile):
         Schedule.parse(raw.format(*blocks).encode(), "schedule.json")
 

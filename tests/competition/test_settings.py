@@ -18,7 +18,9 @@ DEFAULTS: dict[str, object] = {
     "MAX_MISMATCHED_PROMPTS": 6,
     "MAX_MISMATCHED_CRITICAL_PROMPTS": 1,
     "BUILD_TIMEOUT": 10800,
-    "DOCKER_IMAGE_FORMAT": "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}",
+    "DOCKER_IMAGE_FORMAT": (
+        "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}"
+    ),
     "PAUSE_ON_STAGE_END": False,
 }
 """Name -> default, as `rules.md` gives them."""

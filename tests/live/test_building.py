@@ -250,8 +250,8 @@ def test_a_build_that_a_person_entered_stands(status: str, conclusion: str) -> N
     path = "rounds/0/builds.json"
     image = '"image:by-hand"' if status == "success" else "null"
     entry = (
-        f'{{"{MINERS[0]}": {{"repo": "owner/model", "commit": "{"0" * 40}", "revealed_at_block": 10, "tag": "t",'
-        f' "status": "{status}", "docker_image": {image}}}}}'
+        f'{{"{MINERS[0]}": {{"repo": "owner/model", "commit": "{"0" * 40}",'
+        f' "revealed_at_block": 10, "tag": "t", "status": "{status}", "docker_image": {image}}}}}'
     )
     outside.repository.commit({path: entry.encode()}, "docker image name fixed")
     outside.builds = SuccessiveRuns(

@@ -65,7 +65,7 @@ def test_what_was_tolerated_in_a_file_that_is_drawn_is_its_reason() -> None:
     assert all("reason" not in (outputs[stem].model_extra or {}) for stem in others)
 
 
-def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> (
+def test_a_file_that_cant_be_had_is_null_after_two_tries_and_one_that_cant_be_rendered_keeps_its_url() -> (  # noqa: E501
     None
 ):
     outside = generating(MINERS[:1])
@@ -140,8 +140,8 @@ def test_a_submission_recorded_by_a_person_is_kept() -> None:
     stem = now(outside).stems[0]
     path = f"rounds/0/{MINERS[0]}/submitted.json"
     typed = (
-        f'{{"{stem}": {{"glb": null, "png": null, "generation_time": 0, "size": 7, "attempts": 1, "distance": 0,'
-        ' "note": "by hand"}}'
+        f'{{"{stem}": {{"glb": null, "png": null, "generation_time": 0, "size": 7,'
+        ' "attempts": 1, "distance": 0, "note": "by hand"}}'
     )
     outside.repository.commit({path: typed.encode()}, "By hand")
     collect(work(outside))

@@ -1,5 +1,5 @@
-"""DOWNLOADING when something fails that isn't the miner's doing, or that nobody foresaw: it costs at
-most the one file or miner, and nothing is fetched twice for it."""
+"""DOWNLOADING when something fails that isn't the miner's doing, or that nobody foresaw: it costs
+at most the one file or miner, and nothing is fetched twice for it."""
 
 import json
 from collections.abc import Callable, MutableMapping

@@ -1,5 +1,5 @@
-"""A platform that dies at its n-th effect on the outside ends with the files of one that never died:
-for an n of each kind of effect, before it and after it, and with `THOROUGH` for every n.
+"""A platform that dies at its n-th effect on the outside ends with the files of one that never
+died: for an n of each kind of effect, before it and after it, and with `THOROUGH` for every n.
 """
 
 import re

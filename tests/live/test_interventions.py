@@ -1,8 +1,9 @@
 """The thirteen interventions by hand that the first real rounds needed (competition 1, rounds 0 and
-1, January and February 2026): the platform needs none of them, or takes the person's commit as told.
+1, January and February 2026): the platform needs none of them, or takes the person's commit as
+told.
 
-Each test builds the state in which people found the competition, does what they did, in their words,
-and plays on.
+Each test builds the state in which people found the competition, does what they did, in their
+words, and plays on.
 """
 
 import json
@@ -281,7 +282,7 @@ def test_12_a_baseline_and_matches_that_a_person_deletes_are_made_again_with_new
 
 
 def test_13_a_round_that_is_set_back_to_duels_without_its_winner_gets_it() -> None:
-    """Their commit: "revert to duels to save winner.json": the stage had gone on without the file."""
+    """Their commit: "revert to duels to save winner.json": the stage had gone on without it."""
     outside = simulate(WORLD)
     at(outside, Stage.FINALIZING)
     winner = read(outside, "rounds/0/winner.json")

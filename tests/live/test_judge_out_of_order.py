@@ -1,5 +1,5 @@
-"""A judge that is out of order, or that gives no answer, has made no attempt; a question without one
-keeps no other waiting."""
+"""A judge that is out of order, or that gives no answer, has made no attempt; a question without
+one keeps no other waiting."""
 
 import json
 from contextlib import closing
@@ -21,7 +21,7 @@ from simulators.rounds import baseline, dueling, generating, now, work
 from tests.live.unusable_answers import FINE, PATH, POOR, PROMPT, SEED, duel_on, loops_at, replayed
 
 
-def test_g01_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked_anew_after_the_repair() -> (
+def test_g01_what_a_judge_says_that_fails_its_canaries_is_no_attempt_and_is_asked_anew_after_the_repair() -> (  # noqa: E501
     None
 ):
     outside = dueling([FINE])

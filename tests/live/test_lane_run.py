@@ -1,5 +1,5 @@
-"""A run of any lane that fails for the outside leaves word of what the lane waits for, until one goes
-well.
+"""A run of any lane that fails for the outside leaves word of what the lane waits for, until one
+goes well.
 """
 
 import pytest

@@ -1,5 +1,5 @@
-"""A wait that a crashed run has left behind hides nothing: what a person is told depends on how long
-ago it was renewed, by a clock that nobody sets.
+"""A wait that a crashed run has left behind hides nothing: what a person is told depends on how
+long ago it was renewed, by a clock that nobody sets.
 """
 
 import json

@@ -168,7 +168,7 @@ def test_g11_a_round_without_any_picture_is_the_leaders_and_nobody_is_asked() ->
     assert replayed(outside) == {}
 
 
-def test_g11_a_leader_who_made_nothing_does_not_lose_by_what_is_there_of_a_missing_prompt_alone() -> (
+def test_g11_a_leader_who_made_nothing_does_not_lose_by_what_is_there_of_a_missing_prompt_alone() -> (  # noqa: E501
     None
 ):
     outside = generated("b")

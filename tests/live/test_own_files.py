@@ -1,5 +1,5 @@
-"""The files that the platform keeps for itself: whatever befalls one, the work goes on with what can
-be read of it, and a full disk is said to be full.
+"""The files that the platform keeps for itself: whatever befalls one, the work goes on with what
+can be read of it, and a full disk is said to be full.
 """
 
 import json
@@ -141,7 +141,8 @@ except InfrastructureFault as fault:
 
 def on_a_disk_of_its_own(script: str, options: str, folder: Path) -> str:
     """What a script prints that has a real file system of 64 KiB for itself."""
-    mounted = f"mount -t tmpfs -o {options} tmpfs {folder} && exec {sys.executable} -c '{script}' {folder}"
+    run = f"exec {sys.executable} -c '{script}' {folder}"
+    mounted = f"mount -t tmpfs -o {options} tmpfs {folder} && {run}"
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", mounted], capture_output=True, text=True, check=False
     )

@@ -100,7 +100,7 @@ def test_no_picture_is_asked_for_where_nobody_takes_part() -> None:
     assert (stage(outside), missing_in(outside), copies(outside)) == (Stage.FINALIZING, None, [])
 
 
-def test_the_opening_waits_while_most_pictures_can_not_be_had_until_half_of_the_miners_time_has_passed() -> (
+def test_the_opening_waits_while_most_pictures_can_not_be_had_until_half_of_the_miners_time_has_passed() -> (  # noqa: E501
     None
 ):
     outside = window_closed("abc")

@@ -101,9 +101,11 @@ def test_starts_are_reckoned_day_by_day_over_a_leap_day_and_a_late_finalisation(
 def test_what_is_kept_of_rounds_that_are_past_goes_but_not_what_a_live_process_holds(
     tmp_path: Path,
 ) -> None:
-    for name in ("journals/miner-06-x.jsonl", "journals/miner-07-x.jsonl", "journals/miner-08-x.jsonl",
-                 "leases/miner-07-x.lock", "leases/miner-07-held.lock", "journals/miner-07-held.jsonl",
-                 "journals/miner-107-x.jsonl", "journals/notes"):  # fmt: skip
+    for name in (
+        *("journals/miner-06-x.jsonl", "journals/miner-07-x.jsonl", "journals/miner-08-x.jsonl"),
+        *("leases/miner-07-x.lock", "leases/miner-07-held.lock", "journals/miner-07-held.jsonl"),
+        *("journals/miner-107-x.jsonl", "journals/notes"),
+    ):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()

@@ -48,7 +48,7 @@ worlds = st.builds(
 @example(NOBODY, 100)
 @example(NO_POD, 100)
 @example(NO_PICTURES, 100)
-def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_off_and_replays_clean(
+def test_g11_every_round_ends_in_order_whatever_happens_outside_also_after_days_off_and_replays_clean(  # noqa: E501
     world: World, blocks: int
 ) -> None:
     outside = simulate(world)

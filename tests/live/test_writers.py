@@ -1,8 +1,8 @@
 """Two platforms, started on one repository by mistake, and a person: whoever goes on when, nothing
 is lost or overwritten, and every state is legal.
 
-`INTERLEAVINGS` in the environment sets how many are tried in memory, `INTERLEAVINGS_ON_GIT` how many
-on real git, where one takes minutes; many take `--timeout 0`.
+`INTERLEAVINGS` in the environment sets how many are tried in memory, `INTERLEAVINGS_ON_GIT` how
+many on real git, where one takes minutes; many take `--timeout 0`.
 """
 
 import json

@@ -130,7 +130,8 @@ def platforms_message(path: str, under_way: int) -> str:
     number = under_way if number is None else number
     if name.startswith("duels_"):
         left = name.removeprefix("duels_").removesuffix(".json")
-        return f"Match report: {left} vs {short(miner or '')}\nUpdate matches matrix for round {number}"
+        reported = f"Match report: {left} vs {short(miner or '')}"
+        return f"{reported}\nUpdate matches matrix for round {number}"
     who = f", miner {short(miner)}" if miner else ""
     subjects = {
         "builds.json": "build statuses",

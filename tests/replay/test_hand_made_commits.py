@@ -55,7 +55,7 @@ class Restarted(MadeUpHistory):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_duels_that_a_person_restarted_replay_clean_but_for_a_request_that_nothing_calls_for_any_more(
+def test_duels_that_a_person_restarted_replay_clean_but_for_a_request_that_nothing_calls_for_any_more(  # noqa: E501
     seed: int, tmp_path: Path
 ) -> None:
     path = Competition(rounds=2, seed=seed).make(tmp_path / "repository", Restarted)

@@ -123,9 +123,10 @@ def test_the_request_of_a_deleted_match_is_named_with_its_commits(
     [difference] = one(rounds[1], "audit_requests").differences
     assert difference.entry == "5GgVxYJS3RsZtdhCVkW9DwBcjojAkcSpZXz6AnefsThrhPJf"
     assert difference.origin == (
-        'asked for in 8eaa94b "Match report: leader vs 5D2vzzgaYq" after leader,5GgVxYJS3R ended +0.75 in '
-        '8eaa94b "Match report: leader vs 5D2vzzgaYq", which calls for it with these critical prompts; '
-        'a person deleted the match in e843b62 "rendering service bug: base miner generations reset"'
+        'asked for in 8eaa94b "Match report: leader vs 5D2vzzgaYq" after leader,5GgVxYJS3R ended '
+        '+0.75 in 8eaa94b "Match report: leader vs 5D2vzzgaYq", which calls for it with these '
+        "critical prompts; a person deleted the match in e843b62 "
+        '"rendering service bug: base miner generations reset"'
     )
 
 

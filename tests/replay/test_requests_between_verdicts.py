@@ -1,5 +1,5 @@
-"""Audit requests around a verdict that comes while a match is played: whoever decided may have known
-the verdict or not, and neither is held against the file.
+"""Audit requests around a verdict that comes while a match is played: whoever decided may have
+known the verdict or not, and neither is held against the file.
 """
 
 import json

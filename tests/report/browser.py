@@ -1,4 +1,4 @@
-"""Chromium as a test drives it: pages opened over its DevTools protocol, and what happened there."""
+"""Chromium as a test drives it: pages opened over its DevTools protocol, and what happens there."""
 
 import base64
 import json

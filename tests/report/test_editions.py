@@ -1,4 +1,4 @@
-"""Reports and tables of competitions 0 and 2: what their files hold, and nothing that they don't."""
+"""Reports and tables of competitions 0 and 2: what their files hold, and nothing else."""
 
 import csv
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""What strangers wrote is text in a report, never markup, an address that runs, or a path; and a file
-that can't be read costs its part of a page.
+"""What strangers wrote is text in a report, never markup, an address that runs, or a path; and a
+file that can't be read costs its part of a page.
 """
 
 import json

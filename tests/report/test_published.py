@@ -1,4 +1,4 @@
-"""The asset `report`: published beside the round's objects, and no part of what the platform runs."""
+"""The asset `report`: published beside the round's objects, no part of what the platform runs."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every adapter ends an answer that is too large, within its bound, as the infrastructure's fault."""
+"""Every adapter ends too large an answer within its bound, as the infrastructure's fault."""
 
 import ast
 from collections.abc import Callable, Iterator

@@ -161,7 +161,9 @@ COUNT = """
 import sys; from pathlib import Path; from resources.repository import Repository
 repository = Repository(sys.argv[1], mirror=Path(sys.argv[2]))
 for _ in range(5):
-    repository.publish("one more", lambda base: {"count": b"%d" % (int(base.read("count") or 0) + 1)})
+    repository.publish(
+        "one more", lambda base: {"count": b"%d" % (int(base.read("count") or 0) + 1)}
+    )
 """
 
 

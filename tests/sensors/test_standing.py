@@ -59,7 +59,8 @@ def test_one_line_says_first_what_is_due_and_what_it_waits_for() -> None:
     assert blind == f"{line} Not seen: the chain."
     assert line == (
         "Round 3, stage duels. Due: builds (builds); judging (duels, matches_matrix). Waits for: "
-        f"the build of {MINERS[2][:10]} (pending); nobody; judging: the judge: no answer, since 08:00."
+        f"the build of {MINERS[2][:10]} (pending); nobody; "
+        "judging: the judge: no answer, since 08:00."
     )
 
 

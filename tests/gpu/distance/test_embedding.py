@@ -40,7 +40,7 @@ class Means:
         )
 
 
-def test_the_distance_of_a_picture_to_itself_is_zero_and_that_of_others_is_one_less_their_cosine() -> (
+def test_the_distance_of_a_picture_to_itself_is_zero_and_that_of_others_is_one_less_their_cosine() -> (  # noqa: E501
     None
 ):
     embeddings = Embeddings(Means())

@@ -24,8 +24,8 @@ from tests.gpu.rendering.test_scenes import read
 
 MODELS = Path(__file__).parents[4] / "shared/models"
 ODD: tuple[Any, ...] = (
-    None, -1, 0, 1, 2, 7, 5126, 99_999, 1.5, -0.5, 1e30, 10**30, float("nan"), float("inf"), True, False,
-    "", "x", "0", [], [None], [0], [0] * 16, {}, {"x": 1},
+    None, -1, 0, 1, 2, 7, 5126, 99_999, 1.5, -0.5, 1e30, 10**30, float("nan"), float("inf"),
+    True, False, "", "x", "0", [], [None], [0], [0] * 16, {}, {"x": 1},
 )  # fmt: skip
 GOOD = [content for kind, content in files() if kind == "glb"] + [
     mesh(

@@ -1,5 +1,5 @@
-"""Whatever a miner sends, it costs its own picture and nobody else's, and ends: the limit is 5 s of CPU,
-and by the clock that of every test.
+"""Whatever a miner sends, it costs its own picture and nobody else's, and ends: the limit is 5 s
+of CPU, and by the clock that of every test.
 """
 
 import re

@@ -134,7 +134,8 @@ def test_text_of_100_000_gaussians_takes_half_a_second_of_one_core_at_most() -> 
 @pytest.mark.parametrize("place", ["before", "behind", "both"])
 def test_other_elements_are_passed_over(order: str, place: str) -> None:
     kinds = {"<": b"binary_little_endian", ">": b"binary_big_endian"}
-    properties = b"element face 3\nproperty uchar flags\nproperty list ushort int indices\nproperty list uchar double uv\n"
+    properties = b"element face 3\nproperty uchar flags\n"
+    properties += b"property list ushort int indices\nproperty list uchar double uv\n"
     properties += b"element camera 2\nproperty double focal\nproperty uchar id\n"
     rows = [(1, [1, 2, 3], []), (2, [], [0.5, 0.25]), (3, [7] * 300, [0.5])]
     other = b"".join(

@@ -184,7 +184,8 @@ def test_g12_an_upload_that_drips_is_given_up(pool: Pool, monkeypatch: pytest.Mo
             time.sleep(0.02)
         host, port = server.servers[0].sockets[0].getsockname()
         with socket.create_connection((host, port), 30) as connection:
-            head = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n--x\r\n"
+            head = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n"
+            head += "\r\n--x\r\n"
             connection.sendall(f"POST /render_glb HTTP/1.1\r\nHost: {host}\r\n{head}".encode())
             assert connection.recv(64).split()[1] == b"408"
     finally:

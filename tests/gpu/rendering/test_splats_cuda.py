@@ -297,7 +297,8 @@ def test_a_library_is_loaded_in_place_of_gsplats_own(
         "#include <Python.h>\n"
         'static struct PyModuleDef kernels = {PyModuleDef_HEAD_INIT, "gsplat_cuda", NULL, -1};\n'
         "PyMODINIT_FUNC PyInit_gsplat_cuda(void) {\n"
-        '    PyObject *made = PyModule_Create(&kernels); PyModule_AddIntConstant(made, "loaded", 1); return made; }\n'
+        "    PyObject *made = PyModule_Create(&kernels); "
+        'PyModule_AddIntConstant(made, "loaded", 1); return made; }\n'
     )
     file = library(environment)
     file.parent.mkdir(parents=True)

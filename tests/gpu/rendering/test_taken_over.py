@@ -55,7 +55,9 @@ ATTACKS = {
     "a session of its own": "os.setsid()",
     # Rights
     "become root": "os.setuid(0) if os.getuid() else os.setgroups([0])",
-    "capabilities": "call(libc.capset(struct.pack('Ii', 0x20080522, 0), struct.pack('6I', *[2**32 - 1] * 6)))",
+    "capabilities": (
+        "call(libc.capset(struct.pack('Ii', 0x20080522, 0), struct.pack('6I', *[2**32 - 1] * 6)))"
+    ),
     "unshare": "call(libc.unshare(0x10000000))",
     "setns": "syscall(308, 268, 0, 0)",
     "chroot": "os.chroot('/')",
@@ -144,7 +146,10 @@ ATTACKS = {
             threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
     """,
     "more seconds": "resource.setrlimit(resource.RLIMIT_CPU, (3600, 3600))",
-    "more memory": "resource.setrlimit(resource.RLIMIT_AS, (-1, -1)), resource.setrlimit(resource.RLIMIT_DATA, (-1, -1))",
+    "more memory": (
+        "resource.setrlimit(resource.RLIMIT_AS, (-1, -1)), "
+        "resource.setrlimit(resource.RLIMIT_DATA, (-1, -1))"
+    ),
     "core files": "resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))",
     "System V memory": "syscall(29, 194, 0, 4096, 0o1600)",
     "System V messages": "syscall(68, 186, 0, 0o1600)",

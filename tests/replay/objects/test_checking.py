@@ -66,7 +66,8 @@ def test_a_file_of_another_size_is_found(world: StoredCompetition) -> None:
     size = len(world.store.objects[key])
     [by_size, by_picture] = world.check().of(path)
     assert by_size == (
-        f'{stem}.size: recorded {output["size"]} bytes, derived {size} bytes (in the store: "{output["glb"]}")'
+        f"{stem}.size: recorded {output['size']} bytes, derived {size} bytes "
+        f'(in the store: "{output["glb"]}")'
     )
     assert by_picture.startswith(f"{stem}.png: ")
 
@@ -107,7 +108,8 @@ def test_an_object_that_is_gone_is_found_on_each_file_that_names_it(
     del world.store.objects[world.key(output["glb"])]
     found = world.check()
     assert found.of(path) == [
-        f'{stem}.file: recorded an object, derived none: HTTP status 404 (in the store: "{output["glb"]}")'
+        f"{stem}.file: recorded an object, derived none: HTTP status 404 "
+        f'(in the store: "{output["glb"]}")'
     ]
     assert found.report.findings == 1
 
@@ -141,7 +143,8 @@ def test_an_altered_answer_is_found_by_what_the_store_keeps(world: StoredCompeti
     world.edit(path, forge)
     [line] = world.check().of(path)
     assert line.startswith(
-        f"duels.{duel['name']}.evidence.answers[0].answer: recorded {forged}, derived {kept['text']}"
+        f"duels.{duel['name']}.evidence.answers[0].answer: "
+        f"recorded {forged}, derived {kept['text']}"
     )
 
 

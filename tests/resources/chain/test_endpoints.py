@@ -1,5 +1,5 @@
-"""A node that is out of order, or that lags behind the clock, is named, and another is asked; what it
-takes for the present is never believed.
+"""A node that is out of order, or that lags behind the clock, is named, and another is asked; what
+it takes for the present is never believed.
 """
 
 from collections.abc import Iterator

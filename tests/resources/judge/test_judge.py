@@ -86,7 +86,7 @@ def test_the_judge_is_asked_as_the_rules_say() -> None:
     assert pictures == [QUESTION.prompt, QUESTION.first, QUESTION.second]
 
 
-def test_what_all_questions_share_comes_first_and_then_the_prompt_so_that_a_servers_prefix_cache_is_hit() -> (
+def test_what_all_questions_share_comes_first_and_then_the_prompt_so_that_a_servers_prefix_cache_is_hit() -> (  # noqa: E501
     None
 ):
     one, other = (

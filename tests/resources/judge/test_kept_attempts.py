@@ -1,5 +1,5 @@
-"""Attempts at a question: at most five, of which the first usable one counts; all are kept, and none
-is made twice."""
+"""Attempts at a question: at most five, of which the first usable one counts; all are kept, and
+none is made twice."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Provisional answers: they are kept once canary duels before and after them have come out right."""
+"""Provisional answers: kept once canary duels before and after them have come out right."""
 
 import json
 import time

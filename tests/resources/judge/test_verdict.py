@@ -30,9 +30,13 @@ READ = {
     "thoughts after it without end": f"{PLAIN}\n<think>or {OTHER}?",
     "thoughts that break off an object": f'<think>{{"penalty_1": 9, "issues": "</think>{PLAIN}',
     "thoughts as others mark them": f"[THINK]{OTHER}[/THINK]{PLAIN}",
-    "thoughts in a channel": f"<|channel|>analysis<|message|>{OTHER}<|end|><|channel|>final<|message|>{PLAIN}",
+    "thoughts in a channel": (
+        f"<|channel|>analysis<|message|>{OTHER}<|end|><|channel|>final<|message|>{PLAIN}"
+    ),
     "a box": f"<|begin_of_box|>{PLAIN}<|end_of_box|>",
-    "a box after thoughts": f"<think>{OTHER}</think><answer><|begin_of_box|>{PLAIN}<|end_of_box|></answer>",
+    "a box after thoughts": (
+        f"<think>{OTHER}</think><answer><|begin_of_box|>{PLAIN}<|end_of_box|></answer>"
+    ),
     "a token at the end": f"{PLAIN}<|im_end|>",
     "a token in other brackets": f"{PLAIN}<\uff5cend\u2581of\u2581sentence\uff5c>",
     "a byte order mark": f"\ufeff{PLAIN}",
@@ -41,7 +45,10 @@ READ = {
     "floats": '{"penalty_1": 3.0, "penalty_2": 5.000, "issues": "x"}',
     "an exponent": '{"penalty_1": 3e0, "penalty_2": 0.5e1, "issues": "x"}',
     "numbers in quotes": '{"penalty_1": "3", "penalty_2": " 5.0 ", "issues": "x"}',
-    "further keys": '{"why": {"a": [1, {"penalty_1": 9}]}, "penalty_1": 3, "penalty_2": 5, "issues": "x", "z": null}',
+    "further keys": (
+        '{"why": {"a": [1, {"penalty_1": 9}]}, '
+        '"penalty_1": 3, "penalty_2": 5, "issues": "x", "z": null}'
+    ),
     "other order of keys": '{"issues": "x", "penalty_2": 5, "penalty_1": 3}',
     "a trailing comma": '{"penalty_1": 3, "penalty_2": 5, "issues": "x",\n}',
     "trailing commas inside": '{"list": [1, 2, ], "penalty_1": 3, "penalty_2": 5, "issues": "x", }',

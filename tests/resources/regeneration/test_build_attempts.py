@@ -143,7 +143,8 @@ def test_g06_a_new_run_of_the_workflow_that_has_no_job_yet_may_bring_the_missing
         b'{"total_count": 1, "workflow_runs": 3}',
         b'{"total_count": null, "workflow_runs": null}',
         b'{"total_count": 1, "jobs": [{"id": 1, "status": "queued"}]}',
-        b'{"total_count": 1, "jobs": [{"id": 1, "name": "Bake and push images to Google Cloud (x)"}]}',
+        b'{"total_count": 1, '
+        b'"jobs": [{"id": 1, "name": "Bake and push images to Google Cloud (x)"}]}',
         b"[" * 100_000,
         b"null",
         b"\xff",

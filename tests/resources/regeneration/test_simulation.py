@@ -1,5 +1,5 @@
-"""Hundreds of simulated regenerations, with `THOROUGH` thousands: whatever the pods do, the plan keeps
-what it promises.
+"""Hundreds of simulated regenerations, with `THOROUGH` thousands: whatever the pods do, the plan
+keeps what it promises.
 """
 
 import random

@@ -90,10 +90,9 @@ def test_what_is_compressed_though_nobody_asked_is_decoded(
 def test_g20_decoded_content_is_bounded_and_whole(
     body: bytes, encoding: str, why: str, to: Path
 ) -> None:
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nContent-Encoding: {encoding}\r\n\r\n".encode(
-        "latin-1"
-    )
-    with stranger(lambda _: [head + body]) as cdn:
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n"
+    head += f"Content-Encoding: {encoding}\r\n\r\n"
+    with stranger(lambda _: [head.encode("latin-1") + body]) as cdn:
         assert why in reason(cdn.url, to).replace("no proper HTTP", "content encoding")
 
 
