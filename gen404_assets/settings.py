@@ -7,11 +7,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, FilePath, SecretStr, field_validator
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 
 from gen404_assets.competition.editions.names import EditionName
+from gen404_assets.competition.quantities import Count
 from gpu.services.access import is_loopback
-from resources.settings import NO_KEY, Secret, Settings, may_hold_a_key, read_settings
+from resources.settings import (
+    MAY_HOLD_A_KEY,
+    NO_KEY,
+    Secret,
+    Settings,
+    may_hold_a_key,
+    read_settings,
+    setting,
+)
 
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104 -- compared, not bound
 _HOST_NAME = re.compile(r"[0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\]")
@@ -41,7 +50,9 @@ class RepositorySettings(Settings):
     """The competition's git repository."""
 
     competition_repo: str | None = Field(
-        None, description="git URL or path of the competition; unset: a local network is started"
+        None,
+        description="git URL or path of the competition; unset: a local network is started",
+        json_schema_extra=MAY_HOLD_A_KEY,
     )
     github_branch: str = Field("main", description="branch of the competition")
     competition_edition: EditionName = Field(
@@ -73,6 +84,7 @@ class RepositorySettings(Settings):
         None,
         description="URL or folder of the published report, whose pages `gen404 replay` links; "
         "`{round}` in it stands for the round's number",
+        json_schema_extra=MAY_HOLD_A_KEY,
     )
 
     @field_validator("competition_repo")
@@ -161,7 +173,7 @@ class PlatformSettings(Settings):
     @field_validator("code_server")
     @classmethod
     def _is_address(cls, text: str) -> str:
-        if not _ADDRESS.fullmatch(text):
+        if not _ADDRESS.fullmatch(text) or not 0 < int(text.rpartition(":")[2]) < 65536:
             raise ValueError("must be a host and a port, such as code-server:4266")
         return text
 
@@ -169,6 +181,26 @@ class PlatformSettings(Settings):
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         return None if url is None else SecretStr(sqlalchemy_url(url.get_secret_value()))
+
+
+class LocalSettings(Settings):
+    """The local network that `gen404 up` starts; they count when it is first made."""
+
+    local_block_seconds: float = Field(
+        0.02, ge=0.001, le=12, description="seconds of this machine that a local block takes"
+    )
+    local_output_format: Literal["glb", "ply"] = Field(
+        "glb", description="what the local miners submit: glb (meshes) or ply (Gaussian splats)"
+    )
+    # With fewer than 9 prompts a cheat stays within the tolerated mismatches.
+    local_prompts: Count = Field(10, description="prompts of a local round")
+    local_pool: Count = Field(48, description="prompts in the local pool")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "LocalSettings":
+        if self.local_prompts > self.local_pool:
+            raise ValueError("LOCAL_PROMPTS must be from 1 to LOCAL_POOL")
+        return self
 
 
 def platform_settings(environment: Mapping[str, str] = os.environ) -> PlatformSettings:
@@ -179,5 +211,5 @@ def platform_settings(environment: Mapping[str, str] = os.environ) -> PlatformSe
 def home() -> Path:
     """Where the platform keeps what it can make again (`gen404_home`)."""
     # Read directly, since a replay needs this setting alone, and any path will do.
-    folder = os.environ.get("GEN404_HOME", "").strip()
+    folder = setting(os.environ, "GEN404_HOME")
     return (Path(folder) if folder else Path.home() / ".gen404").absolute()

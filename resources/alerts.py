@@ -25,7 +25,10 @@ class AlertSettings(Settings):
         "`discord://id/token` or `mailto://user:password@example.org`; unset: nowhere",
     )
     alert_again_hours: float = Field(
-        6.0, gt=0, description="hours after which a person is told again whom the round waits for"
+        6.0,
+        ge=0.01,
+        le=720,
+        description="hours after which a person is told again whom the round waits for",
     )
 
 

@@ -21,7 +21,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault, Tr
 from gpu.bounded_http import BoundedStream
 from resources.deadlines import within
 from resources.http_answers import Head, decoded, exactly
-from resources.settings import BaseUrl, Count, Settings, read_settings
+from resources.settings import BaseUrl, Settings, read_settings
 from resources.whole_file import whole_file
 
 MAX_FILE_BYTES = 200 * 2**20
@@ -277,7 +277,9 @@ class _Wire(httpcore2.NetworkBackend):
 class DownloadSettings(Settings):
     """Downloads from miners' CDNs."""
 
-    max_file_bytes: Count = Field(MAX_FILE_BYTES, description="bytes of a miner's file, at most")
+    max_file_bytes: int = Field(
+        MAX_FILE_BYTES, ge=1000, le=2**30, description="bytes of a miner's file, at most"
+    )
     allow_private_cdn: bool = Field(
         False, description="whether a CDN may be at a loopback or private address"
     )

@@ -180,6 +180,7 @@ class RendererSettings(Settings):
     render_memory_gib: int | None = Field(
         None,
         ge=1,
+        le=65536,
         description="GiB of memory that all worker processes here may take together, 3 each; "
         "unset: three quarters of what is free",
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from gen404_assets.competition.plain_text import keep_secret
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 NOT_READ: dict[str, Any] = {"environment": False}
 """The `json_schema_extra` of a field that no environment variable sets."""
+
+MAY_HOLD_A_KEY: dict[str, Any] = {"may_hold_a_key": True}
+"""The `json_schema_extra` of an address that may have a user part, a query, or a key in its path:
+its value is never shown.
+"""
 
 _PLAIN = "must be plain characters without blanks"
 _LONGEST_SHOWN = 80
@@ -52,6 +57,16 @@ def read_settings(model: type[M], environment: Mapping[str, str]) -> M:
         raise BadSetting(_sentence(model, error)) from None
 
 
+def setting(environment: Mapping[str, str], name: str) -> str:
+    """The text of one variable, without blanks around it; empty where it is unset or blank."""
+    return environment.get(name, "").strip()
+
+
+def without_blanks(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are set to something."""
+    return {name: value for name, value in environment.items() if value.strip()}
+
+
 def setting_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a model that are settings."""
     return {
@@ -64,7 +79,7 @@ def setting_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
 def _values(model: type[BaseModel], environment: Mapping[str, str]) -> dict[str, Any]:
     """The texts of a model's settings, by field name."""
     fields = setting_fields(model)
-    if not any(environment.get(name.upper()) for name in fields):
+    if not any(setting(environment, name.upper()) for name in fields):
         return {}  # a replay that sets nothing need not wait for the import below
     from pydantic_settings import EnvSettingsSource  # noqa: PLC0415
     from pydantic_settings.sources.utils import parse_env_vars  # noqa: PLC0415
@@ -95,10 +110,8 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         "int_parsing": "must be a whole number",
         "int_parsing_size": "must be a whole number",
         "int_from_float": "must be a whole number",
-        "greater_than": f"must be more than {limits.get('gt')}",
-        "greater_than_equal": f"must be at least {limits.get('ge')}",
-        "less_than_equal": f"must be at most {limits.get('le')}",
-        "less_than": f"must be less than {limits.get('lt')}",
+        "greater_than_equal": f"must be {_range(model.model_fields[name])}",
+        "less_than_equal": f"must be {_range(model.model_fields[name])}",
         "literal_error": f"must be {limits.get('expected')}",
         "value_error": str(limits.get("error")),
     }.get(problem["type"], problem["msg"])
@@ -109,14 +122,34 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     return f"{name.upper()} {expected}, not {cut!r}"
 
 
+def _range(field: FieldInfo) -> str:
+    """What a number may be, by its field's bounds: "at least 1", "at most 9" or "from 1 to 9"."""
+    least, most = (
+        next((getattr(bound, side) for bound in field.metadata if hasattr(bound, side)), None)
+        for side in ("ge", "le")
+    )
+    if least is None or most is None:
+        return f"at most {most}" if least is None else f"at least {least}"
+    return f"from {least} to {most}"
+
+
 def _may_be_shown(field: FieldInfo) -> bool:
     """Whether an error may repeat a bad value: a text, such as a URL, could hold a secret."""
-    return field.annotation in {int, float, bool} or get_origin(field.annotation) is Literal
+    numbers: set[Any] = {int, float, bool, int | None, float | None, bool | None}
+    return field.annotation in numbers or get_origin(field.annotation) is Literal
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether a setting's value must not be shown."""
+    """Whether a setting is a key, token or password."""
     return "SecretStr" in str(field.annotation)
+
+
+def is_hidden(field: FieldInfo, text: str = "") -> bool:
+    """Whether a setting's value must not be shown: that of a secret and of an address that may hold
+    a key, and any `text` with an @, as before a host, or a URL's query or fragment.
+    """
+    marked = is_secret(field) or field.json_schema_extra == MAY_HOLD_A_KEY
+    return marked or "@" in text or ("://" in text and ("?" in text or "#" in text))
 
 
 def _base_url(text: str) -> str:
@@ -177,6 +210,3 @@ BaseUrls = Annotated[str, AfterValidator(_base_urls)]
 
 Secret = Annotated[SecretStr, AfterValidator(_plain_secret)]
 """A key, token or password; it is never shown."""
-
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(ge=0)]

@@ -216,10 +216,10 @@ class SimulatedOutside:
             "DOWNLOAD_JITTER_SECONDS": "0",
             "CDN_PATIENCE_SECONDS": "3",
             "FAULT_PATIENCE_SECONDS": "0",
-            "PROMPT_PATIENCE_SECONDS": "0",
-            "BUILD_POLL_SECONDS": "0",
+            "PROMPT_PATIENCE_SECONDS": "1",
+            "BUILD_POLL_SECONDS": "0.01",
             "PUBLISH_INTERVAL_SECONDS": "0",
-            "POD_START_INTERVAL": "0",
+            "POD_START_INTERVAL": "0.01",
             "JUDGE_PATIENCE_SECONDS": "0",
         }
     )

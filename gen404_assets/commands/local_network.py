@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gen404_assets.commands.local_settings import LocalSettings, folder
+from gen404_assets.commands.local_settings import folder
 from gen404_assets.commands.operating import begin
 from gen404_assets.commands.settings import secret_names
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.competition_repository import create_repository, open_repository
+from gen404_assets.settings import LocalSettings
 from resources.chain.local import create_local_chain, keep_ticking
 from resources.chain.opening import open_chain
 from resources.local_network import process
@@ -33,7 +34,7 @@ from resources.local_network.store import LocalStore
 from resources.object_store import open_object_store
 from resources.ports import free_ports
 from resources.renderer import open_renderer
-from resources.settings import read_settings
+from resources.settings import read_settings, without_blanks
 from resources.whole_file import write_whole
 
 _IMAGE_FORMAT = "local/{hotkey10}:{tag}"
@@ -55,7 +56,8 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
     ports = _ports()
     ticking = threading.Event()
     with LocalStore(folder() / "store") as store:
-        variables = {**_settings(ports), **store.environment, **environment}
+        own = without_blanks(environment)
+        variables = {**_settings(ports), **store.environment, **own}
         if not (folder() / "made").exists():
             print(
                 f"making a local network in {folder()}: prompts, chain, first leader, repository",
@@ -64,7 +66,7 @@ def local_network(environment: Mapping[str, str]) -> Iterator[Mapping[str, str]]
             _make(variables, settings)
         _write_private(
             folder() / "environment.json",
-            {key: variables[key] for key in variables.keys() - environment.keys()},
+            {key: variables[key] for key in variables.keys() - own.keys()},
         )
         ticker = threading.Thread(
             target=keep_ticking, args=(folder() / "chain", ticking), daemon=True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from gen404_assets.commands.local_settings import LocalSettings
+from gen404_assets.settings import LocalSettings
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.work import Pace

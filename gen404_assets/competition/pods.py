@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.outputs import Output, PodStats
+from gen404_assets.competition.quantities import Count, Seconds, Timeout
 from gen404_assets.competition.settings import Rules
 
 # When a pod is bad, and how many retries are measured before it may get no more (`interfaces.md`,
@@ -21,21 +22,20 @@ class PodRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    initial_pod_count: int = Field(2, ge=1, description="pods that an image starts with")
-    pods_per_miner: int = Field(4, ge=1, description="pods of an image once one is healthy")
-    max_pod_attempts: int = Field(6, ge=1, description="starts of pods for an image in all")
-    pod_start_interval: float = Field(30.0, ge=0, description="seconds between two starts")
-    pod_warmup_timeout: float = Field(
+    initial_pod_count: Count = Field(2, description="pods that an image starts with")
+    pods_per_miner: Count = Field(4, description="pods of an image once one is healthy")
+    max_pod_attempts: Count = Field(6, description="starts of pods for an image in all")
+    pod_start_interval: Seconds = Field(30.0, description="seconds between two starts")
+    pod_warmup_timeout: Timeout = Field(
         3600.0,
-        gt=0,
         description="seconds in which a started pod must be run by its provider, and as many in "
         "which it must then become healthy",
     )
-    pod_capacity_timeout: float = Field(
-        86400.0, gt=0, description="seconds for which a provider without free GPUs is asked again"
+    pod_capacity_timeout: Timeout = Field(
+        86400.0, description="seconds for which a provider without free GPUs is asked again"
     )
-    prompt_lock_timeout: float = Field(
-        600.0, gt=0, description="seconds after which a prompt handed to a pod is free again"
+    prompt_lock_timeout: Timeout = Field(
+        600.0, description="seconds after which a prompt handed to a pod is free again"
     )
 
 

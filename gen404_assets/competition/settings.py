@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from gen404_assets.competition.quantities import DAY, Timeout, Tolerance
+
 BLOCK_SECONDS = 12
 
 
@@ -17,35 +19,39 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_generation_time: float = Field(
-        180.0, ge=0, description="seconds of a generation over which a duel counts as overtime"
+    max_generation_time: Timeout = Field(
+        180.0, description="seconds of a generation over which a duel counts as overtime"
     )
     overtime_tolerance_ratio: float = Field(
         0.05, ge=0, le=1, description="share of a round's prompts whose overtime is forgiven"
     )
     max_mismatched_margin: float = Field(
-        0.05, ge=0, description="margin beyond win_margin from which no prompt is critical"
+        0.05, ge=0, le=2, description="margin beyond win_margin from which no prompt is critical"
     )
-    generation_timeout: float = Field(
-        180.0, ge=0, description="seconds a generation may take; a longer one is mismatched"
+    generation_timeout: Timeout = Field(
+        180.0, description="seconds a generation may take; a longer one is mismatched"
     )
     acceptable_distance: float = Field(
         0.1, ge=0, le=2, description="cosine distance of two previews up to which they match"
     )
-    generation_median_limit: float = Field(
-        90.0, ge=0, description="seconds that the trimmed median of generation times may reach"
+    generation_median_limit: Timeout = Field(
+        90.0, description="seconds that the trimmed median of generation times may reach"
     )
-    generation_median_trim_count: int = Field(
-        6, ge=0, description="times cut from each end before that median is taken"
+    generation_median_trim_count: Tolerance = Field(
+        6, description="times cut from each end before that median is taken"
     )
-    max_mismatched_prompts: int = Field(
-        6, ge=0, description="mismatches outside the critical prompts that an audit tolerates"
+    max_mismatched_prompts: Tolerance = Field(
+        6, description="mismatches outside the critical prompts that an audit tolerates"
     )
-    max_mismatched_critical_prompts: int = Field(
-        1, ge=0, description="mismatches among the critical prompts that an audit tolerates"
+    max_mismatched_critical_prompts: Tolerance = Field(
+        1, description="mismatches among the critical prompts that an audit tolerates"
     )
+    # By the chain's clock: a local chain's days pass in minutes.
     build_timeout: float = Field(
-        3 * 3600.0, ge=0, description="seconds from the committed opening until a build times out"
+        3 * 3600.0,
+        ge=60,
+        le=365 * DAY,
+        description="seconds from the committed opening until a build times out",
     )
     docker_image_format: str = Field(
         "europe-west3-docker.pkg.dev/gen-456515/active-competition/{hotkey10}:{tag}",

@@ -16,6 +16,9 @@ from gen404_assets.live.tasks import Tasks
 from gen404_assets.live.threads import in_thread
 from resources.providers.provider import Pod
 
+_SHORTEST_POLL = 0.01
+"""Seconds: a shorter pause between two looks would be a loop that takes a core."""
+
 _MISSES = 3
 """A pod that so many lists in a row don't name is lost; one list alone may be out of date."""
 
@@ -62,7 +65,7 @@ class RegenerationRun:
 
 def poll_seconds(pod_rules: PodRules) -> float:
     """Seconds between two looks at the pods: a fraction of the interval between their starts."""
-    return min(5.0, pod_rules.pod_start_interval / 6)
+    return min(5.0, max(_SHORTEST_POLL, pod_rules.pod_start_interval / 6))
 
 
 class RunningPods:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.history import History
+from gen404_assets.competition.quantities import Count, Patience, Seconds, Timeout
 from gen404_assets.competition.round import (
     CONFIG,
     LEADERS,
@@ -25,7 +26,7 @@ from gen404_assets.competition_repository import history_of
 from gen404_assets.live.outside import Outside
 from resources.chain.subtensor import Block
 from resources.repository import Snapshot
-from resources.settings import Count, Seconds, Settings, read_settings
+from resources.settings import Settings, read_settings
 
 Derive = Callable[[Round], Mapping[str, bytes | None]]
 
@@ -38,22 +39,22 @@ class Pace(Settings):
     """How hard the outside is worked."""
 
     max_concurrent_downloads: Count = Field(10, description="files fetched from CDNs at a time")
-    download_jitter_seconds: float = Field(
-        300.0, ge=0, description="seconds, at most, by which a file's download is put off at random"
+    download_jitter_seconds: Patience = Field(
+        300.0, description="seconds, at most, by which a file's download is put off at random"
     )
     download_tries: Count = Field(2, description="tries of a file that a CDN does not have")
-    cdn_patience_seconds: Seconds = Field(
+    cdn_patience_seconds: Timeout = Field(
         1800.0, description="seconds that a CDN may cost in waits and failed downloads"
     )
-    fault_patience_seconds: Seconds = Field(
+    fault_patience_seconds: Patience = Field(
         60.0,
         description="seconds for which a collection tries again to draw, store or publish what "
         "fails on this side, before it leaves it for a later run",
     )
-    prompt_patience_seconds: Seconds = Field(
+    prompt_patience_seconds: Timeout = Field(
         180.0, description="seconds for which an opening round tries to have each prompt's picture"
     )
-    publish_interval_seconds: Seconds = Field(
+    publish_interval_seconds: Patience = Field(
         60.0, description="seconds between two commits of what a regeneration has made so far"
     )
     build_poll_seconds: Seconds = Field(
@@ -62,12 +63,12 @@ class Pace(Settings):
     max_concurrent_duels: Count = Field(
         8, description="duels judged at a time; a duel is two questions"
     )
-    judge_patience_seconds: Seconds = Field(
+    judge_patience_seconds: Patience = Field(
         6 * 3600.0, description="seconds without an answer after which a judging run gives up"
     )
     canary_seconds: float = Field(
         120.0,
-        gt=0,
+        ge=0.01,
         le=300,
         description="seconds between two canary duels, which show that the judge is in order",
     )

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from gen404_assets.competition.quantities import DAY
 from resources.chain.endpoints import Endpoint, Endpoints
 from resources.chain.local import local_folder
 from resources.chain.subtensor import DEADLINE, AskedChain, SubtensorChain, is_endpoint
-from resources.settings import BadSetting, Seconds, Settings, read_settings
+from resources.settings import MAY_HOLD_A_KEY, BadSetting, Settings, read_settings
 
 if TYPE_CHECKING:
     from bittensor import Substrate
@@ -27,9 +28,15 @@ class ChainSettings(Settings):
         "finney",
         description="a network's name or a ws:// or wss:// endpoint, or several of them with "
         "commas between, the preferred first; or a local chain's file:// URL",
+        json_schema_extra=MAY_HOLD_A_KEY,
     )
-    chain_lag_seconds: Seconds = Field(
-        300.0, description="age of the last finalised block at which a node is not believed"
+    # Blocks are 12 s apart, and the last finalised one is some blocks old on a node in order. A
+    # chain that was made long ago for a trial has blocks of any age.
+    chain_lag_seconds: float = Field(
+        300.0,
+        ge=60,
+        le=100 * 365 * DAY,
+        description="seconds: age of the last finalised block at which a node is not believed",
     )
     netuid: int = Field(17, ge=0, le=65535, description="the subnet's number")
 

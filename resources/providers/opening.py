@@ -1,13 +1,14 @@
 """Which GPU providers the operator named, opened; each SDK is loaded only where it is used."""
 
 from collections.abc import Callable, Mapping
-from math import inf
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from resources.providers.provider import Provider
 from resources.settings import BadSetting, Settings, read_settings
+
+_HIGHEST_COST = 1e6
 
 
 class ProviderSettings(Settings):
@@ -34,7 +35,8 @@ class ProviderSettings(Settings):
         except ValueError:
             names = ", ".join(PROVIDERS)
             raise ValueError(
-                f"must be like `targon=2.5,verda=3.1`: some of {names}, each with an amount"
+                f"must be like `targon=2.5,verda=3.1`: some of {names}, each with an amount, "
+                f"{_HIGHEST_COST:g} at most"
             ) from None
         return text
 
@@ -62,7 +64,7 @@ def _costs(text: str) -> dict[str, float]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, amount = part.partition("=")
         cost = float(amount)
-        if name not in PROVIDERS or name in costs or not 0 <= cost < inf:
+        if name not in PROVIDERS or name in costs or not 0 <= cost <= _HIGHEST_COST:
             raise ValueError(part)
         costs[name] = cost
     return costs

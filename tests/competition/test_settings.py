@@ -33,11 +33,10 @@ def test_the_defaults_are_the_specifications() -> None:
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_each_setting_is_read_under_its_name(name: str) -> None:
-    text = {"PAUSE_ON_STAGE_END": "true", "DOCKER_IMAGE_FORMAT": "r/{hotkey10}:{tag}"}.get(
-        name, "0"
-    )
+    texts = {"PAUSE_ON_STAGE_END": "true", "DOCKER_IMAGE_FORMAT": "r/{hotkey10}:{tag}"}
+    text = {**texts, "BUILD_TIMEOUT": "60"}.get(name, "1")
     rules = read_settings(Rules, {name: text})
-    changed = {"true": True, "0": 0}.get(text, text)
+    changed = {"true": True, "60": 60, "1": 1}.get(text, text)
     assert {key: getattr(rules, key.lower()) for key in DEFAULTS} == DEFAULTS | {name: changed}
 
 

@@ -56,7 +56,7 @@ def test_g10_a_url_that_breaks_what_reads_it_is_its_miners_fault_and_the_others_
         return (real.download if address.startswith(url) else simulated)(address, to)
 
     monkeypatch.setattr(outside.downloads, "download", download)
-    outside.environment = {**outside.environment, "CDN_PATIENCE_SECONDS": "0.1"}
+    outside.environment = {**outside.environment, "CDN_PATIENCE_SECONDS": "1"}
     collect(work(outside))
     assert stage(outside) is Stage.DUELS
     current = now(outside)

@@ -32,7 +32,7 @@ DEADLINE = 5.0
 
 def whenever(networks: str) -> dict[str, str]:
     """The settings of a chain whose blocks may be of any time."""
-    return {"SUBTENSOR_NETWORK": networks, "CHAIN_LAG_SECONDS": "1e12"}
+    return {"SUBTENSOR_NETWORK": networks, "CHAIN_LAG_SECONDS": "1e9"}
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def test_a_pod_that_warms_up_is_ended_before_one_that_is_healthy() -> None:
 def test_g12_counts_of_pods_are_settings_of_at_least_one(name: str) -> None:
     assert getattr(read_settings(PodRules, {name: "3"}), name.lower()) == 3
     assert getattr(read_settings(PodRules, {name: "1"}), name.lower()) == 1
-    with pytest.raises(BadSetting, match=f"{name} must be at least 1"):
+    with pytest.raises(BadSetting, match=f"{name} must be from 1 to 1000, not '0'"):
         read_settings(PodRules, {name: "0"})
 
 

@@ -130,7 +130,8 @@ def test_lies_are_found_and_the_rest_is_not_generated(tmp_path: Path) -> None:
 
 def test_an_image_that_never_gets_healthy_has_not_been_deployed(tmp_path: Path) -> None:
     world = World(tmp_path, {"health": 500})
-    pods = PodRules(pod_start_interval=0.1, pod_warmup_timeout=0.3, max_pod_attempts=3)
+    pods = PodRules(pod_start_interval=0.1, max_pod_attempts=3)
+    pods = pods.model_copy(update={"pod_warmup_timeout": 0.3})
     regenerated = world.regenerate(pods=pods)
     assert not regenerated.deployed
     assert [pod.termination_reason for _, pod in regenerated.pods.items()] == [
@@ -163,7 +164,7 @@ def test_g11_a_container_that_ends_fails_the_prompt_and_is_replaced(tmp_path: Pa
 
 
 def test_g12_a_container_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
-    rules = Rules(generation_timeout=0.3)
+    rules = Rules().model_copy(update={"generation_timeout": 0.3})
     regenerated = World(tmp_path, {"slow": 60}).regenerate(subject(1), pods=ONE_POD, rules=rules)
     assert regenerated.outputs["p00"].model_dump()["reason"] == "no answer within 0.6 s"
 
