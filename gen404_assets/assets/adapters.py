@@ -7,43 +7,22 @@ import dagster as dg
 from pydantic import BaseModel, Field, SecretStr, create_model
 from pydantic.fields import FieldInfo
 
-from gen404_assets.settings import RepositorySettings
-from resources.builds import BuildSettings
-from resources.chain.opening import ChainSettings
-from resources.distance import DistanceSettings
-from resources.downloads import DownloadSettings
-from resources.judge import JudgeSettings
-from resources.object_store import StoreSettings
-from resources.providers.opening import ProviderSettings
-from resources.providers.targon import TargonSettings
-from resources.providers.verda import VerdaSettings
-from resources.renderer import RendererSettings
-from resources.settings import is_secret, setting_fields
+from gen404_assets.live.subjects import SUBJECTS
+from resources.settings import is_hidden, setting, setting_fields
 
 MODELS: Mapping[str, tuple[type[BaseModel], ...]] = {
-    "repository": (RepositorySettings,),
-    "chain": (ChainSettings,),
-    "object_store": (StoreSettings,),
-    "downloads": (DownloadSettings,),
-    "renderer": (RendererSettings,),
-    "judge": (JudgeSettings,),
-    "distance": (DistanceSettings,),
-    "gpu_providers": (ProviderSettings, TargonSettings, VerdaSettings),
-    "builds": (BuildSettings,),
+    adapter: tuple(subject.model for subject in SUBJECTS if subject.adapter == adapter)
+    for adapter in dict.fromkeys(subject.adapter for subject in SUBJECTS)
+    if adapter is not None
 }
 """Resource -> the models of its settings. A setting that two of them read stands in the first."""
 
-_MAY_HOLD_A_KEY = {"competition_repo", "subtensor_network"}
-"""Addresses that may have a token in them."""
-
-_HIDDEN = _MAY_HOLD_A_KEY | {
-    name
+_FIELDS = {
+    key: field
     for models in MODELS.values()
     for model in models
-    for name, field in setting_fields(model).items()
-    if is_secret(field)
+    for key, field in setting_fields(model).items()
 }
-"""Settings of which the UI shows the name of the variable, never the value."""
 
 
 class AdapterResource(dg.ConfigurableResource[None]):
@@ -60,13 +39,13 @@ class AdapterResource(dg.ConfigurableResource[None]):
 
 
 def adapter_resources(environment: Mapping[str, str]) -> dict[str, AdapterResource]:
-    """Every adapter's resource, as `environment` sets it. A secret is given as the name of its
-    variable, from which Dagster reads it in the process that needs it.
+    """Every adapter's resource, as `environment` sets it. What must not be shown is given as the
+    name of its variable, from which Dagster reads it in the process that needs it.
     """
     return {
         name: resource(
             **{
-                key: dg.EnvVar(key.upper()) if key in _HIDDEN else text
+                key: dg.EnvVar(key.upper()) if is_hidden(_FIELDS[key], text) else text
                 for key, text in _values(resource, environment)
             }
         )
@@ -87,7 +66,7 @@ def _values(
 ) -> Iterator[tuple[str, str]]:
     """The settings of a resource that are set, as text."""
     for name in resource.model_fields:
-        if text := environment.get(name.upper(), "").strip():
+        if text := setting(environment, name.upper()):
             yield name, text
 
 
@@ -103,7 +82,7 @@ def _resource(name: str, fields: Mapping[str, FieldInfo]) -> type[AdapterResourc
     definitions: dict[str, Any] = {
         key: (
             str | None,
-            Field(_default(field), description=field.description, repr=key not in _HIDDEN),
+            Field(_default(field), description=field.description, repr=not is_hidden(field)),
         )
         for key, field in fields.items()
     }
