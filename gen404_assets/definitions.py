@@ -24,7 +24,7 @@ from gen404_assets.assets.resource import NO_REPOSITORY, competition_resources
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
 from gen404_assets.settings import platform_settings
 from resources.chain.weights import ValidatorSettings
-from resources.settings import read_settings
+from resources.settings import read_settings, setting
 from sensors.lanes import SENSORS
 from sensors.mirror import mirror
 from sensors.reaper import reaper
@@ -34,10 +34,10 @@ from sensors.weights import weights as weights_sensor
 
 def definitions(environment: Mapping[str, str]) -> dg.Definitions:
     """Everything wired for the competition that `environment` names."""
-    if not environment.get("COMPETITION_REPO", "").strip():
+    if not setting(environment, "COMPETITION_REPO"):
         logging.getLogger("dagster").warning(NO_REPOSITORY)
     # A bad setting is named where its adapter is first used: the UI is there to show it.
-    edition = EDITIONS.get(environment.get("COMPETITION_EDITION", "").strip(), COMPETITION_1)
+    edition = EDITIONS.get(setting(environment, "COMPETITION_EDITION"), COMPETITION_1)
     if edition is not COMPETITION_1:
         return dg.Definitions(
             assets=edition_assets(edition),

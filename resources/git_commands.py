@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gen404_assets.competition.faults import InfrastructureFault
+from resources.settings import setting
 
 REMOTE = "gen404"
 """The name by which the commands know the repository that is mirrored."""
@@ -130,7 +131,7 @@ class GitCommands:
             }
         else:  # whatever git's settings on this machine are, reading does not depend on them
             environment = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+        first = int(setting(os.environ, "GIT_CONFIG_COUNT") or 0)
         for number, (key, value) in enumerate(config.items(), first):
             environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return {

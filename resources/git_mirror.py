@@ -24,6 +24,7 @@ from resources.git_history import (
 from resources.git_mending import SPOILT, remove_left_over, set_aside_spoilt
 from resources.git_objects import GitObjects, lines
 from resources.git_signatures import Signatures, Signers, UntrustedHead, signed_commit
+from resources.settings import setting
 
 _LOG = logging.getLogger(__name__)
 
@@ -275,8 +276,8 @@ def _import_stream(
     installation: str,
 ) -> Iterator[bytes]:
     """What git fast-import reads to make one commit on `base` and print its sha."""
-    name = os.environ.get("GIT_AUTHOR_NAME") or "404-gen"
-    email = os.environ.get("GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
+    name = setting(os.environ, "GIT_AUTHOR_NAME") or "404-gen"
+    email = setting(os.environ, "GIT_AUTHOR_EMAIL") or "platform@404-gen.invalid"
     text = message.strip().encode() + b"\n"
     when = f"<{email}> {int(time.timestamp())} +0000"
     committer = f"{name} ({installation})" if installation else name

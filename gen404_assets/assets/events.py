@@ -23,6 +23,7 @@ from gen404_assets.replay.finalizing import stage_changes
 from gen404_assets.replay.recorded import data_version, recorded_files
 from gen404_assets.replay.result import FileReplay, Finding
 from gen404_assets.replay.rounds import people
+from resources.settings import setting
 
 CHECK = "as_the_rules_give"
 NO_FILE = "no file"
@@ -76,7 +77,7 @@ def where_from(
         "commit": cite(newest.commit),
         "committed at": dg.MetadataValue.timestamp(newest.commit.time),
         "file": next(iter(files)) if len(files) == 1 else f"{len(files)} files",
-        **links(os.environ.get("COMPETITION_REPO", ""), number, newest.commit.sha),
+        **links(setting(os.environ, "COMPETITION_REPO"), number, newest.commit.sha),
     }
     if commits := dict.fromkeys(map(str, by_people)):
         metadata["people's commits"] = shown.listed(commits)

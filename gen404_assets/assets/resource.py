@@ -31,7 +31,7 @@ from gen404_assets.live.sightings import Sightings
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS
 from gen404_assets.settings import platform_settings
 from resources.repository import Repository
-from resources.settings import read_settings
+from resources.settings import read_settings, setting
 
 if TYPE_CHECKING:
     from gen404_assets.assets.refusals import Commitments
@@ -142,7 +142,7 @@ def watched_competition() -> CompetitionResource:
 @lru_cache(maxsize=4)
 def _watched(settings: frozenset[tuple[str, str]]) -> CompetitionResource:
     environment = dict(settings)
-    edition = EDITIONS.get(environment["COMPETITION_EDITION"].strip(), COMPETITION_1)
+    edition = EDITIONS.get(setting(environment, "COMPETITION_EDITION"), COMPETITION_1)
     operates = edition is COMPETITION_1 and platform_settings(environment).gen404_operate
     return _competition(adapters_in(environment), operates=operates)
 
@@ -205,7 +205,7 @@ def close_adapters() -> None:
 
 @lru_cache(maxsize=4)
 def _sight(outside: Outside) -> Sight:
-    url = outside.environment["COMPETITION_REPO"]
+    url = setting(outside.environment, "COMPETITION_REPO")
     sightings = Sightings(outside.shared.notes)
     return Sight(url, outside.repository, lambda: outside.chain, sightings)
 

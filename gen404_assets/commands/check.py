@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gen404_assets.commands.set_option import branch_option
+
 if TYPE_CHECKING:
     from gen404_assets.commands.checking import Finding
 
@@ -44,9 +46,7 @@ class _Options:
 @click.option("--commitment", "commitments", metavar="TEXT", multiple=True, help="May be repeated.")
 @click.option("--round", "number", type=click.IntRange(0), help="Whose prompts --cdn is asked for.")
 @click.option("--repo", "repository", metavar="REPO", help="The competition's repository.")
-@click.option(
-    "--branch", envvar="GITHUB_BRANCH", default="main", show_default=True, help="Its branch."
-)
+@branch_option
 @click.option(
     "--format",
     "output_format",

@@ -15,6 +15,7 @@ from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.replay_command import replay
 from gen404_assets.commands.round_range import RoundRange
 from gen404_assets.commands.sections import Sections
+from gen404_assets.commands.set_option import branch_option
 from gen404_assets.commands.start_command import dagster, start
 from gen404_assets.commands.status_command import status
 from gen404_assets.commands.weights import weights
@@ -25,7 +26,7 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.settings import Rules
 from resources.core_files import leave_no_core_files
-from resources.settings import BadSetting, git_address, read_settings
+from resources.settings import BadSetting, git_address, read_settings, setting
 
 if TYPE_CHECKING:
     from gen404_assets.competition.history import History
@@ -73,9 +74,6 @@ def gen404() -> None:
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _repository = click.argument("repository", metavar="REPO")
-_branch = click.option(
-    "--branch", envvar="GITHUB_BRANCH", default="main", show_default=True, help="Its branch."
-)
 _port = click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -97,7 +95,7 @@ def up(port: int) -> int:
     from gen404_assets.commands.opening import started_local_network
     from gen404_assets.commands.up import operate
 
-    if os.environ.get("COMPETITION_REPO"):
+    if setting(os.environ, "COMPETITION_REPO"):
         return operate({**os.environ, "GEN404_OPERATE": "true"}, port)
     with started_local_network(os.environ) as environment:
         return operate(environment, port)
@@ -119,12 +117,13 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
     """
     from gen404_assets.commands.operating import begin
     from gen404_assets.competition_repository import create_repository, open_repository
+    from gen404_assets.settings import RepositorySettings
     from resources.chain.opening import open_chain
 
     contents = {CONFIG: config.read_bytes(), POOL: prompts.read_bytes()}
     contents[LEADERS] = leader.read_bytes()
     # REPO names the competition: COMPETITION_REPO may be unset where the chain is named.
-    named = os.environ.get("SUBTENSOR_NETWORK")
+    named = setting(os.environ, "SUBTENSOR_NETWORK")
     chain = open_chain(os.environ if named else operators_environment())
     try:
         block = chain.finalized()
@@ -132,7 +131,8 @@ def init(repository: str, config: Path, prompts: Path, leader: Path) -> None:
         chain.close()
     if "://" not in repository and not Path(repository).exists():
         create_repository(Path(repository))
-    opened = open_repository(repository, os.environ.get("GITHUB_BRANCH") or "main")
+    branch = read_settings(RepositorySettings, os.environ).github_branch
+    opened = open_repository(repository, branch)
     _print_state(begin(opened, contents, block))
 
 
@@ -207,7 +207,7 @@ def settings(*, table: bool) -> None:
 
 @gen404.command(section="Look")
 @_repository
-@_branch
+@branch_option
 @_port
 @click.option(
     "--edition",
@@ -239,7 +239,7 @@ gen404.include(replay, section="Look")
 
 @gen404.command(section="Look")
 @_repository
-@_branch
+@branch_option
 @_rounds
 @click.option(
     "-o",
@@ -279,7 +279,7 @@ def export(
 
 @gen404.command(section="Look")
 @_repository
-@_branch
+@branch_option
 @_rounds
 @click.option(
     "-o",

@@ -20,7 +20,7 @@ from gen404_assets.live.importing import importing
 from gen404_assets.live.shared import Shared
 from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS, edition_of
 from gen404_assets.settings import PlatformSettings
-from resources.settings import read_settings
+from resources.settings import read_settings, setting
 
 Tell = Callable[[str], None]
 _TOLD_EVERY, _SHOWN_EVERY = 10.0, 1.0
@@ -31,13 +31,13 @@ def shown_edition(environment: Mapping[str, str], history: History) -> str:
     """The name of the edition that is shown: the one named, or that of the repository's files.
     Raises Refused where it is to be operated and can't be.
     """
-    named = environment.get("COMPETITION_EDITION", "").strip()
+    named = setting(environment, "COMPETITION_EDITION")
     edition = EDITIONS[named] if named in EDITIONS else edition_of(history)
     if edition is not COMPETITION_1:
         if read_settings(PlatformSettings, environment).gen404_operate:
             raise Refused(
-                f"{environment['COMPETITION_REPO']} is of {edition.title}; only competition 1 can "
-                "be operated. `gen404 browse` looks at it"
+                f"{setting(environment, 'COMPETITION_REPO')} is of {edition.title}; only "
+                "competition 1 can be operated. `gen404 browse` looks at it"
             )
         print(f"The files are of {edition.title}", flush=True)
     return edition.name

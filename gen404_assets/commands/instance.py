@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gen404_assets.commands.refused import Refused
 from gen404_assets.settings import PlatformSettings, home, sqlalchemy_url
-from resources.settings import read_settings
+from resources.settings import read_settings, setting
 from resources.whole_file import write_whole
 
 TEMPLATE = Path(__file__).parents[1] / "dagster.yaml"
@@ -59,7 +59,7 @@ def own_database(folder: Path) -> str | None:
     if not path.exists() or "postgres" not in path.read_text():
         return None
     os.environ.update(_as_sqlalchemy_takes_it(os.environ))
-    unset = sorted(name for name in _variables_in(path) if name not in os.environ)
+    unset = sorted(name for name in _variables_in(path) if not setting(os.environ, name))
     if unset:
         raise Refused(f"{', '.join(unset)} must be set: {path} takes Dagster's storage from there")
     import dagster as dg  # noqa: PLC0415 -- Dagster's processes import it again

@@ -17,7 +17,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from gen404_assets.commands.health import health, served
 from gen404_assets.commands.interrupts import told_to_end
 from gen404_assets.commands.measured import Measured
-from gen404_assets.commands.occupied import MONITOR
+from gen404_assets.commands.occupied import MONITOR, Competition
 from gen404_assets.commands.processes import address_of_code, prepared
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
@@ -53,13 +53,13 @@ def monitor(environment: Mapping[str, str], port: int | None) -> int:
     stop = told_to_end()
     variables, (host, code_port) = prepared(environment), address_of_code(environment)
     settings = read_settings(PlatformSettings, variables)
-    if not variables.get("COMPETITION_REPO"):
+    where = Competition.of(variables)
+    if not where.repository:
         raise Refused("COMPETITION_REPO must be set: the monitor watches a competition")
     port = port or settings.health_port or PORT
     if not is_free(port, settings.bind_address):
         raise Refused(f"port {port} is taken: choose another with --port")
-    branch = variables.get("GITHUB_BRANCH") or "main"
-    repository = open_repository(variables["COMPETITION_REPO"], branch, variables)
+    repository = open_repository(where.repository, where.branch, variables)
     with ExitStack() as stack:
         if not is_alone(stack, stop, MONITOR):
             return 0

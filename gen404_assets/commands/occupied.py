@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ import httpx2
 from gen404_assets.commands.refused import Refused
 from gen404_assets.live.shared import Shared, open_shared
 from gen404_assets.live.sightings import Sightings
+from gen404_assets.settings import RepositorySettings
 from gpu.bounded_http import Bounds, bounded_client
+from resources.settings import read_settings, setting
 
 PLATFORM, MONITOR = "platform", "monitor"
 """What runs at most once on a database, as its claims are named."""
@@ -27,6 +29,14 @@ class Competition:
 
     repository: str
     branch: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Competition":
+        """The one that the settings name; its repository is empty where none is. Raises
+        BadSetting.
+        """
+        settings = read_settings(RepositorySettings, environment)
+        return cls(settings.competition_repo or "", settings.github_branch)
 
     def folder(self) -> str:
         """A folder's name for it alone."""
@@ -81,7 +91,7 @@ def platform_health(home: Path) -> dict[str, Any]:
         pass
     except BlockingIOError:
         return _ask((home / "platform.lock").read_text())
-    if not os.environ.get("DATABASE_URL"):
+    if not setting(os.environ, "DATABASE_URL"):
         return {"faults": [f"no `gen404 up` runs in {home}"], "waits": []}
     shared = open_shared()
     faults = []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from resources.settings import BadSetting
+from resources.settings import BadSetting, setting
 
 if TYPE_CHECKING:
     from gen404_assets.live.outside import Outside
@@ -52,7 +52,7 @@ def operators_environment() -> Mapping[str, str]:
     The database is known from the operator's own `dagster.yaml`, too: who holds what stands there.
     Where that names DATABASE_URL, commands that need no database do without it.
     """
-    if not os.environ.get("DATABASE_URL"):
+    if not setting(os.environ, "DATABASE_URL"):
         from gen404_assets.live.shared import home_needs_database_url
         from gen404_assets.settings import home
 
@@ -62,7 +62,7 @@ def operators_environment() -> Mapping[str, str]:
 
             if database := own_database(home() / "dagster"):
                 os.environ["DATABASE_URL"] = database
-    if os.environ.get("COMPETITION_REPO"):
+    if setting(os.environ, "COMPETITION_REPO"):
         return os.environ
     from gen404_assets.commands.local_settings import known_environment
 

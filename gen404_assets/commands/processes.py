@@ -26,7 +26,7 @@ from gen404_assets.commands.occupied import Competition, is_of
 from gen404_assets.commands.refused import Refused
 from gen404_assets.live.shared import open_shared
 from gen404_assets.settings import PlatformSettings, home
-from resources.settings import read_settings
+from resources.settings import read_settings, setting
 
 _ANSWER_SECONDS = 10
 _RETRY_SECONDS = 1.0
@@ -40,9 +40,7 @@ def code_server(environment: Mapping[str, str]) -> None:
     if settings.gen404_operate:
         check(environment)
     variables, (_, port) = prepared(environment), address_of_code(environment)
-    repository = environment.get("COMPETITION_REPO") or ""
-    branch = environment.get("GITHUB_BRANCH") or "main"
-    is_of(open_shared(variables), Competition(repository, branch))
+    is_of(open_shared(variables), Competition.of(environment))
     _become(code_server_command("--host", settings.bind_address, "--port", str(port)), variables)
 
 
@@ -77,7 +75,7 @@ def dagster_command(environment: Mapping[str, str], arguments: Sequence[str]) ->
 def prepared(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of a process apart, with the database that all of them need."""
     variables = prepare(environment)
-    if not variables.get("DATABASE_URL"):
+    if not setting(variables, "DATABASE_URL"):
         raise Refused(
             "DATABASE_URL must be set: processes that run apart share their storage by a "
             "PostgreSQL database (`gen404 up` runs all of them with SQLite)"

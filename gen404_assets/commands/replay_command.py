@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gen404_assets.commands.round_range import RoundRange
+from gen404_assets.commands.set_option import SetOption, branch_option
 from gen404_assets.competition.editions.names import EDITION_NAMES, EDITION_VERSIONS
 from gen404_assets.competition.settings import VERSIONS, Rules
 from resources.settings import read_settings
@@ -28,9 +29,7 @@ _RULE_VERSIONS = [
 
 @click.command()
 @click.argument("repository", metavar="REPO")
-@click.option(
-    "--branch", envvar="GITHUB_BRANCH", default="main", show_default=True, help="Its branch."
-)
+@branch_option
 @click.option("--rounds", type=RoundRange(), help="Which rounds, such as 3 or 0-6 (default: all).")
 @click.option(
     "--rule",
@@ -93,6 +92,7 @@ _RULE_VERSIONS = [
     "--report",
     "report",
     metavar="DIR|URL",
+    cls=SetOption,
     envvar="REPORT_URL",
     default="",
     help="Link each round's page of the report that lies there (`gen404 report -o DIR`); {round} "

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from gen404_assets.commands.occupied import Competition
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
@@ -75,8 +76,8 @@ def open_reporting(
     sender = open_sender(environment)
     if sender is None:
         return None
-    branch = environment.get("GITHUB_BRANCH") or "main"
-    repository = open_repository(environment["COMPETITION_REPO"], branch, environment)
+    where = Competition.of(environment)
+    repository = open_repository(where.repository, where.branch, environment)
     settings = read_settings(AlertSettings, environment)
     waiting, sightings = Waiting(notes), Sightings(notes)
 

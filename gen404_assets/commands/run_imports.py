@@ -12,8 +12,9 @@ import dagster._core.storage.sqlite_storage  # noqa: F401
 # Each process of multiprocessing has the main module of the one that asked for it.
 import gen404_assets.commands.code_server  # noqa: F401
 from gen404_assets.definitions import defs
+from resources.settings import setting
 
-if os.environ.get("DATABASE_URL"):
+if setting(os.environ, "DATABASE_URL"):
     import dagster_postgres  # noqa: F401
 
 defs.get_repository_def()  # Dagster keeps it

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from gen404_assets.commands.notify import Notify
 from gen404_assets.live.shared import open_shared
+from resources.settings import setting
 
 _STAND_BY_SECONDS = 1.0
 
@@ -15,7 +16,7 @@ def is_alone(stack: ExitStack, stop: threading.Event, what: str) -> bool:
     """Wait until no other `what`, such as a platform, has the claim of that name, which `stack`
     then holds; False if a signal came before. Without a database the home has been taken already.
     """
-    if not os.environ.get("DATABASE_URL"):
+    if not setting(os.environ, "DATABASE_URL"):
         return True
     printed, notify = False, Notify(os.environ.get("NOTIFY_SOCKET"))
     while not stop.is_set():

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import click
 
+from resources.settings import setting
+
 # What a process imports is imported where it is started: none waits for another's.
 # ruff: noqa: PLC0415
 
@@ -26,7 +28,8 @@ def start(process: str, port: int | None, *, read_only: bool) -> int:
     """
     from gen404_assets.commands import processes
 
-    environment = {**os.environ, "GEN404_OPERATE": os.environ.get("GEN404_OPERATE") or "true"}
+    operates = setting(os.environ, "GEN404_OPERATE") or "true"
+    environment = {**os.environ, "GEN404_OPERATE": operates}
     if process == "monitor":
         from gen404_assets.commands.monitor import monitor
 

@@ -48,7 +48,7 @@ from resources.deadlines import in_background
 from resources.ports import is_free
 from resources.providers.opening import ProviderSettings, open_providers
 from resources.repository import NO_COMMIT, Repository
-from resources.settings import read_settings
+from resources.settings import read_settings, setting
 
 _LIVE = [
     *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
@@ -73,9 +73,8 @@ def serve(environment: Mapping[str, str], port: int) -> int:
     stop = told_to_end()
     settings = read_settings(PlatformSettings, environment)
     ports = _Ports.of(settings, port)
-    branch = _branch(environment)
+    where = Competition.of(environment)
     with ExitStack() as stack:
-        where = Competition(environment["COMPETITION_REPO"], branch)
         serves = stack.enter_context(occupied(home(), where))
         variables = prepare(environment)
         is_of(open_shared(), where)
@@ -84,8 +83,8 @@ def serve(environment: Mapping[str, str], port: int) -> int:
         instance = stack.enter_context(dg.DagsterInstance.get())
         end_left_over(instance)
         clock.forget_later_ticks(instance)
-        repository = open_repository(variables["COMPETITION_REPO"], branch, variables)
-        print(f"reading the history of {variables['COMPETITION_REPO']}", flush=True)
+        repository = open_repository(where.repository, where.branch, variables)
+        print(f"reading the history of {where.repository}", flush=True)
         history = _history_at_start(repository)
         edition = shown_edition(variables, history)
         variables["COMPETITION_EDITION"] = edition
@@ -200,10 +199,6 @@ def _platform(
             supervisor.stop()
 
 
-def _branch(variables: Mapping[str, str]) -> str:
-    return variables.get("GITHUB_BRANCH") or "main"
-
-
 def _logs() -> Iterator[Path]:
     yield from home().glob("*.log")
     yield from home().glob("network/logs/*.log")
@@ -215,7 +210,7 @@ def end_left_over(instance: dg.DagsterInstance) -> None:
     of another machine.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_LIVE)):
-        if os.environ.get("DATABASE_URL") and not _was_started_here(run):
+        if setting(os.environ, "DATABASE_URL") and not _was_started_here(run):
             continue
         lane = run.tags.get(LANE_TAG)
         if lane is None or lane_is_free(Lane(lane)):

@@ -16,7 +16,7 @@ from gen404_assets.settings import PlatformSettings, home
 from resources.claims import Claims, FileClaims
 from resources.figures import FileTotals, Totals
 from resources.notes import FileNotes, Notes
-from resources.settings import BadSetting, read_settings
+from resources.settings import BadSetting, read_settings, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def open_shared(environment: Mapping[str, str] | None = None) -> Shared:
     BadSetting.
     """
     environment = os.environ if environment is None else environment
-    if not environment.get("DATABASE_URL", "").strip():
+    if not setting(environment, "DATABASE_URL"):
         if home_needs_database_url():
             raise BadSetting(
                 f"DATABASE_URL must be set: who works on what in {home()} stands in its database"

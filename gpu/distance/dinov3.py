@@ -109,9 +109,9 @@ class DinoV3:
 def from_environment(environment: Mapping[str, str]) -> DinoV3:
     """The model that `MODEL_ID`, `MODEL_REVISION` and `HF_TOKEN` name."""
     return DinoV3(
-        environment.get("MODEL_ID") or MODEL_ID,
-        environment.get("MODEL_REVISION") or MODEL_REVISION,
-        environment.get("HF_TOKEN") or None,
+        environment.get("MODEL_ID", "").strip() or MODEL_ID,
+        environment.get("MODEL_REVISION", "").strip() or MODEL_REVISION,
+        environment.get("HF_TOKEN", "").strip() or None,
     )
 
 

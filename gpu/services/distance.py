@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT)
     arguments = parser.parse_args()
-    base = os.environ.get("CDN_URL", "")
+    base = os.environ.get("CDN_URL", "").strip()
     if not base.startswith(("http://", "https://")):
         parser.error("CDN_URL must be the http(s) URL below which the pictures are")
     try:

@@ -6,10 +6,11 @@ from typing import Any
 
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.chain.local import local_folder, local_keypair
+from resources.chain.opening import ChainSettings
 from resources.chain.substrate import LocalSubstrate
 from resources.chain.subtensor import DEADLINE
 from resources.chain.timelock import ROUND, seal
-from resources.settings import BadSetting
+from resources.settings import BadSetting, read_settings
 
 
 def commit(environment: Mapping[str, str], name: str, data: str | bytes) -> int:
@@ -40,11 +41,13 @@ def _submit(environment: Mapping[str, str], name: str, field: Mapping[str, Any])
     """
     import bittensor  # noqa: PLC0415
 
-    folder = local_folder(environment.get("SUBTENSOR_NETWORK", ""))
+    settings = read_settings(ChainSettings, environment)
+    folder = local_folder(settings.subtensor_network)
     if folder is None:
         raise BadSetting("SUBTENSOR_NETWORK must be a local chain's file:// URL")
-    netuid = int(environment.get("NETUID") or "17")
-    call = bittensor.calls.Commitments.set_commitment(netuid=netuid, info={"fields": [dict(field)]})
+    call = bittensor.calls.Commitments.set_commitment(
+        netuid=settings.netuid, info={"fields": [dict(field)]}
+    )
 
     async def submit() -> bittensor.ExtrinsicResult:
         client = bittensor.Client("local", substrate=LocalSubstrate.in_folder(folder))

@@ -35,6 +35,7 @@ from resources.chain.opening import open_chain
 from resources.file_lock import locked
 from resources.local_network.cast import Member, member
 from resources.local_network.lathe import Skill, rebuild
+from resources.settings import setting
 from resources.whole_file import write_whole
 
 POLL = 0.5
@@ -162,7 +163,7 @@ class Miner:
     def __init__(
         self, member_: Member, network: Path, repository: str, environment: Mapping[str, str]
     ) -> None:
-        folder = local_folder(environment.get("SUBTENSOR_NETWORK", ""))
+        folder = local_folder(setting(environment, "SUBTENSOR_NETWORK"))
         if folder is None:
             raise ValueError("SUBTENSOR_NETWORK must be a local chain's file:// URL")
         self._member = member_
