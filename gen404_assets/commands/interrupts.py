@@ -1,10 +1,17 @@
 """SIGINT and SIGTERM, as a command takes them."""
 
+import logging
+import os
 import signal
 import threading
 from types import FrameType
 
 _TOLD = threading.Event()
+_LOCKING = {logging._acquireLock.__code__, logging._releaseLock.__code__}  # type: ignore[attr-defined]
+"""What Python calls around a fork, of the modules that are loaded: where it meets an exception
+there, it drops it, and logging's lock stays taken for ever.
+"""
+_SOON = 0.05
 
 
 def take_interrupts() -> None:
@@ -15,8 +22,11 @@ def take_interrupts() -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        _TOLD.set()  # the exception is lost where it is raised amid a fork
-        signal.default_int_handler(number, frame)
+        _TOLD.set()
+        if frame is not None and frame.f_code in _LOCKING:
+            threading.Timer(_SOON, os.kill, [os.getpid(), number]).start()
+        else:
+            signal.default_int_handler(number, frame)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
