@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -37,7 +37,7 @@ DATABASE_CANARY = "canary-of-database_url"
 DATABASE_DUMP = "database.sql"
 """What its database holds in the end, in its home; there is none where PostgreSQL is missing."""
 SECONDS = 1200
-"""For each stage. The competitions take six minutes on two idle cores."""
+"""For each stage. The competitions take seven minutes on two idle cores."""
 
 _STRANGERS = (b"gpu.workers.template", b"local_network.container", b"local_network.miner")
 _SENSORS = b"gen404_assets.commands.code_server"
@@ -210,7 +210,9 @@ def competitions_in(folder: Path) -> dict[str, LocalCompetition]:
 
 
 class PlayedCompetitions:
-    """Two rounds of meshes and one of splats, side by side, each interrupted as the next opens.
+    """Two rounds of meshes, then one of splats, each interrupted as the next opens: one after the
+    other, since a platform that shares the machine takes twice as long and asks its sensors twice
+    as often.
 
     The platform of the first is killed while the duels of its round 0 are under way, and started
     again. Its storage is SQLite, that of the second PostgreSQL, where that is installed.
@@ -223,42 +225,63 @@ class PlayedCompetitions:
         self.folder = Path(self._kept.name)
         self._running = competitions_in(self.folder)
         self._server: postgresql.PostgreSQL | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._play, name="competitions", daemon=True)
 
-    def play(self) -> None:
-        """Play them; `played_in` raises what goes wrong."""
-        fault = ""
-        try:
-            self._play()
-        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
-            fault = f"{type(error).__name__}: {error}"
-        (self.folder / _FAULT).write_text(fault)
+    def begin(self) -> None:
+        """Have them played in the background; `played_in` waits for their end."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave nothing behind, whether they have been played or not."""
+        self._closed.set()
+        while self._thread.is_alive():
+            self._kill()
+            self._thread.join(1)
+        self._kill()
+        if self._server is not None:
+            self._server.close()
+        self._kept.cleanup()
+
+    def _kill(self) -> None:
+        for competition in self._running.values():
+            if competition.process is not None:
+                competition.kill()
 
     def _play(self) -> None:
+        fault = ""
+        try:
+            self._play_meshes()
+            self._play_splats()
+        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+            fault = f"{type(error).__name__}: {error}"
+        draft = self.folder / f"{_FAULT}.draft"
+        draft.write_text(fault)
+        draft.rename(self.folder / _FAULT)
+
+    def _play_meshes(self) -> None:
+        meshes = self._running["glb"]
+        self._start(meshes)
+        meshes.wait_for(0, "duels", SECONDS)
+        meshes.kill()
+        self._start(meshes)
+        _play(meshes)
+
+    def _play_splats(self) -> None:
         splats = self._running["ply"]
         if find_spec("dagster_postgres") and not postgresql.missing():
             self._server = postgresql.PostgreSQL()
             self._server.new_database("splats")
             url = self._server.url(database="splats", password=DATABASE_CANARY)
             splats.settings = {**splats.settings, "DATABASE_URL": url}
-        for competition in self._running.values():
-            competition.start()
-        meshes = self._running["glb"]
-        meshes.wait_for(0, "duels", SECONDS)
-        meshes.kill()
-        meshes.start()
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(_play, self._running.values()))
+        self._start(splats)
+        _play(splats)
         if self._server is not None:
             (splats.home / DATABASE_DUMP).write_bytes(self._server.dump("splats"))
 
-    def close(self) -> None:
-        """Leave nothing behind."""
-        for competition in self._running.values():
-            if competition.process is not None:
-                competition.kill()
-        if self._server is not None:
-            self._server.close()
-        self._kept.cleanup()
+    def _start(self, competition: LocalCompetition) -> None:
+        assert not self._closed.is_set(), "the tests have ended"
+        competition.start()
 
 
 def _play(competition: LocalCompetition) -> None:
@@ -270,9 +293,13 @@ def _play(competition: LocalCompetition) -> None:
 
 
 def played_in(folder: Path) -> dict[str, LocalCompetition]:
-    """The competitions that another process's `PlayedCompetitions` has played. Raises what went
-    wrong.
+    """The competitions that another process's `PlayedCompetitions` plays, once it has. Raises what
+    went wrong.
     """
+    until = time.monotonic() + 2 * SECONDS
+    while not (folder / _FAULT).exists():
+        assert time.monotonic() < until, f"the competitions in {folder} are still being played"
+        time.sleep(1)
     if fault := (folder / _FAULT).read_text():
         raise AssertionError(fault)
     return competitions_in(folder)

@@ -1,4 +1,4 @@
-"""Competitions that several tests look at: made-up ones, and local ones that are played before the
+"""Competitions that several tests look at: made-up ones, and local ones that are played beside the
 session's tests.
 """
 
@@ -31,14 +31,19 @@ began last would run alone."""
 _NEED_THEM = "test_local_network.py"
 _FOLDER = "LOCAL_COMPETITIONS"
 """The variable by which the session tells its workers where they are played."""
+_NICENESS = 10
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A shell starts a job in the background with SIGINT ignored, and so is what that starts: the
     `dagster dev` of a test would not end.
+
+    Tests take what the local competitions leave of the machine: a competition has deadlines.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput") and _FOLDER in os.environ:
+        os.nice(_NICENESS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,21 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    """Which file comes sooner: a long one."""
+    """Which file comes sooner: a long one; last, the one that looks at the local competitions."""
     name = item.path.name
+    if name == _NEED_THEM:
+        return len(_LONG) + 1
     return _LONG.index(name) if name in _LONG else len(_LONG)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Local competitions are played before any worker runs a test: side by side with tests, each
-    takes the other's time, and a platform's processes take their share for as long as it lasts.
-    """
+    """Local competitions are played beside the tests: they wait for half of their time."""
     if not hasattr(session.config, "workerinput") and _are_needed(session.config):
         played = PlayedCompetitions()
         os.environ[_FOLDER] = str(played.folder)
         session.config.add_cleanup(played.close)
-        print("two local competitions are played first: some minutes", flush=True)
-        played.play()
+        print("two local competitions are played meanwhile", flush=True)
+        played.begin()
 
 
 def _are_needed(config: pytest.Config) -> bool:

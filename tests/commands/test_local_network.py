@@ -29,6 +29,9 @@ from simulators.local_competition import (
     LocalCompetition,
 )
 
+# The first of them waits until the competitions have been played.
+pytestmark = pytest.mark.timeout(3000)
+
 PLAYERS = {hotkey(each): each for each in CAST if each.garbage is None}
 
 
