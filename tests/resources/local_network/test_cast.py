@@ -56,11 +56,16 @@ def shown(request: pytest.FixtureRequest, renderer: Renderer, prompts: list[Path
     return grids
 
 
-def penalties(shown: Shown, prompts: list[Path], skill: Skill) -> list[int]:
-    return [
-        penalty(difference(look(Image.open(prompt)), looks(shown[skill, prompt])))
-        for prompt in prompts
-    ]
+@pytest.fixture(scope="module")
+def penalties(shown: Shown, prompts: list[Path]) -> Mapping[Skill, list[int]]:
+    """What the local judge says of each skill, prompt by prompt."""
+    wanted = {prompt: look(Image.open(prompt)) for prompt in prompts}
+    return {
+        skill: [
+            penalty(difference(wanted[prompt], looks(shown[skill, prompt]))) for prompt in prompts
+        ]
+        for skill in LADDER
+    }
 
 
 def margin(left: list[int], right: list[int]) -> float:
@@ -70,21 +75,18 @@ def margin(left: list[int], right: list[int]) -> float:
     ) / len(left)
 
 
-def test_each_step_of_skill_is_judged_better(shown: Shown, prompts: list[Path]) -> None:
-    means = [np.mean(penalties(shown, prompts, skill)) for skill in LADDER]
+def test_each_step_of_skill_is_judged_better(penalties: Mapping[Skill, list[int]]) -> None:
+    means = [np.mean(penalties[skill]) for skill in LADDER]
     assert all(better + 0.7 < worse for better, worse in pairwise(means))
 
 
 def test_the_cheat_wins_the_duels_before_the_fine_miner_does_and_improvement_wins_later(
-    shown: Shown, prompts: list[Path]
+    penalties: Mapping[Skill, list[int]],
 ) -> None:
     everybody = {each.name: each for each in (*CAST, FIRST_LEADER)}
 
     def beats(challenger: str, defender: str, number: int) -> float:
-        right, left = (
-            penalties(shown, prompts, everybody[name].skill(number))
-            for name in (challenger, defender)
-        )
+        right, left = (penalties[everybody[name].skill(number)] for name in (challenger, defender))
         return margin(left, right)
 
     for challenger in ("cheat", "fine", "coarse"):
