@@ -68,9 +68,10 @@ def due(files: Files, block: int) -> Due:
     state = required(STATE, read_file(files, STATE, State))
     result = Due(state.current_round, state.stage)
     current = Round(files, state.current_round)
+    current.require_files_of(state.stage)
     match state.stage:
         case Stage.OPEN:
-            _open(result, _schedule(current), block)
+            _open(result, current.required_schedule, block)
         case Stage.MINER_GENERATION:
             _miner_generation(result, current, block)
         case Stage.DOWNLOADING:
@@ -91,10 +92,6 @@ def due(files: Files, block: int) -> Due:
     return result
 
 
-def _schedule(current: Round) -> Schedule:
-    return current.required_schedule
-
-
 def _open(result: Due, schedule: Schedule, block: int) -> None:
     if block < schedule.latest_reveal_block:
         result.waits.append(Wait("miners to reveal", schedule.latest_reveal_block))
@@ -107,7 +104,7 @@ def _open(result: Due, schedule: Schedule, block: int) -> None:
 
 
 def _miner_generation(result: Due, current: Round, block: int) -> None:
-    deadline = _schedule(current).generation_deadline_block
+    deadline = current.required_schedule.generation_deadline_block
     if block < deadline:
         result.waits.append(Wait("miners to generate", deadline))
     else:
@@ -120,10 +117,9 @@ def _miner_generation(result: Due, current: Round, block: int) -> None:
 
 
 def _downloading(result: Due, current: Round) -> None:
-    submissions = current.required_submissions
     missing = [
         hotkey
-        for hotkey in submissions.names
+        for hotkey in current.required_submissions.names
         if not is_in(current.submitted(hotkey), current.stems)
     ]
     result.to = Stage.DUELS
@@ -159,11 +155,10 @@ def _duels(result: Due, current: Round) -> None:
 
 def _regenerate(result: Due, current: Round) -> None:
     """The work of every stage from MINER_GENERATION on: builds and baseline."""
-    submissions = current.submissions.names if current.submissions is not None else []
     builds = current.builds
     open_builds = [
         hotkey
-        for hotkey in submissions
+        for hotkey in current.required_submissions.names
         if builds is None or hotkey not in builds or not builds[hotkey].status.ended
     ]
     if open_builds:

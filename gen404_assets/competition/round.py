@@ -26,7 +26,7 @@ from gen404_assets.competition.prompts import parse_prompts, stem
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.seed import Seed
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition.state import State
+from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Timeline
 from gen404_assets.competition.winner import Winner
@@ -36,6 +36,7 @@ STATE, CONFIG, LEADERS, POOL = "state.json", "config.json", "leader.json", "prom
 F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
 _FILE_FORMATS = "docs/specification/state-files.md"
+_PLAYED = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 _IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
 
 
@@ -174,6 +175,10 @@ class Round:
     def prompts(self) -> Sequence[str] | None:
         return self._as(self.path("prompts.txt"), parse_prompts)
 
+    @property
+    def required_prompts(self) -> Sequence[str]:
+        return required(self.path("prompts.txt"), self.prompts)
+
     @cached_property
     def stems(self) -> list[str]:
         return self._as(self.path("prompts.txt"), _stems) or []
@@ -250,6 +255,18 @@ class Round:
     def timeline(self) -> Timeline:
         order = self.submissions.names if self.submissions is not None else []
         return Timeline(order, self.config.win_margin)
+
+    def require_files_of(self, stage: Stage) -> None:
+        """Raises MalformedFile where a file is missing that a stage rests on and earlier ones have
+        written. Without one, nobody would take part, or there would be nothing to judge.
+        """
+        if stage not in _PLAYED:
+            return
+        _ = self.required_schedule, self.required_seed, self.required_prompts
+        names = self.required_submissions.names
+        for hotkey in names if stage is Stage.DUELS else ():
+            path = miner_path(self.number, hotkey, "submitted.json")
+            required(path, self.files.read(path))
 
     def submitted(self, hotkey: str) -> Outputs | None:
         """What was downloaded from a miner, or None."""

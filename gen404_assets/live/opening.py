@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.prompts import (
     parse_prompts,
@@ -17,7 +18,7 @@ from gen404_assets.competition.prompts import (
     stem,
     usable,
 )
-from gen404_assets.competition.round import POOL, Round, round_path
+from gen404_assets.competition.round import POOL, Files, Round, required, round_path
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.seed import Seed, draw_seed
 from gen404_assets.competition.state import Stage
@@ -78,7 +79,8 @@ def open_round(work: Work) -> Mapping[str, str]:
         return files | state_file(now, Stage.MINER_GENERATION, work.rules, eta)
 
     work.publish([f"Seed, prompts and submissions for round {work.number}"], {Stage.OPEN}, derive)
-    for url, reason in _pool(current.files.read(POOL) or b"")[1]:
+    unusable = [] if current.prompts is not None else _pool(current.files)[1]
+    for url, reason in unusable:
         work.say(f"the pool's {url} can't be used: {reason}")
     for hotkey, reason in refused.items():
         work.say(f"{hotkey} takes no part: {reason}")
@@ -86,7 +88,9 @@ def open_round(work: Work) -> Mapping[str, str]:
 
 
 def _drawn(work: Work, current: Round, latest: Block) -> tuple[Seed, list[str]]:
-    """The round's seed and prompts: those that a person has entered, or else drawn."""
+    """The round's seed and prompts: those that a person has entered, or else drawn. Raises
+    MalformedFile where what they are drawn from is missing, or gives no prompt.
+    """
     name = current.config.round_name(current.number)
     seed = current.seed or draw_seed(latest.number, latest.hash, name)
     if current.prompts is not None:
@@ -94,14 +98,21 @@ def _drawn(work: Work, current: Round, latest: Block) -> tuple[Seed, list[str]]:
     previous = None
     if current.number:
         path = round_path(current.number - 1, "prompts.txt")
-        previous = parse_prompts(current.files.read(path) or b"", path)
-    lines, _ = _pool(current.files.read(POOL) or b"")
-    return seed, select_prompts(seed.seed, lines, previous, current.config, work.rules)
+        previous = parse_prompts(required(path, current.files.read(path)), path)
+    lines, _ = _pool(current.files)
+    prompts = select_prompts(seed.seed, lines, previous, current.config, work.rules)
+    if not prompts:
+        raise MalformedFile(POOL, 1, "it gives the round no prompt; add usable ones")
+    return seed, prompts
+
+
+def _pool(files: Files) -> tuple[list[str], list[tuple[str, str]]]:
+    """The usable lines of the pool of prompts, and the others with the reason."""
+    return _usable(required(POOL, files.read(POOL)))
 
 
 @lru_cache(maxsize=1)
-def _pool(raw: bytes) -> tuple[list[str], list[tuple[str, str]]]:
-    """The usable lines of the pool of prompts, and the others with the reason."""
+def _usable(raw: bytes) -> tuple[list[str], list[tuple[str, str]]]:
     return usable(parse_prompts(raw, POOL))
 
 

@@ -125,11 +125,14 @@ class Work:
         self.pace = read_settings(Pace, outside.environment)
 
     def head(self) -> Round:
-        """The round at the repository's head. Raises Overtaken if another one is under way."""
+        """The round at the repository's head. Raises Overtaken if another one is under way, and
+        MalformedFile where a file is missing that its stage rests on.
+        """
         repository = self.outside.repository
         current = see(repository.snapshot(repository.refresh()))
         if current.number != self.number:
             raise Overtaken(f"round {current.number} is under way, not {self.number}")
+        current.require_files_of(current.required_state.stage)
         return current
 
     def history(self) -> History:
@@ -144,7 +147,8 @@ class Work:
     def publish(self, messages: Sequence[str], stages: Collection[Stage], derive: Derive) -> None:
         """Publish what `derive` gives for the round at the head, as one commit dated by the chain.
 
-        Raises Overtaken, with nothing published, if the round is in none of `stages` any more.
+        Raises Overtaken, with nothing published, if the round is in none of `stages` any more, and
+        MalformedFile where a file is missing that the stage rests on.
         """
 
         def at_head(snapshot: Snapshot) -> Mapping[str, bytes | None]:
@@ -153,6 +157,7 @@ class Work:
             if current.number != self.number or state is None or state.stage not in stages:
                 stage = state.stage if state else "nowhere"
                 raise Overtaken(f"round {current.number} is {stage} now")
+            current.require_files_of(state.stage)
             return derive(current)
 
         self.outside.repository.publish("\n".join(messages), at_head, time=self.outside.now())
