@@ -154,11 +154,6 @@ class RoundReplay:
             act.by_person and (act.late or act.stray or act.path in _PLAYED_BY) for act in self.acts
         )
 
-    @property
-    def clean(self) -> bool:
-        """Whether nothing differs."""
-        return not any(file.finding in {Finding.DIFFERS, Finding.MALFORMED} for file in self.files)
-
 
 def compared(
     asset: str, path: str, differences: Iterable[Difference], notes: Iterable[str] = ()
