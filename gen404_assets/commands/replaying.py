@@ -266,6 +266,8 @@ def _signed(repository: Repository, history: History, asked: Asked) -> tuple[lis
 
 
 def _only(replayed: dict[str, Any], path: str | None) -> dict[str, Any]:
+    for file in replayed["files"]:
+        del file["score"]  # from one file's replay to another's
     if path is None:
         return replayed
     for key in ("files", "acts"):
