@@ -14,11 +14,9 @@ from pydantic import Field
 
 from gen404_assets.competition.judgement import (
     ATTEMPTS,
-    PROMPT_VERSION,
     Answer,
     NotJudged,
     Question,
-    Reply,
     Unusable,
     request_body,
 )
@@ -30,19 +28,6 @@ from resources.throttle import Throttle
 
 if TYPE_CHECKING:
     from openai import OpenAI
-
-__all__ = [
-    "PROMPT_VERSION",
-    "Answer",
-    "Judge",
-    "NotJudged",
-    "Question",
-    "Reply",
-    "ServedJudge",
-    "Unusable",
-    "check_judge",
-    "open_judge",
-]
 
 _REQUEST_SECONDS = 120.0
 _TOTAL_SECONDS = 600.0

@@ -13,7 +13,8 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background, Look, NotSeen
 from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
-from resources.repository import NotFetched, Repository
+from resources.git_mirror import NotFetched
+from resources.repository import Repository
 
 if TYPE_CHECKING:
     from resources.chain.subtensor import Block, Chain

@@ -23,7 +23,8 @@ from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS, Edit
 from gen404_assets.replay.result import RoundReplay
 from gen404_assets.replay.rounds import rounds_of
 from gen404_assets.replay.what_if import Change, what_if
-from resources.repository import Repository, Signers
+from resources.git_signatures import Signers
+from resources.repository import Repository
 
 if TYPE_CHECKING:
     from gen404_assets.replay.objects.checking import ObjectsReport, Sample

@@ -45,9 +45,10 @@ from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import PlatformSettings, home
 from resources.deadlines import in_background
+from resources.git_history import NO_COMMIT
 from resources.ports import is_free
 from resources.providers.opening import ProviderSettings, open_providers
-from resources.repository import NO_COMMIT, Repository
+from resources.repository import Repository
 from resources.settings import read_settings
 
 _LIVE = [

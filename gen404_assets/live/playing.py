@@ -10,13 +10,13 @@ from gen404_assets.competition.duels import MatchReport, report_of
 from gen404_assets.competition.evidence import DuelQuestion
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.judgement import PROMPT_VERSION, NotJudged, Question, Reply
 from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round
 from gen404_assets.live.canaries import Canaries, JudgeOutOfOrder
 from gen404_assets.live.watching import Watch
 from gen404_assets.live.work import Work
-from resources.judge import PROMPT_VERSION, NotJudged, Question, Reply
 from resources.kept_answers import KeptAnswers
 
 _TOGETHER = 8

@@ -11,7 +11,8 @@ from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.round import Round, miner_path, read_file
 from gen404_assets.competition.state import Stage
-from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
+from gen404_assets.live.regenerating import Cancelled, Regenerated
+from gen404_assets.live.results import Subject
 from gen404_assets.live.work import Derive, Overtaken, Work
 
 STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}

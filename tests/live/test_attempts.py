@@ -16,6 +16,7 @@ from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.competition.margins import seed_again
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import report_path
@@ -25,7 +26,7 @@ from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
-from resources.judge import Answer, Question, ServedJudge
+from resources.judge import ServedJudge
 from resources.kept_answers import KeptAnswers
 from simulators.examples import MINERS
 from simulators.judge_server import MODEL, judge_server, loops, says, verdict

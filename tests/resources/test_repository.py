@@ -20,7 +20,9 @@ import pytest
 
 from gen404_assets.competition_repository import history_of
 from gen404_assets.settings import RepositorySettings
-from resources.repository import NO_COMMIT, PublishFailed, Repository, RepositoryError, Snapshot
+from resources.git_commands import RepositoryError
+from resources.git_history import NO_COMMIT
+from resources.repository import PublishFailed, Repository, Snapshot
 from resources.settings import BadSetting, git_address, read_settings
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.judgement import Reply
+from gen404_assets.competition.judgement import PROMPT_VERSION, NotJudged, Question, Reply
 from resources.answer_records import LONGEST_INTERVAL
-from resources.judge import PROMPT_VERSION, Judge, NotJudged, Question, ServedJudge
+from resources.judge import Judge, ServedJudge
 from resources.kept_answers import KeptAnswers
 from resources.object_store import ObjectConflict
 from simulators.judge_server import MODEL, JudgeServer, fails, judge_server, loops, says, verdict
