@@ -21,7 +21,7 @@ from gen404_assets.commands.occupied import MONITOR
 from gen404_assets.commands.processes import address_of_code, prepared
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
-from gen404_assets.commands.retention import prune
+from gen404_assets.commands.retention import PRUNE_SECONDS, prune
 from gen404_assets.commands.services import (
     CODE_SERVER,
     DAEMON,
@@ -44,7 +44,6 @@ PORT = 4000
 
 _ROUND_SECONDS = 0.5
 _FETCH_SECONDS = 15.0
-_TIDY_SECONDS = 600.0
 _SILENCE = 60.0
 
 
@@ -103,13 +102,13 @@ class _Work:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
-        tidied = time.monotonic() - _TIDY_SECONDS
+        tidied = time.monotonic() - PRUNE_SECONDS
         while not stop.wait(_ROUND_SECONDS):
             self.processes.ask()
             self.mirror.fetch()
             if self.reporting is not None and (self.mirror.is_known or self.mirror.fault()):
                 self.reporting.each_round()
-            if time.monotonic() - tidied > _TIDY_SECONDS:
+            if time.monotonic() - tidied > PRUNE_SECONDS:
                 tidied = time.monotonic()
                 in_background(prune, self.instance, self.days)
 

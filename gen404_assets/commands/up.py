@@ -31,7 +31,7 @@ from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import PLATFORM, Competition, is_of, occupied
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
-from gen404_assets.commands.retention import prune, rotate
+from gen404_assets.commands.retention import PRUNE_SECONDS, prune, rotate
 from gen404_assets.commands.services import DAEMON, dagster_services
 from gen404_assets.commands.standby import is_alone, tell
 from gen404_assets.commands.supervisor import Supervisor
@@ -56,7 +56,6 @@ _LIVE = [
     *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
 ]
 _ABOVE_UI = 1000
-_TIDY_SECONDS = 600.0
 _ROTATE_SECONDS = 30.0
 
 
@@ -143,7 +142,7 @@ class _Platform:
         """
         steps, notify = clock.Steps(), Notify(os.environ.get("NOTIFY_SOCKET"))
         notify.ready()
-        tidied = rotated = time.monotonic() - _TIDY_SECONDS
+        tidied = rotated = time.monotonic() - PRUNE_SECONDS
 
         def each_round() -> None:
             nonlocal tidied, rotated
@@ -158,7 +157,7 @@ class _Platform:
             if now - rotated > _ROTATE_SECONDS:
                 rotated = now
                 rotate(_logs(), self.settings.log_megabytes * 1_000_000)
-            if now - tidied > _TIDY_SECONDS:
+            if now - tidied > PRUNE_SECONDS:
                 tidied = now
                 in_background(prune, self.instance, self.settings.retention_days)
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -127,6 +128,16 @@ class Unusable(NotJudged):
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
         self.reply = reply
+
+
+def first_usable(ask: Callable[[Question], Answer], question: Question) -> Answer:
+    """The answer of the first attempt that can be used. Raises Unusable where none can, and what
+    else `ask` raises.
+    """
+    for attempt in range(ATTEMPTS - 1):
+        with suppress(Unusable):
+            return ask(replace(question, attempt=attempt))
+    return ask(replace(question, attempt=ATTEMPTS - 1))
 
 
 def asked(

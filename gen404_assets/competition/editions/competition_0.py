@@ -25,12 +25,11 @@ from gen404_assets.competition.editions.facts import (
 )
 from gen404_assets.competition.editions.rules import NO_VERSION, EditionFile, EditionRules
 from gen404_assets.competition.files import MapFile, ObjectFile, Record
-from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.hotkeys import LEADER, PATTERN
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import CONFIG, required
 from gen404_assets.competition.seed import Seed
 
-_HOTKEY = r"[1-9A-HJ-NP-Za-km-z]{47,48}"
 DEFENDS, LOSES = "leader_defends", "challenger_wins"
 NO_PREVIEW = "Preview is missing"
 LATE = "Generation time exceeded for "
@@ -251,7 +250,7 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "generations",
         "{hotkey}/generations.json",
-        rf"({_HOTKEY}|{LEADER})/generations\.json",
+        rf"({PATTERN}|{LEADER})/generations\.json",
         Generations,
         "generating",
         "what an image made on rented GPUs is evidence",
@@ -259,7 +258,7 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "duels",
         "{hotkey}/duels.json",
-        rf"{_HOTKEY}/duels\.json",
+        rf"{PATTERN}/duels\.json",
         Report0,
         "duels",
         rule="overtime",
