@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from gen404_assets.competition.judgement import PROMPT_VERSION, answer_key, asked
+from gen404_assets.competition.judgement import PROMPT_VERSION, Digests, answer_key, asked
 from simulators.examples import MINERS
 from simulators.torture.front import Request, Response
 
@@ -76,7 +76,7 @@ class Judge:
         attempt = round(10 * (temperature or 0))
         prompt, first, second = map(self._digest, paths)
         key = answer_key(
-            asked(MODEL, PROMPT_VERSION, seed - attempt, (prompt, first, second), attempt)
+            asked(MODEL, PROMPT_VERSION, seed - attempt, Digests(prompt, first, second), attempt)
         )
         with self._lock:
             self.asked[key] += 1

@@ -9,6 +9,7 @@ from gen404_assets.competition.editions.competition_0 import (
     COMPETITION_0,
     LIMITS,
     Config0,
+    Decision0,
     Duel0,
     Generation,
     Generations,
@@ -132,7 +133,7 @@ def _duel(
     prompt: str,
     sides: list[Generation | None],
     recorded: Duel0 | None,
-    decided: tuple[Any, str] | None,
+    decided: Decision0 | None,
 ) -> dict[str, Any]:
     leader, miner = sides
     entry: dict[str, Any] = {
@@ -144,7 +145,7 @@ def _duel(
         "miner_png": miner.png if miner else None,
     }
     if decided is None and recorded is not None:
-        decided = (recorded.winner, recorded.issues)
+        decided = Decision0(recorded.winner, recorded.issues)
     outcome, issues = decided or ("an outcome", "")
     extra = recorded.model_extra if recorded is not None else None
     return entry | {"winner": outcome, "issues": issues} | (extra or {})
@@ -185,9 +186,9 @@ def _leader(this_round: EditionRound, _: str) -> FileReplay | None:
         )
     return closing.replay_leader(
         this_round,
-        entry,
-        (config.weight_decay, config.weight_floor),
-        (own.latest_reveal_block, following.latest_reveal_block),
+        closing.Ending(entry, own.latest_reveal_block, following.latest_reveal_block),
+        decay=config.weight_decay,
+        floor=config.weight_floor,
     )
 
 

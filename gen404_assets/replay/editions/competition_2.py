@@ -128,9 +128,9 @@ def _leader(this_round: EditionRound, _: str) -> FileReplay | None:
         )
     return closing.replay_leader(
         this_round,
-        entry,
-        (config.weight_decay, config.weight_floor),
-        (own.latest_reveal_block, following.latest_reveal_block),
+        closing.Ending(entry, own.latest_reveal_block, following.latest_reveal_block),
+        decay=config.weight_decay,
+        floor=config.weight_floor,
         may_stay=True,
     )
 
