@@ -44,7 +44,7 @@ def view(
     if isinstance(content, ListFile):
         return _records(kind, [_row(record) for record in content.root])
     return {
-        name: _told(value)
+        name: _shown_value(value)
         for name, value in content.model_dump(mode="json", exclude_unset=True).items()
     }
 
@@ -191,7 +191,7 @@ def _cell(value: Any) -> Value:
     return len(value) if isinstance(value, dict) else value
 
 
-def _told(value: Any) -> Any:
+def _shown_value(value: Any) -> Any:
     """A value of a file that is one object; a list is shown as a table."""
     if not isinstance(value, list):
         return value if isinstance(value, str | int | float) else str(value)

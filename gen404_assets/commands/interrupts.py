@@ -4,7 +4,7 @@ import signal
 import threading
 from types import FrameType
 
-_TOLD = threading.Event()
+_END = threading.Event()
 
 
 def take_interrupts() -> None:
@@ -15,15 +15,15 @@ def take_interrupts() -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        _TOLD.set()  # the exception is lost where it is raised amid a fork
+        _END.set()  # the exception is lost where it is raised amid a fork
         signal.default_int_handler(number, frame)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
 
 
-def told_to_end() -> threading.Event:
+def end_by_signal() -> threading.Event:
     """What is set once one of the signals has come. From now on neither raises anything."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _TOLD.set())
-    return _TOLD
+        signal.signal(number, lambda *_: _END.set())
+    return _END

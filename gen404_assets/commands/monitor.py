@@ -15,7 +15,7 @@ import dagster as dg
 from dagster._grpc.client import DagsterGrpcClient
 
 from gen404_assets.commands.health import health, served
-from gen404_assets.commands.interrupts import told_to_end
+from gen404_assets.commands.interrupts import end_by_signal
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.occupied import MONITOR
 from gen404_assets.commands.processes import address_of_code, prepared
@@ -49,7 +49,7 @@ _SILENCE = 60.0
 
 def monitor(environment: Mapping[str, str], port: int | None) -> int:
     """Watch the platform until a signal comes. Raises BadSetting and Refused."""
-    stop = told_to_end()
+    stop = end_by_signal()
     variables, (host, code_port) = prepared(environment), address_of_code(environment)
     settings = read_settings(PlatformSettings, variables)
     if not variables.get("COMPETITION_REPO"):

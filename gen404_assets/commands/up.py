@@ -25,7 +25,7 @@ from gen404_assets.commands.dagster_commands import Pages
 from gen404_assets.commands.health import health, served
 from gen404_assets.commands.importing import import_beside, shown_edition
 from gen404_assets.commands.instance import prepare
-from gen404_assets.commands.interrupts import told_to_end
+from gen404_assets.commands.interrupts import end_by_signal
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import PLATFORM, Competition, is_of, occupied
@@ -70,9 +70,9 @@ def operate(environment: Mapping[str, str], port: int) -> int:
 
 def serve(environment: Mapping[str, str], port: int) -> int:
     """Import what the repository holds, and keep Dagster alive on it until a signal comes."""
-    stop = told_to_end()
+    stop = end_by_signal()
     settings = read_settings(PlatformSettings, environment)
-    ports = _Ports.of(settings, port)
+    ports = _Ports.free(settings, port)
     branch = _branch(environment)
     with ExitStack() as stack:
         where = Competition(environment["COMPETITION_REPO"], branch)
@@ -111,7 +111,8 @@ class _Ports:
     health: int
 
     @classmethod
-    def of(cls, settings: PlatformSettings, ui: int) -> "_Ports":
+    def free(cls, settings: PlatformSettings, ui: int) -> "_Ports":
+        """Those of the settings. Raises Refused where another process has one."""
         above = ui + _ABOVE_UI if ui + _ABOVE_UI <= 65535 else ui - _ABOVE_UI
         ports = cls(settings.bind_address, ui, settings.health_port or above)
         if not is_free(ports.ui, ports.host):

@@ -89,7 +89,7 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
             replace(difference, origin=f"written by {version.who} in {version}")
             for difference in differences
         ],
-        [*comparison.notes, *_notes(recorded.score, Undecided.of(recorded.duels), current)],
+        [*comparison.notes, *_notes(recorded.score, Undecided.from_duels(recorded.duels), current)],
     )
     scores = _scores(recorded, pair)
     result.score = scores[0] if scores and scores[0] == scores[1] else None

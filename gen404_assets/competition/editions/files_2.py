@@ -52,7 +52,7 @@ def facts(files: RoundFiles) -> RoundFacts:
         matches=[_match_facts(files, match) for match in matrix.matches],
         winner=winner.winner_hotkey if winner else None,
         code=(winner.repo, winner.commit) if winner else None,
-        audits=list(_told_audits(files, audits)),
+        audits=list(_audit_rows(files, audits)),
     )
 
 
@@ -89,7 +89,7 @@ def _match_facts(files: RoundFiles, match: Match) -> MatchFacts:
     return MatchFacts(match.left, match.right, match.margin, duels)
 
 
-def _told_audits(files: RoundFiles, audits: Audits) -> Iterator[Row]:
+def _audit_rows(files: RoundFiles, audits: Audits) -> Iterator[Row]:
     """Who had to be audited, in the order asked for."""
     requests = files.file("require_audit.json", Requests)
     sources = files.file("source_audit.json", SourceAudits)
