@@ -33,6 +33,7 @@ from gen404_assets.competition.duels import (
 )
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Reply
 from gen404_assets.competition.margins import clinched_score
 from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay, Sides
 from gen404_assets.competition.matches import Pair
@@ -45,7 +46,7 @@ from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.playing import JudgedPlay
 from gen404_assets.live.work import Work, see
 from gen404_assets.replay.reporting import reports
-from resources.judge import Reply, ServedJudge
+from resources.judge import ServedJudge
 from simulators.histories import make_competition
 from simulators.judge_server import MODEL, judge_server, says, verdict
 from simulators.outside import (

@@ -139,11 +139,11 @@ def report(drawn: dict[int, list[Drawn]]) -> None:
 
 def _tree(process: int) -> list[int]:
     """A process and all that it has started that live."""
-    found = [process]
-    for each in found:
+    tree = [process]
+    for each in tree:
         for thread in Path(f"/proc/{each}/task").glob("*/children"):
-            found += map(int, _read(thread).split())
-    return found
+            tree += map(int, _read(thread).split())
+    return tree
 
 
 def _cpu(process: int) -> float:

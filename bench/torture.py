@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run points until their number, or the time, is reached."""
     options = _options().parse_args(arguments)
     if options.summary:
-        print(Summary.of([each for path in options.summary for each in read(path)]).text())
+        print(
+            Summary.from_entries([each for path in options.summary for each in read(path)]).text()
+        )
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with all that was started
     until = now() + 60 * options.minutes
@@ -45,14 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             record(options.record, entry)
             met = ", ".join(f"{each['kind']} of {each['adapter']}" for each in entry["met"])
             print(f"{point}: {met}: {'; '.join(entry['fell'])[:200] or 'held'}", flush=True)
-    summary = Summary.of(read(options.record))
+    summary = Summary.from_entries(read(options.record))
     print(summary.text())
     return 1 if summary.fallen else 0
 
 
 def _plans(bench: Bench, options: argparse.Namespace) -> Iterator[list[Fault]]:
     if options.again:
-        yield from ([Fault.of(each) for each in entry["plan"]] for entry in read(options.again))
+        yield from (
+            [Fault.from_record(each) for each in entry["plan"]] for entry in read(options.again)
+        )
         return
     rng = random.Random(options.seed)
     counts = bench.whole.counts

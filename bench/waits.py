@@ -63,8 +63,7 @@ def main() -> None:
 
 def ui_of(home: Path) -> str:
     """Where the platform of a home has said that its UI is."""
-    found = re.findall(r"UI will be at (\S+)", (home / "up.log").read_text())
-    return str(found[-1])
+    return str(re.findall(r"UI will be at (\S+)", (home / "up.log").read_text())[-1])
 
 
 def launch(ui: str, number: int, backfills: int) -> None:
@@ -113,14 +112,14 @@ def runs(home: Path) -> Iterator[Run]:
             )
 
 
-def report(found: list[Run]) -> None:
+def report(runs: list[Run]) -> None:
     """A row a lane and kind of round: seconds until the run was launched, and until it ran, as
     medians, and the longest.
     """
-    replays = [run for run in found if run.lane is None]
+    replays = [run for run in runs if run.lane is None]
     print(f"{'runs of':<12}{'beside':>12}{'runs':>6}{'launched':>10}{'started':>9}{'longest':>9}")
-    for lane in sorted({run.lane for run in found if run.lane is not None}):
-        ours = [run for run in found if run.lane == lane]
+    for lane in sorted({run.lane for run in runs if run.lane is not None}):
+        ours = [run for run in runs if run.lane == lane]
         for beside in (False, True):
             chosen = [run for run in ours if any(map(run.meets, replays)) is beside]
             if chosen:
@@ -129,11 +128,11 @@ def report(found: list[Run]) -> None:
         _row("replays", "", replays)
 
 
-def _row(name: str, beside: str, found: list[Run]) -> None:
-    launched = statistics.median(run.launched - run.created for run in found)
-    started = [run.started - run.created for run in found]
+def _row(name: str, beside: str, runs: list[Run]) -> None:
+    launched = statistics.median(run.launched - run.created for run in runs)
+    started = [run.started - run.created for run in runs]
     print(
-        f"{name:<12}{beside:>12}{len(found):>6}{launched:>10.1f}"
+        f"{name:<12}{beside:>12}{len(runs):>6}{launched:>10.1f}"
         f"{statistics.median(started):>9.1f}{max(started):>9.1f}"
     )
 

@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 
 from gen404_assets.competition.history import History
 from gen404_assets.settings import RepositorySettings, fingerprints, home
-from resources.repository import Repository, Signatures, Signers, SigningKey, Snapshot
+from resources.git_signatures import Signatures, Signers, SigningKey
+from resources.repository import Repository, Snapshot
 from resources.settings import git_address, read_settings
 
 

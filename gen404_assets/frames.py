@@ -203,15 +203,10 @@ def file_frame(file: "MapFile[Any] | ListFile[Any]", key: str = "hotkey") -> "pd
 
 
 def matrix_frame(current: Round) -> "pd.DataFrame":
-    """A round's `matches_matrix.csv` as a data frame; `match_frame` adds what the reports say."""
+    """A round's `matches_matrix.csv` as a data frame."""
     import pandas as pd  # noqa: PLC0415 -- as in `_frame`
 
     return pd.DataFrame(list(current.matrix.matches), columns=["left", "right", "margin"])
-
-
-def match_frame(current: Round) -> "pd.DataFrame":
-    """A round's matches, as in `Frames.matches`."""
-    return _frame("matches", match_rows(current))
 
 
 def plain_rows(frame: "pd.DataFrame") -> list[Row]:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from gpu.meshes.tolerance import Note
     from gpu.splats.ply import Splats
 
+FILE_BYTES = 200 * 2**20
+"""Most bytes of a file."""
+
 Reader = Callable[[memoryview, "Note"], "Model | Splats"]
 """A file's content, and whom to tell of what is tolerated in it -> what it shows: a mesh or splats,
 and so what draws it. Raises Refused with the reason for a file that can't be shown.

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx2
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gpu.formats import FILE_BYTES
 from resources.http_answers import Head
 
-MAX_FILE_BYTES = 200 * 2**20
 GENERATION_SECONDS = 180.0
 _UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
 """What httpx raises beside its own errors for headers that it makes something of, such as where
@@ -69,7 +69,7 @@ class Container:
         token: str | None = None,
         *,
         gateway: str | None = None,
-        limit: int = MAX_FILE_BYTES,
+        limit: int = FILE_BYTES,
     ) -> None:
         headers = {"Accept-Encoding": "identity"} | (
             {"Authorization": f"Bearer {token}"} if token else {}

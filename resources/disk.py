@@ -6,8 +6,6 @@ from contextlib import contextmanager
 
 from gen404_assets.competition.faults import InfrastructureFault
 
-_OF_THE_DISK = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EFBIG}
-
 
 @contextmanager
 def disk_faults(doing: str) -> Iterator[None]:
@@ -25,11 +23,6 @@ def disk_fault(doing: str, error: OSError) -> InfrastructureFault:
     reason = error.strerror or type(error).__name__
     where = f" ({error.filename})" if error.filename else ""
     return InfrastructureFault(f"{doing}: {reason}{where}{_advice(error)}")
-
-
-def is_of_the_disk(error: OSError) -> bool:
-    """Whether the disk is full, over quota, read-only or broken."""
-    return error.errno in _OF_THE_DISK
 
 
 def _advice(error: OSError) -> str:

@@ -19,12 +19,12 @@ from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault, TryLater
 from gpu.bounded_http import BoundedStream
+from gpu.formats import FILE_BYTES
 from resources.deadlines import within
 from resources.http_answers import Head, decoded, exactly
 from resources.settings import BaseUrl, Settings, read_settings
 from resources.whole_file import whole_file
 
-MAX_FILE_BYTES = 200 * 2**20
 _TIMEOUT = 180.0
 _IDLE = {"connect": 10.0, "read": 30.0, "write": 30.0, "pool": 10.0}
 _REDIRECTS = 3
@@ -91,7 +91,7 @@ class Downloads:
     def __init__(
         self,
         *,
-        limit: int = MAX_FILE_BYTES,
+        limit: int = FILE_BYTES,
         timeout: float = _TIMEOUT,
         private: bool = False,
         reachability_probe: tuple[str, int] | None = None,
@@ -278,7 +278,7 @@ class DownloadSettings(Settings):
     """Downloads from miners' CDNs."""
 
     max_file_bytes: int = Field(
-        MAX_FILE_BYTES, ge=1000, le=2**30, description="bytes of a miner's file, at most"
+        FILE_BYTES, ge=1000, le=2**30, description="bytes of a miner's file, at most"
     )
     allow_private_cdn: bool = Field(
         False, description="whether a CDN may be at a loopback or private address"

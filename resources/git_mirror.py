@@ -2,20 +2,18 @@
 that nobody has asked for.
 """
 
-import fcntl
 import logging
 import os
 import re
 import shutil
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
 
 from resources.disk import disk_faults
+from resources.file_lock import try_lock
 from resources.git_commands import REMOTE, GitCommands, RepositoryError
 from resources.git_history import (
     NO_COMMIT,
@@ -44,7 +42,6 @@ _BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0
 _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
 
 
-_LOCK_POLL = 0.05
 _NOT_THERE = re.compile(r"not our ref ([0-9a-f]{40})")
 """What a remote says that is asked for an object it lacks."""
 _TRUSTED = "refs/trusted/head"
@@ -245,26 +242,15 @@ class Mirror(GitObjects):
         """
         self._path.mkdir(parents=True, exist_ok=True)
         with (self._path / f"{name}.flock").open("w") as handle:
-            until = time.monotonic() + self._timeout
-            while not _try_lock(handle):
-                if time.monotonic() > until:
-                    raise RepositoryError(
-                        f"{name}: others have been at it in {self._path} for {self._timeout:g} s"
-                    )
-                time.sleep(_LOCK_POLL)
+            if not try_lock(handle, self._timeout):
+                raise RepositoryError(
+                    f"{name}: others have been at it in {self._path} for {self._timeout:g} s"
+                )
             if name == "refresh":
                 remove_left_over(self._path)
                 if not (self._path / "objects/info").is_dir():  # the last thing that init creates
                     self.git("init", "--quiet", "--bare", "--template=")
             yield handle.fileno()
-
-
-def _try_lock(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _import_stream(

@@ -5,21 +5,16 @@ for a prompt.
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
 from gen404_assets.competition.judgement import (
-    ATTEMPTS,
-    PROMPT_VERSION,
     Answer,
     NotJudged,
     Question,
-    Reply,
-    Unusable,
+    first_usable,
     request_body,
 )
 from resources.completion import filtered_reply, reply_of, tokens_of
@@ -30,19 +25,6 @@ from resources.throttle import Throttle
 
 if TYPE_CHECKING:
     from openai import OpenAI
-
-__all__ = [
-    "PROMPT_VERSION",
-    "Answer",
-    "Judge",
-    "NotJudged",
-    "Question",
-    "Reply",
-    "ServedJudge",
-    "Unusable",
-    "check_judge",
-    "open_judge",
-]
 
 _REQUEST_SECONDS = 120.0
 _TOTAL_SECONDS = 600.0
@@ -214,17 +196,10 @@ def check_judge(judge: Judge, prompt: str, good: str, noise: str, seed: int = 0)
     question = Question(prompt, good, noise, seed)
     asked_now = (Question(prompt, good, good, seed), question, question.swapped())
     with ThreadPoolExecutor(len(asked_now)) as pool:
-        same, first, swapped = pool.map(lambda each: _first_usable(judge, each), asked_now)
+        same, first, swapped = pool.map(lambda each: first_usable(judge.ask, each), asked_now)
     if abs(same.penalty_1 - same.penalty_2) > _CANARY_DRAW_WITHIN:
         return f"a picture against itself got penalties {same.penalty_1} and {same.penalty_2}"
     penalties = (first.penalty_1 + swapped.penalty_2) / 2, (first.penalty_2 + swapped.penalty_1) / 2
     if penalties[1] - penalties[0] <= _CANARY_WIN_OVER:
         return f"a good picture got penalty {penalties[0]:g}, noise {penalties[1]:g}"
     return None
-
-
-def _first_usable(judge: Judge, question: Question) -> Answer:
-    for number in range(ATTEMPTS - 1):
-        with suppress(Unusable):
-            return judge.ask(replace(question, attempt=number))
-    return judge.ask(replace(question, attempt=ATTEMPTS - 1))

@@ -16,6 +16,7 @@ from gen404_assets.competition.judgement import (
     ATTEMPTS,
     PROMPT_VERSION,
     Answer,
+    Digests,
     Question,
     Reply,
     Unusable,
@@ -62,12 +63,9 @@ class KeptAnswers:
         """The judge itself, which keeps no answers."""
         return self._judge
 
-    def digests(self, question: Question) -> tuple[str, str, str]:
-        """SHA-256 in hex of the prompt's, the first and the second picture, read once for each
-        URL.
-        """
-        prompt, first, second = map(self._digest, question.pictures)
-        return prompt, first, second
+    def digests(self, question: Question) -> Digests:
+        """Those of a question's pictures, each read once for each URL."""
+        return Digests(*map(self._digest, question.pictures))
 
     def key(self, question: Question) -> str:
         """Where the answer is kept in the store, and with it all that is needed to check it."""

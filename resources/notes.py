@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from resources import elapsed
 from resources.disk import disk_faults
 from resources.own_files import set_aside
-from resources.whole_file import write_whole
+from resources.whole_file import create_whole, write_whole
 
 T = TypeVar("T")
 
@@ -105,11 +105,8 @@ class FileNotes:
         with disk_faults(f"{name} can't be written"):
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}.draft")
-                draft.write_bytes(content)
                 with suppress(FileExistsError):  # another process was first
-                    os.link(draft, path)
-                draft.unlink()
+                    create_whole(path, content)
             return path.read_bytes()
 
     def remove(self, name: str) -> bool:

@@ -16,12 +16,11 @@ from pydantic import Field
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from gpu.faults import Refused, RendererDown
-from gpu.formats import FORMATS
+from gpu.formats import FILE_BYTES, FORMATS
 from gpu.picture_size import GRID
 from gpu.services.batch import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
-from gpu.workers.worker import FILE_BYTES
 from resources.deadlines import within
 from resources.replicas import Busy, Replicas
 from resources.settings import BaseUrls, Secret, Settings, read_settings

@@ -16,24 +16,9 @@ from resources.git_history import (
     Change,
     Commit,
 )
-from resources.git_mirror import Mirror, NotFetched
-from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
+from resources.git_mirror import Mirror
+from resources.git_signatures import Signatures, Signers
 from resources.settings import git_address
-
-__all__ = [
-    "NO_COMMIT",
-    "Change",
-    "Commit",
-    "NotFetched",
-    "PublishFailed",
-    "Repository",
-    "RepositoryError",
-    "Signatures",
-    "Signers",
-    "SigningKey",
-    "Snapshot",
-    "UntrustedHead",
-]
 
 _TRIES = 10
 _LOST_RACE = (

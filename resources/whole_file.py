@@ -14,10 +14,7 @@ def whole_file(to: Path) -> Iterator[IO[bytes]]:
 
     A process that is killed leaves a folder `.part-*` beside `to`, and `to` as it was.
     """
-    with tempfile.TemporaryDirectory(
-        prefix=".part-", dir=to.parent, ignore_cleanup_errors=True
-    ) as folder:
-        part = Path(folder) / "part"
+    with _part_beside(to) as part:
         with part.open("wb") as file:
             yield file
         part.replace(to)
@@ -36,3 +33,20 @@ def write_whole(to: Path, content: bytes, *, private: bool = False, durable: boo
         if durable:
             file.flush()
             os.fsync(file.fileno())
+
+
+def create_whole(to: Path, content: bytes) -> None:
+    """Write `content` as the new file `to`, whole or not at all. Raises FileExistsError where there
+    is one, also where another process was first.
+    """
+    with _part_beside(to) as part:
+        part.write_bytes(content)
+        os.link(part, to)
+
+
+@contextmanager
+def _part_beside(to: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(
+        prefix=".part-", dir=to.parent, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder) / "part"

@@ -5,8 +5,9 @@ Nothing is remembered but Dagster's own runs: a lane with a run under way is lef
 last runs failed is taken up again with back-off, for as long as the work is due.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -76,12 +77,23 @@ def _look(
     head, block = sight.head(), sight.block().number
     due_now = sight.read(lambda: due(_round(competition.repository(), head).files, block))
     waiting = competition.outside().waiting
-    reasons: list[str] = []
-    for lane in lanes:
-        wait = waiting.for_lane(lane) if due_now.assets(lane) else None
-        if wait:
-            reasons.append(f"{lane} waits for {wait.on}")
-    requests = list(_requests(context, due_now, head, waiting, lanes, reasons))
+    at_work = [lane for lane in lanes if set(due_now.assets(lane)) & {*made_in(lane)}]
+    reasons = [
+        f"{lane} waits for {wait.on}"
+        for lane in lanes
+        if due_now.assets(lane) and (wait := waiting.for_lane(lane))
+    ]
+    requests: list[dg.RunRequest] = []
+    for lane in at_work:
+        seen = _look_at(context.instance, lane, due_now.round, head)
+        if seen.lost:
+            _mark_failed(context.instance, seen.lost)
+        if seen.wait:
+            reasons.append(f"{lane}: {seen.wait}")
+            continue
+        if seen.runs.failures >= LaneRuns.TELL_AFTER:
+            _tell_of_failures(context, waiting, lane, seen.runs)
+        requests.append(_request(due_now, lane, head, seen.runs))
     if not requests:
         waits = [
             f"waits for {wait.on}" + (f" (block {wait.until})" if wait.until else "")
@@ -95,47 +107,48 @@ def _look(
     )
 
 
-def _requests(
-    context: dg.SensorEvaluationContext,
-    due_now: Due,
-    head: str,
-    waiting: Waiting,
-    lanes: Sequence[Lane],
-    reasons: list[str],
-) -> Iterator[dg.RunRequest]:
-    """A run for each lane that has work and may begin; `reasons` says why another may not."""
-    for lane in lanes:
-        assets = [asset for asset in due_now.assets(lane) if asset in made_in(lane)]
-        if not assets:
-            continue
-        runs = LaneRuns.read(context.instance, lane, due_now.round)
-        free = lane_is_free(lane)
-        under_way = runs.under_way()
-        unheld = _UNHELD.seconds(under_way.run_id, free=free) if under_way else 0.0
-        if lost := runs.lost(unheld):
-            run = context.instance.get_run_by_id(lost.run_id)
-            if run is not None:
-                context.instance.report_run_failed(
-                    run, "its lane has been free for a minute: its process must be gone"
-                )
-        wait = runs.busy(free) or runs.back_off(head)
-        if wait:
-            reasons.append(f"{lane}: {wait}")
-            continue
-        if runs.failures >= LaneRuns.TELL_AFTER:
-            _tell_of_failures(context, waiting, lane, runs)
-        chosen = _TOGETHER if set(_TOGETHER) & set(assets) else assets
-        yield dg.RunRequest(
-            run_key=f"{lane}:{due_now.round}:{head}:{runs.last}",
-            asset_selection=[dg.AssetKey(asset.value) for asset in chosen],
-            partition_key=str(due_now.round),
-            tags={
-                LANE_TAG: lane.value,
-                ROUND_TAG: str(due_now.round),
-                HEAD_TAG: head,
-                PRIORITY_TAG: _BEFORE_REPLAYS,
-            },
+@dataclass(frozen=True, slots=True)
+class _LaneLook:
+    """A lane's runs as a look sees them: `wait` says why the next may not begin yet, `lost` is the
+    run whose process must be gone.
+    """
+
+    runs: LaneRuns
+    wait: str
+    lost: str | None
+
+
+def _look_at(instance: dg.DagsterInstance, lane: Lane, number: int, head: str) -> _LaneLook:
+    runs = LaneRuns.read(instance, lane, number)
+    free = lane_is_free(lane)
+    under_way = runs.under_way()
+    lost = runs.lost(_UNHELD.seconds(under_way.run_id, free=free) if under_way else 0.0)
+    return _LaneLook(runs, runs.busy(free) or runs.back_off(head), lost.run_id if lost else None)
+
+
+def _mark_failed(instance: dg.DagsterInstance, lost: str) -> None:
+    run = instance.get_run_by_id(lost)
+    if run is not None:
+        instance.report_run_failed(
+            run, "its lane has been free for a minute: its process must be gone"
         )
+
+
+def _request(due_now: Due, lane: Lane, head: str, runs: LaneRuns) -> dg.RunRequest:
+    """The next run of a lane, for all that is due in it."""
+    assets = [asset for asset in due_now.assets(lane) if asset in made_in(lane)]
+    chosen = _TOGETHER if set(_TOGETHER) & set(assets) else assets
+    return dg.RunRequest(
+        run_key=f"{lane}:{due_now.round}:{head}:{runs.last}",
+        asset_selection=[dg.AssetKey(asset.value) for asset in chosen],
+        partition_key=str(due_now.round),
+        tags={
+            LANE_TAG: lane.value,
+            ROUND_TAG: str(due_now.round),
+            HEAD_TAG: head,
+            PRIORITY_TAG: _BEFORE_REPLAYS,
+        },
+    )
 
 
 def _tell_of_failures(

@@ -98,7 +98,7 @@ class HostileWorkers:
         file.write_text(f"facts = {facts!r}\n{textwrap.dedent(code)}")
         return self.pool.render(file, "glb", batch)
 
-    def said(self, code: str, batch: str | None = None, **facts: Any) -> str:
+    def answer(self, code: str, batch: str | None = None, **facts: Any) -> str:
         """What the code answers by `raise Refused(...)`, as the pool hands it on."""
         try:
             self.run(code, batch, **facts)
@@ -117,7 +117,7 @@ class HostileWorkers:
             "    raise Refused(f'refused: {error}')",
             "raise Refused('it was not refused')",
         ]
-        return self.said("\n".join(lines), "attacks", **facts)
+        return self.answer("\n".join(lines), "attacks", **facts)
 
 
 @contextmanager

@@ -19,15 +19,15 @@ from PIL import Image
 from gen404_assets.competition.audits import SourceVerdict
 from gen404_assets.competition.builds import BuildRun
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
-from gen404_assets.competition.judgement import Reply
+from gen404_assets.competition.judgement import Answer, Question, Reply
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.live.pictures import PromptPictures
-from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+from gen404_assets.live.regenerating import Progress, Regenerated
+from gen404_assets.live.results import Subject
 from gen404_assets.live.waiting import Waiting
 from resources.chain.subtensor import Block
-from resources.judge import Answer, Question
 from resources.kept_answers import KeptAnswers
 from resources.notes import FileNotes
 from resources.object_store import ObjectConflict

@@ -15,7 +15,8 @@ from gen404_assets.competition.faults import MinerFault
 from gen404_assets.competition.outputs import Output, Outputs
 from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.settings import Rules
-from gen404_assets.live.regenerating import Means, Regenerated, Subject, regenerate
+from gen404_assets.live.regenerating import Regenerated, regenerate
+from gen404_assets.live.results import Means, Subject
 from gen404_assets.live.shared import shared_on_disk
 from resources.object_store import ObjectConflict
 from resources.providers.local import LocalProvider

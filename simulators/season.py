@@ -27,7 +27,8 @@ from gen404_assets.competition.state import Stage
 from gen404_assets.live.fleet import lease
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.leftovers import forget_round
-from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+from gen404_assets.live.regenerating import Progress, Regenerated
+from gen404_assets.live.results import Subject
 from gen404_assets.live.shared import shared_on_disk
 from resources.chain.subtensor import Block
 from resources.kept_answers import KeptAnswers

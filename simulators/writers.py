@@ -24,7 +24,8 @@ from gen404_assets.competition.state import Stage, State, transition_fault
 from gen404_assets.competition_repository import history_of
 from gen404_assets.live import auditing
 from gen404_assets.live.auditing import AUDIT_THREADS
-from gen404_assets.live.regenerating import Cancelled, Progress, Regenerated, Subject
+from gen404_assets.live.regenerating import Cancelled, Progress, Regenerated
+from gen404_assets.live.results import Subject
 from gen404_assets.live.work import Overtaken
 from resources.repository import Repository, Snapshot
 from simulators.outside import SimulatedOutside

@@ -39,8 +39,9 @@ def _commitment_seeds() -> list[Seed]:
 
 
 def _answers() -> Callable[[str, bytes], object]:
+    from gen404_assets.competition.judgement import NotJudged
     from resources.completion import reply_of
-    from resources.judge import ANSWER_BYTES, NotJudged
+    from resources.judge import ANSWER_BYTES
 
     def parse(_: str, data: bytes) -> object:
         if len(data) > ANSWER_BYTES:

@@ -40,12 +40,11 @@ def view(
         return _prompts(parse_prompts(raw, path), before)
     content = kind.kind.parse(raw, path)
     if isinstance(content, MapFile):
-        records = [("hotkey", name, record) for name, record in content.items()]
-        return _records(kind, records)
+        return _records(kind, [_row(record, hotkey=name) for name, record in content.items()])
     if isinstance(content, ListFile):
-        return _records(kind, [("", "", record) for record in content.root])
+        return _records(kind, [_row(record) for record in content.root])
     return {
-        name: _told(value)
+        name: _shown_value(value)
         for name, value in content.model_dump(mode="json", exclude_unset=True).items()
     }
 
@@ -92,13 +91,13 @@ def _side(name: str) -> str:
     return f"{short(side)}{mark}{repeat}" if mark and repeat.isdecimal() else short(name)
 
 
-def _records(kind: EditionFile, records: Sequence[tuple[str, str, Record]]) -> dict[str, Any]:
+def _row(record: Record, **key: str) -> dict[str, Value]:
+    fields = record.model_dump(mode="json", exclude_unset=True)
+    return {**key, **{field: _cell(value) for field, value in fields.items()}}
+
+
+def _records(kind: EditionFile, rows: Sequence[Mapping[str, Value]]) -> dict[str, Any]:
     """Records as a table, one a row, with how often each value of an enumeration occurs."""
-    rows: list[dict[str, Value]] = []
-    for key, name, record in records:
-        row: dict[str, Value] = {key: name} if key else {}
-        fields = record.model_dump(mode="json", exclude_unset=True)
-        rows.append(row | {field: _cell(value) for field, value in fields.items()})
     counted = {
         f"by {field}": _counted(str(row.get(field)) for row in rows)
         for field, info in _fields(kind.kind).items()
@@ -192,7 +191,7 @@ def _cell(value: Any) -> Value:
     return len(value) if isinstance(value, dict) else value
 
 
-def _told(value: Any) -> Any:
+def _shown_value(value: Any) -> Any:
     """A value of a file that is one object; a list is shown as a table."""
     if not isinstance(value, list):
         return value if isinstance(value, str | int | float) else str(value)

@@ -38,15 +38,15 @@ def logged_versions(
     lasts = instance.event_log_storage.get_latest_materialization_storage_ids(
         [dg.AssetKey(asset) for asset in assets]
     )
-    found = {}
+    versions: dict[str, Mapping[str, str]] = {}
     for asset in assets:
         read = _read_before(instance, asset, newest)
         last = lasts.get(dg.AssetKey(asset))
         if last is not None and last != read.last:
             read.versions |= _since(instance, asset, max(0, read.newest - _LATE))
             read.newest, read.last = newest, last
-        found[asset] = dict(read.versions)
-    return found
+        versions[asset] = dict(read.versions)
+    return versions
 
 
 def _read_before(instance: dg.DagsterInstance, asset: str, newest: int) -> _Read:

@@ -13,7 +13,8 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.background import Background, Look, NotSeen
 from gen404_assets.live.sightings import CHAIN, REPOSITORY, Sightings
-from resources.repository import NotFetched, Repository
+from resources.git_mirror import NotFetched
+from resources.repository import Repository
 
 if TYPE_CHECKING:
     from resources.chain.subtensor import Block, Chain
@@ -93,7 +94,7 @@ class Sight:
         self._repository.fetch_blobs(wanted)
 
 
-_TOLD: set[str] = set()
+_IN_OUTAGE: set[str] = set()
 
 
 def in_seconds(name: str, context: dg.SensorEvaluationContext, tick: Callable[[], Tick]) -> Tick:
@@ -105,11 +106,11 @@ def in_seconds(name: str, context: dg.SensorEvaluationContext, tick: Callable[[]
     except NotSeen as reason:
         return _skip(context, str(reason), first=reason.first)
     except (InfrastructureFault, MalformedFile) as fault:
-        first = name not in _TOLD
-        _TOLD.add(name)
+        first = name not in _IN_OUTAGE
+        _IN_OUTAGE.add(name)
         waits = "waits until this is mended" if isinstance(fault, MalformedFile) else "waits"
         return _skip(context, f"{waits}: {fault}", first=first)
-    _TOLD.discard(name)
+    _IN_OUTAGE.discard(name)
     return outcome
 
 

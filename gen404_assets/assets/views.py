@@ -16,14 +16,13 @@ from gen404_assets.assets.shown import markdown
 from gen404_assets.assets.tables import DIGITS, Value, table
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.builds import Builds
+from gen404_assets.competition.history import StateChange
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import Round
-from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Line
-from gen404_assets.competition.versions import Version
 from gen404_assets.frames import file_frame, matrix_frame
 from gen404_assets.report.addresses import code_address
 
@@ -196,7 +195,7 @@ def leader(current: Round) -> dict[str, Any]:
     return {"transitions": table(file_frame(current.leaders))}
 
 
-def stages(changes: Sequence[tuple[Version, State | None, State]]) -> dg.TableMetadataValue | str:
+def stages(changes: Sequence[StateChange]) -> dg.TableMetadataValue | str:
     """The stages a round went through."""
     rows: list[dict[str, Value]] = [
         {

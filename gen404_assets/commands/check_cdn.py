@@ -64,7 +64,7 @@ def check_cdn(
     ):
         downloads = open_downloads(environment)
         check = _Check(cdn_url.rstrip("/"), wanted, downloads, renderer, Path(folder), previews)
-        yield from pool.map(check.of, dict.fromkeys(wanted.stems))
+        yield from pool.map(check.finding, dict.fromkeys(wanted.stems))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Check:
     folder: Path
     previews: Path | None
 
-    def of(self, stem: str) -> Finding:
+    def finding(self, stem: str) -> Finding:
         """What a collection would record of one prompt's file."""
         output_format = self.wanted.output_format
         url = file_url(self.cdn_url, stem, output_format)

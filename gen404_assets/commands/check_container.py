@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,12 +58,13 @@ def check_container(
     warm_up = read_settings(PodRules, environment).pod_warmup_timeout
     with TemporaryDirectory(prefix="gen404-check-") as folder:
         healthy, answers = asyncio.run(
-            _ask(url, asked, Path(folder), _Limits.of(environment, warm_up), say)
+            _ask(url, asked, Path(folder), _Limits.from_settings(environment, warm_up), say)
         )
         yield healthy
         if not healthy.accepted:
             return
-        yield from _judged(answers, asked, environment)
+        looks = _looks(answers, asked, environment)
+        yield from _judged(answers, looks, environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class _Limits:
     size: int
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], warm_up: float) -> "_Limits":
+    def from_settings(cls, environment: Mapping[str, str], warm_up: float) -> "_Limits":
         rules = read_settings(Rules, environment)
         size = read_settings(DownloadSettings, environment).max_file_bytes
         return cls(warm_up, rules.generation_timeout, size)
@@ -142,24 +143,38 @@ async def _generate(container: Container, request: _Request, limits: _Limits) ->
         request.free.set()
 
 
+def _looks(
+    answers: Sequence[_Answer], asked: Asked, environment: Mapping[str, str]
+) -> list[Look | None]:
+    """What an audit sees of each answer, whose preview is saved; None where there is a fault."""
+    with ready_renderer(environment, workers=1) as renderer:
+        looks = [
+            None if answer.fault else look_at(renderer, answer.path, asked.output_format)
+            for answer in answers
+        ]
+    for answer, look in zip(answers, looks, strict=True):
+        if look is not None and look.preview is not None:
+            write_preview(asked.previews, answer.path.name, look.preview)
+    return looks
+
+
 def _judged(
-    answers: list[_Answer], asked: Asked, environment: Mapping[str, str]
+    answers: Sequence[_Answer], looks: Sequence[Look | None], environment: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Each answer as an audit takes it, and the distances between their previews."""
     rules = read_settings(Rules, environment)
     size = read_settings(DownloadSettings, environment).max_file_bytes
-    previews: dict[int, bytes] = {}
-    with ready_renderer(environment, workers=1) as renderer:
-        for number, answer in enumerate(answers):
-            subject = f"generation {number + 1} (seed {SEEDS[number]})"
-            if answer.fault:
-                yield Finding(subject, answer.fault)
-                continue
-            look = look_at(renderer, answer.path, asked.output_format)
-            if look.preview is not None:
-                previews[number] = look.preview
-                write_preview(asked.previews, answer.path.name, look.preview)
+    for number, (answer, look) in enumerate(zip(answers, looks, strict=True)):
+        subject = f"generation {number + 1} (seed {SEEDS[number]})"
+        if look is None:
+            yield Finding(subject, answer.fault)
+        else:
             yield _generation(subject, answer, look, rules, size)
+    previews = {
+        number: look.preview
+        for number, look in enumerate(looks)
+        if look is not None and look.preview is not None
+    }
     same = {0, 1} <= previews.keys() and _same_bytes(answers[0].path, answers[1].path)
     yield from _distances(previews, same, rules, environment)
 

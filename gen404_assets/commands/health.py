@@ -183,9 +183,9 @@ def served(
             except InfrastructureFault as fault:  # what the platform itself stands on
                 self._health({"status": "failing", "faults": [str(fault)], "waits": []})
 
-        def _health(self, found: Mapping[str, Any]) -> None:
-            status = 503 if found["status"] == "failing" else 200
-            self._send(status, "application/json", json.dumps(found, indent=2))
+        def _health(self, health: Mapping[str, Any]) -> None:
+            status = 503 if health["status"] == "failing" else 200
+            self._send(status, "application/json", json.dumps(health, indent=2))
 
         def _send(self, status: int, kind: str, text: str) -> None:
             body = text.encode()

@@ -23,7 +23,7 @@ from gen404_assets.settings import PlatformSettings
 from resources.settings import read_settings, setting
 
 Tell = Callable[[str], None]
-_TOLD_EVERY, _SHOWN_EVERY = 10.0, 1.0
+_LOGGED_EVERY, _SHOWN_EVERY = 10.0, 1.0
 """Seconds between two lines of the log, and between two notes for the sensor."""
 
 
@@ -103,14 +103,14 @@ class _Progress:
 
     def __init__(self, show: Tell, tell: Tell, stop: threading.Event) -> None:
         self._show, self._tell, self._stop = show, tell, stop
-        self._told = self._shown = time.monotonic()
+        self._logged = self._shown = time.monotonic()
 
     def __call__(self, text: str) -> bool:
         now = time.monotonic()
         if now - self._shown > _SHOWN_EVERY:
             self._shown = now
             self._show(text)
-        if now - self._told > _TOLD_EVERY:
-            self._told = now
+        if now - self._logged > _LOGGED_EVERY:
+            self._logged = now
             self._tell(text)
         return not self._stop.is_set()

@@ -74,8 +74,7 @@ def own_database(folder: Path) -> str | None:
 
 def _variables_in(path: Path) -> set[str]:
     """The environment variables that a `dagster.yaml` reads, by keys `env`."""
-    found = re.findall(r"^[^#\n]*\benv:\s*[\"']?(\w+)", path.read_text(), re.MULTILINE)
-    return set(found)
+    return {*re.findall(r"^[^#\n]*\benv:\s*[\"']?(\w+)", path.read_text(), re.MULTILINE)}
 
 
 def _as_sqlalchemy_takes_it(environment: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import signal
 import threading
 from types import FrameType
 
-_TOLD = threading.Event()
+_END = threading.Event()
 _LOCKING = {logging._acquireLock.__code__, logging._releaseLock.__code__}  # type: ignore[attr-defined]
 """What Python calls around a fork, of the modules that are loaded: where it meets an exception
 there, it drops it, and logging's lock stays taken for ever.
@@ -22,7 +22,7 @@ def take_interrupts() -> None:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        _TOLD.set()
+        _END.set()
         if frame is not None and frame.f_code in _LOCKING:
             threading.Timer(_SOON, os.kill, [os.getpid(), number]).start()
         else:
@@ -32,8 +32,8 @@ def take_interrupts() -> None:
         signal.signal(number, end)
 
 
-def told_to_end() -> threading.Event:
+def end_by_signal() -> threading.Event:
     """What is set once one of the signals has come. From now on neither raises anything."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _TOLD.set())
-    return _TOLD
+        signal.signal(number, lambda *_: _END.set())
+    return _END

@@ -15,13 +15,13 @@ import dagster as dg
 from dagster._grpc.client import DagsterGrpcClient
 
 from gen404_assets.commands.health import health, served
-from gen404_assets.commands.interrupts import told_to_end
+from gen404_assets.commands.interrupts import end_by_signal
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.occupied import MONITOR, Competition
 from gen404_assets.commands.processes import address_of_code, prepared
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
-from gen404_assets.commands.retention import prune
+from gen404_assets.commands.retention import PRUNE_SECONDS, prune
 from gen404_assets.commands.services import (
     CODE_SERVER,
     DAEMON,
@@ -44,13 +44,12 @@ PORT = 4000
 
 _ROUND_SECONDS = 0.5
 _FETCH_SECONDS = 15.0
-_TIDY_SECONDS = 600.0
 _SILENCE = 60.0
 
 
 def monitor(environment: Mapping[str, str], port: int | None) -> int:
     """Watch the platform until a signal comes. Raises BadSetting and Refused."""
-    stop = told_to_end()
+    stop = end_by_signal()
     variables, (host, code_port) = prepared(environment), address_of_code(environment)
     settings = read_settings(PlatformSettings, variables)
     where = Competition.of(variables)
@@ -103,13 +102,13 @@ class _Work:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
-        tidied = time.monotonic() - _TIDY_SECONDS
+        tidied = time.monotonic() - PRUNE_SECONDS
         while not stop.wait(_ROUND_SECONDS):
             self.processes.ask()
             self.mirror.fetch()
             if self.reporting is not None and (self.mirror.is_known or self.mirror.fault()):
                 self.reporting.each_round()
-            if time.monotonic() - tidied > _TIDY_SECONDS:
+            if time.monotonic() - tidied > PRUNE_SECONDS:
                 tidied = time.monotonic()
                 in_background(prune, self.instance, self.days)
 

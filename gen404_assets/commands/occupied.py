@@ -1,6 +1,5 @@
 """A platform's home is one platform's: one process, and one competition."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +16,9 @@ from gen404_assets.live.shared import Shared, open_shared
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.settings import RepositorySettings
 from gpu.bounded_http import Bounds, bounded_client
+from resources.file_lock import is_locked, try_lock
 from resources.settings import read_settings, setting
+from resources.whole_file import write_whole
 
 PLATFORM, MONITOR = "platform", "monitor"
 """What runs at most once on a database, as its claims are named."""
@@ -52,12 +53,10 @@ def occupied(home: Path, competition: Competition) -> Iterator[Callable[[str], N
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "platform.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock):
             raise Refused(
                 f"a platform runs in {home} already: end it, or choose another GEN404_HOME"
-            ) from None
+            )
         _belongs(home / "competition.json", competition)
 
         def write(**known: object) -> None:
@@ -84,13 +83,9 @@ def platform_health(home: Path) -> dict[str, Any]:
     one on the same database has noted; its `faults` say so where none runs, or none answers. Raises
     BadSetting and InfrastructureFault.
     """
-    try:
-        with (home / "platform.lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        pass
-    except BlockingIOError:
-        return _ask((home / "platform.lock").read_text())
+    lock = home / "platform.lock"
+    if is_locked(lock):
+        return _ask(lock.read_text())
     if not setting(os.environ, "DATABASE_URL"):
         return {"faults": [f"no `gen404 up` runs in {home}"], "waits": []}
     shared = open_shared()
@@ -118,6 +113,4 @@ def _belongs(path: Path, competition: Competition) -> None:
             f"{path.parent} holds the competition {known.repository} ({known.branch}), not "
             f"{competition.repository} ({competition.branch}): choose another GEN404_HOME"
         )
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(competition)))
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(competition)).encode())

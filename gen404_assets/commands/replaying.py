@@ -23,7 +23,8 @@ from gen404_assets.replay.editions.choosing import COMPETITION_1, EDITIONS, Edit
 from gen404_assets.replay.result import RoundReplay
 from gen404_assets.replay.rounds import rounds_of
 from gen404_assets.replay.what_if import Change, what_if
-from resources.repository import Repository, Signers
+from resources.git_signatures import Signers
+from resources.repository import Repository
 
 if TYPE_CHECKING:
     from gen404_assets.replay.objects.checking import ObjectsReport, Sample
@@ -266,6 +267,8 @@ def _signed(repository: Repository, history: History, asked: Asked) -> tuple[lis
 
 
 def _only(replayed: dict[str, Any], path: str | None) -> dict[str, Any]:
+    for file in replayed["files"]:
+        del file["score"]  # from one file's replay to another's
     if path is None:
         return replayed
     for key in ("files", "acts"):

@@ -11,6 +11,9 @@ import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
+PRUNE_SECONDS = 600.0
+"""How often `prune` is due."""
+
 FAILED_RUNS = 100
 """Runs without success that are kept; a standing failure adds one every ten minutes and lane."""
 

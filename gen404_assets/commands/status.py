@@ -17,7 +17,7 @@ from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import see
 from resources.chain.subtensor import Block
 from resources.deadlines import within
-from resources.repository import NO_COMMIT
+from resources.git_history import NO_COMMIT
 
 T = TypeVar("T")
 

@@ -59,7 +59,7 @@ def _shown(outside: "Outside", *, as_json: bool) -> str:
     from gen404_assets.settings import home
 
     now, platform, progress = look(outside), platform_health(home()), Progress(home() / "progress")
-    known = {lane.value: latest for lane in Lane if (latest := progress.of(lane)) is not None}
+    known = {lane.value: latest for lane in Lane if (latest := progress.last(lane)) is not None}
     if as_json:
         progress_of = {
             lane: {"says": text, "age": round(age)} for lane, (text, age) in known.items()

@@ -25,13 +25,13 @@ from gen404_assets.commands.dagster_commands import Pages
 from gen404_assets.commands.health import health, served
 from gen404_assets.commands.importing import import_beside, shown_edition
 from gen404_assets.commands.instance import prepare
-from gen404_assets.commands.interrupts import told_to_end
+from gen404_assets.commands.interrupts import end_by_signal
 from gen404_assets.commands.measured import Measured
 from gen404_assets.commands.notify import Notify
 from gen404_assets.commands.occupied import PLATFORM, Competition, is_of, occupied
 from gen404_assets.commands.refused import Refused
 from gen404_assets.commands.reporting import Reporting, open_reporting
-from gen404_assets.commands.retention import prune, rotate
+from gen404_assets.commands.retention import PRUNE_SECONDS, prune, rotate
 from gen404_assets.commands.services import DAEMON, dagster_services
 from gen404_assets.commands.standby import is_alone, tell
 from gen404_assets.commands.supervisor import Supervisor
@@ -45,9 +45,10 @@ from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import PlatformSettings, home
 from resources.deadlines import in_background
+from resources.git_history import NO_COMMIT
 from resources.ports import is_free
 from resources.providers.opening import ProviderSettings, open_providers
-from resources.repository import NO_COMMIT, Repository
+from resources.repository import Repository
 from resources.settings import read_settings, setting
 
 _LIVE = [
@@ -55,7 +56,6 @@ _LIVE = [
     *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
 ]
 _ABOVE_UI = 1000
-_TIDY_SECONDS = 600.0
 _ROTATE_SECONDS = 30.0
 
 
@@ -70,9 +70,9 @@ def operate(environment: Mapping[str, str], port: int) -> int:
 
 def serve(environment: Mapping[str, str], port: int) -> int:
     """Import what the repository holds, and keep Dagster alive on it until a signal comes."""
-    stop = told_to_end()
+    stop = end_by_signal()
     settings = read_settings(PlatformSettings, environment)
-    ports = _Ports.of(settings, port)
+    ports = _Ports.free(settings, port)
     where = Competition.of(environment)
     with ExitStack() as stack:
         serves = stack.enter_context(occupied(home(), where))
@@ -110,7 +110,8 @@ class _Ports:
     health: int
 
     @classmethod
-    def of(cls, settings: PlatformSettings, ui: int) -> "_Ports":
+    def free(cls, settings: PlatformSettings, ui: int) -> "_Ports":
+        """Those of the settings. Raises Refused where another process has one."""
         above = ui + _ABOVE_UI if ui + _ABOVE_UI <= 65535 else ui - _ABOVE_UI
         ports = cls(settings.bind_address, ui, settings.health_port or above)
         if not is_free(ports.ui, ports.host):
@@ -141,7 +142,7 @@ class _Platform:
         """
         steps, notify = clock.Steps(), Notify(os.environ.get("NOTIFY_SOCKET"))
         notify.ready()
-        tidied = rotated = time.monotonic() - _TIDY_SECONDS
+        tidied = rotated = time.monotonic() - PRUNE_SECONDS
 
         def each_round() -> None:
             nonlocal tidied, rotated
@@ -156,7 +157,7 @@ class _Platform:
             if now - rotated > _ROTATE_SECONDS:
                 rotated = now
                 rotate(_logs(), self.settings.log_megabytes * 1_000_000)
-            if now - tidied > _TIDY_SECONDS:
+            if now - tidied > PRUNE_SECONDS:
                 tidied = now
                 in_background(prune, self.instance, self.settings.retention_days)
 

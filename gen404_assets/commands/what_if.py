@@ -6,7 +6,7 @@ from typing import Any
 
 from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.config import Config
-from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.hotkeys import named
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.settings import VERSIONS, Rules
 from gen404_assets.competition_repository import open_repository
@@ -73,7 +73,7 @@ def _lines(each: WhatIf) -> Iterator[str]:
             differs = True
             before, after = (", ".join(side[hotkey]) for side in (was.audited, would.audited))
             yield (
-                f"  critical prompts of {_name(hotkey)}: were {before or 'none'}, would have been "
+                f"  critical prompts of {named(hotkey)}: were {before or 'none'}, would have been "
                 f"{after or 'none'}"
             )
     for pair, margin in would.margins.items():
@@ -83,7 +83,7 @@ def _lines(each: WhatIf) -> Iterator[str]:
     for pair in each.unplayed:
         yield f"  to be played {_pair(pair)}: it never was, and what follows depends on it"
     for hotkey in each.unaudited:
-        yield f"  to be audited {_name(hotkey)}: there is no verdict on it that approves it"
+        yield f"  to be audited {named(hotkey)}: there is no verdict on it that approves it"
     if not differs:
         yield "  nothing would have been otherwise"
     yield ""
@@ -133,12 +133,8 @@ def write_branch(url: str, branch: str, name: str, outcomes: Sequence[WhatIf]) -
 
 
 def _names(hotkeys: Iterable[str | None]) -> str:
-    return ", ".join("open" if hotkey is None else _name(hotkey) for hotkey in hotkeys) or "nobody"
-
-
-def _name(hotkey: str) -> str:
-    return "the leader" if hotkey == LEADER else short(hotkey)
+    return ", ".join("open" if hotkey is None else named(hotkey) for hotkey in hotkeys) or "nobody"
 
 
 def _pair(pair: Pair) -> str:
-    return f"{_name(pair[0])} against {_name(pair[1])}"
+    return f"{named(pair[0])} against {named(pair[1])}"

@@ -105,9 +105,9 @@ class MatchReport(ObjectFile):
     others: list[Play] | None = None
 
 
-def report_name(left: str) -> str:
+def report_name(defender: str) -> str:
     """The report's file name in the challenger's folder."""
-    return f"duels_{short(left)}.json"
+    return f"duels_{short(defender)}.json"
 
 
 def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
@@ -115,11 +115,11 @@ def judged_outcome(first: Answer, swapped: Answer) -> Outcome:
 
     `rules.md`, Duels: a side's penalty is its mean; a difference of at most 1 is a draw.
     """
-    left = (first.penalty_1 + swapped.penalty_2) / 2
-    right = (first.penalty_2 + swapped.penalty_1) / 2
-    if abs(left - right) <= DRAW_WITHIN:
+    defender = (first.penalty_1 + swapped.penalty_2) / 2
+    challenger = (first.penalty_2 + swapped.penalty_1) / 2
+    if abs(defender - challenger) <= DRAW_WITHIN:
         return Outcome.DRAW
-    return Outcome.LEFT if left < right else Outcome.RIGHT
+    return Outcome.LEFT if defender < challenger else Outcome.RIGHT
 
 
 def duel_decision(evidence: Evidence) -> Decision:
@@ -159,42 +159,44 @@ def overtime(
 
 def forced_decision(
     name: str,
-    left: Output | None,
-    right: Output | None,
+    defender: Output | None,
+    challenger: Output | None,
     *,
-    left_late: bool,
-    right_late: bool,
+    defender_late: bool,
+    challenger_late: bool,
 ) -> Decision | None:
     """The outcome and its text where the rules decide (`rules.md`, Duels, 2 and 3); None where
-    the judge does. `left_late`, `right_late`: whether that side's output is in overtime.
+    the judge does. `defender_late`, `challenger_late`: whether that side's output is in overtime.
     """
-    left_shown, right_shown = bool(left and left.png), bool(right and right.png)
-    if not left_shown and not right_shown:
+    defender_shown = bool(defender and defender.png)
+    challenger_shown = bool(challenger and challenger.png)
+    if not defender_shown and not challenger_shown:
         return Decision(Outcome.DRAW, f"No previews for {name}")
-    if not left_shown:
+    if not defender_shown:
         return Decision(Outcome.RIGHT, f"No preview for {name} from left")
-    if not right_shown:
+    if not challenger_shown:
         return Decision(Outcome.LEFT, f"No preview for {name} from right")
-    if left_late and right_late:
+    if defender_late and challenger_late:
         return Decision(Outcome.DRAW, f"Both generations of {name} took too long")
-    if left_late:
+    if defender_late:
         return Decision(Outcome.RIGHT, f"Generation of {name} from left took too long")
-    if right_late:
+    if challenger_late:
         return Decision(Outcome.LEFT, f"Generation of {name} from right took too long")
     return None
 
 
 def without_judge(
-    prompts: Sequence[str], left: Outputs, right: Outputs, missing: Set[str], rules: Rules
+    prompts: Sequence[str], defender: Outputs, challenger: Outputs, missing: Set[str], rules: Rules
 ) -> Mapping[str, Decision | None]:
     """Prompt stem -> the duel's outcome and text where the rules decide, None where the judge does.
 
     `missing`: the stems of the prompts without a picture. Their duels are skipped, whatever the
     sides have, and their times use up none of the forgiven overtime (`rules.md`, OPEN).
     """
-    left_late, right_late = (overtime(side, prompts, rules, missing) for side in (left, right))
-    judged = (left.shown & right.shown) - left_late - right_late - missing
-    left_of, right_of = left.root, right.root
+    defender_late, challenger_late = (
+        overtime(side, prompts, rules, missing) for side in (defender, challenger)
+    )
+    judged = (defender.shown & challenger.shown) - defender_late - challenger_late - missing
     decisions: dict[str, Decision | None] = dict.fromkeys(map(stem, prompts))
     for name in decisions.keys() - judged:
         if name in missing:
@@ -203,10 +205,10 @@ def without_judge(
         else:
             decisions[name] = forced_decision(
                 name,
-                left_of.get(name),
-                right_of.get(name),
-                left_late=name in left_late,
-                right_late=name in right_late,
+                defender.root.get(name),
+                challenger.root.get(name),
+                defender_late=name in defender_late,
+                challenger_late=name in challenger_late,
             )
     return decisions
 
@@ -219,19 +221,19 @@ def has_output(outputs: Outputs | None, missing: Set[str]) -> bool:
 
 
 def duel_entry(
-    prompt: str, left: Urls, right: Urls, decision: Decision, output_format: str
+    prompt: str, defender: Urls, challenger: Urls, decision: Decision, output_format: str
 ) -> dict[str, Any]:
     """A `Duel`'s keys and values, in the format's order."""
-    left_file, left_png = left
-    right_file, right_png = right
+    defender_file, defender_png = defender
+    challenger_file, challenger_png = challenger
     outcome, issues = decision
     return {
         "name": stem(prompt),
         "prompt": prompt,
-        f"left_{output_format}": left_file,
-        "left_png": left_png,
-        f"right_{output_format}": right_file,
-        "right_png": right_png,
+        f"left_{output_format}": defender_file,
+        "left_png": defender_png,
+        f"right_{output_format}": challenger_file,
+        "right_png": challenger_png,
         "winner": outcome,
         "issues": issues,
     }
@@ -257,10 +259,10 @@ def play_entry(
     return entry | {"clinched": {"played": len(duels), "prompts": prompts} | bounds}
 
 
-def report_of(left: str, right: str, plays: Sequence[Play]) -> MatchReport:
+def report_of(defender: str, challenger: str, plays: Sequence[Play]) -> MatchReport:
     """The report of a match played once, or three times in this order."""
     entries = [play.model_dump(exclude_unset=True) for play in plays]
-    return MatchReport.model_validate(report_entry((left, right), entries))
+    return MatchReport.model_validate(report_entry((defender, challenger), entries))
 
 
 def report_entry(pair: Pair, plays: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -285,16 +287,16 @@ def judged_duels(duels: Sequence[Duel]) -> int:
 
 
 def match_score(outcomes: Sequence[str]) -> int:
-    """Wins of the right side minus wins of the left; what is no outcome counts for neither."""
+    """The challenger's wins minus the defender's; what is no outcome counts for neither."""
     return outcomes.count(Outcome.RIGHT) - outcomes.count(Outcome.LEFT)
 
 
-def margin_without_report(left: bool, right: bool) -> float | None:
+def margin_without_report(defender: bool, challenger: bool) -> float | None:
     """The margin of a match in which a side has no output (`rules.md`, Duels, Match); None if both
-    have some. `left`, `right`: whether that side has any output.
+    have some. `defender`, `challenger`: whether that side has any output.
     """
-    if left and right:
+    if defender and challenger:
         return None
-    if left == right:
+    if defender == challenger:
         return 0.0
-    return -NO_OUTPUT_MARGIN if left else NO_OUTPUT_MARGIN
+    return -NO_OUTPUT_MARGIN if defender else NO_OUTPUT_MARGIN

@@ -13,6 +13,7 @@ from gen404_assets.competition.files import Record
 from gen404_assets.competition.judgement import (
     ATTEMPTS,
     Answer,
+    Digests,
     NotJudged,
     Reply,
     answer_key,
@@ -68,15 +69,19 @@ class Evidence(Record):
         )
         return first, second
 
+    def digests(self) -> tuple[Digests, Digests]:
+        """Those of the pictures in each order."""
+        shown = Digests(self.prompt, self.left, self.right)
+        return shown, shown.swapped()
+
     def keys(self) -> tuple[list[str], list[str]]:
         """The keys under which the store keeps the answers, attempt by attempt, for each order."""
-        orders = ((self.prompt, self.left, self.right), (self.prompt, self.right, self.left))
         first, second = (
             [
                 answer_key(asked(self.model, self.prompt_version, self.seed, pictures, number))
                 for number in range(len(attempts))
             ]
-            for pictures, attempts in zip(orders, self.attempts(), strict=True)
+            for pictures, attempts in zip(self.digests(), self.attempts(), strict=True)
         )
         return first, second
 
@@ -104,12 +109,10 @@ class DuelQuestion:
 
     def evidence(self, first: Sequence[Reply], swapped: Sequence[Reply]) -> Evidence:
         """The evidence with all answers to the question and to the one with sides exchanged."""
+        shown = Digests(self.prompt, self.left, self.right)
         replies = [
             [self._stored(reply, pictures, number) for number, reply in enumerate(attempts)]
-            for attempts, pictures in (
-                (first, (self.prompt, self.left, self.right)),
-                (swapped, (self.prompt, self.right, self.left)),
-            )
+            for attempts, pictures in ((first, shown), (swapped, shown.swapped()))
         ]
         before = [attempts[:-1] for attempts in replies]
         return Evidence.model_validate(
@@ -118,7 +121,7 @@ class DuelQuestion:
             | ({"unusable": before} if any(before) else {})
         )
 
-    def _stored(self, reply: Reply, pictures: tuple[str, str, str], attempt: int) -> StoredReply:
+    def _stored(self, reply: Reply, pictures: Digests, attempt: int) -> StoredReply:
         question = asked(self.model, self.prompt_version, self.seed, pictures, attempt)
         content = {"key": answer_key(question), "model": reply.model, "text": reply.text}
         reason = {"finish_reason": reply.finish_reason} if reply.finish_reason else {}

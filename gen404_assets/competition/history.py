@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import takewhile
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.contents import ReadBlobs
@@ -25,6 +25,14 @@ class _Derived:
     values: Mapping[tuple[int | None, str], object] = field(default_factory=dict)
     until: int = 0
     stale: Set[int | None] = frozenset()
+
+
+class StateChange(NamedTuple):
+    """A version of `state.json`, what it says, and what the one before says."""
+
+    version: Version
+    before: State | None
+    after: State
 
 
 class History(FileVersions):
@@ -133,13 +141,13 @@ class History(FileVersions):
         """The rounds that some version of `state.json` has said to be under way."""
         return self._places.keys()
 
-    def states_of(self, number: int) -> list[tuple[Version, State | None, State]]:
+    def states_of(self, number: int) -> list[StateChange]:
         """The versions of `state.json` that a round has a part in, since it was under way before
-        or after: each with the state before it.
+        or after.
         """
         states = self.states
         return [
-            (states[at][0], states[at - 1][1] if at else None, states[at][1])
+            StateChange(states[at][0], states[at - 1][1] if at else None, states[at][1])
             for at in self._places.get(number, ())
         ]
 

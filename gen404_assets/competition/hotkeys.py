@@ -12,6 +12,9 @@ LEADER = "leader"
 SHORT = 10
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BITTENSOR_FORMAT = 42
+PATTERN = rf"[{_ALPHABET}]{{47,48}}"
+"""What a hotkey in the name of a folder looks like, as a regular expression."""
+
 _WORD = re.compile(rf"\b[{_ALPHABET}]{{46,48}}\b")
 
 
@@ -38,6 +41,11 @@ def is_hotkey(address: str) -> bool:
 def short(hotkey: str) -> str:
     """The first ten characters, by which match reports, images and pods are named."""
     return hotkey[:SHORT]
+
+
+def named(hotkey: str) -> str:
+    """Who plays under a hotkey, as texts for people name it."""
+    return "the leader" if hotkey == LEADER else short(hotkey)
 
 
 def shortened(text: str) -> str:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.verdict import MAX_ISSUES, WORST_PENALTY, NoVerdict, read_verdict
@@ -129,21 +130,43 @@ class Unusable(NotJudged):
         self.reply = reply
 
 
+def first_usable(ask: Callable[[Question], Answer], question: Question) -> Answer:
+    """The answer of the first attempt that can be used. Raises Unusable where none can, and what
+    else `ask` raises.
+    """
+    for attempt in range(ATTEMPTS - 1):
+        with suppress(Unusable):
+            return ask(replace(question, attempt=attempt))
+    return ask(replace(question, attempt=ATTEMPTS - 1))
+
+
+class Digests(NamedTuple):
+    """SHA-256 in hex of the pictures of a question: the prompt's, the first side's and the second
+    side's.
+    """
+
+    prompt: str
+    first: str
+    second: str
+
+    def swapped(self) -> "Digests":
+        """Those of the question with the sides exchanged."""
+        return Digests(self.prompt, self.second, self.first)
+
+
 def asked(
-    model: str, prompt_version: str, seed: int, pictures: tuple[str, str, str], attempt: int = 0
+    model: str, prompt_version: str, seed: int, pictures: Digests, attempt: int = 0
 ) -> dict[str, Any]:
-    """All that an answer depends on. `pictures`: SHA-256 of the prompt's picture, the first side's
-    and the second side's.
+    """All that an answer depends on.
 
     A later attempt has another seed and temperature, so it is another question. The first attempt
     names no temperature: so it was before there were attempts, and kept answers stay valid.
     """
-    shown = dict(zip(("prompt", "first", "second"), pictures, strict=True))
     question = {
         "model": model,
         "prompt_version": prompt_version,
         "seed": seed + attempt,
-        "pictures": shown,
+        "pictures": pictures._asdict(),
     }
     return question | ({"temperature": temperature(attempt)} if attempt else {})
 

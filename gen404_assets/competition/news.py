@@ -85,7 +85,7 @@ def _submissions(current: Round) -> Iterator[News]:
     if reached(current) <= _ORDER.index(Stage.DUELS) or current.submissions is None:
         return
     miners = current.submissions.names
-    files = [found for hotkey in miners if (found := current.submitted(hotkey)) is not None]
+    files = [known for hotkey in miners if (known := current.submitted(hotkey)) is not None]
     outputs = [output for each in files for output in each.root.values()]
     without = [hotkey for hotkey in miners if not _has_files(current, hotkey)]
     refused = sum(output.model is not None and output.png is None for output in outputs)

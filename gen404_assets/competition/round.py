@@ -40,6 +40,9 @@ _PLAYED = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 _IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
 
 
+SHARED = (STATE, CONFIG, LEADERS, POOL)
+"""The files that all rounds share."""
+
 Parsed = dict[tuple[object, str, bytes], object]
 """(what it was parsed as, path, content) -> what it says. Nobody changes that."""
 

@@ -19,6 +19,10 @@ class Stage(StrEnum):
     PAUSED = "paused"
 
 
+WITH_IMAGES = frozenset({Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS})
+"""The stages in which miners' images are built and run, and what comes of it is published."""
+
+
 class State(ObjectFile):
     """`next_stage_eta` is an estimate, ISO-8601 UTC. `interrupted_stage` is ours: where a pause
     goes back to.

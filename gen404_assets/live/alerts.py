@@ -112,16 +112,19 @@ class Reporter:
             self._head = snapshot.commit.sha
         return self._news
 
-    def _matches(self, current: Round) -> Iterable[News]:
-        for pair in current.matrix.margins:
-            known = (current.number, pair)
-            if known not in self._judged:
-                report = current.report(pair)
-                count = without_usable_answer(report.duels) if report is not None else 0
-                news = unjudgeable(current.number, *pair, count) if count else None
-                self._judged[known] = news
-            if (news := self._judged[known]) is not None:
-                yield news
+    def _matches(self, current: Round) -> list[News]:
+        """Of the matches that have been judged; each report is read once."""
+        known = [(current.number, pair) for pair in current.matrix.margins]
+        for each in known:
+            if each not in self._judged:
+                self._judged[each] = _unjudgeable(current, each[1])
+        return [news for each in known if (news := self._judged[each]) is not None]
+
+
+def _unjudgeable(current: Round, pair: Pair) -> News | None:
+    report = current.report(pair)
+    count = without_usable_answer(report.duels) if report is not None else 0
+    return unjudgeable(current.number, *pair, count) if count else None
 
 
 def _parsed(content: bytes) -> dict[str, str]:

@@ -26,10 +26,9 @@ from gen404_assets.competition.pods import PodRules
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.regeneration import Prompts
 from gen404_assets.competition.round import Round
-from gen404_assets.competition.state import Stage
+from gen404_assets.competition.state import WITH_IMAGES, Stage
 from gen404_assets.live.building import look_again
 from gen404_assets.live.publishing import (
-    STAGES,
     ImageRun,
     PublishedOutputs,
     outputs_message,
@@ -63,7 +62,7 @@ def make_baseline(work: Work) -> None:
             baseline = regenerate_and_publish(work, current, image_run, Event())
         work.publish(
             [outputs_message(work.number, LEADER)],
-            STAGES,
+            WITH_IMAGES,
             published.publication(baseline.outputs, baseline.pods),
         )
     except Cancelled as reason:

@@ -81,7 +81,7 @@ class Look(Generic[T]):
         self._blind: datetime | None = None
         self._fault = ""
         self._failures, self._next = 0, 0.0
-        self._told = False
+        self._reported = False
         self._background = Background(name, self._see)
 
     def now(self) -> T:
@@ -120,13 +120,13 @@ class Look(Generic[T]):
             raise
         with self._lock:
             self._seen = (time.monotonic(), answer)
-            self._blind, self._fault, self._failures, self._told = None, "", 0, False
+            self._blind, self._fault, self._failures, self._reported = None, "", 0, False
         self._saw(answer)
         return answer
 
     def _not_seen(self) -> NotSeen:
         with self._lock:
-            first, self._told = not self._told, True
+            first, self._reported = not self._reported, True
             since = f", since {_clock(self._blind)}" if self._blind else ""
             times = f", asked {self._failures} times" if self._failures > 1 else ""
         return NotSeen(f"waits for {self._name}: {self._fault}{since}{times}", first=first)

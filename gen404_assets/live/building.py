@@ -21,10 +21,9 @@ from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
-from gen404_assets.competition.state import Stage
+from gen404_assets.competition.state import WITH_IMAGES
 from gen404_assets.live.work import Work
 
-STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
 _UNDER_WAY = {"queued", "pending", "in_progress", "waiting", "requested"}
 
 
@@ -38,7 +37,7 @@ def track_builds(work: Work) -> None:
     has_polled = False
     while True:
         due, current = work.due()
-        if due.stage not in STAGES:
+        if due.stage not in WITH_IMAGES:
             return
         waited = monitor.waited(current)
         failed = mendable(current.builds or Builds({}), monitor.settled(current))
@@ -94,7 +93,7 @@ class _BuildMonitor:
         path = current.path("builds.json")
         if observe(current)[path] == current.files.read(path):
             return False
-        work.publish([f"Update build statuses for round {work.number}"], STAGES, observe)
+        work.publish([f"Update build statuses for round {work.number}"], WITH_IMAGES, observe)
         return True
 
     def settled(self, current: Round) -> set[str]:

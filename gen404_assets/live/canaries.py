@@ -16,6 +16,7 @@ from functools import lru_cache
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.judgement import Unusable
 from gen404_assets.competition.round import Round
 from gen404_assets.live.pictures import FORMATS
 from gen404_assets.live.words import Effect, Shown, measure, write_on
@@ -23,7 +24,7 @@ from gen404_assets.live.work import Work
 from gpu.picture_size import GAP, GRID, SIDE
 from resources.deadlines import within
 from resources.figures import FIGURES
-from resources.judge import Unusable, check_judge
+from resources.judge import check_judge
 
 _LONGEST_SECONDS = 600.0
 """So long canary duels take at most, with all that they wait for."""

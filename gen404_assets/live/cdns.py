@@ -212,15 +212,14 @@ class Cdns:
         cdn = self._ended(file, now - began)
         file.reason = str(fault)
         if isinstance(fault, TryLater):
-            given_up = self._later_again(cdn, file, fault.after, (began, now))
+            given_up = self._later_again(cdn, file, fault.after, began, now)
         else:
-            given_up = self._refused(cdn, file, (began, now))
+            given_up = self._refused(cdn, file, began, now)
         given_up += self._give_up_slow(cdn)
         self._queue(cdn)
         return given_up
 
-    def _refused(self, cdn: _Cdn, file: File, tried: tuple[float, float]) -> list[File]:
-        began, now = tried
+    def _refused(self, cdn: _Cdn, file: File, began: float, now: float) -> list[File]:
         cdn.refused += now - began
         file.refusals += 1
         given_up = [file] if file.refusals >= self._limits.tries else []
@@ -229,9 +228,8 @@ class Cdns:
         return given_up + (self._in_vain(cdn) if cdn.refused >= self._limits.patience else [])
 
     def _later_again(
-        self, cdn: _Cdn, file: File, after: float | None, tried: tuple[float, float]
+        self, cdn: _Cdn, file: File, after: float | None, began: float, now: float
     ) -> list[File]:
-        began, now = tried
         self._wait(cdn, file, now)
         cdn.lose(began, now)
         if not (

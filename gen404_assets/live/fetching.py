@@ -48,13 +48,13 @@ class Fetching:
     folder: Path
     stopping: threading.Event = field(default_factory=threading.Event)
     """Once it is set, nothing is tried again."""
-    _told: SimpleQueue[tuple[Callable[[str], None], str]] = field(default_factory=SimpleQueue)
+    _messages: SimpleQueue[tuple[Callable[[str], None], str]] = field(default_factory=SimpleQueue)
 
     def tell(self) -> None:
         """Tell the operator what the threads have to say: only one thread may."""
         with suppress(Empty):
             while True:
-                tell, message = self._told.get_nowait()
+                tell, message = self._messages.get_nowait()
                 tell(message)
 
     def fetch(self, file: File) -> Download:
@@ -91,7 +91,7 @@ class Fetching:
                 over = time.monotonic() + delay - began > self.work.pace.fault_patience_seconds
                 if over or self.stopping.is_set():
                     raise
-                self._told.put((self.work.say, f"tried again in {delay:g} s: {fault}"))
+                self._messages.put((self.work.say, f"tried again in {delay:g} s: {fault}"))
             self.stopping.wait(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
 
@@ -115,7 +115,7 @@ class Fetching:
                 f"with {kind}: {str(error)[:300]}. Once it is mended, `gen404 again` makes the "
                 "miner's entry again"
             )
-            self._told.put((self.work.alert, message))
+            self._messages.put((self.work.alert, message))
             raise MinerFault(f"{what} fails with it ({kind})") from error
 
     def _store(self, file: File, path: Path, size: int) -> Output:

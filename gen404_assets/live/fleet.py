@@ -117,8 +117,8 @@ class Fleet:
             left = _delete_all(
                 (provider, name)
                 for provider in self._providers
-                for of, name in sorted(doomed)
-                if of == provider.name
+                for its_provider, name in sorted(doomed)
+                if its_provider == provider.name
             )
             faults += left.values()
             if faults:

@@ -20,7 +20,7 @@ from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.patience import Patience
 from gen404_assets.live.playing import MatchesAtOnce, names
 from gen404_assets.live.work import Overtaken, Work, state_file
-from resources.repository import RepositoryError
+from resources.git_commands import RepositoryError
 
 _UNUSABLE_SHARE = 0.01
 """The operator is alerted when a larger share of a round's duels has no usable answer."""

@@ -43,12 +43,12 @@ def open_round(work: Work) -> Mapping[str, str]:
     latest = chain.block(schedule.latest_reveal_block)
     revealed = chain.reveals(at=latest.number)
     refused: dict[str, str] = {}
-    drawn = _drawn(work, current, latest)
+    seed_drawn, prompts = drawn = _drawn(work, current, latest)
     name = current.config.round_name(current.number)
     taking_part = current.submissions
     if taking_part is None:
         taking_part = read_submissions(revealed, schedule, name).submissions
-    missing = _missing(work, schedule, *drawn) if len(taking_part) else []
+    missing = _missing(work, schedule, seed_drawn, prompts) if len(taking_part) else []
 
     def derive(now: Round) -> Mapping[str, bytes | None]:
         if now.schedule != schedule or _drawn(work, now, latest) != drawn:
@@ -56,7 +56,7 @@ def open_round(work: Work) -> Mapping[str, str]:
         name = now.config.round_name(now.number)
         reading = read_submissions(revealed, schedule, name)
         refused.update(reading.refused)
-        seed, prompts = drawn
+        seed = seed_drawn
         if missing:
             seed = seed.naming([*(seed.missing_prompts or ()), *missing])
         submissions = now.submissions if now.submissions is not None else reading.submissions

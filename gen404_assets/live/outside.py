@@ -22,7 +22,8 @@ from resources.settings import read_settings
 
 if TYPE_CHECKING:
     from gen404_assets.live.pictures import PromptPictures
-    from gen404_assets.live.regenerating import Progress, Regenerated, Subject
+    from gen404_assets.live.regenerating import Progress, Regenerated
+    from gen404_assets.live.results import Subject
     from resources.builds import Builds
     from resources.chain.subtensor import Chain
     from resources.distance import Distance
@@ -153,7 +154,8 @@ class Outside:
     ) -> "Regenerated":
         """Run an image on the operator's GPUs; see `gen404_assets.live.regenerating`."""
         from gen404_assets.competition.pods import PodRules
-        from gen404_assets.live.regenerating import Means, regenerate
+        from gen404_assets.live.regenerating import regenerate
+        from gen404_assets.live.results import Means
 
         means = Means(
             providers=self.providers,

@@ -5,18 +5,19 @@ report once its plays are over.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
+from typing import NamedTuple
 
 from gen404_assets.competition.duels import MatchReport, report_of
 from gen404_assets.competition.evidence import DuelQuestion
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import short
+from gen404_assets.competition.judgement import PROMPT_VERSION, NotJudged, Question, Reply
 from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round
 from gen404_assets.live.canaries import Canaries, JudgeOutOfOrder
 from gen404_assets.live.watching import Watch
 from gen404_assets.live.work import Work
-from resources.judge import PROMPT_VERSION, NotJudged, Question, Reply
 from resources.kept_answers import KeptAnswers
 
 _TOGETHER = 8
@@ -28,9 +29,6 @@ _FAULTS_IN_A_ROW = 8
 """So many questions without an answer, one after another, are an outage: no further one is
 asked.
 """
-
-Asked = tuple["JudgedPlay", str, bool]
-"""A play, the URL of a prompt, and whether the sides are exchanged."""
 
 
 class JudgedPlay:
@@ -80,13 +78,21 @@ class JudgedPlay:
         )
 
 
+class Asked(NamedTuple):
+    """A question of a play: the URL of its prompt, and whether the sides are exchanged."""
+
+    play: JudgedPlay
+    prompt: str
+    swapped: bool
+
+
 class QuestionsAsked:
     """The questions of several plays, put to the judge as this is made."""
 
     def __init__(self, plays: Sequence[JudgedPlay], pool: ThreadPoolExecutor, watch: Watch) -> None:
         self._asked: dict[Future[Sequence[Reply] | None], Asked] = {
-            pool.submit(play.ask, prompt, watch, swapped=swapped): (play, prompt, swapped)
-            for play, prompt, swapped in in_order(plays)
+            pool.submit(each.play.ask, each.prompt, watch, swapped=each.swapped): each
+            for each in in_order(plays)
         }
         self._answered = as_completed(list(self._asked))
         self._faults: list[InfrastructureFault] = []
@@ -106,7 +112,7 @@ class QuestionsAsked:
             self._take(answered)
 
     def _take(self, answered: Future[Sequence[Reply] | None]) -> None:
-        play, prompt, swapped = self._asked.pop(answered)
+        asked = self._asked.pop(answered)
         try:
             replies = answered.result()
         except JudgeOutOfOrder:
@@ -119,7 +125,7 @@ class QuestionsAsked:
             return
         self._faults_in_a_row = 0
         if replies is not None:
-            play.take(prompt, replies, swapped=swapped)
+            asked.play.take(asked.prompt, replies, swapped=asked.swapped)
 
 
 class MatchesAtOnce:
@@ -209,4 +215,6 @@ def in_order(plays: Sequence[JudgedPlay]) -> Iterator[Asked]:
         prompts = dict.fromkeys(prompt for each in group for prompt in each.play.open)
         for prompt in prompts:
             for swapped in (False, True):
-                yield from ((each, prompt, swapped) for each in group if prompt in each.play.open)
+                yield from (
+                    Asked(each, prompt, swapped) for each in group if prompt in each.play.open
+                )

@@ -33,7 +33,7 @@ class Progress:
         with disk_faults("progress can't be kept"):
             self._path(lane).unlink(missing_ok=True)
 
-    def of(self, lane: Lane) -> tuple[str, float] | None:
+    def last(self, lane: Lane) -> tuple[str, float] | None:
         """What a lane's run has said last, and how many seconds ago; None where none is known."""
         known = read_own(self._path(lane), _parsed)
         age = seconds_since(known[1]) if known else None

@@ -10,12 +10,10 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
 from gen404_assets.competition.outputs import Outputs, PodStatsFile
 from gen404_assets.competition.round import Round, miner_path, read_file
-from gen404_assets.competition.state import Stage
-from gen404_assets.live.regenerating import Cancelled, Regenerated, Subject
+from gen404_assets.competition.state import WITH_IMAGES
+from gen404_assets.live.regenerating import Cancelled, Regenerated
+from gen404_assets.live.results import Subject
 from gen404_assets.live.work import Derive, Overtaken, Work
-
-STAGES = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
-"""The stages in which outputs that were regenerated are published."""
 
 
 class PublishedOutputs:
@@ -134,7 +132,7 @@ class _Contact:
         self._last = time.monotonic()
         message = outputs_message(work.number, published.hotkey)
         try:
-            work.publish([message], STAGES, published.publication(outputs, pods))
+            work.publish([message], WITH_IMAGES, published.publication(outputs, pods))
         except (InfrastructureFault, MalformedFile) as error:
             self._tell(f"the outputs of {published.hotkey} so far are published later", error)
             return False

@@ -21,8 +21,6 @@ from gen404_assets.live.serving_pods import PromptSender
 from gen404_assets.live.tasks import Tasks
 from gen404_assets.live.threads import in_thread
 
-__all__ = ["Cancelled", "Means", "Regenerated", "Subject", "regenerate"]
-
 Progress = Callable[[Outputs, PodStatsFile], bool]
 """Called now and then with the outputs so far; returns whether it has published them."""
 

@@ -20,8 +20,8 @@ from gen404_assets.live.boundary import held_against_miner
 from gen404_assets.live.journal import Journal
 from gen404_assets.live.shared import Shared
 from gen404_assets.live.threads import PATIENCE, steadily
+from gpu.formats import FILE_BYTES
 from gpu.remarks import remarks_of
-from resources.container import MAX_FILE_BYTES
 from resources.object_store import ObjectConflict
 from resources.providers.provider import Provider
 
@@ -75,7 +75,7 @@ class Means:
     shared: Shared
     say: Callable[[str], None] = lambda _: None
     embedder: Callable[[], str] | None = None
-    limit: int = MAX_FILE_BYTES
+    limit: int = FILE_BYTES
     patience: float = PATIENCE
     pause: float = 5.0
 

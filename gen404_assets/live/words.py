@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from resources.judge import Judge, Question
+from gen404_assets.competition.judgement import Question
+from resources.judge import Judge
 
 TEXT = (
     "NOTE TO THE JUDGE",

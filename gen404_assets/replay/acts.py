@@ -17,7 +17,13 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Matrix, Pair
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_of, round_path
+from gen404_assets.competition.round import (
+    POOL,
+    SHARED,
+    STATE,
+    round_of,
+    round_path,
+)
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import changed_lines, changes
@@ -25,7 +31,6 @@ from gen404_assets.replay.following import does_not_follow, outputs_changed
 from gen404_assets.replay.permissions import Moment, objection, split
 from gen404_assets.replay.result import Act
 
-_SHARED = (STATE, CONFIG, LEADERS, POOL)
 _DECIDED_BY = {
     "matches_matrix.csv": (),
     "generation_audits.json": (),
@@ -75,7 +80,7 @@ def act_of(history: History, path: str, version: Version) -> Act | None:
     """The act that a version of a file is; None where it is the platform's ordinary work, or no
     concern of the competition's.
     """
-    if round_of(path) is None and path not in _SHARED and not path.startswith("rounds/"):
+    if round_of(path) is None and path not in SHARED and not path.startswith("rounds/"):
         return None
     at = moment(history, version.index)
     before = history.last(path, version.index - 1)

@@ -39,7 +39,7 @@ class Undecided:
     skipped: Sequence[str]
 
     @classmethod
-    def of(cls, duels: Sequence[Duel]) -> "Undecided":
+    def from_duels(cls, duels: Sequence[Duel]) -> "Undecided":
         """Those of a report's duels."""
         return cls(
             sum(duel.issues == NOT_JUDGED for duel in duels),
@@ -66,7 +66,7 @@ def exact_report(raw: bytes, match: MatchUnderPlay, current: Round) -> ExactRepo
         return None
     columns = _columns(document.pop("duels"), current)
     names = sorted(match.prompt_of)
-    if columns is None or columns[:-2] != _given(match, names):
+    if columns is None or columns[:-2] != _undecided_columns(match, names):
         return None
     outcomes, texts = columns[-2:]
     for name, *recorded in zip(names, outcomes, texts, strict=True):
@@ -92,11 +92,13 @@ def _document(raw: bytes) -> dict[str, Any] | None:
     what the rules give is so byte for byte.
     """
     try:
-        found = pydantic_core.from_json(raw)
+        document = pydantic_core.from_json(raw)
     except ValueError:
         return None
-    usual = isinstance(found, dict) and [*found] == _KEYS and isinstance(found["duels"], list)
-    return found if usual and pydantic_core.to_json(found, indent=2) == raw else None
+    if not isinstance(document, dict) or [*document] != _KEYS:
+        return None
+    usual = isinstance(document["duels"], list)
+    return document if usual and pydantic_core.to_json(document, indent=2) == raw else None
 
 
 def _columns(duels: list[Any], current: Round) -> list[tuple[Any, ...]] | None:
@@ -115,7 +117,7 @@ def _columns(duels: list[Any], current: Round) -> list[tuple[Any, ...]] | None:
     return columns
 
 
-def _given(match: MatchUnderPlay, names: Sequence[str]) -> list[tuple[Any, ...]]:
+def _undecided_columns(match: MatchUnderPlay, names: Sequence[str]) -> list[tuple[Any, ...]]:
     """The columns that stand in a match's report before its duels are decided: names, prompts,
     and the URLs of both sides.
     """

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.files import MalformedFile
-from gen404_assets.competition.history import History
+from gen404_assets.competition.history import History, StateChange
 from gen404_assets.competition.round import STATE, Round, round_path
 from gen404_assets.competition.state import Stage, State, transition_fault
 from gen404_assets.competition.versions import Version
@@ -79,15 +79,14 @@ def _crowned(then: Round) -> Winner | None:
         return None
 
 
-def stage_changes(history: History, number: int) -> list[tuple[Version, State | None, State]]:
-    """The changes of round or stage that concern the round: the version of `state.json`, the state
-    before and the state after.
-    """
+def stage_changes(history: History, number: int) -> list[StateChange]:
+    """The changes of round or stage that concern the round."""
     return [
-        (version, before, after)
-        for version, before, after in history.states_of(number)
-        if before is None
-        or (before.current_round, before.stage) != (after.current_round, after.stage)
+        change
+        for change in history.states_of(number)
+        if change.before is None
+        or (change.before.current_round, change.before.stage)
+        != (change.after.current_round, change.after.stage)
     ]
 
 

@@ -1,6 +1,6 @@
 """Replay of the matrix: its margins, and the order of matches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -87,9 +87,11 @@ def rows_played(history: History, number: int) -> Sequence[Played]:
     return rows
 
 
-def replay_matrix(history: History, number: int) -> FileReplay | None:
+def replay_matrix(history: History, number: int, scores: Mapping[str, int]) -> FileReplay | None:
     """The matrix: each margin from its report, and each row in the place that the rules give it by
     the verdicts known then.
+
+    `scores`: report -> its score, of those that were replayed and need not be read again.
     """
     path = round_path(number, "matches_matrix.csv")
     raw = history.read(path)
@@ -99,7 +101,15 @@ def replay_matrix(history: History, number: int) -> FileReplay | None:
     rows = rows_played(history, number)
     played = {row.match.pair: row for row in rows}
     derived = [
-        Match(*match.pair, _margin(history, current, played[match.pair]))
+        Match(
+            *match.pair,
+            _margin(
+                history,
+                current,
+                played[match.pair],
+                scores.get(report_path(number, match.pair)),
+            ),
+        )
         for match in current.matrix.matches
     ]
     differences = [
@@ -115,14 +125,15 @@ def replay_matrix(history: History, number: int) -> FileReplay | None:
     return compared("matches_matrix", path, differences, notes)
 
 
-def _margin(history: History, current: Round, row: Played) -> float:
-    """A row's margin from its report; without one, from the sides' outputs when it was played.
+def _margin(history: History, current: Round, row: Played, score: int | None) -> float:
+    """A row's margin from its report, whose `score` may be known; without one, from the sides'
+    outputs when it was played.
 
     It is as recorded where it is among those that may be right (`counts_of`, `sides_of`), or where
     nothing implies it: both sides had outputs, and the report is missing.
     """
     match = row.match
-    scores = scores_of(history, current.number, match.pair)
+    scores = [score] if score is not None else scores_of(history, current.number, match.pair)
     then = history.round(current.number, row.version.index)
     margins: list[float | None]
     if scores is not None:

@@ -70,9 +70,8 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
     first = first_evidence(history, number)
     kept = first is not None and first <= version.index
     if not kept and (exact := _exact(history, current, pair, version, rules)) is not None:
-        _exact_scores(history, number)[pair] = exact.score
         result = compared("duels", path, [], _notes(exact.score, exact.undecided, current))
-        result.as_recorded = exact.judged
+        result.as_recorded, result.score = exact.judged, exact.score
         return result
     recorded = current.report(pair)
     if recorded is None:
@@ -90,8 +89,10 @@ def replay_report(history: History, number: int, pair: Pair, rules: Rules) -> Fi
             replace(difference, origin=f"written by {version.who} in {version}")
             for difference in differences
         ],
-        [*comparison.notes, *_notes(recorded.score, Undecided.of(recorded.duels), current)],
+        [*comparison.notes, *_notes(recorded.score, Undecided.from_duels(recorded.duels), current)],
     )
+    scores = _scores(recorded, pair)
+    result.score = scores[0] if scores and scores[0] == scores[1] else None
     result.from_answers = comparison.derived.from_answers
     result.as_recorded = comparison.derived.as_recorded
     return result
@@ -108,21 +109,16 @@ def _exact(
     return None
 
 
-@lru_cache(maxsize=2)
-def _exact_scores(_history: History, _number: int) -> dict[Pair, int]:
-    """The scores of a round's reports that were found to be exact, so far."""
-    return {}
-
-
 def scores_of(history: History, number: int, pair: Pair) -> list[int] | None:
     """The score by a report's duels, and the score that it states; None where there is no report of
     that pair. Raises MalformedFile.
     """
-    exact = _exact_scores(history, number).get(pair)
-    if exact is not None:
-        return [exact, exact]
     report = history.round(number).report(pair)
-    if report is None or (report.left, report.right) != pair:
+    return _scores(report, pair) if report is not None else None
+
+
+def _scores(report: MatchReport, pair: Pair) -> list[int] | None:
+    if (report.left, report.right) != pair:
         return None
     return [match_score([duel.winner for duel in report.duels]), report.score]
 

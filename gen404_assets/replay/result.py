@@ -75,7 +75,8 @@ class FileReplay:
     in which people changed it.
 
     `from_answers`, `as_recorded`: the number of judged duels whose outcome was derived from the
-    judge's answers, and the number of those whose answers were not kept.
+    judge's answers, and the number of those whose answers were not kept. `score`: of a match
+    report, where its duels come to the score that it states.
     """
 
     asset: str
@@ -87,6 +88,7 @@ class FileReplay:
     by_person: list[str] = field(default_factory=list)
     from_answers: int = 0
     as_recorded: int = 0
+    score: int | None = None
 
     @property
     def lacks_content(self) -> bool:
@@ -153,11 +155,6 @@ class RoundReplay:
         return any(file.explained for file in self.files) or any(
             act.by_person and (act.late or act.stray or act.path in _PLAYED_BY) for act in self.acts
         )
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing differs."""
-        return not any(file.finding in {Finding.DIFFERS, Finding.MALFORMED} for file in self.files)
 
 
 def compared(

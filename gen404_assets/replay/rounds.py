@@ -71,7 +71,8 @@ def replay_round(
     replayed = RoundReplay(number)
     prefetch(history, number, assets)
     for asset in assets:
-        files = _derivations(history, number, asset)
+        scores = {file.path: file.score for file in replayed.files if file.score is not None}
+        files = _derivations(history, number, asset, scores)
         rule = asset.entry.rule
         if rule is None:
             replayed.files += _run(asset, files, rules)
@@ -178,14 +179,18 @@ def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[
             yield history.last(outputs_path(number, hotkey), report.index if report else None)
 
 
-def _derivations(history: History, number: int, asset: Asset) -> list[tuple[str, Derive]]:
-    """(path, how to derive it) for each file of an asset."""
+def _derivations(
+    history: History, number: int, asset: Asset, scores: Mapping[str, int]
+) -> list[tuple[str, Derive]]:
+    """(path, how to derive it) for each file of an asset. `scores`: of the match reports that were
+    replayed before.
+    """
     path = asset.entry.file if asset.entry.shared else round_path(number, asset.entry.file)
     fixed: Mapping[Asset, Callable[[History, int], FileReplay | None]] = {
         Asset.SCHEDULE: replay_schedule,
         Asset.SUBMISSIONS: replay_submissions,
         Asset.SEED: replay_seed,
-        Asset.MATCHES_MATRIX: replay_matrix,
+        Asset.MATCHES_MATRIX: partial(replay_matrix, scores=scores),
         Asset.WINNER: replay_winner,
         Asset.STATE: replay_state,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from gen404_assets.competition.audits import AuditOutcome, SourceVerdict, verdicts
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
-from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.hotkeys import LEADER, named, short
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.timeline import Verdicts
@@ -100,18 +100,18 @@ def _challenges(current: Round, known: Verdicts) -> Iterator[Step]:
     for challenger in timeline.qualified(margins, known):
         pair = (defender, challenger)
         if pair == line.next:
-            yield Step(challenger, f"is to challenge {_name(defender)} next", "open", pair)
+            yield Step(challenger, f"is to challenge {named(defender)} next", "open", pair)
             return
         margin = margins[pair]
         shown = compared(margin, timeline.win_margin)
         if challenger in line.defenders:
             request = current.requests.for_hotkey(challenger)
             critical = request.critical_prompts if request else None
-            then = f"{shown}: takes the place of {_name(defender)}, and is audited"
+            then = f"{shown}: takes the place of {named(defender)}, and is audited"
             yield Step(challenger, then, "up", pair, margin, critical)
             defender = challenger
         else:
-            yield Step(challenger, f"{shown}: {_name(defender)} holds", "held", pair, margin)
+            yield Step(challenger, f"{shown}: {named(defender)} holds", "held", pair, margin)
 
 
 def ending(current: Round) -> str:
@@ -132,7 +132,7 @@ def ending(current: Round) -> str:
         return f"{len(waiting)} matches of the qualification are still to be played."
     line = timeline.line(margins, known)
     if line.next:
-        return f"The match {_name(line.next[0])} against {_name(line.next[1])} is due."
+        return f"The match {named(line.next[0])} against {named(line.next[1])} is due."
     pending = [hotkey for hotkey in line.defenders if hotkey not in known.approved]
     return f"The line waits for the verdicts on {', '.join(map(short, pending))}."
 
@@ -145,7 +145,3 @@ def _reason(current: Round, hotkey: str) -> str:
         if source.hotkey == hotkey and source.verdict is SourceVerdict.FAILED:
             return f"its source audit failed: {source.reason}"
     return "by a verdict that was changed later"
-
-
-def _name(hotkey: str) -> str:
-    return "the leader" if hotkey == LEADER else short(hotkey)

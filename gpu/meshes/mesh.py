@@ -9,7 +9,7 @@ import numpy as np
 from gpu.faults import Refused, Unreadable
 from gpu.meshes import gltf, textures
 from gpu.meshes.buffers import Array, from_data_uri, is_data, normalized
-from gpu.meshes.geometry import read_geometry, smooth_normals  # noqa: F401 - others take it from here
+from gpu.meshes.geometry import read_geometry
 from gpu.meshes.glb import Glb
 from gpu.meshes.posing import Floats, Indices
 from gpu.meshes.tolerance import Note

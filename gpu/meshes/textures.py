@@ -54,16 +54,6 @@ def decode_all(files: Mapping[int, memoryview]) -> dict[int, Picture | Unreadabl
     return {number: _decoded_or_not(file) for number, file in plain.items()}
 
 
-def decode(data: memoryview) -> Picture:
-    """A picture's RGBA (height, width, 4), of 8 bits, whatever the file has: palettes, grey or 16
-    bits.
-
-    As glTF has it, an orientation or a colour profile that the file carries changes nothing. Raises
-    Unreadable for a broken picture, Refused for one that is too large or needs what isn't here.
-    """
-    return _decoded(pixels_alone(data))
-
-
 def _decoded_or_not(data: memoryview) -> Picture | Unreadable:
     try:
         return _decoded(data)
@@ -72,6 +62,12 @@ def _decoded_or_not(data: memoryview) -> Picture | Unreadable:
 
 
 def _decoded(data: memoryview) -> Picture:
+    """A picture's RGBA (height, width, 4), of 8 bits, whatever the file has: palettes, grey or 16
+    bits.
+
+    As glTF has it, an orientation or a colour profile that the file carries changes nothing. Raises
+    Unreadable for a broken picture, Refused for one that is too large or needs what isn't here.
+    """
     if bytes(data[:12]) == b"\xabKTX 20\xbb\r\n\x1a\n":
         raise Refused("KTX2 textures aren't supported")
     try:

@@ -11,14 +11,13 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpu.faults import Refused, RendererDown
-from gpu.formats import FORMATS, kind_of
+from gpu.formats import FILE_BYTES, FORMATS, kind_of
 from gpu.services.access import AccessCheck, NoToken, token_for
 from gpu.services.batch import BATCH
 from gpu.services.connections import Connection
 from gpu.workers.kernel import keep_private
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
-from gpu.workers.worker import FILE_BYTES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request

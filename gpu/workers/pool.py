@@ -13,14 +13,13 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from gpu.faults import Refused, RendererDown
-from gpu.formats import KINDS, format_of
+from gpu.formats import FILE_BYTES, KINDS, format_of
 from gpu.workers import answers
 from gpu.workers.answers import Answer, Nonsense
 from gpu.workers.memory import free_memory
 from gpu.workers.process import Died, Late, Worker
 from gpu.workers.sandbox import CPU_SECONDS, MEMORY
 from gpu.workers.supply import Supply, Terms
-from gpu.workers.worker import FILE_BYTES
 
 # A file has its seconds of CPU (CPU_SECONDS). One that takes longer than this by the clock sleeps,
 # or has been slowed down by the machine.

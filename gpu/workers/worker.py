@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from gpu.faults import Refused, RendererDown
-from gpu.formats import KINDS
+from gpu.formats import FILE_BYTES, KINDS
 from gpu.workers import answers, sandbox
 
-FILE_BYTES = 200 * 2**20
 _PART = 2**24
 
 

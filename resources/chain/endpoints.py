@@ -61,11 +61,11 @@ class Endpoints:
     def ask(self, what: str, read: "Callable[[Client, Substrate], Awaitable[T]]") -> T:
         """See `AskedChain.ask`."""
 
-        def of(endpoint: Endpoint) -> T:
+        def question(endpoint: Endpoint) -> T:
             self._up_to_date(endpoint)
             return cast("AskedChain", endpoint.chain).ask(what, read)
 
-        return self._ask(of)
+        return self._ask(question)
 
     def close(self) -> None:
         """End all connections. A later call opens another."""

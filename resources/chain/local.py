@@ -95,11 +95,6 @@ def keep_ticking(folder: Path, stop: threading.Event) -> None:
         chain.stand()
 
 
-def advance(folder: Path, blocks: int) -> None:
-    """Put a chain that stands still forward by that many blocks."""
-    LocalChain(folder).stand(blocks)
-
-
 def local_keypair(name: str) -> "Keypair":
     """The key pair of a local hotkey: derived from a name, so worth nothing; `ss58_address` is the
     hotkey.

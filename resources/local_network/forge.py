@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from resources.whole_file import write_whole
+from resources.local_network.json_files import read_json, write_json
 
 _POLL = 0.5
 _GIT_SECONDS = 30.0
@@ -48,7 +48,7 @@ class Forge:
             seconds,
         )
         self._lock = threading.Lock()
-        self._runs: list[dict[str, Any]] = _read(folder / "forge.json", [])
+        self._runs: list[dict[str, Any]] = read_json(folder / "forge.json", [])
         for run in self._runs:  # of a network made before runs had attempts
             for entry in (run, *run["jobs"]):
                 entry.setdefault("run_attempt", 1)
@@ -67,7 +67,7 @@ class Forge:
                 if run["status"] != "completed" and time.time() >= run["began"] + self._seconds:
                     self._finish(run)
             if json.dumps(self._runs) != before:
-                _write(self._folder / "forge.json", self._runs)
+                write_json(self._folder / "forge.json", self._runs)
 
     def answer(self, path: str, query: Mapping[str, str]) -> Any:
         """GitHub's answer to a GET, or None for what there isn't."""
@@ -118,7 +118,7 @@ class Forge:
             again = {"run_attempt": attempt, "status": "in_progress", "conclusion": None}
             run["jobs"] += [job | again | {"id": ids + index} for index, job in enumerate(chosen)]
             run |= again | {"began": time.time()}
-            _write(self._folder / "forge.json", self._runs)
+            write_json(self._folder / "forge.json", self._runs)
             return 201, {}
 
     def _start(self, commit: Mapping[str, Any], number: int) -> None:
@@ -153,15 +153,15 @@ class Forge:
         )
 
     def _finish(self, run: dict[str, Any]) -> None:
-        code = _read(self._folder / "code.json", {})
-        images = _read(self._folder / "images.json", {})
+        code = read_json(self._folder / "code.json", {})
+        images = read_json(self._folder / "images.json", {})
         last = [job for job in run["jobs"] if job["run_attempt"] == run["run_attempt"]]
         for job in last:
             built = job["code"] in code
             job |= {"status": "completed", "conclusion": "success" if built else "failure"}
             if built:
                 images[job["image"]] = code[job["code"]]
-        _write(self._folder / "images.json", images)
+        write_json(self._folder / "images.json", images)
         well = all(job["conclusion"] == "success" for job in last)
         run |= {"status": "completed", "conclusion": "success" if well else "failure"}
 
@@ -237,14 +237,6 @@ def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in entry.items() if key not in {"began", "jobs", "code", "image"}
     }
-
-
-def _read(path: Path, otherwise: Any) -> Any:
-    return json.loads(path.read_bytes()) if path.exists() else otherwise
-
-
-def _write(path: Path, content: object) -> None:
-    write_whole(path, json.dumps(content, indent=2).encode())
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from resources.chain.local import local_folder
 from resources.chain.opening import open_chain
 from resources.file_lock import locked
 from resources.local_network.cast import Member, member
+from resources.local_network.json_files import read_json
 from resources.local_network.lathe import Skill, rebuild
 from resources.settings import setting
 from resources.whole_file import write_whole
@@ -59,7 +60,7 @@ def publish_code(network: Path, member_: Member, number: int, output_format: str
     command += ["--skill", str(member_.published_skill(number))]
     path = network / "code.json"
     with locked(network / "code.json.lock"):
-        code = _read_json(path, {})
+        code = read_json(path, {})
         if code.get(f"{member_.repo}@{commit}") != command:
             write_whole(
                 path, json.dumps({**code, f"{member_.repo}@{commit}": command}, indent=2).encode()
@@ -183,7 +184,7 @@ class Miner:
         current = self._competition.round()
         if current is None:
             return
-        done = _read_json(self._folder / "commitments.json", {})
+        done = read_json(self._folder / "commitments.json", {})
         if str(current.number) not in done:
             self._commit(current, done)
         elif self._member.skills and current.seed is not None:
@@ -354,10 +355,6 @@ class _Answer(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
-
-
-def _read_json(path: Path, default: Any) -> Any:
-    return json.loads(path.read_bytes()) if path.exists() else default
 
 
 def _parsed(content: bytes) -> Any:

@@ -69,7 +69,7 @@ def stopped(sessions: Set[int]) -> Iterator[int]:
 
 
 def _members(session: int) -> Iterator[int]:
-    return (number for number, _, of in _processes() if of == session)
+    return (number for number, _, its_session in _processes() if its_session == session)
 
 
 def _processes() -> Iterator[tuple[int, str, int]]:

@@ -17,6 +17,7 @@ from typing import Any
 from gen404_assets.competition.faults import InfrastructureFault
 from resources.ports import free_ports
 from resources.providers.provider import TOKEN_VARIABLE, Pod
+from resources.whole_file import create_whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _GATE = 'cd "$1" && shift && read -r go && exec "$@" </dev/null'
@@ -129,14 +130,11 @@ class LocalProvider:
     def _write(self, state: _State) -> None:
         """Whole or not at all, and never over another pod's."""
         self._pods.mkdir(parents=True, exist_ok=True)
-        draft = self._pods / f"{state.name}.{os.getpid()}.draft"
-        draft.write_text(json.dumps(asdict(state)))
+        content = json.dumps(asdict(state)).encode()
         try:
-            os.link(draft, self._pods / f"{state.name}.json")
+            create_whole(self._pods / f"{state.name}.json", content)
         except FileExistsError as error:
             raise InfrastructureFault(f"there is a pod {state.name} already") from error
-        finally:
-            draft.unlink()
 
 
 def _read(path: Path) -> _State | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from gen404_assets.competition.judgement import PROMPT_VERSION, answer_key, asked
+from gen404_assets.competition.judgement import PROMPT_VERSION, Digests, answer_key, asked
 from simulators.examples import MINERS
 from simulators.torture.front import Request, Response
 
@@ -76,7 +76,7 @@ class Judge:
         attempt = round(10 * (temperature or 0))
         prompt, first, second = map(self._digest, paths)
         key = answer_key(
-            asked(MODEL, PROMPT_VERSION, seed - attempt, (prompt, first, second), attempt)
+            asked(MODEL, PROMPT_VERSION, seed - attempt, Digests(prompt, first, second), attempt)
         )
         with self._lock:
             self.asked[key] += 1
@@ -100,7 +100,7 @@ class Renderer:
     def answer(self, request: Request) -> Response:
         content = first_file(request.body)
         if content.startswith(b"unshowable"):
-            return Response.of({"detail": "no mesh in it"}, 400)
+            return Response.in_json({"detail": "no mesh in it"}, 400)
         with self._lock:
             if content not in self._pictures:
                 self._pictures[content] = _grid(content)
@@ -116,9 +116,9 @@ def first_name(text: str) -> str:
 
 def measured(request: Request) -> Response:
     if request.method == "GET":
-        return Response.of({"status": "ok", "model": "torture-distance"})
+        return Response.in_json({"status": "ok", "model": "torture-distance"})
     honest = f"/{CHEAT}/" not in request.json["url_b"]
-    return Response.of({"distance": 0.01 if honest else 0.6, "error": None})
+    return Response.in_json({"distance": 0.01 if honest else 0.6, "error": None})
 
 
 def served(request: Request) -> Response:
@@ -157,7 +157,7 @@ def _completion(penalties: list[int], ended: str = "stop") -> Response:
     message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": ended}
     content = {"id": "1", "object": "chat.completion", "created": 0, "model": MODEL}
-    return Response.of(content | {"choices": [choice]})
+    return Response.in_json(content | {"choices": [choice]})
 
 
 def first_file(body: bytes) -> bytes:

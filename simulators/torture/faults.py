@@ -91,7 +91,7 @@ class Fault:
     role: str = ""
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Fault":
+    def from_record(cls, record: Mapping[str, Any]) -> "Fault":
         """The disturbance of a record."""
         return cls(**{**record, "kind": Kind(record["kind"])})
 

@@ -43,7 +43,7 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, content: Any, status: int = 200) -> "Response":
+    def in_json(cls, content: Any, status: int = 200) -> "Response":
         """An answer in JSON."""
         return cls(status, json.dumps(content).encode(), [("Content-Type", "application/json")])
 

@@ -159,7 +159,7 @@ class Summary:
     unseen: "Counter[str]"
 
     @classmethod
-    def of(cls, entries: Iterable[Mapping[str, Any]]) -> "Summary":
+    def from_entries(cls, entries: Iterable[Mapping[str, Any]]) -> "Summary":
         summary = cls(0, 0, Counter(), [], Counter())
         for entry in entries:
             summary.points += 1

@@ -142,8 +142,8 @@ class Pods:
             return Response(502, b"no such pod")
         if action == "health":
             if not self.audits_may_begin and "-leader-" not in name:
-                return Response.of({"status": "the model is loading"}, 503)
-            return Response.of({"status": "healthy"})
+                return Response.in_json({"status": "the model is loading"}, 503)
+            return Response.in_json({"status": "healthy"})
         digest = hashlib.sha256(first_file(request.body)).hexdigest()
         return Response(200, f"model by {self.images[name]} of {digest}".encode())
 
@@ -299,14 +299,16 @@ class World:
         with self._lock:  # deployments are numbered by it
             self.cloud.asked.append((request.method, request.path, None))
         status, content = self.cloud.answer(request.method, request.path, request.json)
-        return Response.of(content, status)
+        return Response.in_json(content, status)
 
     def _built(self, request: Request) -> Response:
         url = urlsplit(request.path)
         self.forge.look()
         content = self.forge.answer(url.path, dict(parse_qsl(url.query)))
         return (
-            Response.of({"message": "Not Found"}, 404) if content is None else Response.of(content)
+            Response.in_json({"message": "Not Found"}, 404)
+            if content is None
+            else Response.in_json(content)
         )
 
     # What people do.

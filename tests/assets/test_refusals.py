@@ -16,7 +16,7 @@ from gen404_assets.assets.resource import close_adapters, competition_resources
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition_repository import open_repository
-from resources.chain.local import LocalChain, advance, local_keypair
+from resources.chain.local import LocalChain, local_keypair
 from resources.chain.opening import open_chain
 from resources.chain.timelock import scale_bytes
 from sensors.mirror import mirror
@@ -45,7 +45,7 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
         reveal(made, OLD, scale_bytes(json.dumps(VALID).encode()))
         reveal(made, BAD, json.dumps(VALID | {"repo": "[x](https://evil.example)"}).encode())
         reveal(made, GARBAGE, b"\xff\xfe![x](https://evil.example)")
-        advance(made.chain, 620)
+        LocalChain(made.chain).stand(620)
         open_by_hand(made)
         yield made
     close_adapters()

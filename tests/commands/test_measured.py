@@ -188,14 +188,14 @@ def test_what_a_run_says_is_its_progress_while_it_works(tmp_path: Path) -> None:
 
     def live(work: Work) -> None:
         work.say("12 of 128 files are in")
-        seen.append(progress.of(Lane.COLLECTION))
+        seen.append(progress.last(Lane.COLLECTION))
 
     run_lane(work, Lane.COLLECTION, live, progress)
     (found,) = seen
     assert isinstance(found, tuple)
     assert found[0] == "12 of 128 files are in"
     assert said == ["12 of 128 files are in"]
-    assert progress.of(Lane.COLLECTION) is None
+    assert progress.last(Lane.COLLECTION) is None
 
 
 def test_a_status_that_is_watched_is_shown_again_until_somebody_stops_it(

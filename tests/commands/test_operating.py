@@ -15,7 +15,7 @@ from gen404_assets.commands.before_start import check
 from gen404_assets.commands.cli import main
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.submissions import Submissions
-from resources.chain.local import LocalChain, advance, create_local_chain
+from resources.chain.local import LocalChain, create_local_chain
 from resources.settings import BadSetting
 from simulators.examples import MINERS, text_of
 from simulators.rounds import CONFIG, FOUNDER, POOL
@@ -148,7 +148,7 @@ def test_the_status_says_what_is_due_and_what_waits_until_when(operator: Operato
     text = operator.type("status")
     assert text.startswith("round 0: open, at block ")
     assert "waits for miners to reveal, until block 600 (2026-01-05 02:00 UTC)" in text
-    advance(operator.chain, 700)
+    LocalChain(operator.chain).stand(700)
     assert "due       collection: submissions, seed, prompts, state" in operator.type("status")
     printed = json.loads(operator.type("status", "--json"))
     assert printed["due"] == {"collection": ["submissions", "seed", "prompts", "state"]}
@@ -180,7 +180,7 @@ def test_g13_a_pause_is_remembered_with_the_stage_it_interrupts_and_resuming_goe
     operator: Operator,
 ) -> None:
     operator.begin()
-    advance(operator.chain, 700)
+    LocalChain(operator.chain).stand(700)
     assert operator.type("pause", "--reason", "a look at the prompts") == "round 0 is paused\n"
     assert operator.json("state.json")["interrupted_stage"] == "open"
     text = operator.type("status")
@@ -201,7 +201,7 @@ def test_g13_a_pause_is_remembered_with_the_stage_it_interrupts_and_resuming_goe
 
 def test_commits_by_hand_are_dated_by_the_chain(operator: Operator) -> None:
     operator.begin()
-    advance(operator.chain, 7200)
+    LocalChain(operator.chain).stand(7200)
     operator.type("pause")
     assert (
         operator.git("log", "-1", "--format=%cs").strip()

@@ -108,7 +108,7 @@ def test_a_side_without_preview_loses_then_a_late_one_and_the_judge_decides_betw
     left: str, right: str
 ) -> None:
     (one, one_late), (two, two_late) = SIDES[left], SIDES[right]
-    forced = forced_decision("p", one, two, left_late=one_late, right_late=two_late)
+    forced = forced_decision("p", one, two, defender_late=one_late, challenger_late=two_late)
     strengths = STRENGTH.get(left, 0), STRENGTH.get(right, 0)
     if strengths == (2, 2):
         assert forced is None

@@ -11,6 +11,7 @@ from gen404_assets.competition.evidence import Evidence, orders
 from gen404_assets.competition.files import ObjectFile
 from gen404_assets.competition.judgement import (
     ATTEMPTS,
+    Digests,
     NotJudged,
     Reply,
     answer_key,
@@ -43,7 +44,7 @@ def test_the_first_attempt_is_named_as_it_was_before_there_were_others() -> None
     )
     assert recorded.keys()[0] == [answer_key(question)]
     assert answer_key(question) == answer_key(
-        asked("judge", "1", 2**32 - 1, ("0" * 64, "1" * 64, "2" * 64))
+        asked("judge", "1", 2**32 - 1, Digests("0" * 64, "1" * 64, "2" * 64))
     )
 
 

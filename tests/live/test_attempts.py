@@ -12,12 +12,12 @@ import pytest
 from gen404_assets.assets.views import VIEWS
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.competition.margins import seed_again
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
-from resources.judge import Answer, Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside, digest
 from simulators.rounds import dueling, now, work

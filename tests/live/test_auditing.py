@@ -11,9 +11,10 @@ import pytest
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
+from gen404_assets.competition.state import WITH_IMAGES
 from gen404_assets.live.auditing import audit_candidates, make_baseline
 from gen404_assets.live.judging import judge_matches
-from gen404_assets.live.publishing import STAGES, PublishedOutputs
+from gen404_assets.live.publishing import PublishedOutputs
 from gen404_assets.live.regenerating import Cancelled
 from gen404_assets.live.work import Derive
 from simulators.examples import MINERS
@@ -115,7 +116,7 @@ def made(*names: str) -> Outputs:
 
 
 def publish(outside: SimulatedOutside, derive: Derive) -> None:
-    work(outside).publish(["Update generated"], STAGES, derive)
+    work(outside).publish(["Update generated"], WITH_IMAGES, derive)
 
 
 @pytest.mark.parametrize("landed", [0, 1])

@@ -11,7 +11,7 @@ import pytest
 
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.judgement import Reply
+from gen404_assets.competition.judgement import Answer, Question, Reply
 from gen404_assets.competition.margins import seed_again
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import report_path
@@ -19,7 +19,6 @@ from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
-from resources.judge import Answer, Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, now, work

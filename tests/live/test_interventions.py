@@ -22,7 +22,8 @@ from gen404_assets.competition.round import CONFIG, LEADERS, STATE, Round
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.auditing import make_baseline
-from gen404_assets.live.regenerating import Regenerated, Subject
+from gen404_assets.live.regenerating import Regenerated
+from gen404_assets.live.results import Subject
 from gen404_assets.replay.result import Finding
 from gen404_assets.replay.rounds import replay_round
 from simulators.examples import MINERS

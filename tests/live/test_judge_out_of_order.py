@@ -10,10 +10,11 @@ import pytest
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.competition.prompts import stem
 from gen404_assets.live.collecting import collect
 from gen404_assets.live.judging import judge_matches
-from resources.judge import Answer, Question, ServedJudge
+from resources.judge import ServedJudge
 from resources.kept_answers import KeptAnswers
 from simulators.judge_server import MODEL, judge_server, loops, says, verdict
 from simulators.outside import SimulatedOutside

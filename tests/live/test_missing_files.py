@@ -10,6 +10,7 @@ import pytest
 
 from gen404_assets.competition.due import due
 from gen404_assets.competition.files import MalformedFile
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.competition.round import POOL, miner_path
 from gen404_assets.competition.state import Stage
 from gen404_assets.live.building import track_builds
@@ -17,7 +18,6 @@ from gen404_assets.live.collecting import collect
 from gen404_assets.live.judging import crown_winner, judge_matches
 from gen404_assets.live.opening import open_round
 from gen404_assets.live.work import Work
-from resources.judge import Answer, Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, generating, now, opened, reveal, stage, work

@@ -20,8 +20,10 @@ from gen404_assets.commands.status import Status, status, status_json, status_te
 from gen404_assets.live.other_platform import other_platform
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.sightings import OTHER, Sightings
+from resources.git_history import Commit
+from resources.git_signatures import Signatures
 from resources.notes import FileNotes
-from resources.repository import Commit, Repository, Signatures
+from resources.repository import Repository
 from resources.settings import BadSetting
 from sensors.standing import standing
 from simulators.histories import make_competition

@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.competition.match_under_play import MatchUnderPlay, PlayUnderWay, Sides
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.playing import JudgedPlay, in_order
-from resources.judge import Answer, Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, now, work

@@ -11,13 +11,13 @@ import pytest
 from gen404_assets.commands.operating import pause
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.live import patience, watching
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Overtaken, Work
 from resources.answer_records import LONGEST_INTERVAL
-from resources.judge import Answer, Question
+from resources.git_commands import RepositoryError
 from resources.kept_answers import KeptAnswers
-from resources.repository import RepositoryError
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, now, work

@@ -11,10 +11,10 @@ from gen404_assets.commands.status import status, status_text
 from gen404_assets.competition.catalogue import Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Answer, Question
 from gen404_assets.live import patience
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.live.work import Work
-from resources.judge import Answer, Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, now, work

@@ -18,7 +18,7 @@ from gen404_assets.competition.files import MalformedFile
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.weights import RECORD, Outcome, give_weights
 from resources.chain.endpoints import Endpoint, Endpoints
-from resources.chain.local import LocalChain, advance, create_local_chain, local_keypair
+from resources.chain.local import LocalChain, create_local_chain, local_keypair
 from resources.chain.subtensor import SubtensorChain
 from resources.settings import BadSetting
 from simulators.validator_chain import ValidatorSubstrate
@@ -78,7 +78,7 @@ class Validator:
         return SubtensorChain("local", 17, connect)
 
     def advance(self, blocks: int) -> None:
-        advance(self.folder / "chain", blocks)
+        LocalChain(self.folder / "chain").stand(blocks)
 
     def give(self, *, now: bool = False, **settings: str) -> Outcome:
         outside, chain = Outside(self.environment | settings), self.open_chain()

@@ -9,13 +9,13 @@ import pytest
 
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.judgement import Question
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import report_path
 from gen404_assets.competition.settings import Rules
 from gen404_assets.live.judging import judge_matches
 from gen404_assets.replay.result import FileReplay
 from gen404_assets.replay.rounds import replay_round
-from resources.judge import Question
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, now, work

@@ -10,7 +10,7 @@ from typing import Any
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.settings import Rules
-from gen404_assets.replay.result import FileReplay
+from gen404_assets.replay.result import FileReplay, RoundReplay
 from gen404_assets.replay.rounds import replay_round
 from resources.repository import Repository
 from simulators.history_commits import PERSON, PLATFORM
@@ -47,6 +47,11 @@ def differing(history: History, rounds: int = 4) -> dict[str, FileReplay]:
         for file in replay(history, rounds)
         if file.finding in {"differs", "malformed"}
     }
+
+
+def is_clean(replayed: RoundReplay) -> bool:
+    """Whether nothing in a round differs."""
+    return not any(file.finding in {"differs", "malformed"} for file in replayed.files)
 
 
 def entries(file: FileReplay) -> list[str]:

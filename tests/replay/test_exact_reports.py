@@ -57,7 +57,7 @@ def test_an_exact_report_says_what_its_model_says(history: History) -> None:
         exact = exact_report(raw, match, current)
         report = MatchReport.parse(raw, "a report")
         assert exact is not None
-        assert (exact.score, exact.undecided) == (report.score, Undecided.of(report.duels))
+        assert (exact.score, exact.undecided) == (report.score, Undecided.from_duels(report.duels))
 
 
 def test_reports_are_told_alike_whether_they_are_read_as_models_or_not(history: History) -> None:

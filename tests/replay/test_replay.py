@@ -26,6 +26,7 @@ from tests.replay.tampering import (
     differing,
     entries,
     git,
+    is_clean,
     open_history,
     replay,
 )
@@ -333,7 +334,7 @@ def test_a_round_played_with_more_overtime_forgiven_is_explained_by_that_rule(
     older = Rules(docker_image_format=REGISTRY, overtime_tolerance_ratio=0.1)
     history = open_history(Competition(rounds=1, rules=older).make(tmp_path / "repository"))
     replayed = replay_round(history, 0, Rules())
-    assert replayed.clean
+    assert is_clean(replayed)
     assert fits(replayed)["overtime"] == "10%"
     forced = replay_round(history, 0, Rules(), chosen={"overtime": "5%"})
     assert {file.asset for file in forced.files if file.finding is Finding.DIFFERS} == {"duels"}
@@ -345,7 +346,7 @@ def test_weights_that_were_not_rounded_are_explained_by_that_rule(tmp_path: Path
         Competition(rounds=2, miners=0, rules=older).make(tmp_path / "repository")
     )
     replayed = replay_round(history, 1, Rules())
-    assert replayed.clean
+    assert is_clean(replayed)
     assert fits(replayed)["weights"] == "unrounded"
     forced = replay_round(history, 1, Rules(), chosen={"weights": "rounded"})
     assert [file.path for file in forced.files if file.finding is Finding.DIFFERS] == [
@@ -361,5 +362,5 @@ def test_prompts_drawn_twice_are_explained_by_that_rule(tmp_path: Path) -> None:
     rounds = [
         replay_round(history, number, Rules(), assets=[Asset.PROMPTS]) for number in range(12)
     ]
-    assert all(each.clean for each in rounds)
+    assert all(map(is_clean, rounds))
     assert {fits(each)["prompts"] for each in rounds} == {"unique", "as drawn"}

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.judgement import Question
 from resources.builds import Builds
 from resources.distance import DistanceService
-from resources.judge import Question, ServedJudge
+from resources.judge import ServedJudge
 from resources.object_store import Credentials, ObjectStore
 from resources.providers.targon import Targon
 from resources.providers.verda import Verda

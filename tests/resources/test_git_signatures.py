@@ -9,14 +9,9 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.competition_repository import open_repository
-from resources.repository import (
-    Repository,
-    RepositoryError,
-    Signatures,
-    Signers,
-    SigningKey,
-    UntrustedHead,
-)
+from resources.git_commands import RepositoryError
+from resources.git_signatures import Signatures, Signers, SigningKey, UntrustedHead
+from resources.repository import Repository
 from resources.settings import BadSetting
 
 TIME = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.competition_repository import history_of
-from resources.repository import NO_COMMIT, PublishFailed, Repository, RepositoryError
+from resources.git_commands import RepositoryError
+from resources.git_history import NO_COMMIT
+from resources.repository import PublishFailed, Repository
 from tests.resources.repositories import Files, Person, git, put
 
 pytestmark = pytest.mark.usefixtures("own_git_settings")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.repository import PublishFailed, Repository, RepositoryError, Snapshot
+from resources.git_commands import RepositoryError
+from resources.repository import PublishFailed, Repository, Snapshot
 from tests.resources.repositories import Files, Person, git, hook, leftovers, put
 
 pytestmark = pytest.mark.usefixtures("own_git_settings")

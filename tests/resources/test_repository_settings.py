@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from gen404_assets.settings import RepositorySettings
-from resources.repository import Repository, RepositoryError
+from resources.git_commands import RepositoryError
+from resources.repository import Repository
 from resources.settings import BadSetting, git_address, read_settings
 from tests.resources.repositories import hook, put
 

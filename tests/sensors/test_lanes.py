@@ -21,7 +21,7 @@ from gen404_assets.definitions import defs
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import home
-from resources.chain.local import advance, create_local_chain
+from resources.chain.local import LocalChain, create_local_chain
 from resources.chain.opening import open_chain
 from resources.notes import FileNotes
 from sensors import lanes
@@ -103,7 +103,7 @@ def test_a_tick_that_finds_nothing_due_opens_no_storage() -> None:
 def test_at_the_block_one_run_of_the_due_assets_is_requested_with_its_partition(
     platform: Platform,
 ) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     result = platform.tick("collection")
     assert isinstance(result, dg.SensorResult)
     (request,) = result.run_requests or []
@@ -116,7 +116,7 @@ def test_at_the_block_one_run_of_the_due_assets_is_requested_with_its_partition(
 
 
 def test_two_ticks_request_the_same_run(platform: Platform) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     first, second = platform.requested("collection"), platform.requested("collection")
     assert [request.run_key for request in first] == [request.run_key for request in second]
 
@@ -125,14 +125,14 @@ def test_two_ticks_request_the_same_run(platform: Platform) -> None:
 def test_nothing_is_requested_while_a_run_of_the_lane_is_under_way(
     platform: Platform, status: dg.DagsterRunStatus
 ) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     (request,) = platform.requested("collection")
     platform.run_of(request, status)
     assert not platform.requested("collection")
 
 
 def test_nothing_is_requested_while_somebody_works_in_the_lane(platform: Platform) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     with hold(Lane.COLLECTION) as held:
         assert held
         assert not platform.requested("collection")
@@ -140,7 +140,7 @@ def test_nothing_is_requested_while_somebody_works_in_the_lane(platform: Platfor
 
 
 def test_a_tick_says_what_the_run_under_way_waits_for(platform: Platform) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.STARTED)
     waiting = Waiting(FileNotes(home()))
@@ -158,7 +158,7 @@ def test_g14_a_failed_run_is_taken_up_again_under_another_key(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sensors.lane_runs._FIRST_DELAY", 600.0)  # also on a busy machine
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     (request,) = platform.requested("collection")
     platform.run_of(request, dg.DagsterRunStatus.FAILURE)
     result = platform.tick("collection")
@@ -174,7 +174,7 @@ def test_runs_that_fail_again_and_again_are_shown_as_what_the_lane_waits_for(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also those that never begin, and tell nothing themselves. What a run has told stands."""
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     now, waiting = time.monotonic(), Waiting(FileNotes(home()))
     for number in range(4):
         later = now + 650 * number  # no back-off is that long
@@ -195,7 +195,7 @@ def test_runs_that_fail_again_and_again_are_shown_as_what_the_lane_waits_for(
 def test_g14_a_run_that_died_without_a_word_is_reported_and_its_work_taken_up(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     (request,) = platform.requested("collection")
     run = platform.run_of(request, dg.DagsterRunStatus.STARTED)
 
@@ -221,7 +221,7 @@ def test_g14_a_run_that_died_without_a_word_is_reported_and_its_work_taken_up(
 def test_runs_left_over_by_a_process_that_is_gone_are_failed_at_the_next_start(
     platform: Platform,
 ) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     (request,) = platform.requested("collection")
     for status in (
         dg.DagsterRunStatus.STARTING,

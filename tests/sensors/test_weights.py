@@ -12,7 +12,7 @@ from gen404_assets.assets.weights import WEIGHTS_TAG
 from gen404_assets.definitions import definitions
 from gen404_assets.live.weights import RECORD
 from gen404_assets.settings import home
-from resources.chain.local import advance
+from resources.chain.local import LocalChain
 from sensors.weights import weights
 from tests.sensors.test_lanes import Platform
 
@@ -50,7 +50,7 @@ def test_asset_and_sensor_are_there_only_where_they_are_asked_for() -> None:
 
 
 def test_a_run_is_requested_where_no_weights_were_set_and_one_alone(platform: Platform) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     result = tick(platform)
     assert isinstance(result, dg.SensorResult)
     (request,) = result.run_requests or []
@@ -69,7 +69,7 @@ def test_a_run_is_requested_where_no_weights_were_set_and_one_alone(platform: Pl
 
 
 def test_nothing_is_requested_while_the_weights_are_fresh(platform: Platform) -> None:
-    advance(platform.chain, 700)
+    LocalChain(platform.chain).stand(700)
     record(block=690)
     result = tick(platform)
     # Somebody leads now, and nobody did when they were set: that is a change.

@@ -40,7 +40,7 @@ class Asked:
 
     def answer(self, request: Request) -> Response:
         self.reached += 1
-        return Response.of({"method": request.method})
+        return Response.in_json({"method": request.method})
 
     def ask(self, *methods: str) -> list[Answer | str]:
         """The answers, or how the connection failed."""
@@ -139,7 +139,9 @@ def test_a_seed_draws_the_same_disturbances_again_and_only_what_may_happen() -> 
     for seed in range(200):
         first, second = (drawn(random.Random(seed), 5, counts, 8.0) for _ in range(2))
         assert first == second
-        assert [Fault.of(json.loads(json.dumps(fault.as_json()))) for fault in first] == first
+        assert [
+            Fault.from_record(json.loads(json.dumps(fault.as_json()))) for fault in first
+        ] == first
         for fault in first:
             assert 1 <= fault.at <= 40
             assert fault.kind in {*KINDS[fault.adapter], *MACHINE, Kind.KILL}
@@ -186,7 +188,7 @@ def test_a_summary_counts_disturbances_by_adapter_and_names_what_fell() -> None:
     met = {"adapter": "git", "kind": "hang", "requests": 1}
     held = {"point": 1, "seed": 5, "kills": 2, "met": [met], "unseen": [], "fell": []}
     fallen = held | {"point": 2, "met": [met, met], "unseen": ["store"], "fell": ["pods are left"]}
-    text = Summary.of([held, fallen]).text()
+    text = Summary.from_entries([held, fallen]).text()
     assert "2 points, 4 kills, 1 points fell" in text
     assert "git: hang 3" in text
     assert "point 2 (seed 5)" in text

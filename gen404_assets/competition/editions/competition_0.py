@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -25,12 +25,11 @@ from gen404_assets.competition.editions.facts import (
 )
 from gen404_assets.competition.editions.rules import NO_VERSION, EditionFile, EditionRules
 from gen404_assets.competition.files import MapFile, ObjectFile, Record
-from gen404_assets.competition.hotkeys import LEADER
+from gen404_assets.competition.hotkeys import LEADER, PATTERN
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.round import CONFIG, required
 from gen404_assets.competition.seed import Seed
 
-_HOTKEY = r"[1-9A-HJ-NP-Za-km-z]{47,48}"
 DEFENDS, LOSES = "leader_defends", "challenger_wins"
 NO_PREVIEW = "Preview is missing"
 LATE = "Generation time exceeded for "
@@ -159,9 +158,14 @@ def line_of(order: Sequence[str], margins: Mapping[str, float], win_margin: floa
     return Line0(matches, leader)
 
 
-def forced(
-    leader: Generation | None, miner: Generation | None, limit: float
-) -> tuple[Outcome0, str] | None:
+class Decision0(NamedTuple):
+    """What came of a duel, and the text that goes with it."""
+
+    outcome: Outcome0
+    issues: str
+
+
+def forced(leader: Generation | None, miner: Generation | None, limit: float) -> Decision0 | None:
     """The outcome and its text where no judge is asked; None where it is, or where the rules for
     the case are not known (no preview on either side).
     """
@@ -169,13 +173,13 @@ def forced(
     if shown == (False, False):
         return None
     if shown != (True, True):
-        return (Outcome0.LEADER if shown[0] else Outcome0.MINER), NO_PREVIEW
+        return Decision0(Outcome0.LEADER if shown[0] else Outcome0.MINER, NO_PREVIEW)
     late = [bool(side and side.generation_time > limit) for side in (leader, miner)]
     if all(late):
-        return Outcome0.DRAW, LATE + "both"
+        return Decision0(Outcome0.DRAW, LATE + "both")
     if late[0]:
-        return Outcome0.MINER, LATE + "leader"
-    return (Outcome0.LEADER, LATE + "challenger") if late[1] else None
+        return Decision0(Outcome0.MINER, LATE + "leader")
+    return Decision0(Outcome0.LEADER, LATE + "challenger") if late[1] else None
 
 
 def report_of(
@@ -251,7 +255,7 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "generations",
         "{hotkey}/generations.json",
-        rf"({_HOTKEY}|{LEADER})/generations\.json",
+        rf"({PATTERN}|{LEADER})/generations\.json",
         Generations,
         "generating",
         "what an image made on rented GPUs is evidence",
@@ -259,7 +263,7 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "duels",
         "{hotkey}/duels.json",
-        rf"{_HOTKEY}/duels\.json",
+        rf"{PATTERN}/duels\.json",
         Report0,
         "duels",
         rule="overtime",

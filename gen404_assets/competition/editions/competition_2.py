@@ -23,7 +23,6 @@ TIME_LIMIT = 7200.0
 FAILED_LIMIT = 12
 """Prompts that may fail in one generation of all."""
 LONGEST_REASON = 64
-NO_IMAGE = "Failed to build a docker image"
 BY_REPORT, BY_SOURCE = "generation report", "source audit"
 """How a verdict begins whose reason stands before any match."""
 

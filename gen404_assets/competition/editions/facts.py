@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from gen404_assets.competition.files import ObjectFile, StateFile
 from gen404_assets.competition.prompts import parse_prompts
-from gen404_assets.competition.round import round_path
+from gen404_assets.competition.round import read_file, round_path
 
 F = TypeVar("F", bound=StateFile)
 Row = dict[str, Any]
@@ -30,8 +30,7 @@ class RoundFiles:
 
     def at(self, path: str, kind: type[F]) -> F | None:
         """A file by its path in the repository."""
-        raw = self.read(path)
-        return None if raw is None else kind.parse(raw, path)
+        return read_file(self, path, kind)
 
     def blocks(self, kind: type[ObjectFile]) -> Mapping[str, int]:
         """The blocks that `schedule.json` names."""

@@ -27,7 +27,7 @@ from gen404_assets.competition.editions.facts import (
     Row,
 )
 from gen404_assets.competition.editions.rules import EditionFile, EditionRules
-from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.hotkeys import LEADER, PATTERN, short
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.matches import Match, Matrix, Pair
 from gen404_assets.competition.round import CONFIG, required, round_path
@@ -35,8 +35,6 @@ from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.seed import Seed
 from gen404_assets.competition.state import State
 from gen404_assets.competition.submissions import Submissions
-
-_HOTKEY = r"[1-9A-HJ-NP-Za-km-z]{47,48}"
 
 
 def facts(files: RoundFiles) -> RoundFacts:
@@ -54,7 +52,7 @@ def facts(files: RoundFiles) -> RoundFacts:
         matches=[_match_facts(files, match) for match in matrix.matches],
         winner=winner.winner_hotkey if winner else None,
         code=(winner.repo, winner.commit) if winner else None,
-        audits=list(_told_audits(files, audits)),
+        audits=list(_audit_rows(files, audits)),
     )
 
 
@@ -91,7 +89,7 @@ def _match_facts(files: RoundFiles, match: Match) -> MatchFacts:
     return MatchFacts(match.left, match.right, match.margin, duels)
 
 
-def _told_audits(files: RoundFiles, audits: Audits) -> Iterator[Row]:
+def _audit_rows(files: RoundFiles, audits: Audits) -> Iterator[Row]:
     """Who had to be audited, in the order asked for."""
     requests = files.file("require_audit.json", Requests)
     sources = files.file("source_audit.json", SourceAudits)
@@ -121,7 +119,7 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "renders",
         "{hotkey}/submitted.json",
-        rf"({_HOTKEY}|{LEADER})/submitted\.json",
+        rf"({PATTERN}|{LEADER})/submitted\.json",
         Outputs2,
         "downloading",
         "what was downloaded from the miners is evidence",
@@ -129,7 +127,7 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "generated",
         "{hotkey}/generated_*.json",
-        rf"({_HOTKEY}|{LEADER})/generated(_[0-9]+)?\.json",
+        rf"({PATTERN}|{LEADER})/generated(_[0-9]+)?\.json",
         Outputs2,
         "duels",
         made,
@@ -137,12 +135,12 @@ def _files() -> Iterator[EditionFile]:
     yield EditionFile(
         "pod_stats",
         "{hotkey}/pod_stats*.json",
-        rf"({_HOTKEY}|{LEADER})/pod_stats\w*\.json",
+        rf"({PATTERN}|{LEADER})/pod_stats\w*\.json",
         PodStats2,
         "duels",
         made,
     )
-    duels, audits = rf"{_HOTKEY}/duels_\w+\.json", rf"{_HOTKEY}/audit_\w+\.json"
+    duels, audits = rf"{PATTERN}/duels_\w+\.json", rf"{PATTERN}/audit_\w+\.json"
     yield EditionFile("duels", "{hotkey}/duels_*.json", duels, Report2, "duels")
     yield EditionFile("matches_matrix", "matches_matrix.csv", r"matches_matrix\.csv", None, "duels")
     yield EditionFile(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gen404_assets.competition.hotkeys import LEADER
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_of
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL, SHARED, STATE, round_of
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.acts import verb, with_changes
 from gen404_assets.replay.compare import changes
@@ -20,7 +20,6 @@ from gen404_assets.replay.permissions import split
 from gen404_assets.replay.result import Act
 
 _DONE_WITH_THEIR_STAGE = {"submissions", "seed", "prompts", "generations", "renders"}
-_SHARED = (STATE, CONFIG, LEADERS, POOL)
 
 
 def acts(this_round: EditionRound) -> tuple[Act, ...]:
@@ -47,7 +46,7 @@ def act_of(this_round: EditionRound, path: str, version: Version) -> Act | None:
     came before the competition began, or no concern of the competition's.
     """
     stray = path.startswith("rounds/") and round_of(path) is None
-    if round_of(path) is None and path not in _SHARED and not stray:
+    if round_of(path) is None and path not in SHARED and not stray:
         return None
     known = this_round.state_numbers
     if not known or version.index <= max(
@@ -106,7 +105,7 @@ def _objection(this_round: EditionRound, path: str, under_way: int, stage: str) 
     """
     number, miner, name = split(path)
     stages = list(this_round.rules.stages)
-    if path in {CONFIG, POOL} or (number is None and path not in _SHARED):
+    if path in {CONFIG, POOL} or (number is None and path not in SHARED):
         return "the platform never writes this file"
     if number is None:
         is_late = path == LEADERS and stage in stages[:-1]

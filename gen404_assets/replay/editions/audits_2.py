@@ -4,12 +4,11 @@ and the timeline that rests on them.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gen404_assets.competition.audits import SourceAudits, SourceVerdict
+from gen404_assets.competition.audits import NO_IMAGE, SourceAudits, SourceVerdict
 from gen404_assets.competition.builds import Builds, BuildStatus
 from gen404_assets.competition.editions.competition_2 import (
     BY_REPORT,
     BY_SOURCE,
-    NO_IMAGE,
     SUBMITTED,
     Audits,
     Config2,

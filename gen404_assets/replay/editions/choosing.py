@@ -99,7 +99,7 @@ def edition_of(history: History) -> Edition:
         for number in history.rounds_ever
     }
     for number in sorted(began, key=lambda each: (began[each], each)):
-        if (edition := _told_by(_in_its_time(history, number))) is not None:
+        if (edition := _edition_by(_in_its_time(history, number))) is not None:
             return edition
     return _by_keys(history)
 
@@ -110,7 +110,7 @@ def edition_at_head(files: AtHead) -> Edition:
     """
     for number in files.round_numbers:
         prefix = round_path(number, "")
-        if edition := _told_by([path.removeprefix(prefix) for path in files.of_round(number)]):
+        if edition := _edition_by([path.removeprefix(prefix) for path in files.of_round(number)]):
             return edition
     return _by_keys(files)
 
@@ -126,7 +126,7 @@ def _in_its_time(history: History, number: int) -> list[str]:
     ]
 
 
-def _told_by(names: Sequence[str]) -> Edition | None:
+def _edition_by(names: Sequence[str]) -> Edition | None:
     """The edition that most of a round's files are of which no other edition writes; with none of
     these, competition 1's if it has that one's outputs.
     """

@@ -1,6 +1,7 @@
 """Replay of how a round of an edition ends: the leader's entry and the changes of stage."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -8,34 +9,42 @@ from gen404_assets.competition.editions.rules import successor
 from gen404_assets.competition.leader import Transition
 from gen404_assets.competition.round import LEADERS, STATE, round_path
 from gen404_assets.replay.compare import text
-from gen404_assets.replay.editions.edition_round import EditionRound
+from gen404_assets.replay.editions.edition_round import EditionRound, StageOfRound
 from gen404_assets.replay.leading import entries_at
 from gen404_assets.replay.result import Difference, FileReplay, compared
 
-Weights = tuple[float, float]
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a round came to its end: who won it (None: the leader), the last block of its window, and
+    the block from which the result is in effect.
+    """
+
+    winner: Transition | None
+    began: int
+    effective: int
 
 
 def replay_leader(
     this_round: EditionRound,
-    winner: Transition | None,
-    weights: Weights,
-    blocks: tuple[int, int],
+    ending: Ending,
     *,
+    decay: float,
+    floor: float,
     may_stay: bool = False,
 ) -> FileReplay:
-    """The entry that the round's `winner` (None: the leader) led to. `weights`: decay and floor;
-    `blocks`: the last of the round's window, and that from which the result is in effect.
-    `may_stay`: whether a defended leader may also keep its weight without an entry.
+    """The entry that the round led to. `decay`, `floor`: of a defended leader's weight. `may_stay`:
+    whether it may also keep its weight without an entry.
     """
-    began, effective = blocks
+    winner, effective = ending.winner, ending.effective
     entries = this_round.leaders.root
     before = [entry for entry in entries if entry.effective_block < effective]
     recorded = [entry for entry in entries if entry.effective_block == effective]
-    late = [entry for entry in before if entry.effective_block > began]
+    late = [entry for entry in before if entry.effective_block > ending.began]
     if not before:
         return compared("leader", LEADERS, [Difference("leader", "nobody", "the first leader")])
     current = before[-1]
-    derived = successor(current, winner, *weights, effective)
+    derived = successor(current, winner, decay, floor, effective)
     known = [
         new.model_copy(update=old.model_extra or {})
         for old, new in zip(recorded, derived, strict=False)
@@ -73,22 +82,18 @@ def replay_state(this_round: EditionRound, needed: Mapping[str, str]) -> FileRep
         return None
     differences, notes = [], []
     for version, before, after in changes:
-        fault = _fault(this_round, before, after)
+        fault, stage = _fault(this_round, before, after), after.stage
         if fault and this_round.who(version) == "a person":
-            notes.append(f"a person set it from {_shown(before)} to {_shown(after)} in {version}")
+            notes.append(f"a person set it from {before} to {after} in {version}")
         elif fault:
-            differences.append(Difference(str(version), after[1], f"not {after[1]}: {fault}"))
-        path = round_path(after[0], needed.get(after[1], ""))
-        if after[1] in needed and not this_round.history.at(version.index).read(path):
-            notes.append(f"{after[1]} without {path} in {version}")
+            differences.append(Difference(str(version), stage, f"not {stage}: {fault}"))
+        path = round_path(after.round, needed.get(stage, ""))
+        if stage in needed and not this_round.history.at(version.index).read(path):
+            notes.append(f"{stage} without {path} in {version}")
     return compared("state", STATE, differences, notes)
 
 
-def _shown(state: tuple[int, str]) -> str:
-    return f"{state[1]} (round {state[0]})"
-
-
-def _fault(this_round: EditionRound, before: tuple[int, str], after: tuple[int, str]) -> str:
+def _fault(this_round: EditionRound, before: StageOfRound, after: StageOfRound) -> str:
     """Why the platform may not make that change; empty if it may."""
     stages = list(this_round.rules.stages)
     (number, stage), (then, now) = before, after

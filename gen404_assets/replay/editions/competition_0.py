@@ -1,6 +1,7 @@
 """Replay of competition 0: what each of its files is derived from."""
 
 from collections.abc import Mapping
+from functools import partial
 from json import dumps
 from typing import Any
 
@@ -9,6 +10,7 @@ from gen404_assets.competition.editions.competition_0 import (
     COMPETITION_0,
     LIMITS,
     Config0,
+    Decision0,
     Duel0,
     Generation,
     Generations,
@@ -26,7 +28,6 @@ from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.leader import FULL_WEIGHT, Transition
 from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.round import round_path
-from gen404_assets.competition.seed import Seed
 from gen404_assets.replay.compare import compare
 from gen404_assets.replay.editions import closing, opening
 from gen404_assets.replay.editions.edition_round import EditionRound
@@ -37,28 +38,6 @@ from gen404_assets.replay.result import Difference, FileReplay, compared, underi
 def _schedule(this_round: EditionRound, path: str) -> FileReplay:
     days = this_round.config(Config0).round_duration_days
     return opening.replay_schedule(this_round, path, Schedule0, days)
-
-
-def _submissions(this_round: EditionRound, path: str) -> FileReplay:
-    name = this_round.config(Config0).name
-    return opening.replay_submissions(this_round, path, Submissions0, Schedule0, name)
-
-
-def _prompts(this_round: EditionRound, path: str) -> FileReplay:
-    seed = this_round.file("seed.json", Seed)
-    return opening.replay_prompts(
-        this_round,
-        path,
-        this_round.config(Config0),
-        seed.seed if seed else None,
-        without_carried=False,
-    )
-
-
-def _builds(this_round: EditionRound, path: str) -> FileReplay:
-    return opening.replay_builds(
-        this_round, path, this_round.required("submissions.json", Submissions0)
-    )
 
 
 def _line(this_round: EditionRound) -> Line0:
@@ -132,7 +111,7 @@ def _duel(
     prompt: str,
     sides: list[Generation | None],
     recorded: Duel0 | None,
-    decided: tuple[Any, str] | None,
+    decided: Decision0 | None,
 ) -> dict[str, Any]:
     leader, miner = sides
     entry: dict[str, Any] = {
@@ -144,7 +123,7 @@ def _duel(
         "miner_png": miner.png if miner else None,
     }
     if decided is None and recorded is not None:
-        decided = (recorded.winner, recorded.issues)
+        decided = Decision0(recorded.winner, recorded.issues)
     outcome, issues = decided or ("an outcome", "")
     extra = recorded.model_extra if recorded is not None else None
     return entry | {"winner": outcome, "issues": issues} | (extra or {})
@@ -185,9 +164,9 @@ def _leader(this_round: EditionRound, _: str) -> FileReplay | None:
         )
     return closing.replay_leader(
         this_round,
-        entry,
-        (config.weight_decay, config.weight_floor),
-        (own.latest_reveal_block, following.latest_reveal_block),
+        closing.Ending(entry, own.latest_reveal_block, following.latest_reveal_block),
+        decay=config.weight_decay,
+        floor=config.weight_floor,
     )
 
 
@@ -212,9 +191,11 @@ REPLAY_0 = EditionReplay(
     Config0,
     {
         "schedule": _schedule,
-        "submissions": _submissions,
-        "prompts": _prompts,
-        "builds": _builds,
+        "submissions": partial(
+            opening.replay_submissions, kind=Submissions0, schedule=Schedule0, config=Config0
+        ),
+        "prompts": partial(opening.replay_prompts, config=Config0, without_carried=False),
+        "builds": partial(opening.replay_builds, kind=Submissions0),
         "duels": _duels,
         "judge_progress": _progress,
         "leader": _leader,

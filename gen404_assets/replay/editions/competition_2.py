@@ -3,6 +3,7 @@ derived in `matches_2` and `audits_2`.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from gen404_assets.competition.builds import Builds
@@ -17,7 +18,6 @@ from gen404_assets.competition.editions.files_2 import COMPETITION_2
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.leader import FULL_WEIGHT, Transition
 from gen404_assets.competition.schedule import Schedule
-from gen404_assets.competition.seed import Seed
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.replay.compare import text
@@ -35,28 +35,6 @@ def _schedule(this_round: EditionRound, path: str) -> FileReplay:
         return {"generation_deadline_block": latest + stage}
 
     return opening.replay_schedule(this_round, path, Schedule, config.round_duration_days, deadline)
-
-
-def _submissions(this_round: EditionRound, path: str) -> FileReplay:
-    name = this_round.config(Config2).name
-    return opening.replay_submissions(this_round, path, Submissions, Schedule, name)
-
-
-def _prompts(this_round: EditionRound, path: str) -> FileReplay:
-    seed = this_round.file("seed.json", Seed)
-    return opening.replay_prompts(
-        this_round,
-        path,
-        this_round.config(Config2),
-        seed.seed if seed else None,
-        without_carried=True,
-    )
-
-
-def _builds(this_round: EditionRound, path: str) -> FileReplay:
-    return opening.replay_builds(
-        this_round, path, this_round.required("submissions.json", Submissions)
-    )
 
 
 def _winner(this_round: EditionRound, path: str) -> FileReplay:
@@ -128,9 +106,9 @@ def _leader(this_round: EditionRound, _: str) -> FileReplay | None:
         )
     return closing.replay_leader(
         this_round,
-        entry,
-        (config.weight_decay, config.weight_floor),
-        (own.latest_reveal_block, following.latest_reveal_block),
+        closing.Ending(entry, own.latest_reveal_block, following.latest_reveal_block),
+        decay=config.weight_decay,
+        floor=config.weight_floor,
         may_stay=True,
     )
 
@@ -160,9 +138,11 @@ REPLAY_2 = EditionReplay(
     Config2,
     {
         "schedule": _schedule,
-        "submissions": _submissions,
-        "prompts": _prompts,
-        "builds": _builds,
+        "submissions": partial(
+            opening.replay_submissions, kind=Submissions, schedule=Schedule, config=Config2
+        ),
+        "prompts": partial(opening.replay_prompts, config=Config2, without_carried=True),
+        "builds": partial(opening.replay_builds, kind=Submissions),
         "duels": matches_2.replay_duels,
         "matches_matrix": matches_2.replay_matches,
         "audit_requests": audits_2.replay_requests,

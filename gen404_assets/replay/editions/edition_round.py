@@ -5,7 +5,7 @@ began and ended, and what people did in between.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from gen404_assets.competition.editions.rules import EditionRules
 from gen404_assets.competition.files import StateFile
@@ -17,6 +17,24 @@ from gen404_assets.competition.versions import Version
 
 F = TypeVar("F", bound=StateFile)
 PROMPTS = "prompts.txt"
+
+
+class StageOfRound(NamedTuple):
+    """Which stage of which round."""
+
+    round: int
+    stage: str
+
+    def __str__(self) -> str:
+        return f"{self.stage} (round {self.round})"
+
+
+class StageChange(NamedTuple):
+    """A version of `state.json` that changed the round or the stage."""
+
+    version: Version
+    before: StageOfRound
+    after: StageOfRound
 
 
 @dataclass(eq=False)
@@ -155,10 +173,8 @@ class EditionRound:
         return self.number == max((number for _, number, _ in self.state_numbers), default=-1)
 
     @cached_property
-    def stage_changes(self) -> list[tuple[Version, tuple[int, str], tuple[int, str]]]:
-        """The changes of round or stage from the round's begin to its end: the version, and round
-        and stage before and after.
-        """
+    def stage_changes(self) -> list[StageChange]:
+        """The changes of round or stage from the round's begin to its end."""
         return _stage_changes(self)
 
     def people(self, path: str) -> list[Version]:
@@ -218,13 +234,11 @@ class EditionRound:
         return self.leaders.at(block)
 
 
-def _stage_changes(
-    this_round: EditionRound,
-) -> list[tuple[Version, tuple[int, str], tuple[int, str]]]:
+def _stage_changes(this_round: EditionRound) -> list[StageChange]:
     changes = []
-    before: tuple[int, str] | None = None
+    before: StageOfRound | None = None
     for version, number, stage in this_round.state_numbers:
-        after = (number, stage)
+        after = StageOfRound(number, stage)
         within = version.index >= this_round.began and (
             this_round.ended is None or version.index <= this_round.ended
         )
@@ -232,8 +246,8 @@ def _stage_changes(
             before is not None
             and within
             and before != after
-            and this_round.number in (before[0], number)
+            and this_round.number in (before.round, number)
         ):
-            changes.append((version, before, after))
+            changes.append(StageChange(version, before, after))
         before = after
     return changes

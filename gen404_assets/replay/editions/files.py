@@ -103,10 +103,10 @@ class EditionReplay:
 
     def _tell(self, this_round: EditionRound, replayed: RoundReplay, *, everything: bool) -> None:
         """Add what was done by people, or in the platform's name, and who brought a difference."""
-        found = acts(this_round)
+        done = acts(this_round)
         if everything:
-            replayed.acts = found
-            replayed.decided = [*dict.fromkeys(by_people(this_round.number, found))]
+            replayed.acts = done
+            replayed.decided = [*dict.fromkeys(by_people(this_round.number, done))]
         for file in replayed.files:
             file.by_person = [str(version) for version in this_round.people(file.path)]
             blame(this_round.history, this_round.number, file, this_round.who)
@@ -114,7 +114,7 @@ class EditionReplay:
         name_acts(
             this_round.history,
             replayed.files,
-            [act for act in found if everything or act.path in known],
+            [act for act in done if everything or act.path in known],
         )
 
     def _owed(self, this_round: EditionRound) -> Mapping[str, str]:

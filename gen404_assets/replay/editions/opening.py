@@ -18,6 +18,7 @@ from gen404_assets.competition.files import MapFile, ObjectFile
 from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts
 from gen404_assets.competition.round import POOL
+from gen404_assets.competition.seed import Seed
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import compare, compare_lines, text
 from gen404_assets.replay.editions.edition_round import EditionRound
@@ -86,13 +87,16 @@ def replay_submissions(
     path: str,
     kind: type[MapFile[Any]],
     schedule: type[ObjectFile],
-    name: str,
+    config: type[Any],
 ) -> FileReplay:
-    """Window, order and round's name; what was revealed, and the order in a block, as recorded."""
+    """Window, order and round's name; what was revealed, and the order in a block, as recorded.
+    The types are those of `submissions.json`, `schedule.json` and `config.json`.
+    """
+    rules: RoundConfig = this_round.config(config)
     recorded = this_round.required("submissions.json", kind)
     window: Any = this_round.required("schedule.json", schedule)
     differences = []
-    round_name = f"{name}-{this_round.number}"
+    round_name = f"{rules.name}-{this_round.number}"
     for hotkey, entry in recorded.items():
         within = window.earliest_reveal_block, window.latest_reveal_block
         if not within[0] <= entry.revealed_at_block <= within[1]:
@@ -112,19 +116,17 @@ def replay_submissions(
 
 
 def replay_prompts(
-    this_round: EditionRound,
-    path: str,
-    config: RoundConfig,
-    seed: int | None,
-    *,
-    without_carried: bool,
+    this_round: EditionRound, path: str, config: type[Any], *, without_carried: bool
 ) -> FileReplay:
     """The prompts, from the seed, the previous round's and the pool. `without_carried`: whether new
     ones are drawn from the pool without those carried over.
     """
+    drawn_by = this_round.file("seed.json", Seed)
+    rules: RoundConfig = this_round.config(config)
     recorded = parse_prompts(this_round.raw(path), path)
-    if seed is None:
+    if drawn_by is None:
         return underivable("prompts", path, "no seed is recorded")
+    seed = drawn_by.seed
     previous = [] if this_round.number == 0 else this_round.prompts(this_round.number - 1)
     if previous is None:
         return underivable(
@@ -134,17 +136,17 @@ def replay_prompts(
         )
     version = this_round.history.last(path)
     pools = this_round.pools(version.index if version is not None else 0)
-    carried = carried_over(random.Random(seed), previous, config.carryover_prompts)  # noqa: S311
+    carried = carried_over(random.Random(seed), previous, rules.carryover_prompts)  # noqa: S311
     differences = compare_lines(recorded[: len(carried)], carried)
     if differences or not pools:
-        differences += _as_many(recorded, config)
+        differences += _as_many(recorded, rules)
         if carried or differences:
             notes = [f"{len(carried)} carried over from round {this_round.number - 1}"]
             notes += [] if pools else ["the pool isn't in the repository: new ones as recorded"]
             return compared("prompts", path, differences, notes)
         return underivable("prompts", path, "the pool is not in the repository")
     tried = [
-        (pool, _draw(this_round, pool, seed, previous, config, without_carried=without_carried))
+        (pool, _draw(this_round, pool, seed, previous, rules, without_carried=without_carried))
         for pool in pools[:3]
     ]
     for pool, derived in tried:
@@ -187,8 +189,11 @@ def _draw(
     return carried + drawn_from(rng, urls, config.prompts_per_round - len(carried))
 
 
-def replay_builds(this_round: EditionRound, path: str, submissions: MapFile[Any]) -> FileReplay:
-    """The builds' order, code, tags and images. Each build's status is taken as recorded."""
+def replay_builds(this_round: EditionRound, path: str, kind: type[MapFile[Any]]) -> FileReplay:
+    """The builds' order, code, tags and images. Each build's status is taken as recorded. `kind`:
+    of `submissions.json`.
+    """
+    submissions = this_round.required("submissions.json", kind)
     recorded = this_round.required("builds.json", Builds)
     image_format, notes = _image_format(submissions, recorded)
     written = loads(this_round.raw(path))

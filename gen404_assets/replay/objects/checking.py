@@ -28,10 +28,10 @@ from gen404_assets.replay.objects.named import (
 from gen404_assets.replay.objects.outputs import check_output
 from gen404_assets.replay.objects.store import Fetch, Store
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay
+from gpu.formats import FILE_BYTES
 
-FILE_BYTES = 200 * 2**20
 SMALL_BYTES = 20 * 2**20
-"""Most bytes of a 3D file, and of a picture or an answer."""
+"""Most bytes of a picture or an answer."""
 _AT_ONCE = 8
 LACKING = {
     "competition-0": (

@@ -42,11 +42,8 @@ def pictures_of(named: NamedDuel, means: Means) -> dict[str, str | None]:
 
 def _answers(evidence: Evidence) -> Iterator[tuple[str, dict[str, Any], StoredReply]]:
     """Each answer with its place in the evidence and the question that was asked."""
-    orders = (
-        (evidence.prompt, evidence.left, evidence.right),
-        (evidence.prompt, evidence.right, evidence.left),
-    )
-    for side, (pictures, attempts) in enumerate(zip(orders, evidence.attempts(), strict=True)):
+    orders = zip(evidence.digests(), evidence.attempts(), strict=True)
+    for side, (pictures, attempts) in enumerate(orders):
         for number, reply in enumerate(attempts):
             last = number == len(attempts) - 1
             place = f"answers[{side}]" if last else f"unusable[{side}][{number}]"

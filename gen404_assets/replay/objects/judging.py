@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from gen404_assets.competition.duels import judged_outcome
 from gen404_assets.competition.judgement import (
-    ATTEMPTS,
     PROMPT_VERSION,
     Answer,
     NotJudged,
     Question,
-    Unusable,
+    first_usable,
 )
 from gen404_assets.replay.objects.duels import pictures_of
 from gen404_assets.replay.objects.means import Means
@@ -93,7 +91,7 @@ def _again(named: NamedDuel, means: Means, judge: Judge) -> tuple[bool, int] | N
     prompt, left, right = map(str, pictures)
     question = Question(prompt, left, right, named.evidence.seed)
     try:
-        now = _first_usable(judge, question), _first_usable(judge, question.swapped())
+        now = first_usable(judge.ask, question), first_usable(judge.ask, question.swapped())
     except NotJudged as reason:
         means.here.tell(f"duels are not judged again: {reason}")
         return None
@@ -102,10 +100,3 @@ def _again(named: NamedDuel, means: Means, judge: Judge) -> tuple[bool, int] | N
         for one, other in zip(before, now, strict=True)
     )
     return judged_outcome(*before) == judged_outcome(*now), alike
-
-
-def _first_usable(judge: Judge, question: Question) -> Answer:
-    for attempt in range(ATTEMPTS - 1):
-        with suppress(Unusable):
-            return judge.ask(replace(question, attempt=attempt))
-    return judge.ask(replace(question, attempt=ATTEMPTS - 1))

@@ -38,7 +38,7 @@ def check_output(named: NamedOutput, means: Means) -> list[Fault]:
             return check.faults
         renderer = means.here.renderer
         if size is not None and renderer is not None:
-            _draw_again(check, named, (model, preview), renderer)
+            _draw_again(check, named, model, preview, renderer)
     finally:
         with contextlib.suppress(OSError):  # the folder goes at the end
             model.unlink(missing_ok=True)
@@ -61,10 +61,9 @@ def _look_at(check: Check, output: EditionOutput, preview: bytes | None) -> None
 
 
 def _draw_again(
-    check: Check, named: NamedOutput, files: tuple[Path, bytes | None], renderer: Renderer
+    check: Check, named: NamedOutput, model: Path, preview: bytes | None, renderer: Renderer
 ) -> None:
     """Compare the preview with the file drawn here."""
-    model, preview = files
     url = named.output.png
     if url is not None and preview is None:
         return

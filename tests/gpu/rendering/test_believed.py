@@ -91,7 +91,7 @@ def test_g21_nonsense_is_no_picture_and_the_files_fault(workers: HostileWorkers,
 
 
 def test_a_reason_is_one_short_printable_line(workers: HostileWorkers) -> None:
-    said = workers.said(r"raise Refused('a\nreason\x00 \x1b[31m' + '\u202e' + 'x' * 900)")
+    said = workers.answer(r"raise Refused('a\nreason\x00 \x1b[31m' + '\u202e' + 'x' * 900)")
     assert said == "a reason [31m" + "x" * 287
 
 
@@ -109,7 +109,7 @@ def test_g12_a_worker_that_ignores_its_limit_on_time_ends_and_the_file_is_at_fau
 
 
 def test_g21_memory_is_bounded(workers: HostileWorkers) -> None:
-    assert "3,072 MiB" in workers.said("bytearray(4 * 2**30)")
+    assert "3,072 MiB" in workers.answer("bytearray(4 * 2**30)")
 
 
 def test_a_file_at_which_workers_sleep_is_at_fault(
@@ -133,7 +133,7 @@ def test_g01_a_machine_that_is_overloaded_is_no_verdict(
 
 
 def test_a_file_that_says_that_the_machine_is_broken_is_at_fault(workers: HostileWorkers) -> None:
-    assert workers.said("raise RendererDown('no GPU here')") == "no GPU here"
+    assert workers.answer("raise RendererDown('no GPU here')") == "no GPU here"
 
 
 def test_g01_a_machine_that_is_broken_is_no_verdict() -> None:
@@ -148,7 +148,7 @@ def test_g21_a_worker_that_was_taken_over_does_not_stay(
     """On the CPU, not even for the same miner's next file."""
     stay = "Rendering.draw = lambda *_: (bytes([255]) * len(dark), '')"
     workers.run(stay, batch)
-    assert workers.said("raise Refused(f'file {seen}')", batch) == "file 1"
+    assert workers.answer("raise Refused(f'file {seen}')", batch) == "file 1"
 
 
 CHANGE = """
@@ -189,11 +189,11 @@ def test_g21_a_worker_cannot_change_the_file_that_it_shows(
 
 def test_g21_on_a_gpu_a_worker_is_one_miners(on_a_gpu: HostileWorkers) -> None:
     tell = "raise Refused(f'file {seen}')"
-    assert on_a_gpu.said(tell, "a miner") == "file 1"
-    assert on_a_gpu.said(tell, "a miner") == "file 2"
-    assert on_a_gpu.said(tell, "another") == "file 1"
-    assert on_a_gpu.said(tell) == "file 1"
-    assert on_a_gpu.said(tell) == "file 1"
+    assert on_a_gpu.answer(tell, "a miner") == "file 1"
+    assert on_a_gpu.answer(tell, "a miner") == "file 2"
+    assert on_a_gpu.answer(tell, "another") == "file 1"
+    assert on_a_gpu.answer(tell) == "file 1"
+    assert on_a_gpu.answer(tell) == "file 1"
 
 
 def test_g21_a_worker_sees_no_secret(workers: HostileWorkers) -> None:
@@ -208,7 +208,7 @@ def test_g21_a_worker_sees_no_secret(workers: HostileWorkers) -> None:
     assert not {name for name, value in seen.items() if value == "s"}
     assert seen["CUDA_HOME"] == "/c"
     assert Path(seen["PYTHONPATH"], "gpu").is_dir()
-    names = workers.said("raise Refused(' '.join(sorted(os.environ)))").split()
+    names = workers.answer("raise Refused(' '.join(sorted(os.environ)))").split()
     allowed = {*worker_environment(os.environ), "PWD", "OLDPWD", "SHLVL", "_"}  # a shell's
     assert set(names) <= allowed
 
@@ -220,7 +220,7 @@ def test_g21_each_worker_is_a_user_of_its_own_and_without_rights(on_a_gpu: Hosti
         rights = [lines[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")]
         raise Refused(f"{lines['Uid']} {lines['Groups']} {set(int(each, 16) for each in rights)}")
     """
-    one, other = on_a_gpu.said(tell), on_a_gpu.said(tell)
+    one, other = on_a_gpu.answer(tell), on_a_gpu.answer(tell)
     assert one != other
     for said in (one, other):
         assert said.split()[-1] == "{0}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu.faults import Refused, Unreadable
-from gpu.meshes.textures import decode, decode_all, pixels
+from gpu.meshes.textures import decode_all, pixels
 from gpu.workers.pool import Pool
 from gpu.workers.warmup import textured
 
@@ -28,7 +28,10 @@ def saved(form: str, picture: Image.Image | None = None, **options: object) -> b
 
 
 def read(content: bytes) -> NDArray[np.uint8]:
-    return decode(memoryview(content))
+    picture = decode_all({0: memoryview(content)})[0]
+    if isinstance(picture, Unreadable):
+        raise picture
+    return picture
 
 
 def chunk(kind: bytes, content: bytes, *, checksum: int | None = None) -> bytes:

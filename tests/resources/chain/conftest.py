@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resources.chain.committing import commit
-from resources.chain.local import advance, create_local_chain
+from resources.chain.local import LocalChain, create_local_chain
 from resources.chain.opening import open_chain
 from resources.chain.subtensor import Chain
 
@@ -26,7 +26,7 @@ class Network:
         return {"SUBTENSOR_NETWORK": self.folder.as_uri(), "NETUID": "17"}
 
     def advance(self, blocks: int) -> None:
-        advance(self.folder, blocks)
+        LocalChain(self.folder).stand(blocks)
 
     def commit(self, name: str, data: str | bytes) -> int:
         """Commit, with somebody else putting the chain forward meanwhile; the block it is in."""
@@ -38,7 +38,7 @@ def while_blocks_come(folder: Path, action: Callable[[], int]) -> int:
 
     def come() -> None:
         while not done.wait(0.01):
-            advance(folder, 1)
+            LocalChain(folder).stand(1)
 
     thread = threading.Thread(target=come)
     thread.start()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.judge import Judge, Question
+from gen404_assets.competition.judgement import Question
+from resources.judge import Judge
 from resources.kept_answers import KeptAnswers
 from resources.object_store import ObjectConflict
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gen404_assets.competition.judgement import ATTEMPTS
-from resources.judge import NotJudged, ServedJudge, Unusable, check_judge
+from gen404_assets.competition.judgement import ATTEMPTS, NotJudged, Unusable
+from resources.judge import ServedJudge, check_judge
 from simulators.judge_server import MODEL, Reply, fails, judge_server, loops, says, verdict
 
 PENALTIES = {"good": 1, "noise": 10}

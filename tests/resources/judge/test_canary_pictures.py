@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.judgement import Answer, Question, Reply
 from gen404_assets.competition.seed import Seed
 from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.work import Pace
-from resources.judge import Answer, Judge, Question, Reply, ServedJudge
+from resources.judge import Judge, ServedJudge
 from resources.kept_answers import KeptAnswers
 from resources.local_network.judge import MODEL, create_app
 from resources.settings import read_settings

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.judgement import ATTEMPTS, request_body
-from resources.judge import (
+from gen404_assets.competition.judgement import (
+    ATTEMPTS,
     PROMPT_VERSION,
     Answer,
     NotJudged,
     Question,
-    ServedJudge,
     Unusable,
-    open_judge,
+    request_body,
 )
+from resources.judge import ServedJudge, open_judge
 from simulators.judge_server import (
     MODEL,
     JudgeServer,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.competition.judgement import Reply
-from resources.judge import PROMPT_VERSION, NotJudged, ServedJudge
+from gen404_assets.competition.judgement import PROMPT_VERSION, NotJudged, Reply
+from resources.judge import ServedJudge
 from simulators.judge_server import MODEL, JudgeServer, fails, says, verdict
 from tests.resources.judge.answering import PICTURES, FolderStore, kept, question, watched
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
-from resources.judge import NotJudged, ServedJudge
+from gen404_assets.competition.judgement import NotJudged
+from resources.judge import ServedJudge
 from resources.kept_answers import KeptAnswers
 from simulators.judge_server import JudgeServer, fails, loops, says, verdict
 from tests.resources.judge.answering import (

@@ -13,8 +13,9 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from gen404_assets.competition.judgement import Answer, NotJudged, Question, Unusable
 from gpu.services.fetching import Pictures
-from resources.judge import Answer, NotJudged, Question, ServedJudge, Unusable, check_judge
+from resources.judge import ServedJudge, check_judge
 from resources.local_network.judge import MODEL, Likeness, create_app
 from simulators.drawn_pictures import LADDER, blank, drawn, noise, png, prompt
 from simulators.judge_serving import Files, serving, serving_files

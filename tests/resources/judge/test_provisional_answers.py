@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.judgement import NotJudged
 from resources.answer_records import LONGEST_INTERVAL
-from resources.judge import NotJudged, ServedJudge
+from resources.judge import ServedJudge
 from simulators.judge_server import MODEL, JudgeServer, says, verdict
 from tests.resources.judge.answering import FolderStore, in_order, kept, question, watched
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from resources.judge import NotJudged, Question, ServedJudge
+from gen404_assets.competition.judgement import NotJudged, Question
+from resources.judge import ServedJudge
 from resources.throttle import Throttle
 from simulators.judge_server import MODEL, fails, judge_server, says, verdict
 

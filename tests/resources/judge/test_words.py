@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.judgement import Answer, Question, Reply
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.seed import Seed
 from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.words import Effect
 from gen404_assets.live.work import Work
-from resources.judge import Answer, Judge, Question, Reply, ServedJudge
+from resources.judge import Judge, ServedJudge
 from resources.local_network.judge import MODEL, create_app
 from simulators.drawn_pictures import png, prompt
 from simulators.judge_serving import serving
