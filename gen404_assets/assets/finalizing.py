@@ -1,9 +1,10 @@
 """What a round leaves behind: the leader's entry, and the changes of the state."""
 
 from gen404_assets.assets.round_asset import round_assets
-from gen404_assets.assets.specs import round_spec
+from gen404_assets.assets.specs import made_by, round_spec
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.live.finalizing import finalize
+from gen404_assets.live.work import state_file
 
 leader = round_spec(
     Asset.LEADER,
@@ -19,4 +20,7 @@ state = round_spec(
     kinds={"json"},
     description="The stages that the round went through, each with the commit that began it.",
 )
-ASSETS = [round_assets([leader], finalize, Lane.FINALIZING), round_assets([state])]
+ASSETS = [
+    round_assets([leader], finalize, Lane.FINALIZING),
+    round_assets([made_by(state, state_file)]),
+]

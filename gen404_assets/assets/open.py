@@ -1,8 +1,9 @@
 """What opens a round: the schedule, who takes part, the seed and the prompts."""
 
 from gen404_assets.assets.round_asset import round_assets
-from gen404_assets.assets.specs import round_spec
+from gen404_assets.assets.specs import made_by, round_spec
 from gen404_assets.competition.catalogue import Asset, Lane
+from gen404_assets.live.finalizing import finalize
 from gen404_assets.live.opening import open_round
 
 schedule = round_spec(
@@ -37,6 +38,6 @@ prompts = round_spec(
     "A carried-over share makes rounds comparable.",
 )
 ASSETS = [
-    round_assets([schedule]),
+    round_assets([made_by(schedule, finalize)]),
     round_assets([submissions, seed, prompts], open_round, Lane.COLLECTION),
 ]
