@@ -21,6 +21,7 @@ from gen404_assets.assets.round_asset import check_spec, say_missing
 from gen404_assets.assets.specs import OPERATORS, PLATFORM, Source, code_references
 from gen404_assets.assets.tables import table
 from gen404_assets.assets.tags import DERIVED, EVIDENCE, REPLAY_TAG
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.editions.rules import EditionFile, EditionRules
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
@@ -173,7 +174,7 @@ class EditionMirror:
         """See Mirrored."""
         this_round = EditionRound(history, number, self._rules)
         versions: list[Version | None] = [*history.versions(CONFIG)]
-        versions.append(history.last(round_path(number - 1, "prompts.txt")))
+        versions.append(history.last(Asset.PROMPTS.path(number - 1)))
         for asset in assets:
             versions += _files(this_round, self._kinds[asset]).values()
         history.prefetch(versions)

@@ -8,7 +8,7 @@ from gen404_assets.live.work import state_file
 
 leader = round_spec(
     Asset.LEADER,
-    deps=["winner", "defending_leader", "config"],
+    deps=[Asset.WINNER, Asset.DEFENDING_LEADER, "config"],
     kinds={"json", "bittensor"},
     description="Who leads after the round, from which block, with which weight: new code takes "
     "over with full weight, "
@@ -16,7 +16,7 @@ leader = round_spec(
 )
 state = round_spec(
     Asset.STATE,
-    deps=["schedule", "prompts", "renders", "winner", "leader"],
+    deps=[Asset.SCHEDULE, Asset.PROMPTS, Asset.RENDERS, Asset.WINNER, Asset.LEADER],
     kinds={"json"},
     description="The stages that the round went through, each with the commit that began it.",
 )

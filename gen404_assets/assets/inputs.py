@@ -10,6 +10,7 @@ from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.prompts import Prompt, parse_prompts
+from gen404_assets.competition.round import CONFIG, POOL
 from gen404_assets.live.finalizing import finalize
 
 
@@ -67,5 +68,5 @@ ASSETS = [
     made_by(defending_leader, finalize),
     source_audits,
 ]
-SHARED = {"config": "config.json", "prompt_pool": "prompts.txt"}
+SHARED = {"config": CONFIG, "prompt_pool": POOL}
 """The assets that all rounds share, and their files."""

@@ -16,7 +16,7 @@ schedule = round_spec(
 )
 submissions = round_spec(
     Asset.SUBMISSIONS,
-    deps=["schedule", "commitments"],
+    deps=[Asset.SCHEDULE, "commitments"],
     kinds={"json"},
     description="Who takes part, in order of reveal: the code and the CDN that each miner "
     "committed to on the chain "
@@ -24,14 +24,14 @@ submissions = round_spec(
 )
 seed = round_spec(
     Asset.SEED,
-    deps=["schedule"],
+    deps=[Asset.SCHEDULE],
     kinds={"json"},
     description="The random seed that every miner generates with, from the hash of the window's "
     "last block.",
 )
 prompts = round_spec(
     Asset.PROMPTS,
-    deps=["seed", "prompt_pool", "config"],
+    deps=[Asset.SEED, "prompt_pool", "config"],
     kinds={"text"},
     description="The round's prompt pictures: some of the round before, the rest drawn from the "
     "pool by the seed. "

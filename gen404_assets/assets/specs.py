@@ -31,7 +31,7 @@ def round_spec(
     """An asset of the catalogue, partitioned by round."""
     return dg.AssetSpec(
         asset.value,
-        deps=list(deps),
+        deps=[str(dep) for dep in deps],
         description=f"{description}\n\n`{shown_path(asset)}`",
         group_name=asset.entry.stage.value,
         kinds=kinds,

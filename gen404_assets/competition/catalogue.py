@@ -21,6 +21,9 @@ from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.winner import Winner
 
+POD_STATS = "pod_stats.json"
+"""Of a miner, beside what was regenerated."""
+
 
 class Lane(StrEnum):
     """Work of one lane is done by one run at a time; different lanes run beside each other."""
@@ -59,6 +62,15 @@ class Asset(StrEnum):
         """What the catalogue says of it."""
         return CATALOGUE[self]
 
+    def path(self, number: int, hotkey: str = "") -> str:
+        """Where its file stands in the repository, of a round and, where each miner has one, of a
+        miner.
+        """
+        entry = CATALOGUE[self]
+        if entry.shared:
+            return entry.file
+        return f"rounds/{number}/{entry.file}".replace("{hotkey}", hotkey)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -79,6 +91,16 @@ class Entry:
     per_miner: tuple[str, ...] = ()
     evidence: str | None = None
     rule: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder; of several, how each begins."""
+        return self.file.rpartition("/")[2].partition("*")[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As `name`, of each file that it has (of a miner)."""
+        return self.per_miner or (self.name,)
 
 
 CATALOGUE: Mapping[Asset, Entry] = {
@@ -111,7 +133,7 @@ CATALOGUE: Mapping[Asset, Entry] = {
         Outputs,
         Stage.DUELS,
         Lane.AUDITS,
-        per_miner=("generated.json", "pod_stats.json"),
+        per_miner=("generated.json", POD_STATS),
         evidence="what the image made on rented GPUs is evidence",
     ),
     Asset.AUDITS: Entry("generation_audits.json", GenerationAudits, Stage.DUELS, Lane.AUDITS),
@@ -135,3 +157,7 @@ def made_in(lane: Lane) -> tuple[Asset, ...]:
     them.
     """
     return tuple(asset for asset, entry in CATALOGUE.items() if entry.lane is lane)
+
+
+OF_EACH_MINER = tuple(asset for asset, entry in CATALOGUE.items() if "{hotkey}" in entry.file)
+"""The assets of which each miner has files."""

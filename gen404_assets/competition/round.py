@@ -32,6 +32,8 @@ from gen404_assets.competition.timeline import Timeline
 from gen404_assets.competition.winner import Winner
 
 STATE, CONFIG, LEADERS, POOL = "state.json", "config.json", "leader.json", "prompts.txt"
+AGAIN = "again.json"
+"""Of a round, what people have made again."""
 
 F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
