@@ -39,8 +39,7 @@ check: $(VENV)/installed
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
-	@mkdir -p .gen404/check && cp dagster.yaml .gen404/check # which turns telemetry off
-	DAGSTER_HOME=$(CURDIR)/.gen404/check $(VENV)/bin/dg check defs
+	sh bin/check-definitions $(VENV)/bin/dg
 
 bench: $(VENV)/installed system
 	$(VENV)/bin/python -m bench.replay

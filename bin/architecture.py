@@ -14,6 +14,8 @@ ROOMS = {
     "gen404_assets.replay": "replay: past rounds derived again",
     "gen404_assets.report": "report: rounds as static pages",
     "gen404_assets.frames": "frames: rounds as data frames",
+    "gen404_assets.competition_repository": "competition_repository: repository and history",
+    "gen404_assets.settings": "settings: the platform's",
     "gen404_assets.competition": "competition: rules and file formats",
     "resources": "resources: adapters to the outside",
     "gpu": "gpu: renderer and distance model",

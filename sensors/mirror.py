@@ -25,6 +25,8 @@ What there is when the platform starts is imported beside it; until then ticks s
 @dg.sensor(
     minimum_interval_seconds=platform_settings().sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Shows in Dagster what anyone commits to the competition's repository, new rounds "
+    "included.",
 )
 def mirror(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Log what the repository's head holds and Dagster has not seen."""

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from gen404_assets.assets.resource import NO_REPOSITORY, CompetitionResource, watched_competition
+from gen404_assets.assets.shown import DIGITS
 from gen404_assets.assets.sight import Sight, in_seconds
 from gen404_assets.assets.standing import STANDING, Standing, published_reports
 from gen404_assets.competition.catalogue import Lane
@@ -22,6 +23,8 @@ from resources.chain.subtensor import Block
 @dg.sensor(
     minimum_interval_seconds=platform_settings().sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Logs where the competition stands, what is due and what it waits for, when one of "
+    "these changes.",
 )
 def standing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Log where the competition stands, when that has changed."""
@@ -86,4 +89,5 @@ def _leader(current: Round) -> str:
     last = current.leaders.root[-1] if current.leaders.root else None
     if last is None:
         return "nobody"
-    return f"{short(last.hotkey)}, weight {last.weight:g} from block {last.effective_block}"
+    weight = round(last.weight, DIGITS)
+    return f"{short(last.hotkey)}, weight {weight:g} from block {last.effective_block}"

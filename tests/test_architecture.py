@@ -1,6 +1,7 @@
 """The architecture page shows the rooms as the code has them, and nothing in them is too long."""
 
 import ast
+import re
 import runpy
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ OF_ANOTHER_LIBRARY = {
     f"simulators/gsplat.py: {name}" for name in ("rasterization", "fully_fused_projection")
 }
 """Functions that stand in for another library's, and have its parameters."""
+PACKAGES = ("gen404_assets", "gpu", "resources", "sensors")
 
 
 def test_the_picture_of_the_rooms_is_made_from_the_code() -> None:
@@ -22,11 +24,22 @@ def test_the_picture_of_the_rooms_is_made_from_the_code() -> None:
     assert f"```mermaid\n{picture}\n```" in page
 
 
-def test_every_room_has_its_line() -> None:
+def test_every_room_and_every_module_beside_the_rooms_has_its_line() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    rooms = [path.parent for path in (ROOT / "gen404_assets").glob("*/__init__.py")]
-    for room in rooms:
-        assert f"`gen404_assets/{room.name}/`" in page
+    package = ROOT / "gen404_assets"
+    rooms = [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    modules = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    for room in [*rooms, *modules]:
+        assert f"| `gen404_assets/{room}` |" in page
+
+
+def test_dagster_is_imported_where_the_pages_say() -> None:
+    modules = [path for room in PACKAGES for path in (ROOT / room).rglob("*.py")]
+    importing = re.compile(r"^\s*(import|from) dagster(_aws)?\b(?!_)", re.MULTILINE)
+    found = {str(path.relative_to(ROOT)) for path in modules if importing.search(path.read_text())}
+    rooms = ("gen404_assets/assets/", "gen404_assets/commands/", "sensors/")
+    others = {path for path in found if not path.startswith(rooms)}
+    assert others == {"gen404_assets/definitions.py", "resources/object_store.py"}
 
 
 def oversized(source: str) -> Iterator[str]:

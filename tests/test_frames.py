@@ -1,5 +1,9 @@
 """The rounds as data frames: what each table holds, and that a repository's files are all in it."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +24,36 @@ def history(honest: Path) -> History:
 @pytest.fixture(scope="module")
 def frames(history: History) -> Frames:
     return frames_of(history)
+
+
+def test_the_readmes_example_reads_a_competition(honest: Path, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    [example] = re.findall(r"```python\n(.*?frames_of.*?)```", readme, re.DOTALL)
+    done = run(example.replace("REPO", str(honest)), tmp_path)
+    assert "clinched" in done.stdout
+
+
+def test_the_package_loads_neither_pandas_nor_dagster_until_the_frames_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    heavy = "{'pandas', 'numpy', 'dagster', 'gen404_assets.frames'} & {*sys.modules}"
+    done = run(
+        f"import sys, gen404_assets; assert not {heavy}, {heavy}\n"
+        "from gen404_assets import frames_of; print(frames_of.__module__)\n"
+        "try: gen404_assets.frame_of\n"
+        "except AttributeError as error: print(error)",
+        tmp_path,
+    )
+    assert done.stdout.splitlines() == [
+        "gen404_assets.frames",
+        "module 'gen404_assets' has no attribute 'frame_of'",
+    ]
+
+
+def run(code: str, home: Path) -> subprocess.CompletedProcess[str]:
+    settings = os.environ | {"GEN404_HOME": str(home)}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=settings, capture_output=True, check=True, text=True)
 
 
 @pytest.mark.parametrize("table", COLUMNS)

@@ -6,39 +6,8 @@ from typing import Any, get_args
 import dagster as dg
 from pydantic import BaseModel, TypeAdapter
 
-from gen404_assets.competition.audits import AuditRequests, GenerationAudits, SourceAudits
-from gen404_assets.competition.builds import Builds
-from gen404_assets.competition.catalogue import Asset
-from gen404_assets.competition.duels import Duel
 from gen404_assets.competition.files import MapFile
-from gen404_assets.competition.leader import Leader
-from gen404_assets.competition.matches import Match
 from gen404_assets.competition.outputs import Outputs
-from gen404_assets.competition.schedule import Schedule
-from gen404_assets.competition.seed import Seed
-from gen404_assets.competition.state import State
-from gen404_assets.competition.submissions import Submissions
-from gen404_assets.competition.winner import Winner
-
-FORMATS: Mapping[Asset, type] = {
-    Asset.DEFENDING_LEADER: Leader,
-    Asset.SCHEDULE: Schedule,
-    Asset.SUBMISSIONS: Submissions,
-    Asset.SEED: Seed,
-    Asset.BUILDS: Builds,
-    Asset.BASELINE: Outputs,
-    Asset.RENDERS: Outputs,
-    Asset.DUELS: Duel,
-    Asset.MATCHES_MATRIX: Match,
-    Asset.AUDIT_REQUESTS: AuditRequests,
-    Asset.REGENERATED: Outputs,
-    Asset.AUDITS: GenerationAudits,
-    Asset.SOURCE_AUDITS: SourceAudits,
-    Asset.WINNER: Winner,
-    Asset.LEADER: Leader,
-    Asset.STATE: State,
-}
-"""Asset -> the class of its file, or of the rows that the file has. `prompts` is a list of URLs."""
 
 
 def key_column(file_format: type[BaseModel]) -> str:

@@ -7,7 +7,7 @@ from gen404_assets.live.collecting import collect
 
 renders = round_spec(
     Asset.RENDERS,
-    deps=["submissions", "prompts"],
+    deps=[Asset.SUBMISSIONS, Asset.PROMPTS],
     kinds={"json", "s3"},
     description="Every miner's 3D files and their previews, prompt by prompt; null where one "
     "could not be had.",

@@ -12,14 +12,14 @@ from gen404_assets.live.judging import crown_winner, judge_matches
 
 duels = round_spec(
     Asset.DUELS,
-    deps=["baseline", "renders", "prompts"],
+    deps=[Asset.BASELINE, Asset.RENDERS, Asset.PROMPTS],
     kinds={"json", "openai"},
     description="The match reports: for every prompt, which of two outputs the judge found closer "
     "to the picture.",
 )
 matches_matrix = round_spec(
     Asset.MATCHES_MATRIX,
-    deps=["duels", "submissions", "config"],
+    deps=[Asset.DUELS, Asset.SUBMISSIONS, "config"],
     kinds={"csv"},
     description="Every match's margin, in the order played: qualification against the leader, the "
     "main line, and the "
@@ -27,27 +27,34 @@ matches_matrix = round_spec(
 )
 audit_requests = round_spec(
     Asset.AUDIT_REQUESTS,
-    deps=["matches_matrix", "duels", "seed", "config"],
+    deps=[Asset.MATCHES_MATRIX, Asset.DUELS, Asset.SEED, "config"],
     kinds={"json"},
     description="Who must prove that the published code made the results, and on which critical "
     "prompts.",
 )
 regenerated = round_spec(
     Asset.REGENERATED,
-    deps=["audit_requests", "builds", "prompts", "seed", "renders"],
+    deps=[Asset.AUDIT_REQUESTS, Asset.BUILDS, Asset.PROMPTS, Asset.SEED, Asset.RENDERS],
     kinds={"json", "docker", "s3"},
     description="What the audited miners' images made on rented GPUs, and how far it is from what "
     "was submitted.",
 )
 audits = round_spec(
     Asset.AUDITS,
-    deps=["audit_requests", "regenerated", "renders", "builds"],
+    deps=[Asset.AUDIT_REQUESTS, Asset.REGENERATED, Asset.RENDERS, Asset.BUILDS],
     kinds={"json"},
     description="The verdicts on what was regenerated.",
 )
 winner = round_spec(
     Asset.WINNER,
-    deps=["matches_matrix", "audits", "source_audits", "builds", "defending_leader", "submissions"],
+    deps=[
+        Asset.MATCHES_MATRIX,
+        Asset.AUDITS,
+        Asset.SOURCE_AUDITS,
+        Asset.BUILDS,
+        Asset.DEFENDING_LEADER,
+        Asset.SUBMISSIONS,
+    ],
     kinds={"json"},
     description="Who won: the last defender of the line once every defender in it is approved, or "
     "the leader.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from gen404_assets.assets.tables import DIGITS, Value, table
+from gen404_assets.assets.tables import Value, table
 from gen404_assets.competition.duels import (
     MatchReport,
     Outcome,
@@ -55,8 +55,8 @@ def duels(current: Round) -> dict[str, Any]:
     if unanswered := sum(each.unanswered for _, each in known):
         counts["draws without a usable answer"] = unanswered
     if both := _together([each.orders for _, each in known if each.orders is not None]):
-        counts["position bias"] = round(both.bias, DIGITS)
-        counts["agreement of the two orders"] = round(both.agreement, DIGITS)
+        counts["position bias"] = both.bias
+        counts["agreement of the two orders"] = both.agreement
     rows: list[dict[str, Value]] = [
         {
             "left": short(match.left),
@@ -64,7 +64,7 @@ def duels(current: Round) -> dict[str, Any]:
             "left's wins": each.left_wins,
             "draws": each.draws,
             "right's wins": each.right_wins,
-            "margin": round(match.margin, DIGITS),
+            "margin": match.margin,
             "verdict": each.verdict,
         }
         for match, each in known

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from gen404_assets.assets.heat_map import heat_map
 from gen404_assets.assets.shown import markdown
-from gen404_assets.assets.tables import DIGITS, Value, table
+from gen404_assets.assets.tables import Value, table
 from gen404_assets.assets.views import picture
 from gen404_assets.competition.editions.rules import EditionFile
 from gen404_assets.competition.files import ListFile, MapFile, Record, StateFile
@@ -66,7 +66,7 @@ def _margins(matches: Sequence[Match], win_margin: float) -> dict[str, Any]:
         {
             "left": _side(match.left),
             "right": _side(match.right),
-            "margin": round(match.margin, DIGITS),
+            "margin": match.margin,
             "enough": match.margin >= win_margin,
         }
         for match in matches
@@ -138,7 +138,7 @@ def _totals(kind: type[StateFile], records: Sequence[Record]) -> dict[str, Value
         if type(None) in get_args(info.annotation):
             row[f"with {field}"] = sum(value is not None for value in values)
         elif info.annotation is float:
-            row[f"largest {field}"] = round(max(values, default=0.0), DIGITS)
+            row[f"largest {field}"] = max(values, default=0.0)
         elif info.annotation is int:
             row[f"sum of {field}"] = sum(values)
     return row
@@ -183,8 +183,6 @@ def _enumeration(info: FieldInfo) -> type[StrEnum] | None:
 
 def _cell(value: Any) -> Value:
     """A value in a cell of a table: a list of words in one text, of anything else its length."""
-    if isinstance(value, float):
-        return round(value, DIGITS)
     if isinstance(value, list):
         plain = all(isinstance(each, str | int | float) for each in value)
         return ", ".join(map(str, value)) if value and plain else len(value)

@@ -17,35 +17,38 @@ from gen404_assets.assets.events import NO_FILE, check_result, differences, wher
 from gen404_assets.assets.long_tables import cut
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.assets.round_asset import check_spec
-from gen404_assets.assets.specs import OPERATORS, PLATFORM
+from gen404_assets.assets.round_asset import check_spec, say_missing
+from gen404_assets.assets.specs import OPERATORS, PLATFORM, Source, code_references
 from gen404_assets.assets.tables import table
-from gen404_assets.assets.tags import REPLAY_TAG
+from gen404_assets.assets.tags import DERIVED, EVIDENCE, REPLAY_TAG
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.editions.rules import EditionFile, EditionRules
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
+from gen404_assets.competition.matches import Match
+from gen404_assets.competition.prompts import Prompt
 from gen404_assets.competition.round import CONFIG, STATE, round_path
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.editions.choosing import Edition
 from gen404_assets.replay.editions.edition_round import EditionRound
 from gen404_assets.replay.recorded import data_version
 
-_TEXTS = {
-    "txt": "The round's prompt pictures, one URL a line.",
-    "csv": "Every match's margin, in the order played.",
+_TEXTS: Mapping[str, tuple[type, str]] = {
+    "txt": (Prompt, "The round's prompt pictures, one URL a line."),
+    "csv": (Match, "Every match's margin, in the order played."),
 }
-"""What files are whose format is no class."""
+"""What files are that aren't JSON, and the class of their rows."""
 
 
 def edition_assets(edition: Edition) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """All assets of an edition: those of a round, and the files that all rounds share."""
     rules = _rules(edition)
-    return [inputs.config, inputs.prompt_pool, _round_assets(edition, rules)]
+    return [inputs.config_in(edition.config), inputs.prompt_pool, _round_assets(edition, rules)]
 
 
 def _round_assets(edition: Edition, rules: EditionRules) -> dg.AssetsDefinition:
     @dg.multi_asset(
-        specs=[_spec(rules, kind) for kind in rules.files],
+        specs=[_spec(edition, rules, kind) for kind in rules.files],
         check_specs=[check_spec(kind.asset) for kind in rules.files],
         name="round_again",
         can_subset=True,
@@ -62,10 +65,10 @@ def _round_assets(edition: Edition, rules: EditionRules) -> dg.AssetsDefinition:
         replayed = edition.replay(history, number, competition.rules(), {})
         mirrored = EditionMirror(edition)
         versions = mirrored.versions(history, number)
+        missing = [kind.asset for kind in wanted if versions[kind.asset] is None]
         for kind in wanted:
             version = versions[kind.asset]
             if version is None:
-                context.log.info(f"{kind.asset} of round {number}: not there yet")
                 continue
             files = [file for file in replayed.files if file.asset == kind.asset]
             checked = check_result(kind.asset, files)
@@ -77,8 +80,17 @@ def _round_assets(edition: Edition, rules: EditionRules) -> dg.AssetsDefinition:
                 data_version=dg.DataVersion(version),
                 check_results=[checked],
             )
+        say_missing(context, missing, _where(EditionRound(history, number, rules)), len(wanted))
 
     return again
+
+
+def _where(this_round: EditionRound) -> str:
+    """Where a round stands, in words."""
+    if not this_round.stage_changes:
+        return "it has not begun"
+    number, stage = this_round.stage_changes[-1][2]
+    return f"round {number} is {stage}"
 
 
 def _in_order(rules: EditionRules) -> list[EditionFile]:
@@ -88,14 +100,17 @@ def _in_order(rules: EditionRules) -> list[EditionFile]:
     return [kinds[each] for each in TopologicalSorter(made_from).static_order() if each in kinds]
 
 
-def _spec(rules: EditionRules, kind: EditionFile) -> dg.AssetSpec:
+def _spec(edition: Edition, rules: EditionRules, kind: EditionFile) -> dg.AssetSpec:
     extension = kind.shown.rpartition(".")[2]
     if kind.kind is not None:
-        key = "name" if per_miner(kind) else None
-        columns = {"dagster/column_schema": column_schema(kind.kind, key)}
+        file_format: type = kind.kind
         about = _first_paragraph(kind.kind.__doc__ or "")
     else:
-        columns, about = {}, _TEXTS[extension]
+        file_format, about = _TEXTS[extension]
+    sources: dict[str, Source] = {"format": file_format}
+    if kind.asset in edition.derivations:
+        sources = {"derived by": edition.derivations[kind.asset], **sources}
+    columns = column_schema(file_format, "name" if per_miner(kind) else None)
     replayed = f"Taken as recorded: {kind.evidence}." if kind.evidence else "Derived by a replay."
     path = kind.shown if kind.shared else f"rounds/{{n}}/{kind.shown}"
     by_hand = f"/{kind.shown}".endswith(rules.by_hand) if rules.by_hand else False
@@ -106,8 +121,8 @@ def _spec(rules: EditionRules, kind: EditionFile) -> dg.AssetSpec:
         group_name=kind.stage,
         kinds={"text" if extension == "txt" else extension},
         owners=[OPERATORS if by_hand else PLATFORM],
-        tags={REPLAY_TAG: "evidence" if kind.evidence else "derived"},
-        metadata=columns,
+        tags={REPLAY_TAG: EVIDENCE if kind.evidence else DERIVED},
+        metadata=code_references(sources) | {"dagster/column_schema": columns},
         partitions_def=ROUNDS,
         skippable=True,
     )
@@ -159,7 +174,7 @@ class EditionMirror:
         """See Mirrored."""
         this_round = EditionRound(history, number, self._rules)
         versions: list[Version | None] = [*history.versions(CONFIG)]
-        versions.append(history.last(round_path(number - 1, "prompts.txt")))
+        versions.append(history.last(Asset.PROMPTS.path(number - 1)))
         for asset in assets:
             versions += _files(this_round, self._kinds[asset]).values()
         history.prefetch(versions)

@@ -4,30 +4,49 @@ round begins.
 
 import dagster as dg
 
-from gen404_assets.assets.specs import MINERS, OPERATORS, round_spec
+from gen404_assets.assets.specs import MINERS, OPERATORS, made_by, round_spec, with_sources
+from gen404_assets.assets.tags import EVIDENCE
 from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.commitments import read_submissions
+from gen404_assets.competition.config import Config
+from gen404_assets.competition.prompts import Prompt, parse_prompts
+from gen404_assets.competition.round import CONFIG, POOL
+from gen404_assets.live.finalizing import finalize
 
-config = dg.AssetSpec(
-    "config",
-    group_name="open",
-    kinds={"json"},
-    owners=[OPERATORS],
-    description="The competition as its operator set it up.\n\n`config.json`",
+
+def config_in(file_format: type) -> dg.AssetSpec:
+    """The competition's configuration in its edition's format."""
+    spec = dg.AssetSpec(
+        "config",
+        group_name="open",
+        kinds={"json"},
+        owners=[OPERATORS],
+        description="The competition as its operator set it up.\n\n`config.json`",
+    )
+    return with_sources(spec, {"format": file_format}, EVIDENCE)
+
+
+prompt_pool = with_sources(
+    dg.AssetSpec(
+        "prompt_pool",
+        group_name="open",
+        kinds={"text"},
+        owners=[OPERATORS],
+        description="All prompt pictures, one URL a line.\n\n`prompts.txt`",
+    ),
+    {"read by": parse_prompts, "format": Prompt},
+    EVIDENCE,
 )
-prompt_pool = dg.AssetSpec(
-    "prompt_pool",
-    group_name="open",
-    kinds={"text"},
-    owners=[OPERATORS],
-    description="All prompt pictures, one URL a line.\n\n`prompts.txt`",
-)
-commitments = dg.AssetSpec(
-    "commitments",
-    group_name="open",
-    kinds={"bittensor"},
-    owners=[MINERS],
-    description="What miners reveal on the chain. Read when a round's window has closed; no file "
-    "of the repository.",
+commitments = with_sources(
+    dg.AssetSpec(
+        "commitments",
+        group_name="open",
+        kinds={"bittensor"},
+        owners=[MINERS],
+        description="What miners reveal on the chain. Read when a round's window has closed; no "
+        "file of the repository.",
+    ),
+    {"read by": read_submissions},
 )
 defending_leader = round_spec(
     Asset.DEFENDING_LEADER,
@@ -42,6 +61,12 @@ source_audits = round_spec(
     owner=OPERATORS,
     description="A person's verdicts on the source code of candidates.",
 )
-ASSETS = [config, prompt_pool, commitments, defending_leader, source_audits]
-SHARED = {"config": "config.json", "prompt_pool": "prompts.txt"}
+ASSETS = [
+    config_in(Config),
+    prompt_pool,
+    commitments,
+    made_by(defending_leader, finalize),
+    source_audits,
+]
+SHARED = {"config": CONFIG, "prompt_pool": POOL}
 """The assets that all rounds share, and their files."""

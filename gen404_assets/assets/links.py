@@ -6,14 +6,16 @@ from urllib.parse import quote, urlsplit
 
 import dagster as dg
 
+from gen404_assets.competition.catalogue import Asset
+
 _PAGES = (
-    "state",
-    "submissions",
-    "renders",
-    "matches_matrix",
-    "duels",
-    "audits",
-    "winner",
+    Asset.STATE,
+    Asset.SUBMISSIONS,
+    Asset.RENDERS,
+    Asset.MATCHES_MATRIX,
+    Asset.DUELS,
+    Asset.AUDITS,
+    Asset.WINNER,
     "report",
 )
 """Those of a round's assets that a person goes to from one to another."""

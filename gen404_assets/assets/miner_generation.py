@@ -8,13 +8,13 @@ from gen404_assets.live.building import track_builds
 
 builds = round_spec(
     Asset.BUILDS,
-    deps=["submissions"],
+    deps=[Asset.SUBMISSIONS],
     kinds={"json", "docker", "github"},
     description="The Docker image of each submission, as GitHub Actions builds it from the commit.",
 )
 baseline = round_spec(
     Asset.BASELINE,
-    deps=["defending_leader", "prompts", "seed"],
+    deps=[Asset.DEFENDING_LEADER, Asset.PROMPTS, Asset.SEED],
     kinds={"json", "s3"},
     description="What the defending leader's image makes of the prompts: the leader plays with it.",
 )

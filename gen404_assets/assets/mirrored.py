@@ -9,7 +9,7 @@ import dagster as dg
 
 from gen404_assets.assets import refusals
 from gen404_assets.assets.events import recorded_metadata, recorded_version
-from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.catalogue import OF_EACH_MINER, Asset
 from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG
 from gen404_assets.competition.versions import Version
@@ -17,7 +17,7 @@ from gen404_assets.replay.recorded import recorded_files
 
 ChainOf = Callable[[History, int], Callable[[], refusals.Commitments] | None]
 """The chain of a round, where it may be asked whose commitments were refused."""
-_EACH_MINERS = ("duels_", "submitted.json", "generated.json", "pod_stats.json")
+_EACH_MINERS = tuple(name for asset in OF_EACH_MINER for name in asset.entry.names)
 """How the names of files begin that each miner of a round has."""
 
 
@@ -61,7 +61,7 @@ class Competition1:
         for path in history.of_round(number):
             name = path.rsplit("/", 1)[1]
             # The view of the audits compares what was submitted with what was made again.
-            compared = Asset.AUDITS in wanted and not name.startswith("duels_")
+            compared = Asset.AUDITS in wanted and not name.startswith(Asset.DUELS.entry.name)
             if compared or not name.startswith(_EACH_MINERS):
                 versions.append(history.last(path))
         for asset in wanted:

@@ -9,7 +9,8 @@ import dagster as dg
 
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource
-from gen404_assets.assets.specs import PLATFORM
+from gen404_assets.assets.specs import PLATFORM, code_references
+from gen404_assets.assets.tags import NO_REPLAY, REPLAY_TAG
 from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.history import History
 from gen404_assets.report.addresses import Objects, round_page
@@ -25,6 +26,8 @@ from gen404_assets.settings import home
     group_name="finalizing",
     kinds={"html"},
     owners=[PLATFORM],
+    tags={REPLAY_TAG: NO_REPLAY},
+    metadata=code_references({"made by": write_round}),
     deps=[Asset.WINNER.value, Asset.LEADER.value, Asset.STATE.value],
     # Dagster's own automation sensor follows this, and is off until a person turns it on.
     automation_condition=dg.AutomationCondition.eager(),

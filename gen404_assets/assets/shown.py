@@ -13,6 +13,8 @@ import dagster as dg
 
 from gen404_assets.competition.plain_text import plain
 
+DIGITS = 3
+"""After the point, of every number shown."""
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:-]+(?:/[A-Za-z0-9._~/%-]*)?")
 
 
@@ -46,17 +48,20 @@ def markdown(text: str) -> dg.MarkdownMetadataValue:
 
 
 def metadata(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata with every text in it plain. What is of Dagster's classes was made here, or is a
-    table of `tables.table`.
+    """Metadata with every text in it plain, every number in few digits. What is of Dagster's
+    classes was made here, or is a table of `tables.table`.
     """
-    return {plain(key): _plain_value(value) for key, value in values.items()}
+    return {plain(key): plain_value(value) for key, value in values.items()}
 
 
-def _plain_value(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value as it is shown: see `metadata`."""
     if isinstance(value, str):
         return plain(value)
+    if isinstance(value, float):
+        return round(value, DIGITS)
     if isinstance(value, list):
-        return [_plain_value(each) for each in value]
+        return [plain_value(each) for each in value]
     return metadata(value) if isinstance(value, dict) else value
 
 

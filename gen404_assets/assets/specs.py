@@ -10,13 +10,14 @@ from typing import Any
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning
 
-from gen404_assets.assets.columns import FORMATS, column_schema
+from gen404_assets.assets.columns import column_schema
 from gen404_assets.assets.partitions import ROUNDS
-from gen404_assets.assets.tags import LANE_TAG, REPLAY_TAG
+from gen404_assets.assets.tags import DERIVED, EVIDENCE, LANE_TAG, NO_REPLAY, REPLAY_TAG
 from gen404_assets.competition.catalogue import REPLAYED, Asset
 
 PLATFORM, OPERATORS, MINERS = "team:platform", "team:operators", "team:miners"
 """Who answers for an asset: this code, the people who run the competition, or those in it."""
+Source = type | Callable[..., object]
 
 
 def round_spec(
@@ -30,23 +31,35 @@ def round_spec(
     """An asset of the catalogue, partitioned by round."""
     return dg.AssetSpec(
         asset.value,
-        deps=list(deps),
+        deps=[str(dep) for dep in deps],
         description=f"{description}\n\n`{shown_path(asset)}`",
         group_name=asset.entry.stage.value,
         kinds=kinds,
         owners=[owner],
         tags=dict(_tags(asset)),
-        metadata=_metadata(asset),
+        metadata=code_references({"format": asset.entry.format})
+        | {"dagster/column_schema": column_schema(asset.entry.format)},
         partitions_def=ROUNDS,
         skippable=True,
     )
 
 
 def made_by(spec: dg.AssetSpec, work: Callable[..., object]) -> dg.AssetSpec:
-    """The asset with links to the function that makes it and to its format."""
-    file_format = FORMATS.get(Asset(spec.key.to_user_string()))
-    sources = {"made by": work} | ({"format": file_format} if file_format else {})
-    return spec.merge_attributes(metadata=_code_references(sources))
+    """An asset of the catalogue with links to the function that makes it and to its format."""
+    file_format = Asset(spec.key.to_user_string()).entry.format
+    return spec.merge_attributes(metadata=code_references({"made by": work, "format": file_format}))
+
+
+def with_sources(
+    spec: dg.AssetSpec, sources: Mapping[str, Source], replayed: str = NO_REPLAY
+) -> dg.AssetSpec:
+    """An asset that is none of the catalogue's, with links to its sources, the columns of the one
+    that is its `format`, and how a replay takes it.
+    """
+    metadata = code_references(sources)
+    if isinstance(file_format := sources.get("format"), type):
+        metadata["dagster/column_schema"] = column_schema(file_format)
+    return spec.merge_attributes(tags={REPLAY_TAG: replayed}, metadata=metadata)
 
 
 def shown_path(asset: Asset) -> str:
@@ -58,18 +71,11 @@ def shown_path(asset: Asset) -> str:
 def _tags(asset: Asset) -> Mapping[str, str]:
     """The lane that makes an asset, and whether a replay derives it or takes it as evidence."""
     lane = {LANE_TAG: asset.entry.lane.value} if asset.entry.lane else {}
-    replayed = {REPLAY_TAG: "evidence" if asset.entry.evidence else "derived"}
-    return lane | (replayed if asset in REPLAYED else {})
+    replayed = EVIDENCE if asset.entry.evidence else DERIVED
+    return lane | {REPLAY_TAG: replayed if asset in REPLAYED else NO_REPLAY}
 
 
-def _metadata(asset: Asset) -> Mapping[str, Any]:
-    if asset not in FORMATS:
-        return {}
-    references = _code_references({"format": FORMATS[asset]})
-    return {"dagster/column_schema": column_schema(FORMATS[asset])} | references
-
-
-def _code_references(sources: Mapping[str, type | Callable[..., object]]) -> dict[str, Any]:
+def code_references(sources: Mapping[str, Source]) -> dict[str, Any]:
     """The metadata by which the UI links to source files; the keys say what each source is."""
     with warnings.catch_warnings():
         # Links to code are new in 1.13, which is pinned.

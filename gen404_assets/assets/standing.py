@@ -11,10 +11,10 @@ import dagster as dg
 
 from gen404_assets.assets import shown
 from gen404_assets.assets.links import partition_page, round_pages
-from gen404_assets.assets.specs import PLATFORM
+from gen404_assets.assets.specs import PLATFORM, with_sources
 from gen404_assets.assets.tables import table
 from gen404_assets.competition.catalogue import Asset, Lane
-from gen404_assets.competition.due import Due, Wait
+from gen404_assets.competition.due import Due, Wait, due
 from gen404_assets.competition.hotkeys import short, shortened
 from gen404_assets.competition.settings import BLOCK_SECONDS
 from resources.chain.subtensor import Block
@@ -24,14 +24,17 @@ _NAMED = 4
 """So many hotkeys or waits are named in one line; the run's page and the tables tell of all."""
 _REPORTS = 20
 
-spec = dg.AssetSpec(
-    STANDING,
-    deps=[Asset.STATE.value],
-    group_name="standing",
-    kinds={"dagster"},
-    owners=[PLATFORM],
-    description="Where the competition stands: round and stage, what is due, what it waits for and "
-    "until when, and where to look further. Logged anew whenever one of these changes.",
+spec = with_sources(
+    dg.AssetSpec(
+        STANDING,
+        deps=[Asset.STATE.value],
+        group_name="standing",
+        kinds={"dagster"},
+        owners=[PLATFORM],
+        description="Where the competition stands: round and stage, what is due, what it waits for "
+        "and until when, and where to look further. Logged anew whenever one of these changes.",
+    ),
+    {"made by": due},
 )
 
 

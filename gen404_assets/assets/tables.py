@@ -1,19 +1,17 @@
-"""Rows as tables of Dagster's UI, in plain text."""
+"""Rows as tables of Dagster's UI, in plain text and with few digits."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from gen404_assets.competition.plain_text import plain
+from gen404_assets.assets.shown import plain_value
 from gen404_assets.frames import plain_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Value = str | int | float | bool | None
-DIGITS = 3
-"""After the point, of the seconds and margins shown."""
 
 
 def table(rows: "Sequence[Mapping[str, Value]] | pd.DataFrame") -> dg.TableMetadataValue | str:
@@ -27,7 +25,7 @@ def table(rows: "Sequence[Mapping[str, Value]] | pd.DataFrame") -> dg.TableMetad
 
 
 def _plain_row(row: Mapping[str, Value]) -> dict[str, Value]:
-    return {key: plain(value) if isinstance(value, str) else value for key, value in row.items()}
+    return {key: plain_value(value) for key, value in row.items()}
 
 
 def _schema(row: Mapping[str, Value]) -> dg.TableSchema:

@@ -4,5 +4,5 @@ and those of an asset.
 
 LANE_TAG, ROUND_TAG, HEAD_TAG = "gen404/lane", "gen404/round", "gen404/head"
 REPLAY_TAG = "gen404/replay"
-"""On an asset: `derived` where a replay derives its file again, `evidence` where it is taken as
-recorded."""
+DERIVED, EVIDENCE, NO_REPLAY = "derived", "evidence", "none"
+"""On an asset: a replay derives its file again, takes it as recorded, or doesn't look at it."""

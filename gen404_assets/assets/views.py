@@ -13,7 +13,7 @@ from gen404_assets.assets.duels_view import duels
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.heat_map import heat_map
 from gen404_assets.assets.shown import markdown
-from gen404_assets.assets.tables import DIGITS, Value, table
+from gen404_assets.assets.tables import Value, table
 from gen404_assets.competition.audits import verdicts
 from gen404_assets.competition.builds import Builds
 from gen404_assets.competition.history import StateChange
@@ -93,8 +93,8 @@ def _output_counts(outputs: Outputs, prompts: int) -> dict[str, Value]:
     return {
         "complete": len(done),
         "of": prompts,
-        "longest, s": round(max((output.generation_time for output in done), default=0.0), DIGITS),
-        "largest distance": round(max((output.distance or 0.0 for output in done), default=0.0), 4),
+        "longest, s": max((output.generation_time for output in done), default=0.0),
+        "largest distance": max((output.distance or 0.0 for output in done), default=0.0),
         "MB": round(sum(output.size for output in done) / 1e6, 1),
     }
 
@@ -210,12 +210,9 @@ def stages(changes: Sequence[StateChange]) -> dg.TableMetadataValue | str:
 
 
 def _shown(frame: "pd.DataFrame", columns: Mapping[str, str]) -> "pd.DataFrame":
-    """Some columns of a frame under the names shown: hotkeys of matches short, margins and seconds
-    to three digits.
-    """
+    """Some columns of a frame under the names shown, hotkeys of matches short."""
     sides = {side: frame[side].map(short) for side in ("left", "right") if side in columns}
-    digits = dict.fromkeys(("margin", "generation_time"), DIGITS)
-    return frame.assign(**sides).round(digits)[[*columns]].rename(columns=columns)
+    return frame.assign(**sides)[[*columns]].rename(columns=columns)
 
 
 def _counted(values: Iterable[str]) -> str:

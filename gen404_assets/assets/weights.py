@@ -1,10 +1,13 @@
 """A validator's weights as an asset, which is there where `SET_WEIGHTS` asks for it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
+from gen404_assets.assets import shown
 from gen404_assets.assets.resource import CompetitionResource
+from gen404_assets.assets.specs import PLATFORM, with_sources
 from gen404_assets.live.weights import Outcome, set_weights
 from gen404_assets.settings import home
 
@@ -14,14 +17,18 @@ WEIGHTS_TAG = "gen404/weights"
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(
-            "weights",
-            description="A validator's weights on the chain, from `leader.json`: the leader's "
-            "weight, and the rest for the subnet's owner. Set every 30 minutes and right after a "
-            "change, and read back.",
-            group_name="validating",
-            kinds={"bittensor"},
-            skippable=True,
+        with_sources(
+            dg.AssetSpec(
+                "weights",
+                description="A validator's weights on the chain, from `leader.json`: the leader's "
+                "weight, and the rest for the subnet's owner. Set every 30 minutes and right after "
+                "a change, and read back.",
+                group_name="validating",
+                kinds={"bittensor"},
+                owners=[PLATFORM],
+                skippable=True,
+            ),
+            {"made by": set_weights},
         )
     ],
 )
@@ -35,12 +42,12 @@ def weights(
         yield dg.MaterializeResult(metadata=_metadata(outcome))
 
 
-def _metadata(outcome: Outcome) -> dict[str, dg.MetadataValue]:
+def _metadata(outcome: Outcome) -> dict[str, Any]:
     weights = {str(uid): weight for uid, weight in (outcome.weights or {}).items()}
-    shown: dict[str, dg.MetadataValue] = {"weights": dg.MetadataValue.json(weights)}
+    known: dict[str, Any] = {"weights": weights}
     if outcome.entry is not None:
-        shown["leader"] = dg.MetadataValue.text(outcome.entry.hotkey)
+        known["leader"] = outcome.entry.hotkey
     if outcome.placed is not None:
-        shown["block"] = dg.MetadataValue.int(outcome.placed.block)
-        shown["hidden until revealed"] = dg.MetadataValue.bool(outcome.placed.hidden)
-    return shown
+        known["block"] = outcome.placed.block
+        known["hidden until revealed"] = outcome.placed.hidden
+    return shown.metadata(known)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.again import Again, AgainFile
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.outputs import Outputs
-from gen404_assets.competition.round import STATE, Round, miner_path
+from gen404_assets.competition.round import AGAIN, STATE, Round
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import see
@@ -38,8 +39,8 @@ def make_again(outside: Outside, hotkey: str, stems: Sequence[str], reason: str)
             Again(hotkey=hotkey, stem=stem, reason=reason, before=known[stem]) for stem in done
         ]
         path, again = (
-            miner_path(current.number, hotkey, "submitted.json"),
-            current.path("again.json"),
+            Asset.RENDERS.path(current.number, hotkey),
+            current.path(AGAIN),
         )
         left = Outputs({stem: known[stem] for stem in known.names if stem not in done})
         return {

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 from gen404_assets.commands.refused import Refused
 from gen404_assets.competition.audits import SourceAudit, SourceAudits, SourceVerdict
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.leader import Leader
 from gen404_assets.competition.prompts import parse_prompts, usable
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, Round, round_path
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, Round
 from gen404_assets.competition.schedule import next_start, schedule_at, start_block
 from gen404_assets.competition.state import Stage, State, resume
 from gen404_assets.live.outside import Outside
@@ -49,7 +50,7 @@ def begin(repository: Repository, files: Mapping[str, bytes], block: Block) -> S
         return {
             **files,
             STATE: state.to_bytes(),
-            round_path(0, "schedule.json"): schedule.to_bytes(),
+            Asset.SCHEDULE.path(0): schedule.to_bytes(),
         }
 
     repository.publish(f"Begin the competition {config.name}", first, time=block.time)
@@ -92,7 +93,7 @@ def audit_source(outside: Outside, hotkey: str, verdict: SourceVerdict, reason: 
             raise Refused(f"{hotkey} has no submission in round {current.number}")
         entry = SourceAudit(hotkey=hotkey, verdict=verdict, reason=reason)
         others = [audit for audit in current.source_audits.root if audit.hotkey != hotkey]
-        path = current.path("source_audit.json")
+        path = Asset.SOURCE_AUDITS.path(current.number)
         return {path: SourceAudits([*others, entry]).to_bytes(current.files.read(path))}
 
     message = f"Source audit of {hotkey}: {verdict}\n\n{reason}".strip()

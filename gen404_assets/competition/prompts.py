@@ -5,6 +5,7 @@ they go by.
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from gen404_assets.competition.config import Config
@@ -14,6 +15,13 @@ from gen404_assets.competition.settings import Rules
 _URL = re.compile(r"https?://[^/]")
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A line of `prompts.txt`."""
+
+    url: str
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from gen404_assets.competition.audits import (
     critical_prompts,
 )
 from gen404_assets.competition.builds import Builds
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.duels import MatchReport, report_name
 from gen404_assets.competition.files import MalformedFile, StateFile
@@ -31,7 +32,10 @@ from gen404_assets.competition.submissions import Submissions
 from gen404_assets.competition.timeline import Timeline
 from gen404_assets.competition.winner import Winner
 
-STATE, CONFIG, LEADERS, POOL = "state.json", "config.json", "leader.json", "prompts.txt"
+STATE, LEADERS = Asset.STATE.entry.file, Asset.LEADER.entry.file
+CONFIG, POOL = "config.json", "prompts.txt"
+AGAIN = "again.json"
+"""Of a round, what people have made again."""
 
 F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
@@ -85,7 +89,7 @@ def outputs_path(number: int, hotkey: str) -> str:
     """What a hotkey plays with: the leader with what was regenerated, everyone else with what was
     submitted.
     """
-    return miner_path(number, hotkey, "generated.json" if hotkey == LEADER else "submitted.json")
+    return (Asset.BASELINE if hotkey == LEADER else Asset.RENDERS).path(number, hotkey)
 
 
 def report_path(number: int, pair: Pair) -> str:
@@ -144,11 +148,11 @@ class Round:
 
     @cached_property
     def schedule(self) -> Schedule | None:
-        return self._read(self.path("schedule.json"), Schedule)
+        return self._read(Asset.SCHEDULE.path(self.number), Schedule)
 
     @property
     def required_schedule(self) -> Schedule:
-        return required(self.path("schedule.json"), self.schedule)
+        return required(Asset.SCHEDULE.path(self.number), self.schedule)
 
     @cached_property
     def defending(self) -> Transition | None:
@@ -168,28 +172,28 @@ class Round:
 
     @cached_property
     def seed(self) -> Seed | None:
-        return self._read(self.path("seed.json"), Seed)
+        return self._read(Asset.SEED.path(self.number), Seed)
 
     @property
     def required_seed(self) -> Seed:
-        return required(self.path("seed.json"), self.seed)
+        return required(Asset.SEED.path(self.number), self.seed)
 
     @cached_property
     def prompts(self) -> Sequence[str] | None:
-        return self._as(self.path("prompts.txt"), parse_prompts)
+        return self._as(Asset.PROMPTS.path(self.number), parse_prompts)
 
     @property
     def required_prompts(self) -> Sequence[str]:
-        return required(self.path("prompts.txt"), self.prompts)
+        return required(Asset.PROMPTS.path(self.number), self.prompts)
 
     @cached_property
     def stems(self) -> list[str]:
-        return self._as(self.path("prompts.txt"), _stems) or []
+        return self._as(Asset.PROMPTS.path(self.number), _stems) or []
 
     @cached_property
     def prompt_of(self) -> Mapping[str, str]:
         """Prompt stem -> the prompt's URL."""
-        return self._as(self.path("prompts.txt"), _by_stem) or {}
+        return self._as(Asset.PROMPTS.path(self.number), _by_stem) or {}
 
     @cached_property
     def missing(self) -> frozenset[str]:
@@ -203,15 +207,15 @@ class Round:
 
     @cached_property
     def submissions(self) -> Submissions | None:
-        return self._read(self.path("submissions.json"), Submissions)
+        return self._read(Asset.SUBMISSIONS.path(self.number), Submissions)
 
     @property
     def required_submissions(self) -> Submissions:
-        return required(self.path("submissions.json"), self.submissions)
+        return required(Asset.SUBMISSIONS.path(self.number), self.submissions)
 
     @cached_property
     def builds(self) -> Builds | None:
-        return self._read(self.path("builds.json"), Builds)
+        return self._read(Asset.BUILDS.path(self.number), Builds)
 
     @cached_property
     def baseline(self) -> Outputs | None:
@@ -226,33 +230,33 @@ class Round:
 
     @cached_property
     def matrix(self) -> Matrix:
-        return self._as(self.path("matches_matrix.csv"), Matrix.parse) or Matrix()
+        return self._as(Asset.MATCHES_MATRIX.path(self.number), Matrix.parse) or Matrix()
 
     @cached_property
     def requests(self) -> AuditRequests:
-        return self._read(self.path("require_audit.json"), AuditRequests) or AuditRequests([])
+        return self._read(Asset.AUDIT_REQUESTS.path(self.number), AuditRequests) or AuditRequests(
+            []
+        )
 
     @cached_property
     def audits(self) -> GenerationAudits:
-        return self._read(
-            self.path("generation_audits.json"), GenerationAudits
-        ) or GenerationAudits({})
+        return self._read(Asset.AUDITS.path(self.number), GenerationAudits) or GenerationAudits({})
 
     @cached_property
     def source_audits(self) -> SourceAudits:
-        return self._read(self.path("source_audit.json"), SourceAudits) or SourceAudits([])
+        return self._read(Asset.SOURCE_AUDITS.path(self.number), SourceAudits) or SourceAudits([])
 
     @cached_property
     def again(self) -> AgainFile:
-        return self._read(self.path("again.json"), AgainFile) or AgainFile([])
+        return self._read(self.path(AGAIN), AgainFile) or AgainFile([])
 
     @cached_property
     def winner(self) -> Winner | None:
-        return self._read(self.path("winner.json"), Winner)
+        return self._read(Asset.WINNER.path(self.number), Winner)
 
     @property
     def required_winner(self) -> Winner:
-        return required(self.path("winner.json"), self.winner)
+        return required(Asset.WINNER.path(self.number), self.winner)
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -268,16 +272,16 @@ class Round:
         _ = self.required_schedule, self.required_seed, self.required_prompts
         names = self.required_submissions.names
         for hotkey in names if stage is Stage.DUELS else ():
-            path = miner_path(self.number, hotkey, "submitted.json")
+            path = Asset.RENDERS.path(self.number, hotkey)
             required(path, self.files.read(path))
 
     def submitted(self, hotkey: str) -> Outputs | None:
         """What was downloaded from a miner, or None."""
-        return self._read(miner_path(self.number, hotkey, "submitted.json"), Outputs)
+        return self._read(Asset.RENDERS.path(self.number, hotkey), Outputs)
 
     def generated(self, hotkey: str) -> Outputs | None:
         """What was regenerated with a miner's (or the leader's) image, or None."""
-        return self._read(miner_path(self.number, hotkey, "generated.json"), Outputs)
+        return self._read(Asset.REGENERATED.path(self.number, hotkey), Outputs)
 
     def played(self, hotkey: str) -> Outputs | None:
         """What a hotkey plays with (`outputs_path`)."""

@@ -226,7 +226,7 @@ def _publish_verdict(
         can_be_run = _has_image(now, hotkey) and now.submitted(hotkey) is not None
         if verdict.reason == NO_IMAGE and can_be_run:
             return files  # the image was built meanwhile, so the audit is due with it
-        path = now.path("generation_audits.json")
+        path = Asset.AUDITS.path(now.number)
         audits = GenerationAudits({**now.audits.root, hotkey: verdict})
         return {**files, path: audits.to_bytes(now.files.read(path))}
 

@@ -17,7 +17,7 @@ from gen404_assets.competition.builds import (
     observe_builds,
     pending_builds,
 )
-from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.competition.settings import Rules
@@ -90,7 +90,7 @@ class _BuildMonitor:
             current.builds or Builds({}),
         )
         observe = partial(_builds_file, observation=observation)
-        path = current.path("builds.json")
+        path = Asset.BUILDS.path(current.number)
         if observe(current)[path] == current.files.read(path):
             return False
         work.publish([f"Update build statuses for round {work.number}"], WITH_IMAGES, observe)
@@ -100,14 +100,14 @@ class _BuildMonitor:
         """The hotkeys whose builds stay as they are: those of rejected candidates, whose verdicts
         depend on them, and those that a person has ended by hand.
         """
-        content = current.files.read(current.path("builds.json"))
+        content = current.files.read(Asset.BUILDS.path(current.number))
         if self._typed is None or self._typed[0] != content:
             self._typed = content, _typed(self._work, current)
         return self._typed[1] | _judged(current)
 
     def waited(self, current: Round) -> float:
         """Seconds since the round's opening was committed, by the chain's clock."""
-        submissions = current.files.read(current.path("submissions.json"))
+        submissions = current.files.read(Asset.SUBMISSIONS.path(current.number))
         if self._opened is None or self._opened[0] != submissions:  # not yet known, or opened anew
             self._opened = submissions, _opening(self._work, current)
         return (self._work.outside.chain.finalized().time - self._opened[1]).total_seconds()
@@ -158,7 +158,7 @@ def _builds_file(current: Round, observation: _Observation) -> Mapping[str, byte
     builds = Builds(
         {hotkey: known.get(hotkey, build) for hotkey, build in pending_builds(submissions).items()}
     )
-    path = current.path("builds.json")
+    path = Asset.BUILDS.path(current.number)
     changed = {
         hotkey
         for hotkey, build in known.items()
@@ -173,7 +173,7 @@ def _builds_file(current: Round, observation: _Observation) -> Mapping[str, byte
 
 def _typed(work: Work, current: Round) -> set[str]:
     """The hotkeys whose builds have ended without an image because a person wrote so."""
-    path, failed = current.path("builds.json"), mendable(current.builds or Builds({}), ())
+    path, failed = Asset.BUILDS.path(current.number), mendable(current.builds or Builds({}), ())
     if not failed:
         return set()
     history = work.history()

@@ -12,9 +12,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.outputs import Output, Outputs
-from gen404_assets.competition.round import Round, is_in, miner_path
+from gen404_assets.competition.round import Round, is_in
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.submissions import file_url
 from gen404_assets.live.cdns import Cdns, File, Limits
@@ -44,7 +45,7 @@ def collect(work: Work) -> None:
     where files are left; what is done has been published then.
     """
     due, current = work.due()
-    if due.hotkeys("renders") is None:
+    if due.hotkeys(Asset.RENDERS) is None:
         return
     if due.stage is Stage.MINER_GENERATION:
         messages = [f"Round {work.number}: downloading"]
@@ -232,7 +233,7 @@ class _Collection:
                 outputs = _joined(now.submitted(hotkey), collected.get(hotkey, {}), now.stems)
                 complete = complete and is_in(outputs, now.stems)
                 if hotkey in collected:
-                    path = miner_path(self.number, hotkey, "submitted.json")
+                    path = Asset.RENDERS.path(self.number, hotkey)
                     files[path] = outputs.to_bytes(now.files.read(path))
             return files | (state_file(now, Stage.DUELS, self.work.rules) if complete else {})
 

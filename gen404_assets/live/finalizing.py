@@ -5,10 +5,11 @@ competition's end.
 from collections.abc import Mapping
 
 from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.leader import Leader
-from gen404_assets.competition.round import LEADERS, Round, read_file, round_path
+from gen404_assets.competition.round import LEADERS, Round, read_file
 from gen404_assets.competition.schedule import (
     Schedule,
     is_over,
@@ -45,7 +46,7 @@ def _next(history: History, current: Round, block: Block) -> Schedule | None:
 
     One that the platform made when the round ended before stands while it leaves enough time.
     """
-    path = round_path(current.number + 1, "schedule.json")
+    path = Asset.SCHEDULE.path(current.number + 1)
     scheduled = read_file(current.files, path, Schedule)
     if scheduled is not None:
         buffer = current.config.finalization_buffer_hours * 3600 // BLOCK_SECONDS
@@ -71,7 +72,7 @@ def _files(work: Work, current: Round, block: Block) -> Mapping[str, bytes | Non
     files: dict[str, bytes | None] = {LEADERS: leaders.to_bytes(current.files.read(LEADERS))}
     if following is None:
         return files | state_file(current, Stage.FINISHED, work.rules)
-    path = round_path(current.number + 1, "schedule.json")
+    path = Asset.SCHEDULE.path(current.number + 1)
     files[path] = following.to_bytes(current.files.read(path))
     eta = time_at(block, following.latest_reveal_block)
     return files | state_file(current, Stage.OPEN, work.rules, eta)
@@ -102,7 +103,7 @@ def _winner(current: Round, history: History) -> Winner:
     """The round's winner. Raises MalformedFile for one that the verdicts have undone since: it is
     not for the platform to set the stage back.
     """
-    path = current.path("winner.json")
+    path = Asset.WINNER.path(current.number)
     winner = current.required_winner
     known = verdicts(current.audits, current.source_audits)
     follows = current.timeline.winner(current.matrix.margins, known)

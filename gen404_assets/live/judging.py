@@ -5,7 +5,7 @@ the winner.
 from collections.abc import Mapping, Sequence
 
 from gen404_assets.competition.audits import AuditRequest, AuditRequests, verdicts
-from gen404_assets.competition.catalogue import Lane
+from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.due import Due
 from gen404_assets.competition.duels import MatchReport, without_usable_answer
 from gen404_assets.competition.faults import InfrastructureFault
@@ -50,9 +50,9 @@ def _judge_next(work: Work, canaries: Canaries, patience: Patience) -> bool:
     try:
         due, current = work.due()
         assets = due.assets(Lane.JUDGING)
-        if due.stage is not Stage.DUELS or not {"audit_requests", "duels"} & set(assets):
+        if due.stage is not Stage.DUELS or not {Asset.AUDIT_REQUESTS, Asset.DUELS} & set(assets):
             return False
-        if "audit_requests" in assets:
+        if Asset.AUDIT_REQUESTS in assets:
             message = f"Update audit requests for round {work.number}"
             work.publish([message], {Stage.DUELS}, lambda now: _requests(work, now))
         elif due.pairs:
@@ -149,7 +149,7 @@ def _match_files(
     same_sides = Sides.of_round(now, match.pair) == Sides.of_round(seen, match.pair)
     if not (same_sides and same_prompts):
         return {}  # somebody changed what was judged: the match is due again
-    path = now.path("matches_matrix.csv")
+    path = Asset.MATCHES_MATRIX.path(now.number)
     files: dict[str, bytes | None] = {path: now.matrix.plus(match).to_bytes(now.files.read(path))}
     if report is not None:
         files[report_path(now.number, match.pair)] = report.to_bytes()
@@ -168,7 +168,7 @@ def _requests(work: Work, now: Round) -> Mapping[str, bytes | None]:
             requests.append(AuditRequest(hotkey=hotkey, critical_prompts=prompts or []))
     if len(requests) == len(now.requests):
         return {}
-    path = now.path("require_audit.json")
+    path = Asset.AUDIT_REQUESTS.path(now.number)
     return {path: AuditRequests(requests).to_bytes(now.files.read(path))}
 
 
@@ -179,7 +179,7 @@ def crown_winner(work: Work) -> None:
     stage back is replaced where the matrix and the verdicts make another.
     """
     due, current = work.due()
-    if "winner" not in due.assets(Lane.JUDGING):
+    if Asset.WINNER not in due.assets(Lane.JUDGING):
         return
     winner = current.timeline.winner(
         current.matrix.margins, verdicts(current.audits, current.source_audits)
@@ -189,11 +189,11 @@ def crown_winner(work: Work) -> None:
         hotkey = now.timeline.winner(now.matrix.margins, verdicts(now.audits, now.source_audits))
         if hotkey is None or hotkey != winner:
             return {}
-        path, files = now.path("winner.json"), dict[str, bytes | None]()
+        path, files = Asset.WINNER.path(now.number), dict[str, bytes | None]()
         if now.winner is None or not work.history().is_typed(path):
             if hotkey != LEADER and (now.builds is None or hotkey not in now.builds):
                 raise MalformedFile(
-                    now.path("builds.json"), 1, f"no build of {hotkey}, who has won"
+                    Asset.BUILDS.path(now.number), 1, f"no build of {hotkey}, who has won"
                 )
             crowned = crown(hotkey, now.builds, now.required_defending)
             if not crowned.is_same(now.winner):

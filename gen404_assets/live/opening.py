@@ -7,6 +7,7 @@ Between drawing and publishing, the prompts' pictures are copied into the store.
 from collections.abc import Mapping
 from functools import lru_cache
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import MalformedFile
@@ -18,7 +19,7 @@ from gen404_assets.competition.prompts import (
     stem,
     usable,
 )
-from gen404_assets.competition.round import POOL, Files, Round, required, round_path
+from gen404_assets.competition.round import POOL, Files, Round, required
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.seed import Seed, draw_seed
 from gen404_assets.competition.state import Stage
@@ -61,18 +62,18 @@ def open_round(work: Work) -> Mapping[str, str]:
             seed = seed.naming([*(seed.missing_prompts or ()), *missing])
         submissions = now.submissions if now.submissions is not None else reading.submissions
         made = {
-            now.path("submissions.json"): submissions.to_bytes(),
-            now.path("seed.json"): seed.to_bytes(now.files.read(now.path("seed.json"))),
-            now.path("prompts.txt"): prompts_bytes(prompts),
+            Asset.SUBMISSIONS.path(now.number): submissions.to_bytes(),
+            Asset.SEED.path(now.number): seed.to_bytes(now.files.read(Asset.SEED.path(now.number))),
+            Asset.PROMPTS.path(now.number): prompts_bytes(prompts),
         }
         if not len(submissions):
             leader = now.required_defending
-            made[now.path("winner.json")] = crown(LEADER, None, leader).to_bytes()
+            made[Asset.WINNER.path(now.number)] = crown(LEADER, None, leader).to_bytes()
         # What a person has entered before the window closed stands; to have it drawn anew, they
         # delete it. Which pictures can't be had is added to a seed of theirs.
         files = {path: content for path, content in made.items() if now.files.read(path) is None}
         if missing:
-            files[now.path("seed.json")] = made[now.path("seed.json")]
+            files[Asset.SEED.path(now.number)] = made[Asset.SEED.path(now.number)]
         if not len(submissions):
             return files | state_file(now, Stage.FINALIZING, work.rules)
         eta = time_at(latest, schedule.generation_deadline_block)
@@ -97,7 +98,7 @@ def _drawn(work: Work, current: Round, latest: Block) -> tuple[Seed, list[str]]:
         return seed, list(current.prompts)
     previous = None
     if current.number:
-        path = round_path(current.number - 1, "prompts.txt")
+        path = Asset.PROMPTS.path(current.number - 1)
         previous = parse_prompts(required(path, current.files.read(path)), path)
     lines, _ = _pool(current.files)
     prompts = select_prompts(seed.seed, lines, previous, current.config, work.rules)

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from threading import Event
 
-from gen404_assets.competition.catalogue import Asset
+from gen404_assets.competition.catalogue import POD_STATS, Asset
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.hotkeys import LEADER, short
@@ -51,8 +51,8 @@ class PublishedOutputs:
 def _files(
     now: Round, hotkey: str, outputs: Outputs, pods: PodStatsFile
 ) -> dict[str, bytes | None]:
-    outputs_path = miner_path(now.number, hotkey, "generated.json")
-    stats_path = miner_path(now.number, hotkey, "pod_stats.json")
+    outputs_path = Asset.REGENERATED.path(now.number, hotkey)
+    stats_path = miner_path(now.number, hotkey, POD_STATS)
     earlier = read_file(now.files, stats_path, PodStatsFile) or PodStatsFile({})
     stats = PodStatsFile({**earlier.root, **pods.root})  # with the pods of earlier runs
     return {

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.due import Due, due
 from gen404_assets.competition.history import History
 from gen404_assets.competition.quantities import Count, Patience, Seconds, Timeout
@@ -86,7 +87,8 @@ class RoundFiles(Files):
         self._blobs = snapshot.listed(
             [self._folder.rstrip("/"), STATE, CONFIG, LEADERS], below=True
         )
-        small = {path: blob for path, blob in self._blobs.items() if "/duels_" not in path}
+        reports = f"/{Asset.DUELS.entry.name}"
+        small = {path: blob for path, blob in self._blobs.items() if reports not in path}
         contents = snapshot.read_blobs(small.values())
         self._read: dict[str, bytes | None] = {path: contents[blob] for path, blob in small.items()}
 

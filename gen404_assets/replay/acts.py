@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from gen404_assets.competition.audits import AuditOutcome, GenerationAudits
 from gen404_assets.competition.builds import Builds, BuildStatus
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commits import by_hand_alone
 from gen404_assets.competition.duels import report_name
 from gen404_assets.competition.files import MalformedFile
@@ -18,6 +19,7 @@ from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Matrix, Pair
 from gen404_assets.competition.round import (
+    AGAIN,
     POOL,
     SHARED,
     STATE,
@@ -31,13 +33,15 @@ from gen404_assets.replay.following import does_not_follow, outputs_changed
 from gen404_assets.replay.permissions import Moment, objection, split
 from gen404_assets.replay.result import Act
 
+_MATRIX, _AUDITS = Asset.MATCHES_MATRIX.entry.name, Asset.AUDITS.entry.name
+_GENERATED, _REPORTS = Asset.REGENERATED.entry.name, Asset.DUELS.entry.name
 _DECIDED_BY = {
-    "matches_matrix.csv": (),
-    "generation_audits.json": (),
-    "require_audit.json": ("matches_matrix.csv",),
-    "winner.json": ("matches_matrix.csv", "generation_audits.json", "source_audit.json"),
-    "generated.json": ("again.json", "generation_audits.json", "seed.json", "prompts.txt"),
-    "submitted.json": ("again.json",),
+    _MATRIX: (),
+    _AUDITS: (),
+    Asset.AUDIT_REQUESTS.entry.name: (_MATRIX,),
+    Asset.WINNER.entry.name: (_MATRIX, _AUDITS, Asset.SOURCE_AUDITS.entry.name),
+    _GENERATED: (AGAIN, _AUDITS, Asset.SEED.entry.name, Asset.PROMPTS.entry.name),
+    Asset.RENDERS.entry.name: (AGAIN,),
 }
 """A file -> those of the round that, changed by a person, have the platform make it anew."""
 
@@ -160,11 +164,11 @@ def _contradiction(history: History, path: str, before: Version | None, version:
     if before is None or history.contents.is_lost(before) or history.contents.is_lost(version):
         return ""
     _, miner, name = split(path)
-    is_report = miner is not None and name.startswith("duels_")
+    is_report = miner is not None and name.startswith(_REPORTS)
     if is_report and version.blob is not None and not _is_played(history, path, version.index):
         return ""
     reason = does_not_follow(path, history.content(before), history.content(version))
-    if not reason and name == "generated.json" and _is_judged(history, path, version.index):
+    if not reason and name == _GENERATED and _is_judged(history, path, version.index):
         reason = outputs_changed(history.content(before), history.content(version))
     if not reason or version.blob is None:
         return reason
@@ -183,7 +187,7 @@ def _is_played(history: History, path: str, index: int) -> bool:
 def _is_judged(history: History, path: str, index: int) -> bool:
     """Whether a verdict on these outputs stood before commit `index`."""
     number, miner, _ = split(path)
-    audits = round_path(number or 0, "generation_audits.json")
+    audits = Asset.AUDITS.path(number or 0)
     try:
         raw = history.at(index - 1).read(audits)
         known = GenerationAudits.parse(raw, audits) if raw is not None else None
@@ -194,7 +198,7 @@ def _is_judged(history: History, path: str, index: int) -> bool:
 
 
 def _margins(history: History, number: int, index: int) -> Mapping[Pair, float]:
-    path = round_path(number, "matches_matrix.csv")
+    path = Asset.MATCHES_MATRIX.path(number)
     try:
         raw = history.at(index).read(path)
         return Matrix.parse(raw, path).margins if raw is not None else {}
@@ -207,10 +211,10 @@ def _stepped_in(history: History, path: str, since: int, until: int) -> bool:
     commits.
     """
     number, _, name = split(path)
-    deciding = _DECIDED_BY.get(name, ("matches_matrix.csv",))
+    deciding = _DECIDED_BY.get(name, (_MATRIX,))
     paths = {path, STATE, *(round_path(number or 0, each) for each in deciding)}
-    if name == "generated.json":  # of what was submitted
-        paths.add(path.replace(name, "submitted.json"))
+    if name == _GENERATED:  # of what was submitted
+        paths.add(path.replace(name, Asset.RENDERS.entry.name))
     return any(
         since <= version.index < until for each in paths for version in history.by_person(each)
     )
@@ -224,14 +228,14 @@ def _effect(history: History, path: str, before: Version, version: Version) -> s
     raw = history.content(version)
     if raw is None or (old := history.content(before)) is None:
         return ""
-    if name.startswith("duels_") and miner is not None:
+    if name.startswith(_REPORTS) and miner is not None:
         return "the match was judged again"
     if name == STATE:
         return _only_estimated(old, raw)
-    if name == "builds.json":
+    if name == Asset.BUILDS.entry.name:
         lost = _no_longer_built(old, raw)
         return f"builds that had succeeded did no longer: {', '.join(lost)}" if lost else ""
-    if name == "generated.json" and miner == LEADER and number is not None:
+    if name == _GENERATED and miner == LEADER and number is not None:
         margins = _margins(history, number, version.index - 1)
         if any(left == LEADER for left, _ in margins):
             return "the leader's baseline changed after matches against it were played"

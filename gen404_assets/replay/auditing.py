@@ -19,13 +19,14 @@ from gen404_assets.competition.audits import (
     judge_audit,
     reject_unmeasured,
 )
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commits import by_person
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import CONFIG, Round, miner_path, round_path
+from gen404_assets.competition.round import CONFIG, Round
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import LAYOUT, compare, keeping, text
@@ -38,7 +39,7 @@ _TRIES = 4
 
 def replay_requests(history: History, number: int, rules: Rules) -> FileReplay | None:
     """The audit requests, from the matches in the order played and the verdicts known then."""
-    path = round_path(number, "require_audit.json")
+    path = Asset.AUDIT_REQUESTS.path(number)
     raw = history.read(path)
     called = _called(history, number)
     owed = _owed(history, number) if history.is_past(number) else set()
@@ -46,7 +47,7 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
         missing = [
             Difference(hotkey, "no file", "a request") for hotkey in called if hotkey in owed
         ]
-        return compared("audit_requests", path, missing) if missing else None
+        return compared(Asset.AUDIT_REQUESTS, path, missing) if missing else None
     requests = history.round(number).requests
     asked = [request.hotkey for request in requests.root]
     differences = [
@@ -66,7 +67,7 @@ def replay_requests(history: History, number: int, rules: Rules) -> FileReplay |
     ]
     differences += _reordered(history, number, asked)
     notes = [LAYOUT] if not differences and requests.to_bytes() != raw else []
-    return compared("audit_requests", path, differences, notes)
+    return compared(Asset.AUDIT_REQUESTS, path, differences, notes)
 
 
 def _differs(
@@ -118,7 +119,7 @@ def _critical_now_or_then(
     last commit of requests.
     """
     wanted = history.round(number).critical_prompts(pair, rules)
-    last = history.last(round_path(number, "require_audit.json"))
+    last = history.last(Asset.AUDIT_REQUESTS.path(number))
     if wanted is not None or last is None:
         return wanted
     return history.round(number, last.index).critical_prompts(pair, rules)
@@ -182,7 +183,7 @@ def _request_in_history(history: History, number: int, request: AuditRequest, ru
     """The origin of a request that the head's matches don't lead to: the commit that asked for it,
     the match that once led to it, and who deleted that match.
     """
-    path = round_path(number, "require_audit.json")
+    path = Asset.AUDIT_REQUESTS.path(number)
     asked = history.written(path, partial(audit_entry, request.hotkey))
     origin = f"asked for in {asked}" if asked else ""
     verdicts = arrivals(history, number)
@@ -224,7 +225,7 @@ def _margin_that_calls(history: History, number: int, hotkey: str) -> str:
 def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
     """The commit that removed a match from the matrix, and who made it; empty where none did."""
     kept = {version for version, matrix in matrices(history, number) if pair in matrix.margins}
-    versions = history.versions(round_path(number, "matches_matrix.csv"))
+    versions = history.versions(Asset.MATCHES_MATRIX.path(number))
     later = [version for version in versions if version.index > played.index]
     gone = next((version for version in later if version not in kept), None)
     return f"; {gone.who} deleted the match in {gone}" if gone else ""
@@ -232,7 +233,7 @@ def _removal(history: History, number: int, pair: Pair, played: Version) -> str:
 
 def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | None:
     """The audits' verdicts and numbers, from the regenerated outputs and their distances."""
-    path = round_path(number, "generation_audits.json")
+    path = Asset.AUDITS.path(number)
     raw = history.read(path)
     if raw is None:
         return None
@@ -255,12 +256,12 @@ def replay_audits(history: History, number: int, rules: Rules) -> FileReplay | N
         version = written.get(difference.entry.split(".")[0])
         by = "typed by a person" if version and version.by_person else "written"
         with_origins.append(replace(difference, origin=f"{by} in {version}" if version else ""))
-    return compared("audits", path, with_origins, [*layout, *notes])
+    return compared(Asset.AUDITS, path, with_origins, [*layout, *notes])
 
 
 def _unasked(history: History, number: int, audits: Iterable[str]) -> list[str]:
     """The hotkeys of the audits for which there is no request, nor ever was one."""
-    path = round_path(number, "require_audit.json")
+    path = Asset.AUDIT_REQUESTS.path(number)
     ever = {
         request.hotkey
         for _, requests in history.readable(path, partial(AuditRequests.parse, path=path))
@@ -307,7 +308,7 @@ def _verdicts(
     A run commits audit and outputs separately. Evidence counts as of its time alone: what it was
     before, or became later, decides nothing.
     """
-    paths = [miner_path(number, hotkey, name) for name in ("generated.json", "submitted.json")]
+    paths = [each.path(number, hotkey) for each in (Asset.REGENERATED, Asset.RENDERS)]
     head = len(history.commits)
     index = head if written is None else written.index
     later = sorted(moment for moment in history.moments(paths, head) if moment > index)[:1]

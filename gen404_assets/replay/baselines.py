@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from gen404_assets.competition.duels import report_name
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.round import outputs_path
@@ -35,7 +36,7 @@ def _played_by(history: History, number: int) -> list[Version]:
     reports = [
         version.index
         for path in history.of_round(number)
-        if path.endswith(f"/duels_{LEADER}.json") and (version := history.last(path)) is not None
+        if path.endswith(f"/{report_name(LEADER)}") and (version := history.last(path)) is not None
     ]
     path = outputs_path(number, LEADER)
     known = (history.last(path, index) for index in sorted(reports))

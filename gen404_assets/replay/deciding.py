@@ -9,11 +9,12 @@ from functools import partial
 from itertools import pairwise
 
 from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
-from gen404_assets.competition.hotkeys import short
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, round_path
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL
 from gen404_assets.competition.timeline import Margins
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.baselines import baselines
@@ -22,7 +23,8 @@ from gen404_assets.replay.result import Act
 
 _SHOWN = 3
 _DECISIVE = {
-    *("matches_matrix.csv", "generation_audits.json", "winner.json", "generated.json"),
+    *(Asset.MATCHES_MATRIX.entry.name, Asset.AUDITS.entry.name),
+    *(Asset.WINNER.entry.name, Asset.REGENERATED.entry.name),
     *("duels.json", "generations.json", "judge_progress.json", "audit_matrix.csv"),
     "generation_reports.json",
 }
@@ -121,7 +123,7 @@ def _superseded(history: History, number: int, acts: Sequence[Act]) -> Iterator[
 
 def _passes(history: History, number: int) -> list[tuple[Version, Margins]]:
     """The versions of the matrix from which rows were taken back in the next."""
-    path = round_path(number, "matches_matrix.csv")
+    path = Asset.MATCHES_MATRIX.path(number)
     known = {version.index: matrix.margins for version, matrix in matrices(history, number)}
     versions = history.versions(path)
     passes = []
@@ -139,6 +141,6 @@ def _winner_by(history: History, number: int, margins: Margins) -> Iterator[str]
         known = verdicts(current.audits, current.source_audits)
         recorded = current.winner.winner_hotkey if current.winner is not None else None
         line = current.timeline.line(margins, known)
-        by_those = line.defenders[-1] if line.defenders else "leader"
+        by_those = line.defenders[-1] if line.defenders else LEADER
         if recorded is not None and by_those != recorded:
             yield f"  by those margins {short(by_those)} would lead the line, not {short(recorded)}"

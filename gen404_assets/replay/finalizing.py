@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History, StateChange
-from gen404_assets.competition.round import STATE, Round, round_path
+from gen404_assets.competition.round import STATE, Round
 from gen404_assets.competition.state import Stage, State, transition_fault
 from gen404_assets.competition.versions import Version
 from gen404_assets.competition.winner import Winner, crown
@@ -18,13 +19,13 @@ def replay_winner(history: History, number: int) -> FileReplay | None:
     """The winner, from the order, the matrix and the verdicts, either as they were when it was
     written or as the head has them.
     """
-    path = round_path(number, "winner.json")
+    path = Asset.WINNER.path(number)
     raw = history.read(path)
     if raw is None:
         owed = _crowned(history.round(number)) if history.is_past(number) else None
         played = history.round(number).submissions is not None
         return (
-            compared("winner", path, [Difference(path, "no file", owed.winner_hotkey)])
+            compared(Asset.WINNER, path, [Difference(path, "no file", owed.winner_hotkey)])
             if owed and played
             else None
         )
@@ -35,7 +36,7 @@ def replay_winner(history: History, number: int) -> FileReplay | None:
     known = [winner for winner in derived if winner is not None]
     if not known:
         return compared(
-            "winner",
+            Asset.WINNER,
             path,
             [Difference("winner_hotkey", recorded.winner_hotkey, "not decided yet", by)],
         )
@@ -43,11 +44,11 @@ def replay_winner(history: History, number: int) -> FileReplay | None:
     same = next((notes for differences, notes in comparisons if not differences), None)
     if same is None:
         differences, _ = comparisons[0]
-        return compared("winner", path, [replace(each, origin=by) for each in differences])
+        return compared(Asset.WINNER, path, [replace(each, origin=by) for each in differences])
     if any(winner != known[0] for winner in derived):
         last = derived[-1].winner_hotkey if derived[-1] else "nobody yet"
         same = [*same, f"by what was changed since, the winner would be {last}"]
-    return compared("winner", path, [], same)
+    return compared(Asset.WINNER, path, [], same)
 
 
 def _crowned_then_and_now(
@@ -121,19 +122,19 @@ def replay_state(history: History, number: int) -> FileReplay | None:
     if state.current_round == number and not is_time(state.next_stage_eta):
         eta = text(state.next_stage_eta)
         differences.append(Difference("next_stage_eta", eta, "a time in UTC, or null"))
-    return compared("state", STATE, differences, notes) if changes else None
+    return compared(Asset.STATE, STATE, differences, notes) if changes else None
 
 
 def _missing(history: History, version: Version, after: State) -> str | None:
     """The file that a stage can't begin without, where the commit that began it had none."""
     needed = {
-        Stage.OPEN: "schedule.json",
-        Stage.MINER_GENERATION: "prompts.txt",
-        Stage.DOWNLOADING: "submissions.json",
-        Stage.DUELS: "submissions.json",
-        Stage.FINALIZING: "winner.json",
+        Stage.OPEN: Asset.SCHEDULE,
+        Stage.MINER_GENERATION: Asset.PROMPTS,
+        Stage.DOWNLOADING: Asset.SUBMISSIONS,
+        Stage.DUELS: Asset.SUBMISSIONS,
+        Stage.FINALIZING: Asset.WINNER,
     }.get(after.stage)
     if needed is None:
         return None
-    path = round_path(after.current_round, needed)
+    path = needed.path(after.current_round)
     return path if history.at(version.index).read(path) is None else None

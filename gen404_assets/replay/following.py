@@ -10,10 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from gen404_assets.competition.audits import GenerationAudits
-from gen404_assets.competition.builds import Builds
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import StateFile
-from gen404_assets.competition.outputs import Outputs
 from gen404_assets.competition.round import LEADERS
 from gen404_assets.replay.permissions import split
 
@@ -55,7 +53,7 @@ def objection(
 
 
 def _fault(name: str, miner: str | None) -> Fault | None:
-    if miner is not None and name.startswith("duels_"):
+    if miner is not None and name.startswith(Asset.DUELS.entry.name):
         return _replaced
     return _FAULTS.get(name)
 
@@ -65,10 +63,8 @@ def _replaced(old: Any, new: Any) -> str:
 
 
 _KINDS: Mapping[str, type[StateFile]] = {
-    "builds.json": Builds,
-    "generation_audits.json": GenerationAudits,
-    "generated.json": Outputs,
-    "submitted.json": Outputs,
+    asset.entry.name: asset.entry.format
+    for asset in (Asset.BUILDS, Asset.AUDITS, Asset.REGENERATED, Asset.RENDERS)
 }
 
 
@@ -83,7 +79,7 @@ def _read(name: str, raw: bytes) -> Any:
 
 def lines(name: str, old: list[str], new: list[str]) -> str:
     """Why lines may not have become these: rows are added, prompts drawn once."""
-    if name == "prompts.txt":
+    if name == Asset.PROMPTS.entry.name:
         return "the round's prompts were drawn already" if old != new else ""
     return "" if new[: len(old)] == old else "a row that was played was changed or is gone"
 
@@ -161,17 +157,18 @@ def leaders(old: Any, new: Any) -> str:
     return "a round's end adds one entry" if len(unwrapped[1]) > len(unwrapped[0]) + 1 else ""
 
 
-_FAULTS: dict[str, Fault] = {
-    "submissions.json": made_once,
-    "seed.json": made_once,
-    "schedule.json": made_once,
-    "winner.json": made_once,
-    "builds.json": map_of(build_changed),
-    "generation_audits.json": map_of(_audit),
-    "require_audit.json": appended("a request"),
-    "generated.json": map_of(_regenerated),
-    "submitted.json": map_of(_submitted),
+_BY_ASSET: Mapping[Asset, Fault] = {
+    Asset.SUBMISSIONS: made_once,
+    Asset.SEED: made_once,
+    Asset.SCHEDULE: made_once,
+    Asset.WINNER: made_once,
+    Asset.BUILDS: map_of(build_changed),
+    Asset.AUDITS: map_of(_audit),
+    Asset.AUDIT_REQUESTS: appended("a request"),
+    Asset.REGENERATED: map_of(_regenerated),
+    Asset.RENDERS: map_of(_submitted),
 }
+_FAULTS = {asset.entry.name: fault for asset, fault in _BY_ASSET.items()}
 
 
 def outputs_changed(before: bytes | None, after: bytes | None) -> str:
@@ -179,7 +176,7 @@ def outputs_changed(before: bytes | None, after: bytes | None) -> str:
     was complete stays.
     """
     try:
-        old, new = (_read("generated.json", raw or b"{}") for raw in (before, after))
+        old, new = (_read(Asset.REGENERATED.entry.name, raw or b"{}") for raw in (before, after))
     except ValueError:
         return ""
     changed = [

@@ -7,13 +7,14 @@ from functools import lru_cache, partial
 from itertools import islice, pairwise
 
 from gen404_assets.competition.audits import verdicts
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.duels import has_output, margin_without_report
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import short
 from gen404_assets.competition.match_under_play import Sides
 from gen404_assets.competition.matches import Match, Matrix, Pair
-from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
+from gen404_assets.competition.round import Round, outputs_path, report_path
 from gen404_assets.competition.timeline import Margins, Verdicts
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import LAYOUT
@@ -44,7 +45,7 @@ class Played:
 @lru_cache(maxsize=2)
 def arrivals(history: History, number: int) -> Sequence[Arrival]:
     """The verdicts of a round as they came while it was under way, from none on."""
-    paths = [round_path(number, name) for name in ("generation_audits.json", "source_audit.json")]
+    paths = [each.path(number) for each in (Asset.AUDITS, Asset.SOURCE_AUDITS)]
     ended = history.end(number)
     known = [Arrival(-1, Verdicts())]
     for index in sorted(history.moments(paths, len(history.commits) if ended is None else ended)):
@@ -58,7 +59,7 @@ def arrivals(history: History, number: int) -> Sequence[Arrival]:
 @lru_cache(maxsize=2)
 def matrices(history: History, number: int) -> Sequence[tuple[Version, Matrix]]:
     """The versions of the matrix that could be read."""
-    path = round_path(number, "matches_matrix.csv")
+    path = Asset.MATCHES_MATRIX.path(number)
     return tuple(history.readable(path, partial(Matrix.parse, path=path)))
 
 
@@ -93,7 +94,7 @@ def replay_matrix(history: History, number: int, scores: Mapping[str, int]) -> F
 
     `scores`: report -> its score, of those that were replayed and need not be read again.
     """
-    path = round_path(number, "matches_matrix.csv")
+    path = Asset.MATCHES_MATRIX.path(number)
     raw = history.read(path)
     if raw is None:
         return None
@@ -122,7 +123,7 @@ def replay_matrix(history: History, number: int, scores: Mapping[str, int]) -> F
     if history.is_past(number):
         differences += _lacking(history, number, rows)
     notes = [LAYOUT] if not differences and Matrix(tuple(derived)).to_bytes() != raw else []
-    return compared("matches_matrix", path, differences, notes)
+    return compared(Asset.MATCHES_MATRIX, path, differences, notes)
 
 
 def _margin(history: History, current: Round, row: Played, score: int | None) -> float:
@@ -237,7 +238,7 @@ def _out_of_order(history: History, number: int, rows: Sequence[Played]) -> Iter
 
 def _moved(history: History, number: int, rows: Sequence[Played]) -> Iterator[Difference]:
     """A row that stands behind one that was played after it."""
-    path = round_path(number, "matches_matrix.csv")
+    path = Asset.MATCHES_MATRIX.path(number)
     for one, other in pairwise(rows):
         if (one.version.index, one.place) > (other.version.index, other.place):
             names = _names(one.match.pair), _names(other.match.pair)

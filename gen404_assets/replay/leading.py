@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.leader import Leader, Transition
-from gen404_assets.competition.round import LEADERS, round_path
+from gen404_assets.competition.round import LEADERS
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition.state import Stage
 from gen404_assets.competition.succession import continue_leader, entries_made
@@ -35,7 +36,7 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
         # Where the round was set back after its end, the entry that it made is its own.
         made = entries_made(history, number)
         others = list(_others(history, number, [e for e in entries if e not in made], block))
-        return compared("leader", LEADERS, others) if others else None
+        return compared(Asset.LEADER, LEADERS, others) if others else None
     # What an earlier end of the round made is its entry, unless another winner replaced it later.
     made = [entry for entry in entries_made(history, number, ended) if entry in entries]
     if made and not any(entry.effective_block == block for entry in entries):
@@ -48,7 +49,7 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
     except ValueError as error:  # nobody leads
         continued = before
         nobody = [Difference(f"from block {block}", "no leader before it", str(error))]
-        return compared("leader", LEADERS, nobody)
+        return compared(Asset.LEADER, LEADERS, nobody)
     derived = continued.root[len(before) :]
     derived = [keeping(old, new) for old, new in zip_longest(recorded, derived) if new is not None]
     differences = list(_others(history, number, [e for e in entries if e not in made], block))
@@ -58,7 +59,7 @@ def replay_leader(history: History, number: int, rules: Rules) -> FileReplay | N
         if changed := _winner_since(history, number, block):
             origin = f"the winner was typed by a person in {changed} since; {origin}"
         differences.append(Difference(f"from block {block}", sides[0], sides[1], origin))
-    return compared("leader", LEADERS, differences)
+    return compared(Asset.LEADER, LEADERS, differences)
 
 
 def _others(
@@ -109,7 +110,7 @@ def _winner_since(history: History, number: int, block: int) -> Version | None:
     did.
     """
     entry = _brought(history, block)
-    winner = history.last(round_path(number, "winner.json"))
+    winner = history.last(Asset.WINNER.path(number))
     if entry is None or winner is None or not winner.by_person:
         return None
     return winner if winner.index > entry.index else None

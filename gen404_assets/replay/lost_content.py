@@ -2,9 +2,10 @@
 named, and nothing is said to differ that may differ for want of them.
 """
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.contents import LOST
 from gen404_assets.competition.history import History
-from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE, round_path
+from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE
 from gen404_assets.replay.result import FileReplay, Finding, RoundReplay, underivable
 
 
@@ -14,9 +15,9 @@ def name_lost(history: History, replayed: RoundReplay) -> None:
     """
     number = replayed.round
     beside = [
-        round_path(other, name)
+        asset.path(other)
         for other in (number - 1, number + 1)
-        for name in ("prompts.txt", "schedule.json")
+        for asset in (Asset.PROMPTS, Asset.SCHEDULE)
     ]
     shared = (STATE, CONFIG, LEADERS, POOL)
     lost = history.lost([*history.ever_in_round(number), *beside, *shared])

@@ -13,9 +13,7 @@ from gen404_assets.competition.round import (
     CONFIG,
     LEADERS,
     STATE,
-    miner_path,
     outputs_path,
-    round_path,
 )
 from gen404_assets.replay.auditing import audit_entry
 from gen404_assets.replay.result import Difference, FileReplay, Finding, compared
@@ -31,7 +29,7 @@ def missing_files(history: History, number: int) -> Iterator[FileReplay]:
                 origin = _cut_short(history, number) if history.last(path) is None else ""
                 yield compared(asset, path, [Difference(path, "no file", "a file", origin)])
     if number == max(history.rounds_under_way, default=number):
-        for asset, path in (("state", STATE), ("config", CONFIG), ("leader", LEADERS)):
+        for asset, path in ((Asset.STATE, STATE), ("config", CONFIG), (Asset.LEADER, LEADERS)):
             if _is_absent(history, path):
                 yield compared(asset, path, [Difference(path, "no file", "a file")])
         yield from _unreadable_config(history)
@@ -55,7 +53,7 @@ def _is_absent(history: History, path: str) -> bool:
 
 def _cut_short(history: History, number: int) -> str:
     """Why a round may have ended before a file was made: a person entered its winner."""
-    path = round_path(number, "winner.json")
+    path = Asset.WINNER.path(number)
     if not history.is_typed(path):
         return ""
     return f"a person entered the winner in {history.last(path)}"
@@ -64,7 +62,7 @@ def _cut_short(history: History, number: int) -> str:
 def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
     """(asset, path) of what every round has by its end."""
     for asset in (Asset.SCHEDULE, Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS):
-        yield asset, round_path(number, asset.entry.file)
+        yield asset, asset.path(number)
     names: list[str] = []
     with suppress(MalformedFile):
         submissions = history.round(number).submissions
@@ -74,14 +72,14 @@ def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
     for hotkey in names:
         yield Asset.RENDERS, outputs_path(number, hotkey)
     for asset in (Asset.BUILDS, Asset.MATCHES_MATRIX):
-        yield asset, round_path(number, asset.entry.file)
+        yield asset, asset.path(number)
     with suppress(MalformedFile):
         if _has_baseline(history, number):
-            yield Asset.BASELINE, round_path(number, Asset.BASELINE.entry.file)
+            yield Asset.BASELINE, Asset.BASELINE.path(number)
     with suppress(MalformedFile):
         for hotkey, audit in history.round(number).audits.items():
             if audit.checked_prompts and not _is_typed(history, number, hotkey):
-                yield Asset.REGENERATED, miner_path(number, hotkey, "generated.json")
+                yield Asset.REGENERATED, Asset.REGENERATED.path(number, hotkey)
 
 
 def _has_baseline(history: History, number: int) -> bool:
@@ -92,6 +90,6 @@ def _has_baseline(history: History, number: int) -> bool:
 
 def _is_typed(history: History, number: int, hotkey: str) -> bool:
     """Whether a person gave the verdict, for which nothing need be regenerated."""
-    path = round_path(number, "generation_audits.json")
+    path = Asset.AUDITS.path(number)
     version = history.written(path, partial(audit_entry, hotkey))
     return version is not None and version.by_person

@@ -10,12 +10,14 @@ from operator import attrgetter
 from typing import Any
 
 from gen404_assets.competition.builds import entry_of
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG, LEADERS, POOL, STATE
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.result import Act, Change, Difference, FileReplay, Finding
 
-_NAMES = {CONFIG: "config", POOL: "pool", LEADERS: "leader", STATE: "state"}
+_NAMES = {CONFIG: "config", POOL: "pool", LEADERS: Asset.LEADER, STATE: Asset.STATE}
+_REPORTS = Asset.DUELS.entry.name
 _SHOWN = 3
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
@@ -63,7 +65,7 @@ def _difference(history: History, act: Act) -> Difference | None:
         wanted = f"a round's folder is rounds/{number}" if is_number else "no round has this folder"
         return Difference(act.path, "a file", f"no file: {wanted}", f"by {who} in {act.commit}")
     gone = last is not None and last.blob is None and str(last) == act.commit
-    is_report = act.path.rpartition("/")[2].startswith("duels_")  # the matrix misses it
+    is_report = act.path.rpartition("/")[2].startswith(_REPORTS)  # the matrix misses it
     if gone and not is_report and (act.late or act.path in _NAMES):
         return Difference(act.path, "no file", "a file", f"deleted by {who} in {act.commit}")
     return None
@@ -72,7 +74,7 @@ def _difference(history: History, act: Act) -> Difference | None:
 def _note(act: Act) -> str:
     if act.wrong or act.stray:
         return ""
-    if act.effect and "/duels_" not in act.path:  # `deciding` counts those
+    if act.effect and f"/{_REPORTS}" not in act.path:  # `deciding` counts those
         return f"{act.effect} in {act.commit}"
     if act.late:
         return (
@@ -132,7 +134,7 @@ def _origin(history: History, number: int, path: str, difference: Difference, wh
 
 
 def _brought(history: History, path: str, entry: str) -> Version | None:
-    if path.endswith("/builds.json"):  # an image may differ for the status beside it
+    if path.endswith(f"/{Asset.BUILDS.entry.name}"):  # an image may differ for the status beside it
         hotkey = entry.partition(".")[0]
         return history.written(path, lambda raw: entry_of(raw, hotkey))
     if path.endswith(".csv"):

@@ -11,13 +11,14 @@ from gen404_assets.competition.builds import (
     image_name,
     pending_builds,
 )
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.commitments import Reading, read_submissions
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import is_hotkey
 from gen404_assets.competition.prompts import parse_prompts, prompts_bytes, select_prompts, usable
-from gen404_assets.competition.round import POOL, round_path
+from gen404_assets.competition.round import POOL
 from gen404_assets.competition.schedule import Schedule, next_start, schedule_at
 from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
@@ -37,7 +38,7 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
     """The schedule, given the block that the chain was at when it was made; its day is derived
     too.
     """
-    path = round_path(number, "schedule.json")
+    path = Asset.SCHEDULE.path(number)
     raw = history.read(path)
     if raw is None:
         return None
@@ -45,11 +46,11 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
     version = history.written(path, _latest_block)
     previous = history.round(number - 1, version.index).schedule if number and version else None
     if previous is None or version is None:
-        return underivable("schedule", path, "a person wrote it before the competition")
+        return underivable(Asset.SCHEDULE, path, "a person wrote it before the competition")
     config = history.round(number, version.index).config
     derived = schedule_at(config, previous, recorded.latest_reveal_block)
     differences, notes = compare(raw, keeping(recorded, derived).to_bytes())
-    opened = next(iter(history.versions(round_path(number - 1, "submissions.json"))), None)
+    opened = next(iter(history.versions(Asset.SUBMISSIONS.path(number - 1))), None)
     if opened is not None and opened.index < version.index:
         start, reckoned = min(
             (
@@ -58,7 +59,7 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
             ),
             key=lambda times: abs(times[1] - times[0]),
         )
-        by_rule = history.versions(round_path(number - 2, "schedule.json"))
+        by_rule = history.versions(Asset.SCHEDULE.path(number - 2))
         if abs(reckoned - start) > (_TOLERANCE if by_rule else _TOLERANCE_AFTER_A_TYPED_ONE):
             times = f"about {reckoned:%Y-%m-%d %H:%M}", f"{start:%Y-%m-%d %H:%M}"
             differences.append(
@@ -68,7 +69,7 @@ def replay_schedule(history: History, number: int) -> FileReplay | None:
             f"starts {start:%Y-%m-%d %H:%M} UTC; the block then is as recorded, the chain's pace "
             "not being kept"
         )
-    return compared("schedule", path, differences, notes)
+    return compared(Asset.SCHEDULE, path, differences, notes)
 
 
 def _beginnings(config: Config, opened: datetime) -> tuple[datetime, datetime]:
@@ -103,7 +104,7 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
 
     Submissions of the same block keep their recorded order.
     """
-    path = round_path(number, "submissions.json")
+    path = Asset.SUBMISSIONS.path(number)
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
         return None
@@ -134,7 +135,8 @@ def replay_submissions(history: History, number: int) -> FileReplay | None:
         if (remark := _remark(hotkey, recorded, reading))
     ]
     return compared(
-        "submissions", path, differences, [*notes, "given what the miners revealed, as recorded"]
+        *(Asset.SUBMISSIONS, path, differences),
+        [*notes, "given what the miners revealed, as recorded"],
     )
 
 
@@ -160,7 +162,7 @@ def replay_seed(history: History, number: int) -> FileReplay | None:
 
     Which pictures could not be had is evidence; each must be that of a prompt of the round.
     """
-    path = round_path(number, "seed.json")
+    path = Asset.SEED.path(number)
     current = history.round(number)
     recorded, raw = current.seed, history.read(path)
     if recorded is None or raw is None:
@@ -173,20 +175,20 @@ def replay_seed(history: History, number: int) -> FileReplay | None:
         if current.prompts is not None and name not in current.stems
     ]
     if recorded.block is None or recorded.block_hash is None:
-        at_random = underivable("seed", path, "it was drawn at random", notes)
-        return compared("seed", path, unknown, notes) if unknown else at_random
+        at_random = underivable(Asset.SEED, path, "it was drawn at random", notes)
+        return compared(Asset.SEED, path, unknown, notes) if unknown else at_random
     derived = draw_seed(recorded.block, recorded.block_hash, current.config.round_name(number))
     if "missing_prompts" in recorded.model_fields_set:
         derived = derived.model_copy(update={"missing_prompts": missing})
     differences, layout = compare(raw, keeping(recorded, derived).to_bytes())
-    return compared("seed", path, [*differences, *unknown], [*layout, *notes])
+    return compared(Asset.SEED, path, [*differences, *unknown], [*layout, *notes])
 
 
 def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | None:
     """The prompts, from the seed, the previous round's prompts, and the pool as it was, or had been
     just before.
     """
-    path = round_path(number, "prompts.txt")
+    path = Asset.PROMPTS.path(number)
     version, raw = history.last(path), history.read(path)
     if version is None or raw is None:
         return None
@@ -200,7 +202,7 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
         if pool.index <= version.index and pool.blob is not None
     ]
     if seed is None or not pools:
-        return underivable("prompts", path, "no seed or no pool is recorded")
+        return underivable(Asset.PROMPTS, path, "no seed or no pool is recorded")
     previous = history.round(number - 1, version.index).prompts or [] if number else None
     tried = []
     for pool in reversed(pools[-2:]):
@@ -212,14 +214,14 @@ def replay_prompts(history: History, number: int, rules: Rules) -> FileReplay | 
             notes.append(f"drawn with the seed {seed.seed}, which was changed since")
         if not differences:
             layout = [LAYOUT] if prompts_bytes(derived) != raw else []
-            return compared("prompts", path, [], [*layout, *notes])
+            return compared(Asset.PROMPTS, path, [], [*layout, *notes])
         tried.append(differences)
-    return compared("prompts", path, tried[0])
+    return compared(Asset.PROMPTS, path, tried[0])
 
 
 def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | None:
     """The builds' tags and image names. Each build's status is taken as recorded."""
-    path = round_path(number, "builds.json")
+    path = Asset.BUILDS.path(number)
     raw, last = history.read(path), history.last(path)
     current = history.round(number)
     recorded = current.builds
@@ -240,7 +242,7 @@ def replay_builds(history: History, number: int, rules: Rules) -> FileReplay | N
         )
     differences, notes = compare(raw, Builds(derived).to_bytes())
     return compared(
-        "builds", path, differences, [*notes, *note, "given each build's status, as recorded"]
+        Asset.BUILDS, path, differences, [*notes, *note, "given each build's status, as recorded"]
     )
 
 

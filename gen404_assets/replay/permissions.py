@@ -6,11 +6,13 @@ A message is no proof. Whoever writes like the platform is held to what the plat
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gen404_assets.competition.catalogue import POD_STATS, REPLAYED, Asset
 from gen404_assets.competition.duels import report_name
-from gen404_assets.competition.hotkeys import short
-from gen404_assets.competition.round import LEADERS, STATE, round_of
+from gen404_assets.competition.hotkeys import LEADER, short
+from gen404_assets.competition.round import round_of
 from gen404_assets.competition.state import Stage
 
 _AFTER_OPENING = frozenset(
@@ -19,45 +21,53 @@ _AFTER_OPENING = frozenset(
 _AUDITED = frozenset({Stage.DUELS, Stage.FINALIZING})
 """A regeneration that was under way when the round was decided is committed a little later."""
 
-_STAGES: dict[str, frozenset[Stage]] = {
-    "submissions.json": frozenset({Stage.OPEN}),
-    "seed.json": frozenset({Stage.OPEN}),
-    "prompts.txt": frozenset({Stage.OPEN}),
-    "builds.json": _AFTER_OPENING,
-    "leader/generated.json": _AFTER_OPENING,
-    "leader/pod_stats.json": _AFTER_OPENING,
-    "generated.json": _AUDITED,
-    "pod_stats.json": _AUDITED,
-    "submitted.json": frozenset({Stage.DOWNLOADING}),
-    "duels": frozenset({Stage.DUELS}),
-    "matches_matrix.csv": frozenset({Stage.DUELS}),
-    "require_audit.json": frozenset({Stage.DUELS}),
-    "generation_audits.json": _AUDITED,
-    "winner.json": frozenset({Stage.OPEN, Stage.DUELS, Stage.FINALIZING}),
-    "schedule.json": frozenset({Stage.FINALIZING}),
-    LEADERS: frozenset({Stage.FINALIZING}),
-    STATE: frozenset(Stage) - {Stage.FINISHED},
+_NOT_ITS_STAGE: Mapping[Asset, frozenset[Stage]] = {
+    Asset.SCHEDULE: frozenset({Stage.FINALIZING}),
+    Asset.BUILDS: _AFTER_OPENING,
+    Asset.BASELINE: _AFTER_OPENING,
+    Asset.REGENERATED: _AUDITED,
+    Asset.AUDITS: _AUDITED,
+    Asset.SOURCE_AUDITS: frozenset(),
+    Asset.WINNER: frozenset({Stage.OPEN, Stage.DUELS, Stage.FINALIZING}),
+    Asset.STATE: frozenset(Stage) - {Stage.FINISHED},
+}
+"""An asset -> the stages in which the platform writes it, where that isn't the one of its work."""
+
+
+def _names(*assets: Asset) -> tuple[str, ...]:
+    return tuple(name for asset in assets for name in asset.entry.names)
+
+
+_OF_THE_LEADER = (Asset.BASELINE.entry.file, f"{LEADER}/{POD_STATS}")
+_STAGES: Mapping[str, frozenset[Stage]] = {
+    name: _NOT_ITS_STAGE.get(asset, frozenset({asset.entry.stage}))
+    for asset in REPLAYED
+    for name in (_OF_THE_LEADER if asset is Asset.BASELINE else _names(asset))
 }
 """A file of a round (or of all) -> the stages in which the platform writes it."""
 
 _KEYWORDS = {
-    "build": ("builds.json",),
-    "generated": ("generated.json", "pod_stats.json"),
-    "pod stat": ("pod_stats.json",),
-    "submitted": ("submitted.json",),
-    "matrix": ("matches_matrix.csv", "require_audit.json"),  # what a match calls for comes with it
-    "audit request": ("require_audit.json",),
-    "generation audit": ("generation_audits.json",),
-    "state": (STATE,),
-    "schedule": ("schedule.json",),
-    "leader": (LEADERS,),
-    "winner": ("winner.json",),
-    "seed": ("seed.json",),
-    "prompts": ("prompts.txt",),
-    "submissions": ("submissions.json",),
+    "build": _names(Asset.BUILDS),
+    "generated": _names(Asset.REGENERATED),
+    "pod stat": (POD_STATS,),
+    "submitted": _names(Asset.RENDERS),
+    # What a match calls for comes with it.
+    "matrix": _names(Asset.MATCHES_MATRIX, Asset.AUDIT_REQUESTS),
+    "audit request": _names(Asset.AUDIT_REQUESTS),
+    "generation audit": _names(Asset.AUDITS),
+    "state": _names(Asset.STATE),
+    "schedule": _names(Asset.SCHEDULE),
+    "leader": _names(Asset.LEADER),
+    "winner": _names(Asset.WINNER),
+    "seed": _names(Asset.SEED),
+    "prompts": _names(Asset.PROMPTS),
+    "submissions": _names(Asset.SUBMISSIONS),
 }
 """A word in "Update ... for round n" -> the files it stands for."""
 
+# A round without miners has its winner at once.
+_OPENED = _names(Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS, Asset.WINNER, Asset.STATE)
+_REPORTS = Asset.DUELS.entry.name
 _UPDATE = re.compile(r"Update (?P<what>.+) for round (?P<round>\d+)(, miner (?P<miner>\S+))?")
 _REPORT = re.compile(r"Match report: (?P<left>\S+) vs (?P<right>\S+)")
 _STAGE = re.compile(r"Round (?P<round>\d+): \w+")
@@ -94,17 +104,17 @@ def named(message: str) -> list[Named]:
         text = line.strip()
         if match := _UPDATE.fullmatch(text):
             what = match["what"]
-            files = [file for word, files in _KEYWORDS.items() if word in what for file in files]
-            all_named.append(Named(tuple(files), int(match["round"]), match["miner"]))
+            files = tuple(
+                name for word, names in _KEYWORDS.items() if word in what for name in names
+            )
+            all_named.append(Named(files, int(match["round"]), match["miner"]))
         elif match := _REPORT.fullmatch(text):
             all_named.append(Named((report_name(match["left"]),), None, short(match["right"])))
         elif match := _WINNER.fullmatch(text) or _STAGE.fullmatch(text):
-            files = ["winner.json"] if " winner: " in text else [STATE]
-            all_named.append(Named(tuple(files), int(match["round"])))
+            files = _names(Asset.WINNER if " winner: " in text else Asset.STATE)
+            all_named.append(Named(files, int(match["round"])))
         elif match := _OPENING.fullmatch(text):
-            # A round without miners has its winner at once.
-            opened = ("submissions.json", "seed.json", "prompts.txt", "winner.json", STATE)
-            all_named.append(Named(opened, int(match["round"])))
+            all_named.append(Named(_OPENED, int(match["round"])))
     return all_named
 
 
@@ -120,10 +130,10 @@ def split(path: str) -> tuple[int | None, str | None, str]:
 def stages_of(path: str) -> frozenset[Stage]:
     """The stages in which the platform writes a file; none where it never does."""
     _, miner, name = split(path)
-    if miner is not None and name.startswith("duels_"):
-        return _STAGES["duels"]
-    if miner == "leader":
-        return _STAGES.get(f"leader/{name}", frozenset())
+    if miner is not None and name.startswith(_REPORTS):
+        return _STAGES[_REPORTS]
+    if miner == LEADER:
+        return _STAGES.get(f"{LEADER}/{name}", frozenset())
     return _STAGES.get(name, frozenset())
 
 
@@ -146,7 +156,7 @@ def objection(path: str, message: str, moment: Moment) -> str:
     number, _, name = split(path)
     under_way = moment.round
     if number is not None:
-        following = name == "schedule.json"
+        following = name == Asset.SCHEDULE.entry.name
         if number != under_way + following:
             return f"round {under_way} was under way, not round {number - following}"
     if not allowed & moment.stages:

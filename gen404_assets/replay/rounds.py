@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from gen404_assets.competition.audits import SourceAudits
-from gen404_assets.competition.catalogue import REPLAYED, Asset
-from gen404_assets.competition.files import MalformedFile, StateFile
+from gen404_assets.competition.catalogue import OF_EACH_MINER, POD_STATS, REPLAYED, Asset
+from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.outputs import Output, Outputs, PodStatsFile
 from gen404_assets.competition.round import (
@@ -16,7 +15,6 @@ from gen404_assets.competition.round import (
     outputs_path,
     report_path,
     round_of,
-    round_path,
 )
 from gen404_assets.competition.settings import VERSIONS, Rules, RuleVersion
 from gen404_assets.competition.versions import Version
@@ -126,7 +124,7 @@ def _deleted(
     history: History, number: int, asset: Asset, replayed: RoundReplay
 ) -> list[FileReplay]:
     """The file of an asset that a past round had, and that somebody deleted."""
-    path = round_path(number, asset.entry.file)
+    path = asset.path(number)
     last = history.last(path)
     if asset.entry.shared or last is None or last.blob is not None or not history.is_past(number):
         return []
@@ -147,25 +145,17 @@ def prefetch(history: History, number: int, assets: Sequence[Asset]) -> None:
 
 def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[Version | None]:
     """The versions that the derivations read: of the round's files, and of the outputs by which
-    its matches were judged at their time.
+    its matches were judged at their time. Of what each miner has, there is too much to read it for
+    nothing.
     """
-    heavy = {
-        Asset.DUELS: "duels_",
-        Asset.RENDERS: "submitted.json",
-        Asset.REGENERATED: "generated.json",
-    }
-    skipped = tuple(start for asset, start in heavy.items() if asset not in assets)
+    skipped = tuple(asset.entry.name for asset in OF_EACH_MINER if asset not in assets)
     for path in history.ever_in_round(number):
         if not path.rsplit("/", 1)[1].startswith(skipped):
             yield from history.versions(path)
-    for path in (
-        POOL,
-        round_path(number - 1, "prompts.txt"),
-        round_path(number - 1, "schedule.json"),
-    ):
+    for path in (POOL, Asset.PROMPTS.path(number - 1), Asset.SCHEDULE.path(number - 1)):
         yield history.last(path)
-    yield from history.versions(round_path(number, "matches_matrix.csv"))
-    for path in (STATE, CONFIG, LEADERS, round_path(number + 1, "schedule.json")):
+    yield from history.versions(Asset.MATCHES_MATRIX.path(number))
+    for path in (STATE, CONFIG, LEADERS, Asset.SCHEDULE.path(number + 1)):
         yield from history.versions(path)
     if Asset.DUELS in assets:
         for path in report_before(history, number):
@@ -179,32 +169,38 @@ def _needed(history: History, number: int, assets: Sequence[Asset]) -> Iterator[
             yield history.last(outputs_path(number, hotkey), report.index if report else None)
 
 
+def _by_files(
+    derive: Callable[[History, int], FileReplay | None],
+) -> Callable[[History, int, Rules], FileReplay | None]:
+    """A derivation into which no setting of the rules goes."""
+    return lambda history, number, _: derive(history, number)
+
+
+_DERIVED: Mapping[Asset, Callable[[History, int, Rules], FileReplay | None]] = {
+    Asset.SCHEDULE: _by_files(replay_schedule),
+    Asset.SUBMISSIONS: _by_files(replay_submissions),
+    Asset.SEED: _by_files(replay_seed),
+    Asset.PROMPTS: replay_prompts,
+    Asset.BUILDS: replay_builds,
+    Asset.AUDIT_REQUESTS: replay_requests,
+    Asset.AUDITS: replay_audits,
+    Asset.WINNER: _by_files(replay_winner),
+    Asset.LEADER: replay_leader,
+    Asset.STATE: _by_files(replay_state),
+}
+"""Asset -> how its one file is derived, by functions that stand above the catalogue."""
+
+
 def _derivations(
     history: History, number: int, asset: Asset, scores: Mapping[str, int]
 ) -> list[tuple[str, Derive]]:
     """(path, how to derive it) for each file of an asset. `scores`: of the match reports that were
     replayed before.
     """
-    path = asset.entry.file if asset.entry.shared else round_path(number, asset.entry.file)
-    fixed: Mapping[Asset, Callable[[History, int], FileReplay | None]] = {
-        Asset.SCHEDULE: replay_schedule,
-        Asset.SUBMISSIONS: replay_submissions,
-        Asset.SEED: replay_seed,
-        Asset.MATCHES_MATRIX: partial(replay_matrix, scores=scores),
-        Asset.WINNER: replay_winner,
-        Asset.STATE: replay_state,
-    }
-    ruled: Mapping[Asset, Callable[[History, int, Rules], FileReplay | None]] = {
-        Asset.PROMPTS: replay_prompts,
-        Asset.BUILDS: replay_builds,
-        Asset.AUDIT_REQUESTS: replay_requests,
-        Asset.AUDITS: replay_audits,
-        Asset.LEADER: replay_leader,
-    }
-    if asset in fixed:
-        return [(path, lambda _: fixed[asset](history, number))]
-    if asset in ruled:
-        return [(path, lambda rules: ruled[asset](history, number, rules))]
+    if asset is Asset.MATCHES_MATRIX:
+        return [(asset.path(number), lambda _: replay_matrix(history, number, scores))]
+    if asset in _DERIVED:
+        return [(asset.path(number), partial(_DERIVED[asset], history, number))]
     if asset is Asset.DUELS:
         return [
             (report_path(number, pair), partial(replay_report, history, number, pair))
@@ -218,10 +214,10 @@ def _derivations(
 
 def evidence(history: History, number: int, asset: Asset) -> list[str]:
     """The files of an asset that nothing else implies."""
-    baseline = round_path(number, Asset.BASELINE.entry.file)
+    baseline = Asset.BASELINE.path(number)
     names = asset.entry.per_miner
     if not names:
-        path = round_path(number, asset.entry.file)
+        path = asset.path(number)
         last = history.last(path)
         return [] if last is None or last.blob is None else [path]
     return [
@@ -232,15 +228,11 @@ def evidence(history: History, number: int, asset: Asset) -> list[str]:
 
 
 def _evidence(history: History, asset: Asset, path: str, _: Rules) -> FileReplay:
-    kinds: dict[str, type[StateFile]] = {
-        "source_audit.json": SourceAudits,
-        "pod_stats.json": PodStatsFile,
-    }
     number = round_of(path)
-    kind = kinds.get(path.rsplit("/", 1)[1], Outputs)
+    kind = PodStatsFile if path.endswith(f"/{POD_STATS}") else asset.entry.format
     outputs = history.round(number).typed(path, kind) if number is not None else None
     result = underivable(asset, path, str(asset.entry.evidence))
-    if isinstance(outputs, Outputs) and path.endswith("/submitted.json"):
+    if isinstance(outputs, Outputs) and asset is Asset.RENDERS:
         result.notes += _made_again(history, path, outputs)
     if isinstance(outputs, Outputs) and (wrong := list(contradictions(history, path, outputs))):
         result.differences, result.finding = wrong, Finding.DIFFERS

@@ -19,7 +19,7 @@ from gen404_assets.competition.audits import (
     judge_audit,
     verdicts,
 )
-from gen404_assets.competition.catalogue import REPLAYED
+from gen404_assets.competition.catalogue import REPLAYED, Asset
 from gen404_assets.competition.config import Config
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.history import History
@@ -33,7 +33,8 @@ from gen404_assets.competition.timeline import Verdicts
 from gen404_assets.replay.plays import derive_report
 from gen404_assets.replay.rounds import prefetch
 
-MATRIX, AUDITS, SUBMISSIONS = "matches_matrix.csv", "generation_audits.json", "submissions.json"
+MATRIX, AUDITS = Asset.MATCHES_MATRIX.entry.name, Asset.AUDITS.entry.name
+SUBMISSIONS = Asset.SUBMISSIONS.entry.name
 
 
 class NoSuchChange(InfrastructureFault):

@@ -11,12 +11,13 @@ from gen404_assets.competition.audits import (
     GenerationAudits,
     SourceAudits,
 )
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.evidence import Orders, orders
 from gen404_assets.competition.files import MalformedFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import Round, round_path
+from gen404_assets.competition.round import LEADERS, STATE, Round
 from gen404_assets.competition.versions import Commit, Version
 from gen404_assets.frames import Row, submission_rows
 from gen404_assets.replay.finalizing import stage_changes
@@ -186,7 +187,7 @@ def acts_on(
 ) -> list[Act]:
     """The same, of the versions that `people_of` says people committed."""
     by_commit: dict[int, tuple[Commit, list[str]]] = {}
-    for path in [*history.of_round(number), "state.json", "leader.json"]:
+    for path in [*history.of_round(number), STATE, LEADERS]:
         for version in people_of(path):
             by_commit.setdefault(version.index, (version.commit, []))[1].append(path)
     return [
@@ -204,9 +205,9 @@ def waits(history: History, current: Round) -> list[Wait]:
     was asked for.
     """
     number = current.number
-    asked = _moments(history, number, "require_audit.json", _asked)
-    judged = _moments(history, number, "generation_audits.json", _judged)
-    signed = _moments(history, number, "source_audit.json", _signed)
+    asked = _moments(history, number, Asset.AUDIT_REQUESTS, _asked)
+    judged = _moments(history, number, Asset.AUDITS, _judged)
+    signed = _moments(history, number, Asset.SOURCE_AUDITS, _signed)
     return [
         Wait(
             request.hotkey,
@@ -218,25 +219,26 @@ def waits(history: History, current: Round) -> list[Wait]:
 
 
 def _asked(raw: bytes) -> Iterator[str]:
-    yield from (request.hotkey for request in AuditRequests.parse(raw, "require_audit.json").root)
+    requests = AuditRequests.parse(raw, Asset.AUDIT_REQUESTS.entry.file)
+    yield from (request.hotkey for request in requests.root)
 
 
 def _judged(raw: bytes) -> Iterator[str]:
-    for hotkey, audit in GenerationAudits.parse(raw, "generation_audits.json").items():
+    for hotkey, audit in GenerationAudits.parse(raw, Asset.AUDITS.entry.file).items():
         if audit.outcome is not AuditOutcome.PENDING:
             yield hotkey
 
 
 def _signed(raw: bytes) -> Iterator[str]:
-    yield from SourceAudits.parse(raw, "source_audit.json").verdicts()
+    yield from SourceAudits.parse(raw, Asset.SOURCE_AUDITS.entry.file).verdicts()
 
 
 def _moments(
-    history: History, number: int, name: str, hotkeys: Callable[[bytes], Iterator[str]]
+    history: History, number: int, asset: Asset, hotkeys: Callable[[bytes], Iterator[str]]
 ) -> dict[str, datetime]:
     """Hotkey -> when the file first named it."""
     times: dict[str, datetime] = {}
-    for version in history.versions(round_path(number, name)):
+    for version in history.versions(asset.path(number)):
         raw = history.content(version)
         with suppress(MalformedFile):
             for hotkey in hotkeys(raw) if raw is not None else ():

@@ -167,6 +167,40 @@ def test_a_round_materialised_is_derived_again_by_its_own_rules(
     assert import_all(instance, name, history) == 0, "the mirror finds nothing left to say"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_round_under_way_says_what_is_not_there_yet_and_does_not_end_green_with_nothing(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    repository = made(name, tmp_path)
+    monkeypatch.setenv("COMPETITION_REPO", str(repository))
+    monkeypatch.setenv("COMPETITION_EDITION", name)
+    history = newest_history(str(repository), "main")
+    import_all(instance, name, history)
+    number = max(history.round_numbers)
+    versions = mirrored_as(name, instance).versions(history, number)
+    missing = [asset for asset, version in versions.items() if version is None]
+    there = [asset for asset, version in versions.items() if version is not None]
+    assert missing
+    assert there
+    job = definitions(os.environ).resolve_implicit_global_asset_job_def()
+
+    def materialised(assets: list[str]) -> dg.ExecuteInProcessResult:
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=str(number),
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            raise_on_error=False,
+        )
+
+    failed = materialised(missing).failure_data_for_node("round_again")
+    assert failed is not None
+    assert failed.user_failure_data is not None
+    said = failed.user_failure_data.description or ""
+    assert f"of round {number}: not there yet (round {number} is " in said
+    assert all(asset in said for asset in missing)
+    assert materialised([*missing, there[0]]).success
+
+
 def tick(instance: dg.DagsterInstance) -> dg.SensorResult:
     """What the sensor gives once it has seen the repository, which a busy machine takes a while
     for.

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,19 @@ def test_g26_no_text_leaves_its_code_span(text: str) -> None:
     assert kinds(shown.code(text)) == {"code_inline"}
     (token,) = markdown_it.MarkdownIt().parseInline(shown.code(text))[0].children
     assert " ".join(token.content.split()) == " ".join(plain(text).split())
+
+
+def test_every_number_is_shown_with_three_digits_after_the_point() -> None:
+    values = {"margin": 2 / 3, "many": [0.12345, 7], "inner": {"weight": 0.95}, "count": 8}
+    assert shown.metadata(values) == {
+        "margin": 0.667,
+        "many": [0.123, 7],
+        "inner": {"weight": 0.95},
+        "count": 8,
+    }
+    rows = table([{"left": "a", "distance": 0.04999, "duels": 128}])
+    assert isinstance(rows, dg.TableMetadataValue)
+    assert dict(rows.records[0].data) == {"left": "a", "distance": 0.05, "duels": 128}
 
 
 @pytest.mark.parametrize(

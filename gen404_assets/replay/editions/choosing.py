@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gen404_assets.competition.catalogue import CATALOGUE, Asset
+from gen404_assets.competition.config import Config
 from gen404_assets.competition.editions.rules import EditionRules
+from gen404_assets.competition.files import StateFile
 from gen404_assets.competition.history import History
 from gen404_assets.competition.round import CONFIG, LEADERS, round_path
 from gen404_assets.competition.settings import VERSIONS, Rules
@@ -41,7 +43,8 @@ ReplayOne = Callable[[History, int, Rules, Mapping[str, str]], RoundReplay]
 class Edition:
     """An edition of the rules. `shown`: asset -> its file in a listing; `versions`: rule -> the
     names of its versions; `rounds`: those that a history tells of; `rules`: its data, None for
-    competition 1, whose rules are those that the platform operates.
+    competition 1, whose rules are those that the platform operates. `config`: the format of its
+    `config.json`; `derivations`: asset -> the function that derives one of its files again.
     """
 
     name: str
@@ -50,7 +53,9 @@ class Edition:
     versions: Mapping[str, Sequence[str]]
     replay: ReplayOne
     rounds: Callable[[History], Sequence[int]]
+    config: type[StateFile]
     rules: EditionRules | None = None
+    derivations: Mapping[str, Callable[..., object]] = field(default_factory=dict)
 
 
 def _competition_1() -> Edition:
@@ -66,6 +71,7 @@ def _competition_1() -> Edition:
         {rule: [each.name for each in versions] for rule, versions in VERSIONS.items()},
         replay,
         rounds_of,
+        Config,
     )
 
 
@@ -78,7 +84,17 @@ def _edition(replay: EditionReplay) -> Edition:
         return replay.replay(history, number, chosen)
 
     shown = {kind.asset: kind.shown for kind in rules.files}
-    return Edition(rules.name, rules.title, shown, rules.versions, replay_one, replay.rounds, rules)
+    return Edition(
+        rules.name,
+        rules.title,
+        shown,
+        rules.versions,
+        replay_one,
+        replay.rounds,
+        replay.config,
+        rules,
+        replay.derivations,
+    )
 
 
 COMPETITION_1 = _competition_1()

@@ -186,6 +186,11 @@ _NEEDED = {
     "finalizing": "judge_progress.json",
 }
 
+
+def _state(this_round: EditionRound, _: str) -> FileReplay | None:
+    return closing.replay_state(this_round, _NEEDED)
+
+
 REPLAY_0 = EditionReplay(
     COMPETITION_0,
     Config0,
@@ -199,7 +204,7 @@ REPLAY_0 = EditionReplay(
         "duels": _duels,
         "judge_progress": _progress,
         "leader": _leader,
-        "state": lambda this_round, _: closing.replay_state(this_round, _NEEDED),
+        "state": _state,
     },
     _owed,
 )

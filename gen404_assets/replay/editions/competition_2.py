@@ -133,6 +133,11 @@ _NEEDED = {
     "finalizing": "winner.json",
 }
 
+
+def _state(this_round: EditionRound, _: str) -> FileReplay | None:
+    return closing.replay_state(this_round, _NEEDED)
+
+
 REPLAY_2 = EditionReplay(
     COMPETITION_2,
     Config2,
@@ -152,7 +157,7 @@ REPLAY_2 = EditionReplay(
         "audits": audits_2.replay_audits,
         "winner": _winner,
         "leader": _leader,
-        "state": lambda this_round, _: closing.replay_state(this_round, _NEEDED),
+        "state": _state,
     },
     _owed,
 )

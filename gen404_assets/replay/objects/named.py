@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gen404_assets.competition.catalogue import Asset
 from gen404_assets.competition.duels import Duel, MatchReport
 from gen404_assets.competition.editions.competition_0 import Generations
 from gen404_assets.competition.editions.competition_2 import Outputs2
@@ -21,6 +22,7 @@ from gen404_assets.competition.round import miner_path
 
 F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
+_SUBMITTED, _GENERATED = Asset.RENDERS.entry.name, Asset.REGENERATED.entry.name
 
 _OBJECT = re.compile(
     r"(https?://[^\s?#]+)/rounds/\d+/[^\s/?#]+/(?:[^\s/?#]+/)?[^\s/?#]+", re.IGNORECASE
@@ -94,14 +96,12 @@ def _outputs(history: History, number: int) -> Iterator[NamedOutput]:
     for path in history.of_round(number):
         folder, _, name = path.rpartition("/")
         hotkey = folder.rpartition("/")[2]
-        if name not in {"submitted.json", "generated.json"} or path != miner_path(
-            number, hotkey, name
-        ):
+        if name not in {_SUBMITTED, _GENERATED} or path != miner_path(number, hotkey, name):
             continue
         outputs = _parsed(history, path, Outputs)
         submitted = None
-        if name == "generated.json":
-            submitted = _parsed(history, miner_path(number, hotkey, "submitted.json"), Outputs)
+        if name == _GENERATED:
+            submitted = _parsed(history, Asset.RENDERS.path(number, hotkey), Outputs)
         for stem, output in outputs.items() if outputs is not None else ():
             before = submitted.get(stem) if submitted is not None else None
             yield NamedOutput(path, stem, output, before.png if before else None)
@@ -141,7 +141,7 @@ def duels_of(history: History, number: int) -> list[NamedDuel]:
 
 def _duels(history: History, number: int) -> Iterator[NamedDuel]:
     for path in history.of_round(number):
-        if not path.rpartition("/")[2].startswith("duels_"):
+        if not path.rpartition("/")[2].startswith(Asset.DUELS.entry.name):
             continue
         report = _parsed(history, path, MatchReport)
         if report is None:
