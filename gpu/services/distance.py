@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from gpu.distance.dinov3 import from_environment
 from gpu.distance.embedding import Embeddings, Unmeasured
 from gpu.services.access import AccessCheck, NoToken, token_for
-from gpu.services.connections import Connection
+from gpu.services.connections import SERVED
 from gpu.services.fetching import FileNotFound, Pictures, RequestError
 
 PORT = 8095
@@ -78,7 +78,7 @@ def main() -> None:
     except NoToken as error:
         parser.error(str(error))
     app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch, token)
-    uvicorn.run(app, host=arguments.host, port=arguments.port, http=Connection, log_level="warning")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, **SERVED)
 
 
 if __name__ == "__main__":

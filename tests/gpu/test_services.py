@@ -19,7 +19,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gpu.distance.embedding import Embeddings
 from gpu.services import distance, render
 from gpu.services.access import NoToken, token_for
-from gpu.services.connections import Connection
+from gpu.services.connections import SERVED, Connection
 from gpu.services.fetching import Pictures, RequestError, is_below
 from resources.distance import DistanceService, open_distance
 from resources.local_network.pictures import PictureEmbedder
@@ -54,7 +54,7 @@ def measuring(http: type[Connection] = Connection, token: str | None = None) -> 
     """The URL of a distance service."""
 
     app = distance.create_app(Embeddings(PictureEmbedder()), lambda _url: PICTURE, token)
-    with serving(app, http=http) as url:
+    with serving(app, **{**SERVED, "http": http}) as url:
         yield url
 
 
@@ -83,7 +83,7 @@ def test_g23_an_error_page_repeats_nothing_of_the_error() -> None:
 
     app = distance.create_app(Embeddings(PictureEmbedder()), broken, TOKEN)
     sent = {"Authorization": f"Bearer {TOKEN}"}
-    with serving(app) as url:
+    with serving(app, **SERVED) as url:
         for path in ("/distance", "/distance?debug=1", "/nowhere"):
             answer = httpx2.post(f"{url}{path}", json={"url_a": "a", "url_b": "b"}, headers=sent)
             assert answer.status_code in {404, 500}
@@ -206,7 +206,7 @@ class TwoWorkers:
 def test_g12_slow_uploads_keep_nobody_from_drawing() -> None:
     """Six of them once had everybody else hear 503 for two minutes."""
     app = render.create_app(TwoWorkers())  # type: ignore[arg-type]
-    with serving(app, http=Patient) as url, ExitStack() as slow_ones:
+    with serving(app, **{**SERVED, "http": Patient}) as url, ExitStack() as slow_ones:
         for _ in range(8):
             slow = slow_ones.enter_context(closing(opened(url)))
             kind = b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n"
