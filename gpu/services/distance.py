@@ -16,6 +16,7 @@ from gpu.distance.embedding import Embeddings, Unmeasured
 from gpu.services.access import AccessCheck, NoToken, token_for
 from gpu.services.connections import SERVED
 from gpu.services.fetching import FileNotFound, Pictures, RequestError
+from gpu.workers.kernel import keep_private
 
 PORT = 8095
 TOKEN = "DISTANCE_TOKEN"  # noqa: S105 -- the variable's name
@@ -77,6 +78,7 @@ def main() -> None:
         token = token_for(arguments.host, TOKEN, os.environ)
     except NoToken as error:
         parser.error(str(error))
+    keep_private()
     app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch, token)
     uvicorn.run(app, host=arguments.host, port=arguments.port, **SERVED)
 

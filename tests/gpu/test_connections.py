@@ -203,3 +203,24 @@ def test_g12_a_long_head_behind_another_request_is_refused_too() -> None:
         assert answers.startswith(b"HTTP/1.1 200")
         assert answers.count(b"HTTP/1.1 200") == 1
         assert httpx2.get(f"{url}/health", timeout=30).status_code == 200
+
+
+DUMPABLE = """
+import ctypes, sys, uvicorn
+from gpu.services import {service}
+uvicorn.run = lambda *_, **__: print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+sys.argv = ["service"]
+{service}.main()
+"""
+
+
+@pytest.mark.parametrize("service", ["render", "distance"])
+def test_g23_a_service_leaves_no_core_file_and_lets_nobody_read_its_memory(service: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", DUMPABLE.format(service=service)],
+        env={**os.environ, "CDN_URL": "http://cdn.invalid"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == ["0"], "what prctl's PR_GET_DUMPABLE says"
