@@ -231,6 +231,10 @@ AWAY = [
         "a%2Fx",
         "%2f%2fevil",
     ),
+    *("%c0%ae%c0%ae/x", "%C0%AE./x", "%e0%80%ae%e0%80%ae/x", "%f0%80%80%ae/x", "%c1%9c../x"),
+    *("%ef%bc%8e%ef%bc%8e/x", "%u002e./x", "..%3b/x", "..%20/x", "..%09/x", ".%2e%20/x", "...//x"),
+    *("..%a0/x", "%80../x", "a/%c0%af../x", "..:/x", "..@/x", "..=/x", "..,/x", "..~/x", ".../x"),
+    *(".hidden", "a/.hidden", "a%20b/x", "a:b@evil/x", "~/x", "a;/../x"),
     *("x?a=../..", "x#y", "x y", "x\ny", "x%0d%0aHost:evil", "x%00", "x%7f", "é", "x%", "x%g0"),
 ]
 
@@ -264,4 +268,3 @@ def test_g26_another_place_is_not_below(url: str) -> None:
 @given(st.lists(st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", fullmatch=True), min_size=1))
 def test_the_stores_own_objects_are_below(segments: list[str]) -> None:
     assert is_below(BASE + "/".join(segments), BASE)
-    assert is_below(f"{BASE}a%20b/{segments[0]}", BASE)
