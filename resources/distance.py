@@ -9,6 +9,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.plain_text import keep_secret, quoted
 from gpu.bounded_http import Bounds, bounded_client
 from gpu.distance import MODEL_ID, MODEL_REVISION
 from resources.deadlines import within
@@ -73,6 +74,7 @@ class DistanceService:
 
     def __init__(self, server: str, token: str | None = None, *, seconds: float = _SECONDS) -> None:
         self.address, self._seconds = server, seconds
+        keep_secret(token or "")
         headers = {"Authorization": f"Bearer {token}"} if token else None
         self._client = bounded_client(Bounds(seconds, _BYTES), base_url=server, headers=headers)
 
@@ -100,7 +102,7 @@ class DistanceService:
         except (TimeoutError, httpx2.TimeoutException):
             reason = f"no answer within {self._seconds:g} s"
         except httpx2.HTTPStatusError as error:
-            reason = f"status {error.response.status_code}: {error.response.text[:300]}"
+            reason = f"status {error.response.status_code}: {quoted(error.response.text, 300)}"
         except httpx2.HTTPError as error:
             reason = f"{type(error).__name__}: {error}"
         except ValidationError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.plain_text import keep_secret, quoted
 from resources.settings import setting
 
 REMOTE = "gen404"
@@ -32,6 +33,7 @@ class GitCommands:
     def __init__(self, path: Path, url: str, token: str | None, timeout: float) -> None:
         self._path, self._url = path, url
         self._token = token
+        keep_secret(token or "")
         self.timeout = timeout
         self._shown_url = _without_credentials(url)
         self._config = {f"remote.{REMOTE}.url": url, "protocol.version": "2"}
@@ -102,9 +104,8 @@ class GitCommands:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            reason = _complaint((errors + output[:1000]).decode(errors="replace"))
-            for secret in filter(None, (self._token, self._secret)):
-                reason = reason.replace(secret, "***")
+            said = quoted(output.decode(errors="replace"), 1000)
+            reason = _complaint(errors.decode(errors="replace") + said)
             where = f" of {self._shown_url}" if network else ""
             raise RepositoryError(
                 f"{action}{where}: {reason or f'exit status {process.returncode}'}"

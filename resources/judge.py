@@ -17,6 +17,7 @@ from gen404_assets.competition.judgement import (
     first_usable,
     request_body,
 )
+from gen404_assets.competition.plain_text import keep_secret, quoted
 from resources.completion import filtered_reply, reply_of, tokens_of
 from resources.deadlines import within
 from resources.figures import FIGURES
@@ -77,6 +78,7 @@ class ServedJudge:
         self._model = model
         self._server = server
         self._api_key = api_key
+        keep_secret(api_key)
         self._request_seconds = request_seconds
         self._total_seconds = total_seconds
         self._retries = retries
@@ -99,19 +101,18 @@ class ServedJudge:
         except APIStatusError as error:
             # A server that refuses the key may repeat it in its answer.
             detail = (
-                ""
-                if error.status_code in {401, 403}
-                else f": {self._without_key(error.response.text)[:300]}"
+                "" if error.status_code in {401, 403} else f": {quoted(error.response.text, 300)}"
             )
             reason = f"status {error.status_code}{detail}"
-            filtered = filtered_reply(self._without_key(error.response.text), self._model)
+            said = quoted(error.response.text, ANSWER_BYTES)
+            filtered = filtered_reply(said, self._model)
             if filtered and error.status_code == 400:
                 return filtered.answer()
         except APIConnectionError as error:
             cause = error.__cause__ or error
-            reason = self._without_key(f"unreachable: {type(cause).__name__}: {cause}")
+            reason = f"unreachable: {type(cause).__name__}: {cause}"
         except OpenAIError as error:
-            reason = self._without_key(f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
         else:
             FIGURES.add("questions", outcome="answered")
             for kind, count in tokens_of(body).items():
@@ -163,9 +164,6 @@ class ServedJudge:
                 follow_redirects=False,
             ),
         )
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._api_key, "***")
 
 
 class JudgeSettings(Settings):

@@ -14,6 +14,7 @@ import httpx2
 from pydantic import Field
 
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
+from gen404_assets.competition.plain_text import keep_secret, quoted
 from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FILE_BYTES, FORMATS
@@ -96,6 +97,7 @@ class RenderService:
         patience: float = _PATIENCE,
     ) -> None:
         self.address, self._seconds, self._patience = server, seconds, patience
+        keep_secret(token or "")
         self._client = bounded_client(
             Bounds(seconds, _BYTES),
             base_url=server,
@@ -247,7 +249,7 @@ def _reason(answer: httpx2.Response) -> str:
         or not reason.strip()
     ):
         raise InfrastructureFault("no picture: the render service answers 400 without a reason")
-    return reason.strip()[:1000]
+    return quoted(reason.strip(), 1000)
 
 
 def _is_grid(content: bytes) -> bool:

@@ -13,7 +13,7 @@ import uvicorn
 @contextmanager
 def serving(app: Any, **settings: Any) -> Iterator[str]:
     """The base URL of an ASGI application; `settings` are further ones of uvicorn."""
-    usual = {"port": 0, "log_level": "error", "ws": "none", "lifespan": "off"}
+    usual = {"port": 0, "log_level": "error", "lifespan": "off"}
     server = uvicorn.Server(uvicorn.Config(app, **{**usual, **settings}))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

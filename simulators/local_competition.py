@@ -34,6 +34,10 @@ database's (DATABASE_CANARY). Wherever one is found, a secret got out.
 """
 DATABASE_CANARY = "canary-of-database_url"
 """The password in DATABASE_URL of the competition of splats."""
+KEEP_STORE_KEYS = {
+    *("network/environment.json", "network/store/settings.json", "network/store/identities.json")
+}
+"""The files in a competition's home that hold the store's keys: none but its user reads them."""
 DATABASE_DUMP = "database.sql"
 """What its database holds in the end, in its home; there is none where PostgreSQL is missing."""
 SECONDS = 1200
@@ -149,6 +153,12 @@ class LocalCompetition:
         return subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )
+
+    @property
+    def store_keys(self) -> list[str]:
+        """The local store's key id and secret."""
+        kept = json.loads((self.home / "network" / "environment.json").read_text())
+        return [kept["R2_ACCESS_KEY_ID"], kept["R2_SECRET_ACCESS_KEY"]]
 
     @property
     def repository(self) -> Path:

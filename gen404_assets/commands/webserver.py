@@ -18,6 +18,7 @@ from dagster_webserver.webserver import DagsterWebserver
 
 from gen404_assets.assets.standing import STANDING
 from gen404_assets.commands.guard import LARGEST, LOOPBACK, Guard
+from gen404_assets.commands.subscriptions import Subscription
 from gpu.services.bodies import App, Message, Receive, Send
 from gpu.services.connections import Connection
 
@@ -26,6 +27,14 @@ _POLL_MILLISECONDS = 2000
 """These four as `dagster-webserver` has them."""
 _FIRST_PAGE = f"/assets/{STANDING}"
 """What is due, and what it waits for; Dagster's own first page is a list of runs."""
+SERVED: dict[str, Any] = {
+    "http": Connection,
+    "ws": Subscription,
+    "ws_max_size": LARGEST,
+    "log_level": "warning",
+    "server_header": False,
+}
+"""uvicorn's settings, but for where it listens."""
 
 
 class _LooksOnly(DagsterWebserver[Any, Any]):
@@ -89,10 +98,7 @@ def main() -> None:
             app,
             host=arguments.host,
             port=arguments.port,
-            http=Connection,
-            ws_max_size=LARGEST,
-            log_level="warning",
-            server_header=False,
+            **SERVED,
         )
 
 

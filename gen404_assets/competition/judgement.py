@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.competition.plain_text import quoted
 from gen404_assets.competition.verdict import MAX_ISSUES, WORST_PENALTY, NoVerdict, read_verdict
 
 PROMPT_VERSION = "1"
@@ -107,7 +108,7 @@ class Reply:
     def answer(self) -> Answer:
         """The answer in this reply. Raises Unusable if there is none."""
         if self.finish_reason == REFUSED:
-            raise Unusable(self, f"the judge refused: {self.text[:300]}")
+            raise Unusable(self, f"the judge refused: {quoted(self.text, 300)}")
         if self.finish_reason is not None:
             raise Unusable(
                 self,

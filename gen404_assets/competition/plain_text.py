@@ -27,20 +27,31 @@ def keep_secret(secret: str) -> None:
         _SECRETS.update({secret, quote(secret, safe=""), basic})
 
 
+def quoted(text: str, most: int) -> str:
+    """At most `most` characters of what a server or program said, with our secrets hidden before
+    it is cut: what is left of a secret at the cut would be found by nobody.
+    """
+    return _without_secrets(text)[:most]
+
+
 def plain(text: str) -> str:
     """A text whose characters all show: control characters, those that turn the direction, and
     those without a width become escapes such as U+202E's. A long one is cut, a secret hidden.
 
     What is given back is a `str` and of no subclass: Dagster can't send enums of ours.
     """
-    for secret in _SECRETS:
-        if secret in text:
-            text = text.replace(secret, "***")
+    text = _without_secrets(text)
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text):,} characters)"
     if text.isascii() and text.isprintable():
         return str(text)
     return "".join(_shown(letter) for letter in text)
+
+
+def _without_secrets(text: str) -> str:
+    for secret in sorted(_SECRETS, key=len, reverse=True):  # one may begin with another
+        text = text.replace(secret, "***")
+    return text
 
 
 def _shown(letter: str) -> str:

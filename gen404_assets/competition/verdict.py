@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from gen404_assets.competition.plain_text import quoted
+
 WORST_PENALTY = 10
 MAX_ISSUES = 600
 """The longest `issues`, in characters: the schema's limit, which not every server enforces."""
@@ -144,7 +146,9 @@ def _penalty(key: str, value: Any) -> int:
     elif isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
         number = int(float(value))
     if number is None or not 0 <= number <= WORST_PENALTY:
-        raise NoVerdict(f"{key} is no whole number from 0 to {WORST_PENALTY}: {str(value)[:40]!r}")
+        raise NoVerdict(
+            f"{key} is no whole number from 0 to {WORST_PENALTY}: {quoted(str(value), 40)!r}"
+        )
     return number
 
 

@@ -1,19 +1,25 @@
 """The connections of an HTTP server, whose limits hold before an app sees a request.
 
 uvicorn gives a client as long as it likes for a request. Here a head comes whole within
-`HEAD_SECONDS` and 16 KiB (h11's own limit), a body at `PACE` at least, and an answer is taken;
-whoever is slower is cut off. Of more than `MOST` connections, the one that has kept its head back
-for longest gives way.
+`HEAD_SECONDS` and 16 KiB, a body at `PACE` at least, and an answer is taken; whoever is slower is
+cut off. Of more than `MOST` connections, the one whose client has been waited for longest gives
+way; one whose request is being worked on doesn't.
+
+A request for a websocket is an ordinary one, where the server has none or where it is none: then
+nobody else takes the connection over.
 """
 
 import asyncio
+import re
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_PIECE = 16_384
+_HEAD_BYTES = 16_384
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+_OF_BODIES = {b"content-length", b"transfer-encoding"}
 
 
 class Connection(H11Protocol):
@@ -21,6 +27,7 @@ class Connection(H11Protocol):
 
     HEAD_SECONDS: ClassVar[float] = 20.0
     MOST: ClassVar[int] = 256
+    """Those that have become websockets are not among them."""
     PACE: ClassVar[float] = 262_144.0  # bytes of a body in a second, after the first seconds
     GRACE_SECONDS: ClassVar[float] = 20.0
     SEND_SECONDS: ClassVar[float] = 60.0
@@ -33,23 +40,23 @@ class Connection(H11Protocol):
     _body_bytes = 0
     _unsent, _unsent_since = 0, 0.0
 
+    def __init__(self, *settings: Any, **more: Any) -> None:
+        super().__init__(*settings, **more)
+        self.conn = _Heads(h11.SERVER, _HEAD_BYTES)
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_since = time.monotonic()
         self._look_again()
-        if len(self.connections) > self.MOST:
-            self._make_room()
+        others = [each for each in self.connections if isinstance(each, Connection)]
+        if len(others) > self.MOST:
+            self._make_room(others)
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state is h11.SEND_BODY:
             self._body_bytes += len(data)
-        # h11 looks at a head's size between two pieces, and a socket gives 256 KiB at once.
-        for start in range(0, len(data), _PIECE):
-            super().data_received(data[start : start + _PIECE])
-            if self.transport.is_closing() or self.transport.get_protocol() is not self:
-                break
-        if self.conn.their_state is not h11.IDLE:
-            self._head_since = None
+        super().data_received(data)
+        self._waited(time.monotonic())  # what it is waited for may be something else from now on
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_no_more()
@@ -59,13 +66,20 @@ class Connection(H11Protocol):
         self._look_no_more()  # from here on it is another protocol's
         super().handle_websocket_upgrade(event)
 
-    def _make_room(self) -> None:
-        waiting = [
-            each
-            for each in self.connections
-            if isinstance(each, Connection) and each._head_since is not None
-        ]
-        max(waiting, key=lambda each: time.monotonic() - (each._head_since or 0.0)).cut()
+    def _should_upgrade(self) -> bool:
+        """Only what is a websocket's request: the protocol for it never answers another one."""
+        return (
+            self.ws_protocol_class is not None
+            and self._get_upgrade() == b"websocket"
+            and self.scope["method"] == "GET"
+            and not any(name in _OF_BODIES and value != b"0" for name, value in self.headers)
+        )
+
+    def _make_room(self, connections: list["Connection"]) -> None:
+        now = time.monotonic()
+        waited = {each: max(each._waited(now)) for each in connections}
+        waited[self] = 0.0  # it has just come
+        max(connections, key=lambda each: (waited[each], each is not self)).cut()
 
     def cut(self) -> None:
         """End it at once."""
@@ -81,36 +95,59 @@ class Connection(H11Protocol):
             self._looking.cancel()
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if self._head_is_late(now) or self._body_is_late(now) or self._answer_is_left(now):
+        if self.flow.read_paused and self._body_since is not None:
+            self._body_since += self.LOOK_SECONDS  # the server is the slower one
+        bounds = self.HEAD_SECONDS, self.GRACE_SECONDS, self.SEND_SECONDS
+        waited = self._waited(time.monotonic())
+        if any(seconds > most for seconds, most in zip(waited, bounds, strict=True)):
             self.cut()
         else:
             self._look_again()
 
-    def _head_is_late(self, now: float) -> bool:
+    def _waited(self, now: float) -> tuple[float, float, float]:
+        """Seconds for which the client has kept back a head, a body and room for an answer; less
+        than 0 for what isn't waited for. `now`: by the monotonic clock.
+        """
+        return self._for_head(now), self._for_body(now), self._for_answer(now)
+
+    def _for_head(self, now: float) -> float:
         answering = self.cycle is not None and not self.cycle.response_complete
         if self.conn.their_state is not h11.IDLE or answering:
             self._head_since = None
-            return False
+            return -1.0
         if self._head_since is None:
             self._head_since = now
-        return now - self._head_since > self.HEAD_SECONDS
+        return now - self._head_since
 
-    def _body_is_late(self, now: float) -> bool:
+    def _for_body(self, now: float) -> float:
         if self.conn.their_state is not h11.SEND_BODY:
             self._body_since, self._body_bytes = None, 0
-            return False
+            return -1.0
         if self._body_since is None:
             self._body_since = now
-        if self.flow.read_paused:
-            self._body_since += self.LOOK_SECONDS  # the server is the slower one
-        return now - self._body_since > self.GRACE_SECONDS + self._body_bytes / self.PACE
+        behind = now - self._body_since - self._body_bytes / self.PACE
+        return -1.0 if self.flow.read_paused or behind < 0 else behind
 
-    def _answer_is_left(self, now: float) -> bool:
+    def _for_answer(self, now: float) -> float:
         unsent = self.transport.get_write_buffer_size()
-        if unsent == 0 or unsent < self._unsent:
-            self._unsent_since = now
-        if self._unsent == 0:
+        if self._unsent == 0 or unsent < self._unsent:
             self._unsent_since = now
         self._unsent = unsent
-        return unsent > 0 and now - self._unsent_since > self.SEND_SECONDS
+        return now - self._unsent_since if unsent else -1.0
+
+
+class _Heads(h11.Connection):
+    """HTTP whose heads end within 16 KiB, in whatever pieces they come: h11 itself looks at the
+    size of what isn't whole yet.
+    """
+
+    def next_event(self) -> Any:
+        if self.their_state is h11.IDLE:
+            come = self.trailing_data[0]
+            if len(come) > _HEAD_BYTES and not _END_OF_HEAD.search(come, 0, _HEAD_BYTES):
+                raise h11.RemoteProtocolError("a head of more than 16 KiB")
+        return super().next_event()
+
+
+SERVED: dict[str, Any] = {"http": Connection, "ws": "none", "log_level": "warning"}
+"""uvicorn's settings for a service, which has no websockets."""

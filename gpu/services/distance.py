@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from gpu.distance.dinov3 import from_environment
 from gpu.distance.embedding import Embeddings, Unmeasured
 from gpu.services.access import AccessCheck, NoToken, token_for
-from gpu.services.connections import Connection
+from gpu.services.connections import SERVED
 from gpu.services.fetching import FileNotFound, Pictures, RequestError
+from gpu.workers.kernel import keep_private
 
 PORT = 8095
 TOKEN = "DISTANCE_TOKEN"  # noqa: S105 -- the variable's name
@@ -77,8 +78,9 @@ def main() -> None:
         token = token_for(arguments.host, TOKEN, os.environ)
     except NoToken as error:
         parser.error(str(error))
+    keep_private()
     app = create_app(Embeddings(from_environment(os.environ)), Pictures([base]).fetch, token)
-    uvicorn.run(app, host=arguments.host, port=arguments.port, http=Connection, log_level="warning")
+    uvicorn.run(app, host=arguments.host, port=arguments.port, **SERVED)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,8 @@ from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 
 _SECONDS = 60.0
 _MAX_BYTES = 32 << 20
-_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})+")
-_LEADS_AWAY = re.compile("%(?:2[eEfF]|5[cC]|25|[01]|7[fF])")
-"""Encoded dots, slashes, backslashes, per cents and control characters: a server may decode them
-before it looks for the file.
-"""
+_KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]+(?:/(?!\.)[A-Za-z0-9._-]+)*")
+"""The keys of the store's objects, which are all that there is to fetch (interfaces.md)."""
 
 
 class FileNotFound(Exception):
@@ -50,13 +47,7 @@ class Pictures:
 
 def is_below(url: str, base: str) -> bool:
     """Whether a URL is that of a file below `base`, which ends with a slash, however a server reads
-    it: it has no query, and no segment that is, or decodes to, a dot, two dots or a separator, also
-    before a semicolon, which begins a parameter for some servers.
+    it: what follows is one of the store's keys, in which nothing is encoded, and no segment begins
+    with a dot.
     """
-    path = url.removeprefix(base)
-    return (
-        url.startswith(base)
-        and _PATH.fullmatch(path) is not None
-        and _LEADS_AWAY.search(path) is None
-        and not {"", ".", ".."} & {segment.partition(";")[0] for segment in path.split("/")}
-    )
+    return url.startswith(base) and _KEY.fullmatch(url.removeprefix(base)) is not None

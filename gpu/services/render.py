@@ -14,7 +14,7 @@ from gpu.faults import Refused, RendererDown
 from gpu.formats import FILE_BYTES, FORMATS, kind_of
 from gpu.services.access import AccessCheck, NoToken, token_for
 from gpu.services.batch import BATCH
-from gpu.services.connections import Connection
+from gpu.services.connections import SERVED
 from gpu.workers.kernel import keep_private
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
@@ -188,9 +188,8 @@ def main() -> None:
         create_app(Pool(arguments.workers, terms=terms, memory=memory), token),
         host=arguments.host,
         port=arguments.port,
-        http=Connection,
-        log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
+        **SERVED,
     )
 
 

@@ -76,7 +76,12 @@ def main() -> None:
     arguments = parser.parse_args()
     app = container(arguments.skill, arguments.format, token=os.environ.get(TOKEN_VARIABLE))
     uvicorn.run(
-        app, host="127.0.0.1", port=arguments.port, log_level="warning", timeout_graceful_shutdown=1
+        app,
+        host="127.0.0.1",
+        port=arguments.port,
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=1,
     )
 
 

@@ -213,7 +213,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     app = create_app(Pictures(arguments.pictures_base).fetch, arguments.loops)
-    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning")
+    uvicorn.run(app, host="127.0.0.1", port=arguments.port, ws="none", log_level="warning")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from resources.ports import LOOPBACK, free_ports, is_free
 from resources.whole_file import write_whole
 
 _BUCKET = "404-gen"
-_KEY_ID = "local"
+_KEY_ID = "key-id-of-the-local-store"
 _WEED = Path(sysconfig.get_path("scripts")) / "weed"
 _START = 60.0
 _STOP = 10.0

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from gen404_assets.commands.dagster_commands import Pages
 from gen404_assets.commands.guard import LARGEST, LOOPBACK, Guard, refusal
-from gen404_assets.commands.webserver import _LooksOnly, opened_at
+from gen404_assets.commands.webserver import SERVED, _LooksOnly, opened_at
 from gen404_assets.settings import platform_settings
-from gpu.services.connections import Connection
 from resources.settings import BadSetting
 from simulators.judge_serving import serving
 
@@ -92,7 +91,7 @@ class Guarded:
 def started() -> Iterator[Guarded]:
     dagster = Dagster()
     app = Guard(opened_at("/assets/standing", dagster), LOOPBACK | {"board.example"})
-    with serving(app, http=Connection, ws="websockets-sansio") as url:
+    with serving(app, **SERVED) as url:
         yield Guarded(url, dagster)
 
 

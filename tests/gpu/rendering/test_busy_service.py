@@ -17,6 +17,7 @@ import uvicorn
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.faults import RendererDown
 from gpu.picture_size import SIDE
+from gpu.services.connections import SERVED
 from gpu.services.render import create_app
 from gpu.views import grid, png
 from resources.renderer import RenderService, RenderServices
@@ -55,7 +56,7 @@ class TwoWorkers:
 def serving(pool: TwoWorkers) -> Iterator[str]:
     """The URL of the real service around it."""
     app = create_app(pool)  # type: ignore[arg-type]
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", **SERVED))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

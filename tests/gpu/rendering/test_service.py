@@ -21,6 +21,7 @@ import uvicorn
 from PIL import Image
 
 from gpu.services import render as render_service
+from gpu.services.connections import SERVED
 from gpu.services.render import create_app
 from gpu.workers.pool import Pool
 from resources.ports import free_ports
@@ -174,9 +175,7 @@ def test_g26_it_listens_on_loopback_unless_told_otherwise(service: Service) -> N
 
 def test_g12_an_upload_that_drips_is_given_up(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render_service, "UPLOAD_SECONDS", 0.5)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(pool), port=0, log_level="warning", lifespan="off")
-    )
+    server = uvicorn.Server(uvicorn.Config(create_app(pool), port=0, lifespan="off", **SERVED))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
