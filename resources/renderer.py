@@ -4,7 +4,6 @@
 
 import hashlib
 import random
-import struct
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FORMATS
-from gpu.picture_size import GRID
+from gpu.grid_file import is_grid
 from gpu.services.batch import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
@@ -122,7 +121,7 @@ class RenderService:
             raise InfrastructureFault(
                 f"no picture: the render service answers {answer.status_code}"
             )
-        if not _is_grid(answer.content):
+        if not is_grid(answer.content):
             raise InfrastructureFault(
                 "no picture: the render service's answer is no PNG of four views"
             )
@@ -248,8 +247,3 @@ def _reason(answer: httpx2.Response) -> str:
     ):
         raise InfrastructureFault("no picture: the render service answers 400 without a reason")
     return reason.strip()[:1000]
-
-
-def _is_grid(content: bytes) -> bool:
-    whole = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
-    return whole and content[16:24] == struct.pack(">II", GRID, GRID)

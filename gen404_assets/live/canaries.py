@@ -13,14 +13,15 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
-from gen404_assets.live.pictures import FORMATS
+from gen404_assets.live.pictures import FORMATS, MAX_PICTURE_PIXELS
 from gen404_assets.live.words import Effect, Shown, measure, write_on
 from gen404_assets.live.work import Work
 from gpu.picture_size import GAP, GRID, SIDE
+from gpu.unpacking import NoPicture, opened
 from resources.deadlines import within
 from resources.figures import FIGURES
 from resources.judge import Unusable, check_judge
@@ -178,9 +179,9 @@ def _four_times(prompt: bytes, url: str) -> bytes:
     """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault for one
     that can't be read, since it could when it was copied."""
     try:
-        with Image.open(io.BytesIO(prompt), formats=FORMATS) as picture:
+        with opened(prompt, FORMATS, MAX_PICTURE_PIXELS) as picture:
             shown = ImageOps.contain(picture.convert("RGBA"), (SIDE, SIDE))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except NoPicture as error:
         raise InfrastructureFault(f"the picture of prompt {url} can't be read: {error}") from error
     view = Image.new("RGB", (SIDE, SIDE), "white")
     view.paste(shown, ((SIDE - shown.width) // 2, (SIDE - shown.height) // 2), shown)
