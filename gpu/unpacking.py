@@ -1,5 +1,5 @@
-"""Pictures that somebody sent, unpacked by Pillow: of named formats, of bounded dimensions, and with
-all that Pillow raises over bytes that are not what they should be.
+"""Pictures that somebody sent, unpacked by Pillow: of named formats, of bounded dimensions, and
+with all that Pillow raises over bytes that are not what they should be.
 """
 
 import io

@@ -28,6 +28,7 @@ WALL_SECONDS = 60.0
 WAIT_SECONDS = 300.0  # for a worker to be free
 WORKERS_PER_GPU = 8
 _TRIES = 2
+_TOO_MUCH = f"it takes more than {MEMORY // 2**20:,} MiB of memory to show the file"
 _USUAL = Terms()
 _LOG = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ class Pool:
         except Late:
             raise _TooLate(f"no picture within {WALL_SECONDS:g} s") from None
         except Died as death:
+            if death.out_of_memory:
+                raise Refused(_TOO_MUCH) from None
             if death.out_of_time:
                 raise Refused(f"it takes more than {CPU_SECONDS} s to show the file") from None
             raise _NoAnswer("the file breaks the renderer") from None
@@ -136,8 +139,7 @@ class Pool:
         if answer.letter == answers.REFUSED:
             raise Refused(answer.text)
         if answer.letter == answers.MEMORY:
-            most = MEMORY // 2**20
-            raise Refused(f"it takes more than {most:,} MiB of memory to show the file")
+            raise Refused(_TOO_MUCH)
         if answer.letter == answers.BUG:
             _LOG.error("a bug, or a file that has taken over its worker: %s", answer.text)
             raise _NoAnswer("the file breaks the renderer")
