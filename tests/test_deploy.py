@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -17,11 +19,18 @@ from gen404_assets.commands.cli import gen404
 from gen404_assets.commands.monitor import PORT as MONITOR_PORT
 from gen404_assets.commands.settings import settings_table
 from gen404_assets.settings import PlatformSettings
+from gpu.services.distance import TOKEN as DISTANCE_TOKEN
 from gpu.services.render import PORT as RENDER_PORT
+from gpu.services.render import TOKEN, create_app
 from resources.settings import read_settings
 from simulators.dagster_chart import ChartValues
+from simulators.judge_serving import serving
+
+if TYPE_CHECKING:
+    from gpu.workers.pool import Pool
 
 ROOT = Path(__file__).parents[1]
+SECRET = "a-token-of-thirty-characters-x"
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KNOWN = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", settings_table(), re.MULTILINE))
@@ -175,11 +184,10 @@ def test_nothing_runs_as_root_or_writes_its_root_in_the_cluster(values: dict[str
     (code,) = values["dagster-user-deployments"]["deployments"]
     assert set(code["env"]) <= KNOWN | DAGSTER_S
     assert code["port"] == CODE_PORT
-    for part in (code, values["dagsterDaemon"], values["dagsterWebserver"]):
+    for part in (code, values["dagsterDaemon"]):
         assert part["podSecurityContext"]["runAsNonRoot"]
         assert part["securityContext"]["readOnlyRootFilesystem"]
         assert {mount["mountPath"] for mount in part["volumeMounts"]} == {"/var/lib/gen404", "/tmp"}
-    assert values["dagsterWebserver"]["enableReadOnly"]
 
 
 def test_dagster_s_commands_can_be_named_in_place_of_the_image_s_own(
@@ -198,8 +206,7 @@ def test_every_label_that_is_selected_is_given(path: Path, values: dict[str, Any
     runs = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
     (code,) = values["dagster-user-deployments"]["deployments"]
     given = {
-        "render",
-        "monitor",
+        *("render", "monitor", "webserver", "public"),
         code["labels"]["gen404"],
         runs["podTemplateSpecMetadata"]["labels"]["gen404"],
     }
@@ -240,6 +247,139 @@ def test_the_monitor_is_one_and_reaches_the_chart_s_code_server(values: dict[str
         if policy["metadata"]["name"] == "gen404-code-server"
     ]
     assert asked.items() <= template["metadata"]["labels"].items()
+
+
+def containers() -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each container of our own manifests: its name, its pod and itself."""
+    return [
+        (container["name"], pod["spec"], container)
+        for path in MANIFESTS
+        if path.name != "values.yaml"
+        for document in documents(path)
+        if document["kind"] == "Deployment"
+        for pod in [document["spec"]["template"]]
+        for container in pod["spec"]["containers"]
+    ]
+
+
+def given(container: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a container: values, or where they come from."""
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+def test_g23_the_chart_starts_no_webserver_and_ours_stand_behind_the_guard(
+    values: dict[str, Any],
+) -> None:
+    """The chart's command is `dagster-webserver`, which asks nobody anything."""
+    chart_s = values["dagsterWebserver"]
+    assert (chart_s["replicaCount"], chart_s["enableReadOnly"]) == (0, False)
+    started = {name: container for name, _, container in containers()}
+    command = ["gen404", "start", "webserver", "--port", "3000"]
+    assert started["webserver"]["args"] == command
+    assert started["public"]["args"] == [*command, "--read-only"]
+    changes = {}
+    for name in ("webserver", "public"):
+        variables = given(started[name])
+        known = {key: value for key, value in variables.items() if isinstance(value, str)}
+        assert set(variables) <= KNOWN | DAGSTER_S
+        secrets = {key for key, value in variables.items() if not isinstance(value, str)}
+        assert secrets <= {"DATABASE_URL", "UI_HOSTS"}, "no other key"
+        changes[name] = not read_settings(PlatformSettings, known).looks_only
+    assert changes == {"webserver": True, "public": False}
+    services = [
+        document["spec"]["selector"]["gen404"]
+        for document in documents(DEPLOY / "kubernetes" / "webserver.yaml")
+        if document["kind"] == "Service"
+    ]
+    assert services == ["public"], "the operator's is reached by a port that is forwarded"
+
+
+def test_g26_whatever_listens_beyond_loopback_has_its_token_or_changes_nothing(
+    compose: dict[str, Any],
+) -> None:
+    image = (ROOT / "gpu" / "Containerfile").read_text()
+    assert '"--host", "0.0.0.0"' in image, "the render service listens to its pod's network"
+    services = compose["services"]
+    ours = "${RENDER_TOKEN:-}"
+    assert services["render"]["environment"] == {TOKEN: ours}, "and no other key"
+    assert "env_file" not in services["render"]
+    assert services["code-server"]["environment"][TOKEN] == ours
+    for name, _, container in containers():
+        variables = given(container)
+        if name == "render":
+            source = {"secretKeyRef": {"name": "gen404-settings", "key": TOKEN}}
+            assert variables == {TOKEN: source}
+            assert "envFrom" not in container
+        elif variables["BIND_ADDRESS"] != "127.0.0.1":
+            assert name == "monitor" or "--read-only" in container["args"]
+    example = re.findall(r"^([A-Z0-9_]+)=", (DEPLOY / "settings.example").read_text(), re.MULTILINE)
+    assert {TOKEN, DISTANCE_TOKEN} <= set(example)
+
+
+def probes(container: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = ("startupProbe", "readinessProbe", "livenessProbe")
+    return [container[kind] for kind in kinds if kind in container]
+
+
+def test_each_probe_asks_what_answers_it(compose: dict[str, Any]) -> None:
+    """The guard answers to loopback's names, and the render service to its token alone."""
+    commands = [compose["services"]["render"]["healthcheck"]["test"][-1]]
+    for name, _, container in containers():
+        for probe in probes(container):
+            if name == "render":
+                commands.append(probe["exec"]["command"][-1])
+            elif name == "webserver":
+                assert "exec" in probe, "nobody outside the pod reaches it"
+            elif name == "public":
+                host = {"name": "Host", "value": "localhost"}
+                assert probe["httpGet"]["httpHeaders"] == [host]
+    with render_service() as port:
+        for command in set(commands):
+            here = command.replace(str(RENDER_PORT), str(port))
+            for token, well in ((SECRET, True), ("another", False)):
+                ran = subprocess.run(
+                    [sys.executable, "-c", here],
+                    env={TOKEN: token},
+                    capture_output=True,
+                    check=False,
+                    timeout=60,
+                )
+                assert (ran.returncode == 0) is well
+
+
+@contextmanager
+def render_service() -> Iterator[int]:
+    """One that answers /health, behind its token."""
+    with serving(create_app(cast("Pool", Healthy()), SECRET)) as url:
+        yield int(url.rpartition(":")[2])
+
+
+class Healthy:
+    """As much of a pool as its health takes."""
+
+    size = 1
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def health(self) -> dict[str, Any]:
+        return {"lacking": []}
+
+
+def test_nothing_of_our_own_manifests_runs_with_more_rights_than_it_needs() -> None:
+    for name, pod, container in containers():
+        assert container["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert not pod["automountServiceAccountToken"], name
+        assert container["securityContext"]["readOnlyRootFilesystem"], name
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def test_the_composition_s_render_service_may_do_little(compose: dict[str, Any]) -> None:
+    render = compose["services"]["render"]
+    assert render["read_only"]
+    assert render["cap_drop"] == ["ALL"]
+    assert render["tmpfs"] == ["/tmp"]
+    assert render["ulimits"] == {"core": 0}
 
 
 IMAGES = [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"]

@@ -291,7 +291,7 @@ def test_g21_without_landlock_nothing_is_drawn_unless_it_is_allowed(form: str) -
     terms = Terms(gpu=form == "gpu")
     with (
         hostile_workers(f"{form},unlocked", terms) as workers,
-        pytest.raises(RendererDown, match="no Landlock.*ALLOW_WEAK_SANDBOX"),
+        pytest.raises(RendererDown, match=r"no Landlock.*ALLOW_WEAK_SANDBOX"),
     ):
         workers.run("")
     with hostile_workers(f"{form},unlocked", Terms(weak=True)) as workers:
