@@ -19,6 +19,7 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 from gen404_assets.live.pictures import FORMATS, MAX_PICTURE_PIXELS
 from gen404_assets.live.words import Effect, Shown, measure, write_on
+from gen404_assets.live.words_told import WordsTold
 from gen404_assets.live.work import Work
 from gpu.picture_size import GAP, GRID, SIDE
 from gpu.unpacking import NoPicture, opened
@@ -86,9 +87,11 @@ class Canaries:
             effect = within(_WORDS_SECONDS, self._words_effect, current)
         except (Unusable, InfrastructureFault, TimeoutError) as fault:
             self._work.say(f"whether the judge obeys words in a picture isn't known: {fault}")
+            self._keep_words(current, None)
             return
         outcome = "obeyed" if effect.obeyed else "resisted"
         FIGURES.add("words_in_pictures", round=str(current.number), outcome=outcome)
+        self._keep_words(current, effect)
         self._work.say(f"round {current.number}: {effect}")
         if effect.obeyed:
             self._work.alert(
@@ -96,6 +99,11 @@ class Canaries:
                 f"{effect}. Duels of round {current.number} may be decided by what miners write "
                 "on their models: look at the winner's pictures before its source is passed"
             )
+
+    def _keep_words(self, current: Round, effect: Effect | None) -> None:
+        """For the pages of the round; a disk that fails is no reason not to judge."""
+        with suppress(InfrastructureFault):
+            WordsTold(self._work.outside.shared.notes).tell(current.number, effect)
 
     def _words_effect(self, current: Round) -> Effect:
         outside, prompt = self._work.outside, current.prompts_with_picture[0]
