@@ -208,8 +208,8 @@ class RendererSettings(Settings):
     )
     allow_weak_sandbox: bool = Field(
         False,
-        description="whether worker processes here draw even on a GPU, or where the kernel lacks "
-        "what their sandbox needs",
+        description="whether worker processes here draw even on a GPU, or where the kernel has no "
+        "Landlock, which their sandbox needs",
     )
 
 
