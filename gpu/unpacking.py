@@ -5,7 +5,7 @@ with all that Pillow raises over bytes that are not what they should be.
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
@@ -24,7 +24,7 @@ class NoPicture(Exception):
 
 
 @contextmanager
-def opened(file: bytes, formats: Sequence[str], most: int) -> Iterator[Image.Image]:
+def opened(file: bytes, formats: tuple[str, ...], most: int) -> Iterator[Image.Image]:
     """A picture of one of `formats` (Pillow's names) and at most so many pixels, to be unpacked in
     the block. Raises NoPicture, for what is found in the block as well.
     """

@@ -178,12 +178,12 @@ class Worker:
         return Answer(letter, self._read(length, deadline))
 
     def end(self) -> float | None:
-        """Kill it; the seconds of CPU that it used, None where nobody knows."""
+        """Kill it; the seconds of CPU that it used, None where they aren't its own alone."""
         self._channel.close()
         if self._template is not None and self._watch is not None:
-            used = self._watch.stop()
+            self._watch.stop()
             self._template.end()
-            return used
+            return None
         with self._life, suppress(OSError):
             self._life.shutdown(socket.SHUT_WR)
             return self._ending()[1]

@@ -55,11 +55,9 @@ class Watch:
         """The next file's seconds count from now."""
         self._file = use_of(self._process) or self._file
 
-    def stop(self) -> float | None:
-        """Look no more; the seconds of CPU that it used, None where that can't be seen."""
+    def stop(self) -> None:
+        """Look no more."""
         self._stopped.set()
-        use = use_of(self._process)
-        return None if use is None else use.cpu - self._first.cpu
 
     def _look(self) -> None:
         while not self._stopped.wait(_SECONDS):

@@ -136,13 +136,13 @@ def test_g21_on_a_gpu_a_file_has_its_own_seconds_and_no_other_file_s(
         on_a_gpu.run("while True: pass", "one that takes its time")
 
 
-def test_g01_on_a_gpu_an_overloaded_machine_is_no_verdict(
-    on_a_gpu: HostileWorkers, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("form", "raised"), [("gpu", Refused), ("gpu,slow", RendererDown)])
+def test_g01_on_a_gpu_that_is_overloaded_no_file_is_late(
+    form: str, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "WALL_SECONDS", 1.5)
-    monkeypatch.setattr(pools, "CPU_SECONDS", 1e6)
-    with pytest.raises(RendererDown, match="overloaded"):
-        on_a_gpu.run("time.sleep(60)")
+    monkeypatch.setattr(pools, "WALL_SECONDS", 4.0)
+    with hostile_workers(form) as workers, pytest.raises(raised, match=r"no picture within 4 s"):
+        workers.run("time.sleep(60)")
 
 
 def test_g21_on_a_gpu_a_worker_ends_after_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +159,7 @@ def test_g21_on_a_gpu_a_worker_ends_after_its_batch(monkeypatch: pytest.MonkeyPa
         assert workers.said(go_on, "a miner") == "it goes on"
         supply = workers.pool._supply
         (worker,) = [worker for _, worker in supply._waiting]
+        assert worker._template is not None
         process = Path("/proc", str(worker._template.becomes))
         assert process.exists()
         until = time.monotonic() + 20
