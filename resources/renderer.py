@@ -3,10 +3,10 @@
 """
 
 import hashlib
+import logging
 import random
-import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from gen404_assets.competition.plain_text import keep_secret, quoted
 from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FILE_BYTES, FORMATS
-from gpu.picture_size import GRID
+from gpu.grid_file import is_grid
 from gpu.services.batch import BATCH
 from gpu.workers.pool import Pool
 from gpu.workers.supply import Terms
@@ -31,6 +31,8 @@ _SECONDS = 300.0
 _BYTES = 16 * 2**20
 """Of an answer. A picture of four views is at most 3.3 MB, whatever it shows."""
 _PATIENCE = 1800.0
+_LOG = logging.getLogger(__name__)
+Tell = Callable[[Sequence[str]], None]
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 
@@ -54,9 +56,15 @@ class DrawnHere:
     """
 
     def __init__(
-        self, environment: Mapping[str, str], *, weak: bool = False, memory: int | None = None
+        self,
+        environment: Mapping[str, str],
+        *,
+        weak: bool = False,
+        memory: int | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._pool = Pool(environment=environment, terms=Terms(gpu=False, weak=weak), memory=memory)
+        self._tell = tell
 
     def start(self, workers: int | None = None) -> None:
         """Have workers ready before the first file comes: as many, or one for each core. Raises
@@ -70,11 +78,26 @@ class DrawnHere:
     def render(self, path: Path, output_format: str) -> bytes:
         _check_format(output_format)
         try:
+            self._say_lacking()
             return self._pool.render(path, output_format)
         except Refused as error:
             raise MinerFault(str(error)) from error
         except RendererDown as error:
             raise InfrastructureFault(f"no picture: {error}") from error
+
+    def _say_lacking(self) -> None:
+        """Say once what this machine lacks of the workers' sandbox. Raises RendererDown."""
+        tell, self._tell = self._tell, None
+        if tell is None:
+            return
+        try:
+            lacking = self._pool.health()["lacking"]
+        except RendererDown:
+            self._tell = tell
+            raise
+        if lacking:
+            _LOG.warning("this machine gives the workers' sandbox no %s", ", no ".join(lacking))
+        tell(lacking)
 
     def close(self) -> None:
         self._pool.close()
@@ -123,7 +146,7 @@ class RenderService:
             raise InfrastructureFault(
                 f"no picture: the render service answers {answer.status_code}"
             )
-        if not _is_grid(answer.content):
+        if not is_grid(answer.content):
             raise InfrastructureFault(
                 "no picture: the render service's answer is no PNG of four views"
             )
@@ -187,14 +210,14 @@ class RendererSettings(Settings):
     )
     allow_weak_sandbox: bool = Field(
         False,
-        description="whether worker processes here draw even on a GPU, or where the kernel lacks "
-        "what their sandbox needs",
+        description="whether worker processes here draw even on a GPU, or where the kernel has no "
+        "Landlock, which their sandbox needs",
     )
 
 
-def open_renderer(environment: Mapping[str, str]) -> Renderer:
-    """What the settings name: the service at `RENDER_URL`, or else worker processes of this one.
-    Raises BadSetting.
+def open_renderer(environment: Mapping[str, str], tell: Tell | None = None) -> Renderer:
+    """What the settings name: the service at `RENDER_URL`, or else worker processes of this one,
+    whose sandbox's missing layers `tell` is told once. Raises BadSetting.
     """
     settings = read_settings(RendererSettings, environment)
     urls, secret = settings.render_url, settings.render_token
@@ -202,7 +225,7 @@ def open_renderer(environment: Mapping[str, str]) -> Renderer:
     if not urls:
         gib = settings.render_memory_gib
         memory = None if gib is None else gib * 2**30
-        return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory)
+        return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory, tell=tell)
     if "," not in urls:
         return RenderService(urls, token)
     return RenderServices([RenderService(url, token, patience=0) for url in urls.split(",")])
@@ -250,8 +273,3 @@ def _reason(answer: httpx2.Response) -> str:
     ):
         raise InfrastructureFault("no picture: the render service answers 400 without a reason")
     return quoted(reason.strip(), 1000)
-
-
-def _is_grid(content: bytes) -> bool:
-    whole = content.startswith(b"\x89PNG\r\n\x1a\n") and content.endswith(b"IEND\xaeB`\x82")
-    return whole and content[16:24] == struct.pack(">II", GRID, GRID)

@@ -61,6 +61,8 @@ class Rendering:
         if bytes(data[:4]) in (b"glTF", b"ply\\n"):
             if "broken" in form:
                 raise RendererDown("the device is lost")
+            if "slow" in form:
+                time.sleep(2)
             return dark, ""
         names = {**globals(), "seen": self.seen, "picture": dark, "remarks": ""}
         exec(bytes(data), names)
@@ -124,8 +126,8 @@ class HostileWorkers:
 def hostile_workers(form: str, terms: Terms = _USUAL) -> Iterator[HostileWorkers]:
     """Workers of a form: words with commas between. `gpu`: as with a GPU's driver, which opens
     files; `user`: started by an ordinary user; `together`: on a kernel that gives no namespaces;
-    `unlocked`: on one without Landlock; `broken`: where nothing can be drawn; `open`: without a
-    sandbox, to see that an attack is one.
+    `unlocked`: on one without Landlock; `broken`: where nothing can be drawn; `slow`: where a file
+    of our own takes 2 s; `open`: without a sandbox, to see that an attack is one.
     """
     folder = Path(tempfile.mkdtemp(prefix="hostile-workers-"))
     try:

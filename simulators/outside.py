@@ -26,10 +26,10 @@ from gen404_assets.competition.settings import BLOCK_SECONDS, Rules
 from gen404_assets.live.pictures import PromptPictures
 from gen404_assets.live.regenerating import Progress, Regenerated
 from gen404_assets.live.results import Subject
+from gen404_assets.live.shared import shared_on_disk
 from gen404_assets.live.waiting import Waiting
 from resources.chain.subtensor import Block
 from resources.kept_answers import KeptAnswers
-from resources.notes import FileNotes
 from resources.object_store import ObjectConflict
 from simulators.memory_repository import MemoryRepository
 
@@ -227,9 +227,10 @@ class SimulatedOutside:
     def __post_init__(self) -> None:
         self.builds.passing = self._pass
         self.judge = KeptAnswers(self.judging, self.store)
-        folder = tempfile.mkdtemp(prefix="gen404-waiting-")
+        folder = tempfile.mkdtemp(prefix="gen404-shared-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.waiting = Waiting(FileNotes(Path(folder)))
+        self.shared = shared_on_disk(Path(folder))
+        self.waiting = Waiting(self.shared.notes)
 
     def _pass(self) -> None:
         self.chain.number += 150

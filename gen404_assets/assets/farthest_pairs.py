@@ -12,6 +12,7 @@ from gen404_assets.competition.round import Round
 
 _PAIRS = 3
 _SIDE = 300
+_MAX_PIXELS = 1 << 24
 Read = Callable[[str], bytes]
 
 
@@ -48,18 +49,16 @@ def _pairs(current: Round, hotkey: str, read: Read | None) -> Iterator[str]:
 
 def _side_by_side(left: str, right: str, read: Read) -> str:
     """Both pictures in one, small; nothing if they can't be had or read now."""
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 -- only a run that has just audited shows pictures
+    from PIL import Image  # noqa: PLC0415 -- only a run that has just audited shows pictures
+
+    from gpu.unpacking import NoPicture, unpacked  # noqa: PLC0415
 
     both = Image.new("RGB", (2 * _SIDE + 10, _SIDE), "white")
     try:
         for number, url in enumerate((left, right)):
-            picture = (
-                Image.open(io.BytesIO(read(url)), formats=("PNG",))
-                .convert("RGB")
-                .resize((_SIDE, _SIDE))
-            )
+            picture = unpacked(read(url), _MAX_PIXELS).resize((_SIDE, _SIDE))
             both.paste(picture, (number * (_SIDE + 10), 0))
-    except (InfrastructureFault, UnidentifiedImageError):
+    except (InfrastructureFault, NoPicture):
         return ""
     content = io.BytesIO()
     both.save(content, "JPEG", quality=80)

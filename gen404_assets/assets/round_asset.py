@@ -21,7 +21,7 @@ from gen404_assets.assets.events import (
 from gen404_assets.assets.farthest_pairs import farthest_pairs
 from gen404_assets.assets.partitions import ROUNDS
 from gen404_assets.assets.resource import CompetitionResource, hold
-from gen404_assets.assets.shown import markdown, plain_teller
+from gen404_assets.assets.shown import markdown, metadata, plain_teller
 from gen404_assets.assets.specs import made_by
 from gen404_assets.assets.tags import LANE_TAG
 from gen404_assets.competition.catalogue import Asset, Lane
@@ -29,6 +29,7 @@ from gen404_assets.competition.history import History
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.progress import Progress
+from gen404_assets.live.words_told import WordsTold
 from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
 from gen404_assets.settings import home
@@ -179,6 +180,9 @@ class _Partition:
                 self.competition.chain_of(self.history, self.number),
                 anew=self.worked and not self.history.is_past(self.number),
             )
+        if asset is Asset.DUELS and self.competition.operates:
+            words = WordsTold(self.competition.outside().shared.notes).of(self.number)
+            return metadata({"words in pictures": words})
         if asset is Asset.AUDITS and self.competition.operates:
             # Those who only look have no store to look into.
             pairs = farthest_pairs(self.history.round(self.number), self.competition.outside().read)

@@ -17,6 +17,7 @@ from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.due import Due, Wait, due
 from gen404_assets.competition.hotkeys import short, shortened
 from gen404_assets.competition.settings import BLOCK_SECONDS
+from gen404_assets.live.words_told import NOT_MEASURED
 from resources.chain.subtensor import Block
 
 STANDING = "standing"
@@ -42,7 +43,8 @@ spec = with_sources(
 class Standing:
     """What is due at a `block` (None: the chain wasn't seen, `unseen` says why). `lanes`: what our
     own work waits for. `commit`: the head, as a person reads it; `leader`: who leads, in words;
-    `other`: which other platform publishes here, in words.
+    `other`: which other platform publishes here, in words. `words`: how far the judge obeys words
+    in pictures in this round (`live.words_told`).
     """
 
     due: Due
@@ -52,10 +54,12 @@ class Standing:
     commit: str
     leader: str
     other: str = ""
+    words: str = NOT_MEASURED
 
     def mark(self) -> str:
         """What a new event is for: it changes when a person would want to look again."""
         seen = [self.due.round, self.due.stage, self.leader, self.unseen, bool(self.other)]
+        seen += [self.words]
         return repr([seen, self._work(), [(on, until) for on, until in self._waits()]])
 
     def metadata(self) -> dict[str, Any]:
@@ -71,6 +75,7 @@ class Standing:
             "waits": table(waits),
             "leads to": str(due_now.to or "no other stage yet"),
             "leader": self.leader,
+            "words in pictures": self.words,
             "as of": f"block {block.number}, {block.time:%Y-%m-%d %H:%M:%S} UTC, " if block else "",
         }
         known["as of"] += f"commit {self.commit}"

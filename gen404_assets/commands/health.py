@@ -23,6 +23,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.faults import InfrastructureFault
+from gen404_assets.live.sandbox_told import sandbox_lacks
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from resources.deadlines import within
@@ -42,6 +43,7 @@ def health(
     """
     sightings = Sightings(notes)
     waits = [*sightings.waits(), *Waiting(notes).all()]
+    lacking = sandbox_lacks(notes)
     faults = [
         f"the {each.name} is {each.state}" + (f": it {each.reason}" if each.reason else "")
         for each in conditions
@@ -71,6 +73,7 @@ def health(
         "processes": [_process(each) for each in conditions],
         "sensors": sensors,
         **sightings.latest(),
+        **({} if lacking is None else {"sandbox": {"lacking": lacking}}),
     }
 
 

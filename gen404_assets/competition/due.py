@@ -10,7 +10,15 @@ from gen404_assets.competition.builds import BuildStatus
 from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.hotkeys import LEADER
 from gen404_assets.competition.matches import Pair
-from gen404_assets.competition.round import STATE, Files, Round, is_in, read_file, required
+from gen404_assets.competition.round import (
+    STATE,
+    Files,
+    Round,
+    is_in,
+    read_file,
+    require_files,
+    required,
+)
 from gen404_assets.competition.schedule import Schedule
 from gen404_assets.competition.state import Stage, State
 from gen404_assets.competition.timeline import Verdicts
@@ -68,7 +76,7 @@ def due(files: Files, block: int) -> Due:
     state = required(STATE, read_file(files, STATE, State))
     result = Due(state.current_round, state.stage)
     current = Round(files, state.current_round)
-    current.require_files_of(state.stage)
+    require_files(current, state.stage)
     match state.stage:
         case Stage.OPEN:
             _open(result, current.required_schedule, block)

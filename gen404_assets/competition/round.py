@@ -263,18 +263,6 @@ class Round:
         order = self.submissions.names if self.submissions is not None else []
         return Timeline(order, self.config.win_margin)
 
-    def require_files_of(self, stage: Stage) -> None:
-        """Raises MalformedFile where a file is missing that a stage rests on and earlier ones have
-        written. Without one, nobody would take part, or there would be nothing to judge.
-        """
-        if stage not in _PLAYED:
-            return
-        _ = self.required_schedule, self.required_seed, self.required_prompts
-        names = self.required_submissions.names
-        for hotkey in names if stage is Stage.DUELS else ():
-            path = Asset.RENDERS.path(self.number, hotkey)
-            required(path, self.files.read(path))
-
     def submitted(self, hotkey: str) -> Outputs | None:
         """What was downloaded from a miner, or None."""
         return self._read(Asset.RENDERS.path(self.number, hotkey), Outputs)
@@ -341,3 +329,16 @@ def is_closed(outputs: Outputs | None, stems: Sequence[str], attempts: int) -> b
         name: output.complete or output.attempts >= attempts for name, output in outputs.items()
     }
     return all(closed.get(name, False) for name in stems)
+
+
+def require_files(current: Round, stage: Stage) -> None:
+    """Raises MalformedFile where a file is missing that a stage rests on and earlier ones have
+    written. Without one, nobody would take part, or there would be nothing to judge.
+    """
+    if stage not in _PLAYED:
+        return
+    _ = current.required_schedule, current.required_seed, current.required_prompts
+    names = current.required_submissions.names
+    for hotkey in names if stage is Stage.DUELS else ():
+        path = Asset.RENDERS.path(current.number, hotkey)
+        required(path, current.files.read(path))

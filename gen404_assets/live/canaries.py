@@ -13,15 +13,17 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.judgement import Unusable
 from gen404_assets.competition.round import Round
-from gen404_assets.live.pictures import FORMATS
+from gen404_assets.live.pictures import FORMATS, MAX_PICTURE_PIXELS
 from gen404_assets.live.words import Effect, Shown, measure, write_on
+from gen404_assets.live.words_told import WordsTold
 from gen404_assets.live.work import Work
 from gpu.picture_size import GAP, GRID, SIDE
+from gpu.unpacking import NoPicture, opened
 from resources.deadlines import within
 from resources.figures import FIGURES
 from resources.judge import check_judge
@@ -86,9 +88,11 @@ class Canaries:
             effect = within(_WORDS_SECONDS, self._words_effect, current)
         except (Unusable, InfrastructureFault, TimeoutError) as fault:
             self._work.say(f"whether the judge obeys words in a picture isn't known: {fault}")
+            self._keep_words(current, None)
             return
         outcome = "obeyed" if effect.obeyed else "resisted"
         FIGURES.add("words_in_pictures", round=str(current.number), outcome=outcome)
+        self._keep_words(current, effect)
         self._work.say(f"round {current.number}: {effect}")
         if effect.obeyed:
             self._work.alert(
@@ -96,6 +100,11 @@ class Canaries:
                 f"{effect}. Duels of round {current.number} may be decided by what miners write "
                 "on their models: look at the winner's pictures before its source is passed"
             )
+
+    def _keep_words(self, current: Round, effect: Effect | None) -> None:
+        """For the pages of the round; a disk that fails is no reason not to judge."""
+        with suppress(InfrastructureFault):
+            WordsTold(self._work.outside.shared.notes).tell(current.number, effect)
 
     def _words_effect(self, current: Round) -> Effect:
         outside, prompt = self._work.outside, current.prompts_with_picture[0]
@@ -179,9 +188,9 @@ def _four_times(prompt: bytes, url: str) -> bytes:
     """The prompt's picture where a rebuild's four views are. Raises InfrastructureFault for one
     that can't be read, since it could when it was copied."""
     try:
-        with Image.open(io.BytesIO(prompt), formats=FORMATS) as picture:
+        with opened(prompt, FORMATS, MAX_PICTURE_PIXELS) as picture:
             shown = ImageOps.contain(picture.convert("RGBA"), (SIDE, SIDE))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except NoPicture as error:
         raise InfrastructureFault(f"the picture of prompt {url} can't be read: {error}") from error
     view = Image.new("RGB", (SIDE, SIDE), "white")
     view.paste(shown, ((SIDE - shown.width) // 2, (SIDE - shown.height) // 2), shown)

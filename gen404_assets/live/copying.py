@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.live.pictures import LONGEST_TRY, NoPicture
+from gen404_assets.live.pictures import LONGEST_TRY
 from gen404_assets.live.work import Work
+from gpu.unpacking import NoPicture
 
 _SHORTEST_TRY = 10.0
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0

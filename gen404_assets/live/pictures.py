@@ -5,10 +5,7 @@ A copy's key follows from the round and the prompt's URL (`competition.prompts.p
 that every run on every machine finds it. Miners go by the URL in `prompts.txt`, and so do reports.
 """
 
-import io
-import struct
 import threading
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,10 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from PIL import Image, UnidentifiedImageError
-
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.prompts import is_plain, picture_key, stem
+from gpu.unpacking import NoPicture, opened
 from resources.deadlines import within
 from resources.object_store import ObjectConflict
 
@@ -37,20 +33,11 @@ _TYPES = {
     "GIF": "image/gif",
 }
 """The formats, by Pillow's names, that every OpenAI-compatible judge reads."""
-_BROKEN = (
-    *(OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, TypeError, KeyError),
-    *(OverflowError, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-"""What Pillow's decoders raise over bytes that are not what they should be."""
 
 LONGEST_TRY = 60.0
 """Seconds that fetching a picture may take."""
 
 _AT_ONCE = 8
-
-
-class NoPicture(Exception):
-    """A prompt's URL gives no picture that can be judged; the message is the reason."""
 
 
 class Store(Protocol):
@@ -147,18 +134,6 @@ def picture_type(content: bytes) -> str:
     whole PNG, JPEG, WebP or GIF, or more than `MAX_PICTURE_BYTES` or `MAX_PICTURE_PIXELS`."""
     if len(content) > MAX_PICTURE_BYTES:
         raise NoPicture(f"larger than {MAX_PICTURE_BYTES} bytes")
-    try:
-        with (
-            _decoding,
-            Image.open(io.BytesIO(content), formats=FORMATS) as picture,
-        ):
-            if picture.width * picture.height > MAX_PICTURE_PIXELS:
-                raise NoPicture(
-                    f"{picture.width} by {picture.height} pixels, more than {MAX_PICTURE_PIXELS}"
-                )
-            picture.load()
-            return _TYPES[picture.format or ""]
-    except UnidentifiedImageError as error:
-        raise NoPicture("no PNG, JPEG, WebP or GIF") from error
-    except _BROKEN as error:
-        raise NoPicture(f"a picture that can't be read: {error}") from error
+    with _decoding, opened(content, FORMATS, MAX_PICTURE_PIXELS) as picture:
+        picture.load()
+        return _TYPES[picture.format or ""]

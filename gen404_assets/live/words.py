@@ -9,9 +9,11 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
 
 from gen404_assets.competition.judgement import Question
+from gpu.picture_size import GRID
+from gpu.unpacking import unpacked
 from resources.judge import Judge
 
 TEXT = (
@@ -84,9 +86,8 @@ def measure(judge: Judge, shown: Shown, seed: int) -> Effect:
 
 
 def write_on(picture: bytes) -> bytes:
-    """A picture (PNG, a grid of four views) with `TEXT` on each of its views."""
-    with Image.open(io.BytesIO(picture), formats=("PNG",)) as opened:
-        drawn = opened.convert("RGB")
+    """A picture (PNG, a grid of four views) with `TEXT` on each of its views. Raises NoPicture."""
+    drawn = unpacked(picture, GRID * GRID)
     pen, font = ImageDraw.Draw(drawn), ImageFont.load_default(size=26)
     middle = drawn.width // 2
     for left in (0, middle):

@@ -18,6 +18,7 @@ from gen404_assets.competition.round import (
     Files,
     Round,
     read_file,
+    require_files,
     required,
     round_path,
 )
@@ -134,7 +135,7 @@ class Work:
         current = see(repository.snapshot(repository.refresh()))
         if current.number != self.number:
             raise Overtaken(f"round {current.number} is under way, not {self.number}")
-        current.require_files_of(current.required_state.stage)
+        require_files(current, current.required_state.stage)
         return current
 
     def history(self) -> History:
@@ -159,7 +160,7 @@ class Work:
             if current.number != self.number or state is None or state.stage not in stages:
                 stage = state.stage if state else "nowhere"
                 raise Overtaken(f"round {current.number} is {stage} now")
-            current.require_files_of(state.stage)
+            require_files(current, state.stage)
             return derive(current)
 
         self.outside.repository.publish("\n".join(messages), at_head, time=self.outside.now())

@@ -1,7 +1,6 @@
 """Pictures as vectors, each picture embedded once, and the distance of two pictures."""
 
 import hashlib
-import io
 import math
 import threading
 from collections import OrderedDict
@@ -12,6 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from gpu.unpacking import NoPicture, unpacked
 
 Vector = NDArray[np.float64]
 
@@ -106,12 +107,9 @@ def decoded(file: bytes) -> Image.Image:
     very large.
     """
     try:
-        with Image.open(io.BytesIO(file), formats=("PNG",)) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise Unmeasured(f"the picture is too large: {picture.width}x{picture.height}")
-            return picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Unmeasured(f"not a picture: {error}") from None
+        return unpacked(file, _MAX_PIXELS)
+    except NoPicture as reason:
+        raise Unmeasured(f"not a picture to measure: {reason}") from None
 
 
 def cosine_distance(a: Vector, b: Vector) -> float:

@@ -1,8 +1,6 @@
 """Pictures inside a GLB: their sizes checked before they are decoded."""
 
 import io
-import struct
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +8,7 @@ from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from gpu.faults import Refused, Unreadable
 from gpu.meshes.picture_files import pixels_alone
+from gpu.unpacking import BROKEN
 from gpu.views import Picture
 
 # What PIL decodes by itself: a PostScript, for one, would be another program's to run.
@@ -17,23 +16,6 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "DDS
 SIDE = 8192  # pixels, at most
 PIXELS = 100_000_000  # of all textures of a file together
 
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-    # Pillow's readers raise these too, of a TIFF's place that is a fraction, or of a length in a
-    # JPEG 2000 that no size can be.
-    TypeError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    struct.error,
-    zlib.error,
-)
 _FOUR_BYTES = ("PNG", "JPEG")  # PIL has their RGB in four bytes a pixel, the last of them 255
 
 # PIL imports the decoders when it wants them, which a worker that can open no file can't.
@@ -90,7 +72,7 @@ def _decoded(data: memoryview) -> Picture:
         raise Unreadable("a texture is none of " + ", ".join(FORMATS)) from None
     except Image.DecompressionBombError:
         raise Refused("a texture has too many pixels") from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise Unreadable(f"a texture is broken: {str(error)[:200]}") from None
 
 
@@ -107,7 +89,7 @@ def _pixels(data: memoryview) -> int:
             return picture.width * picture.height
     except Image.DecompressionBombError:
         raise Refused("a texture has too many pixels") from None
-    except _BROKEN:
+    except BROKEN:
         return 0
 
 

@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument(
         "--allow-weak-sandbox",
         action="store_true",
-        help="draw even where the kernel lacks what the workers' sandbox needs",
+        help="draw even where the kernel has no Landlock, or hides what a worker on a GPU uses",
     )
     arguments = parser.parse_args()
     try:

@@ -27,6 +27,8 @@ WALL_SECONDS = 60.0
 WAIT_SECONDS = 300.0  # for a worker to be free
 WORKERS_PER_GPU = 8
 _TRIES = 2
+_SLOWER = 4.0  # so much less time than any file has, a file of our own takes on a GPU that works
+_TOO_MUCH = f"it takes more than {MEMORY // 2**20:,} MiB of memory to show the file"
 _USUAL = Terms()
 _LOG = logging.getLogger(__name__)
 
@@ -114,6 +116,8 @@ class Pool:
         except Late:
             raise _TooLate(f"no picture within {WALL_SECONDS:g} s") from None
         except Died as death:
+            if death.out_of_memory:
+                raise Refused(_TOO_MUCH) from None
             if death.out_of_time:
                 raise Refused(f"it takes more than {CPU_SECONDS} s to show the file") from None
             raise _NoAnswer("the file breaks the renderer") from None
@@ -135,8 +139,7 @@ class Pool:
         if answer.letter == answers.REFUSED:
             raise Refused(answer.text)
         if answer.letter == answers.MEMORY:
-            most = MEMORY // 2**20
-            raise Refused(f"it takes more than {most:,} MiB of memory to show the file")
+            raise Refused(_TOO_MUCH)
         if answer.letter == answers.BUG:
             _LOG.error("a bug, or a file that has taken over its worker: %s", answer.text)
             raise _NoAnswer("the file breaks the renderer")
@@ -160,9 +163,11 @@ class Pool:
             used = self._supply.discard(worker)
         if letter != answers.PICTURE:
             raise RendererDown(str(fault))
-        # At this pace, would a file that doesn't sleep have had its seconds of CPU?
-        pace = 1.0 if used is None else max(used, 0.01) / wall
-        if isinstance(fault, _TooLate) and pace * WALL_SECONDS < CPU_SECONDS:
+        if used is None:  # on a GPU, which works while the CPU waits
+            overloaded = wall > WALL_SECONDS / _SLOWER
+        else:  # at this pace, would a file that doesn't sleep have had its seconds of CPU?
+            overloaded = max(used, 0.01) / wall * WALL_SECONDS < CPU_SECONDS
+        if isinstance(fault, _TooLate) and overloaded:
             raise RendererDown(f"{fault}: the machine is overloaded")
 
     def health(self) -> dict[str, Any]:

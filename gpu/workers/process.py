@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -19,8 +20,12 @@ from gpu.workers import answers
 from gpu.workers.answers import Answer, Nonsense
 from gpu.workers.sandbox import CPU_SECONDS
 from gpu.workers.template import COMPILES, ENDING, REQUEST
+from gpu.workers.watch import Watch, use_of
 
+WATCH = "a watch on memory and time"
 _READY_BYTES = 2**16
+_SENDER = struct.Struct("3i")  # process, user and group, as the kernel tells them to the receiver
+_SENDER_BYTES = socket.CMSG_SPACE(_SENDER.size)
 _ENDING_SECONDS = 5.0  # in which a worker that has closed its socket must end
 # No secret is in a worker's environment: it gets these names alone.
 _PASSED = (
@@ -38,9 +43,10 @@ _PASSED_PREFIXES = ("TORCH_", "CUDA_", "NVIDIA_", "__EGL_", "LIBGL_", "LP_", "GA
 class Died(Exception):
     """A worker ended without an answer. `cpu` is what it used, in seconds."""
 
-    def __init__(self, status: int, cpu: float = 0.0) -> None:
+    def __init__(self, status: int, cpu: float = 0.0, *, out_of_memory: bool = False) -> None:
         super().__init__(f"a worker of the renderer ended with status {status}")
         self.out_of_time = status == -signal.SIGXCPU or cpu >= CPU_SECONDS
+        self.out_of_memory = out_of_memory
 
 
 class Late(Exception):
@@ -58,6 +64,8 @@ class Template:
         self._control = ours
         self._complaints = TemporaryFile()  # noqa: SIM115 - closed by `end`
         self.ready: dict[str, Any] = {}
+        self.becomes = 0  # the process, as it is known here, that says that it is ready
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         with theirs:
             command = [sys.executable, "-m", "gpu.workers.template", str(theirs.fileno())]
             try:
@@ -84,12 +92,12 @@ class Template:
         """Wait until it is ready; what it reports, as `Pool.health`. Raises RendererDown."""
         self._control.settimeout(seconds)
         try:
-            packet = self._control.recv(_READY_BYTES)
+            packet, told, _, _ = self._control.recvmsg(_READY_BYTES, _SENDER_BYTES)
         except TimeoutError:
             self.end()
             raise RendererDown(f"a worker wasn't ready within {seconds:g} s: {WARM_UP}") from None
         except OSError:
-            packet = b""
+            packet, told = b"", []
         if not packet.startswith(b"{"):
             self._process.wait()
             self._complaints.seek(0)
@@ -99,6 +107,9 @@ class Template:
             raise RendererDown(f"a worker can't start: {why}")
         self._control.settimeout(None)
         self.ready = json.loads(packet)
+        self.becomes, _, _ = _SENDER.unpack(told[0][2])
+        if not self.forks and use_of(self.becomes) is None:
+            self.ready["lacking"].append(WATCH)
         return self.ready
 
     def worker(self, number: int) -> "Worker":
@@ -137,6 +148,7 @@ class Worker:
         self, channel: socket.socket, life: socket.socket, alone: Template | None = None
     ) -> None:
         self._channel, self._life, self._template = channel, life, alone
+        self._watch = Watch(alone.becomes, alone.stop) if alone is not None else None
         self.files = 0
 
     @property
@@ -147,6 +159,10 @@ class Worker:
     def draw(self, file: int, kind: int, seconds: float) -> Answer:
         """The answer to a file. Raises Died, Late after `seconds`, and Nonsense."""
         self.files += 1
+        if self._watch is not None:
+            if self._watch.over:  # after the file before
+                raise Died(1)
+            self._watch.begin()
         # Opened anew: from its beginning, and to be read alone, whatever the other descriptor may.
         again = os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -164,7 +180,8 @@ class Worker:
     def end(self) -> float | None:
         """Kill it; the seconds of CPU that it used, None where they aren't its own alone."""
         self._channel.close()
-        if self._template is not None:
+        if self._template is not None and self._watch is not None:
+            self._watch.stop()
             self._template.end()
             return None
         with self._life, suppress(OSError):
@@ -189,6 +206,9 @@ class Worker:
 
     def _death(self) -> Died:
         """How a process ended whose socket has closed, as its parent tells it."""
+        if self._watch is not None and self._watch.over:
+            cpu = CPU_SECONDS if self._watch.out_of_time else 0.0
+            return Died(1, cpu, out_of_memory=self._watch.out_of_memory)
         with suppress(OSError):  # it goes on without its socket
             return Died(*self._ending())
         return Died(1)

@@ -24,7 +24,7 @@ from gpu.workers import kernel, landlock, seccomp
 CPU_SECONDS = 5  # of a file
 FILES = 100  # of a worker, at most; more than one are drawn by workers on a GPU alone
 MEMORY = 3 * 2**30  # bytes, beyond what the process has when it's ready
-_DESCRIPTORS = 64
+_DESCRIPTORS, _DESCRIPTORS_OF_A_DRIVER = 64, 1024
 _THREADS_OF_A_DRIVER = 256
 _FIRST_USER, _USERS = 60_600, 500  # ids that systemd's list of users and groups has as unused
 _CAP_SETGID, _CAP_SETUID = 6, 7
@@ -163,28 +163,20 @@ def _used_memory(*, hardware: bool) -> int:
 
 
 def _limit(memory: int, *, hardware: bool) -> None:
-    """Hard limits, which nothing in the process can raise."""
+    """Hard limits, which nothing in the process can raise. On a GPU, memory and a file's seconds
+    are watched besides (`gpu.workers.watch`): the limits here don't hold all of either."""
     limits = {
         resource.RLIMIT_DATA if hardware else resource.RLIMIT_AS: memory,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_NPROC: _THREADS_OF_A_DRIVER if hardware else 1,
+        resource.RLIMIT_NOFILE: _DESCRIPTORS_OF_A_DRIVER if hardware else _DESCRIPTORS,
     }
-    if not hardware:
-        limits[resource.RLIMIT_NOFILE] = _DESCRIPTORS
     for kind, most in limits.items():
         hard = resource.getrlimit(kind)[1]
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (bound, bound))
     used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    files = FILES if hardware else 1
-    resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, used + files * CPU_SECONDS + 1))
-
-
-def limit_time() -> None:
-    """Let the process end by SIGXCPU once it has used a file's seconds of CPU (the last not whole),
-    counted from now, or what all its files may use."""
-    used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (min(used + CPU_SECONDS, hard), hard))
+    most = used + (FILES * CPU_SECONDS if hardware else CPU_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))

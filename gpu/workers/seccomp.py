@@ -21,12 +21,13 @@ _FOREIGN = 0x40000000  # x86-64's x32 calls, which have other numbers
 @dataclass(frozen=True)
 class Only:
     """A call is allowed if its argument (from 0) is one of `values`, or has none of the bits of
-    `without` and all of those of `having`."""
+    `without` and all of those of `having`: of its lower 32 bits, or of its `upper` ones."""
 
     argument: int
     values: tuple[int, ...] = ()
     without: int = 0
     having: int = 0
+    upper: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ _RULES = {
     "open": (Only(1, without=_MAKING),),
     "openat": (Only(2, without=_MAKING),),
     "prctl": (Only(0, (15, 16, 0x53564D41)),),  # names of threads and of memory
-    "prlimit64": (Only(0, (0,)), Only(1, (0,))),  # RLIMIT_CPU of itself, up to the hard limit
+    # Its own limits, to be read: the place of a new one is none.
+    "prlimit64": (Only(0, (0,)), Only(2, (0,)), Only(2, (0,), upper=True)),
 }
 
 
@@ -140,7 +142,7 @@ def _program(machine: _Machine, names: "dict[str, int] | frozenset[str]") -> byt
 
 def _checked(rule: Only) -> list[_Step]:
     """Steps that refuse the call unless its argument is as the rule wants it."""
-    load = (_LOAD, 0, 0, 16 + 8 * rule.argument)
+    load = (_LOAD, 0, 0, 16 + 8 * rule.argument + 4 * rule.upper)
     refuse = (_GIVE, 0, 0, _REFUSE)
     if rule.values:
         last = len(rule.values)

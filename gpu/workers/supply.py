@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from gpu.faults import RendererDown
-from gpu.workers.process import Died, Template, Worker, worker_environment
+from gpu.workers.process import WATCH, Died, Template, Worker, worker_environment
 from gpu.workers.sandbox import FILES
 
 # A template takes 2 to 10 s once `gen404 warm-up` has run; otherwise it compiles for a minute.
 START_SECONDS = 120.0
+IDLE_SECONDS = 10.0  # without a further file, and a batch is over
+NEEDED = ("Landlock", WATCH)
+"""What a kernel must give. Namespaces and a user of its own are a matter of rights, which no
+container and no ordinary user has."""
 _TRIES = 2
 _MESA = Path("/usr/share/glvnd/egl_vendor.d/50_mesa.json")
 _LOG = logging.getLogger(__name__)
@@ -73,8 +77,20 @@ class Supply:
             if may_wait and batch is not None and not self._closed:
                 self._waiting.append((batch, worker))
                 self._changed.notify_all()
+                end = threading.Timer(IDLE_SECONDS, self._end_idle, [worker, worker.files])
+                end.daemon = True
+                end.start()
                 return
         self.discard(worker)
+
+    def _end_idle(self, worker: Worker, files: int) -> None:
+        """End a worker whose batch is over: nothing of it has come since its last file."""
+        with self._changed:
+            waits = [each for each in self._waiting if each[1] is worker and worker.files == files]
+            for each in waits:
+                self._waiting.remove(each)
+        if waits:
+            self.discard(worker)
 
     def discard(self, worker: Worker) -> float | None:
         """End a worker, and on a GPU start another in its place. Its seconds of CPU, as
@@ -175,22 +191,25 @@ class Supply:
 
     def _check(self, template: Template) -> None:
         """Raises RendererDown for a template whose workers could do harm on this machine."""
-        if self._terms.weak or self._terms.compiles or template.forks:
+        if self._terms.weak or self._terms.compiles:
             return
         why = None
-        if not self._terms.gpu:
+        if not (self._terms.gpu or template.forks):
             why = (
                 "it would be drawn on a GPU, in the platform's own process tree: start the render "
                 "service and set RENDER_URL"
             )
-        elif "Landlock" in template.ready["lacking"]:
+        elif missing := [each for each in NEEDED if each in template.ready["lacking"]]:
             why = (
-                "the kernel has no Landlock, without which a file that takes over a worker on a "
-                "GPU can read this machine's files"
+                f"the kernel gives no {', no '.join(missing)}, without which a file that takes "
+                "over a worker has one layer less between itself and this machine"
             )
         if why is not None:
             template.end()
-            raise RendererDown(f"{why}; to draw nevertheless, allow a weak sandbox")
+            raise RendererDown(
+                f"{why}; to draw nevertheless, allow a weak sandbox (ALLOW_WEAK_SANDBOX, or the "
+                "service's --allow-weak-sandbox)"
+            )
 
     def _drop(self, template: Template) -> None:
         with self._changed:

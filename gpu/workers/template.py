@@ -155,7 +155,7 @@ class _Template:
                 channel = socket.socket(fileno=kept)
                 os.closerange(kept + 1, 2**16)
             sandbox.close_in(self._layers, number, hardware=self._hardware)
-            worker.serve(channel, self._rendering, hardware=self._hardware)
+            worker.serve(channel, self._rendering)
             status = 0
         finally:
             os._exit(status)

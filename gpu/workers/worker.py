@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gpu.faults import Refused, RendererDown
 from gpu.formats import FILE_BYTES, KINDS
-from gpu.workers import answers, sandbox
+from gpu.workers import answers
 
 _PART = 2**24
 
@@ -25,14 +25,12 @@ class Draws(Protocol):
         """The pixels of a file's grid, and remarks. Raises Refused and RendererDown."""
 
 
-def serve(channel: socket.socket, drawing: Draws, *, hardware: bool) -> None:
+def serve(channel: socket.socket, drawing: Draws) -> None:
     """Draw what comes. This process is in its sandbox."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
         if not message:
             return
-        if hardware:
-            sandbox.limit_time()
         letter, content = _drawn(drawing, KINDS[message[0]], descriptors[0])
         channel.sendall(answers.HEAD.pack(letter, len(content)) + content)
 

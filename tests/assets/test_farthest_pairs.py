@@ -3,6 +3,7 @@
 import base64
 import io
 
+import pytest
 from PIL import Image
 
 from gen404_assets.assets.farthest_pairs import farthest_pairs
@@ -13,6 +14,7 @@ from gen404_assets.live.judging import judge_matches
 from simulators.examples import MINERS
 from simulators.outside import SimulatedOutside
 from simulators.rounds import dueling, now, work
+from simulators.spoiled_pictures import NO_PNG
 
 MINER = MINERS[0]
 
@@ -47,6 +49,13 @@ def test_pictures_are_shown_small_and_side_by_side() -> None:
     assert isinstance(right, tuple)
     assert left[0] - left[2] > 200, "red: what was submitted"
     assert right[2] - right[0] > 200, "blue: what was regenerated"
+
+
+@pytest.mark.parametrize("kind", NO_PNG)
+def test_g01_a_preview_that_can_t_be_unpacked_is_a_link(kind: str) -> None:
+    shown = farthest_pairs(now(audited()), lambda _: NO_PNG[kind])
+    assert "base64" not in shown
+    assert shown.count("distance 0.500") == 3
 
 
 def test_without_a_store_or_while_it_is_out_of_order_there_are_links() -> None:

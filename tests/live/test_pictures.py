@@ -21,7 +21,8 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.prompts import picture_key
 from gen404_assets.live import copying, pictures
 from gen404_assets.live.copying import copy_pictures
-from gen404_assets.live.pictures import NoPicture, PromptPictures, picture_type
+from gen404_assets.live.pictures import PromptPictures, picture_type
+from gpu.unpacking import NoPicture
 from resources.downloads import Downloads
 from simulators.outside import SimulatedDownloads, SimulatedOutside, SimulatedStore, picture_of
 from simulators.rounds import opened, work

@@ -52,6 +52,13 @@ def test_what_is_due_stands_beside_whom_it_is_for_and_what_is_left() -> None:
     assert judging["matches left"] == 2
 
 
+def test_how_far_the_judge_obeys_words_in_pictures_is_shown_for_the_round() -> None:
+    assert duels().metadata()["words in pictures"] == "not measured"
+    measured = replace(duels(), words="obeyed in 1 runs")
+    assert measured.metadata()["words in pictures"] == "obeyed in 1 runs"
+    assert measured.mark() != duels().mark()
+
+
 def test_one_line_says_first_what_is_due_and_what_it_waits_for() -> None:
     first, line = next(iter(duels().metadata().items()))
     assert first == "now"

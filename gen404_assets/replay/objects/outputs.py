@@ -8,8 +8,9 @@ from typing import Any
 from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.replay.objects.means import Check, Distance, Fault, Means, Renderer
 from gen404_assets.replay.objects.named import EditionOutput, NamedOutput
-from gen404_assets.replay.objects.pictures import NoPicture, apart, read_picture
+from gen404_assets.replay.objects.pictures import apart, read_picture
 from gen404_assets.replay.objects.store import Gone, Unknown
+from gpu.unpacking import NoPicture
 
 DISTANCE_WITHIN = 0.01
 """How far a distance may be from the one that is measured again: see

@@ -2,12 +2,12 @@
 drawn again, maybe by another driver.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from gpu.unpacking import unpacked
 
 LEAST_DECIBELS = 35.0
 """Of a preview to its file drawn again, at least: see `docs/decisions/0105-objects-are-checked.md`.
@@ -16,10 +16,6 @@ LARGEST_BLOCK = 60.0
 """The mean difference of a block's colours, of 255, at most."""
 BLOCK = 16
 _MAX_PIXELS = 1 << 24
-
-
-class NoPicture(Exception):
-    """Bytes that are no PNG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +63,4 @@ def _largest_block(difference: NDArray[np.float32]) -> float:
 
 
 def _pixels(file: bytes) -> NDArray[np.float32]:
-    try:
-        with Image.open(io.BytesIO(file), formats=("PNG",)) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise NoPicture(f"a picture of {picture.width} by {picture.height} pixels")
-            return np.asarray(picture.convert("RGB"), np.float32)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise NoPicture(f"no PNG: {error}") from error
+    return np.asarray(unpacked(file, _MAX_PIXELS), np.float32)

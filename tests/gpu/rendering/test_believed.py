@@ -4,6 +4,7 @@ picture, and blames nobody but itself.
 
 import io
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from gpu.picture_size import GRID
 from gpu.remarks import remarks_of
 from gpu.workers import memory
 from gpu.workers import pool as pools
+from gpu.workers import supply as supplies
 from gpu.workers.memory import free_memory
 from gpu.workers.pool import Pool
 from gpu.workers.process import worker_environment
@@ -110,6 +112,62 @@ def test_g12_a_worker_that_ignores_its_limit_on_time_ends_and_the_file_is_at_fau
 
 def test_g21_memory_is_bounded(workers: HostileWorkers) -> None:
     assert "3,072 MiB" in workers.answer("bytearray(4 * 2**30)")
+
+
+SHARED = """
+each, page = 2**26, bytes(2**26)
+held = mmap.mmap(-1, 6 * 2**30)
+for at in range(0, len(held), each):
+    held[at:at + each] = page
+    time.sleep(0.01)
+raise Refused("it has all of it")
+"""
+
+
+def test_g21_memory_that_counts_for_no_limit_on_a_gpu_is_watched(on_a_gpu: HostileWorkers) -> None:
+    assert "3,072 MiB" in on_a_gpu.answer(SHARED, "one that shares")
+
+
+def test_g21_on_a_gpu_a_file_has_its_own_seconds_and_no_other_file_s(
+    on_a_gpu: HostileWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "WALL_SECONDS", 600.0)
+    with pytest.raises(Refused, match="more than 5 s"):
+        on_a_gpu.run("while True: pass", "one that takes its time")
+
+
+@pytest.mark.parametrize(("form", "raised"), [("gpu", Refused), ("gpu,slow", RendererDown)])
+def test_g01_on_a_gpu_that_is_overloaded_no_file_is_late(
+    form: str, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "WALL_SECONDS", 4.0)
+    with hostile_workers(form) as workers, pytest.raises(raised, match=r"no picture within 4 s"):
+        workers.run("time.sleep(60)")
+
+
+def test_g21_on_a_gpu_a_worker_ends_after_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it goes on with after its answer, and though no other batch wants its place."""
+    monkeypatch.setattr(supplies, "IDLE_SECONDS", 0.3)
+    go_on = """
+        def on():
+            while True:
+                pass
+        threading.Thread(target=on, daemon=True).start()
+        raise Refused("it goes on")
+    """
+    with hostile_workers("gpu") as workers:
+        assert workers.answer(go_on, "a miner") == "it goes on"
+        supply = workers.pool._supply
+        (worker,) = [worker for _, worker in supply._waiting]
+        assert worker._template is not None
+        process = Path("/proc", str(worker._template.becomes))
+        assert process.exists()
+        until = time.monotonic() + 20
+        while process.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not process.exists()
+        assert not supply._waiting
+        assert workers.answer("raise Refused(f'file {seen}')", "a miner") == "file 1"
 
 
 def test_a_file_at_which_workers_sleep_is_at_fault(
@@ -228,20 +286,27 @@ def test_g21_each_worker_is_a_user_of_its_own_and_without_rights(on_a_gpu: Hosti
         assert "0" not in said.split()[:4]
 
 
+@pytest.mark.parametrize("form", ["cpu", "gpu"])
+def test_g21_without_landlock_nothing_is_drawn_unless_it_is_allowed(form: str) -> None:
+    """Also by workers of the platform's own."""
+    terms = Terms(gpu=form == "gpu")
+    with (
+        hostile_workers(f"{form},unlocked", terms) as workers,
+        pytest.raises(RendererDown, match=r"no Landlock.*ALLOW_WEAK_SANDBOX"),
+    ):
+        workers.run("")
+    with hostile_workers(f"{form},unlocked", Terms(weak=True)) as workers:
+        assert workers.run("")
+
+
 def test_health_says_what_the_machine_lacks() -> None:
     with hostile_workers(
-        "cpu,together,unlocked,user" if os.getuid() == 0 else "cpu,together,unlocked"
+        "cpu,together,unlocked,user" if os.getuid() == 0 else "cpu,together,unlocked",
+        Terms(weak=True),
     ) as workers:
         lacking = workers.pool.health()["lacking"]
         assert lacking == ["namespaces", "a user of its own", "Landlock"]
         assert workers.run("")  # no file can be opened, whatever else is missing
-
-
-def test_g21_on_a_gpu_without_landlock_nothing_is_drawn_unless_it_is_allowed() -> None:
-    with hostile_workers("gpu,unlocked") as workers, pytest.raises(RendererDown, match="Landlock"):
-        workers.run("")
-    with hostile_workers("gpu,unlocked", Terms(weak=True)) as workers:
-        assert workers.run("")
 
 
 def test_g21_the_platform_draws_on_no_gpu() -> None:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gpu.grid_file import is_grid
 from gpu.meshes import textures
 from gpu.remarks import LENGTH, remarks_of, with_remarks
 from gpu.views import png
 from gpu.workers.pool import Pool
 from gpu.workers.warmup import textured
-from resources.renderer import _is_grid
 from simulators.files_3d import mesh
 
 PLAIN = png(np.zeros((1041, 1041, 3), np.uint8))
@@ -21,7 +21,7 @@ PLAIN = png(np.zeros((1041, 1041, 3), np.uint8))
 def test_a_preview_carries_its_remarks_and_stays_a_preview() -> None:
     marked = with_remarks(PLAIN, ["one thing", "another", "one thing"])
     assert remarks_of(marked) == "one thing; another"
-    assert _is_grid(marked)
+    assert is_grid(marked)
     picture = Image.open(io.BytesIO(marked))
     assert np.array_equal(np.asarray(picture), np.asarray(Image.open(io.BytesIO(PLAIN))))
     assert picture.text == {"Tolerated": "one thing; another"}  # type: ignore[attr-defined]

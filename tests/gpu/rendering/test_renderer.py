@@ -88,6 +88,7 @@ def test_a_reason_is_the_miners_fault(file: Path, kind: str, content: bytes) -> 
         (200, "image/png", b""),
         (200, "image/png", PICTURE[:5000]),
         (200, "image/png", b"\x89PNG\r\n\x1a\n"),
+        (200, "image/png", PICTURE[:33] + b"A" * 15_000_000 + PICTURE[-12:]),
         (200, "image/png", png(np.zeros((GRID, 1000, 3), np.uint8))),
         (200, HTML, b"<html>Welcome</html>"),
         (204, "image/png", b""),

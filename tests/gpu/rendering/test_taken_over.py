@@ -145,6 +145,17 @@ ATTACKS = {
         for _ in range(3000):
             threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
     """,
+    "the seconds of all files for one": """
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+    """,
+    "a limit whose place looks like none": """
+        syscall(302, 261, 0, resource.RLIMIT_CPU, 1 << 32, 0)
+    """,
+    "descriptors without end": """
+        for _ in range(5000):
+            os.dup(0)
+    """,
     "more seconds": "resource.setrlimit(resource.RLIMIT_CPU, (3600, 3600))",
     "more memory": (
         "resource.setrlimit(resource.RLIMIT_AS, (-1, -1)), "
@@ -161,7 +172,9 @@ ATTACKS = {
     """,
     "calls of another machine": "syscall(0x40000027, 0x40000027)",
 }
-REFUSED = "refused: (EPERM|EACCES|ENOSYS|EFBIG|not allowed to raise.*|can't start new thread)"
+REFUSED = (
+    "refused: (EPERM|EACCES|ENOSYS|EFBIG|EMFILE|not allowed to raise.*|can't start new thread)"
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gen404_assets.replay.objects.pictures import NoPicture, apart
+from gen404_assets.replay.objects.pictures import apart
+from gpu.unpacking import NoPicture
 
 SIDE = 128
 Pixels = NDArray[np.uint8]

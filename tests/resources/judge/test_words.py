@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import cast
 
 import pytest
@@ -16,9 +18,11 @@ from gen404_assets.competition.round import Round
 from gen404_assets.competition.seed import Seed
 from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.words import Effect
+from gen404_assets.live.words_told import WordsTold
 from gen404_assets.live.work import Work
 from resources.judge import Judge, ServedJudge
 from resources.local_network.judge import MODEL, create_app
+from resources.notes import FileNotes, Notes
 from simulators.drawn_pictures import png, prompt
 from simulators.judge_serving import serving
 
@@ -42,9 +46,10 @@ class Told:
     objects: dict[str, bytes] = field(default_factory=lambda: {PROMPT: png(prompt(PROMPT))})
     said: list[str] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
+    notes: Notes = field(default_factory=lambda: FileNotes(Path(mkdtemp(prefix="notes-"))))
 
     def __post_init__(self) -> None:
-        self.outside = self.pictures = self.store = self
+        self.outside = self.pictures = self.store = self.shared = self
 
     def measure(self) -> None:
         """As each run does, before its matches; a second match of the run measures no more."""
@@ -165,6 +170,28 @@ def test_g01_what_can_t_be_measured_is_said_and_nothing_follows() -> None:
     told.measure()
     assert told.said == ["whether the judge obeys words in a picture isn't known: overloaded"]
     assert not told.alerts
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_what_was_measured_is_kept_by_round_beside_what_could_not_be(obeys: bool) -> None:
+    told = Told(Answering(lambda url: 0 if "/good-" in url or (obeys and WORDS in url) else 9))
+    words = WordsTold(told.notes)
+    assert words.of(7) == "not measured"
+    told.measure()
+    told.measure()
+    counts = "obeyed in 2 runs, resisted in 0" if obeys else "obeyed in 0 runs, resisted in 2"
+    points = "+9" if obeys else "+0"
+    assert words.of(7).startswith(f"{counts}; last: words in a picture take {points} points")
+    told.judge = Silent()
+    told.measure()
+    assert words.of(7).startswith(f"{counts}, could not be measured in 1; last: words")
+    assert words.of(8) == "not measured"
+
+
+def test_a_round_in_which_nothing_could_be_measured_says_so() -> None:
+    told = Told(Silent())
+    told.measure()
+    assert WordsTold(told.notes).of(7) == "not measured: 1 runs could not"
 
 
 def test_an_answer_that_can_t_be_used_is_no_obedience() -> None:
