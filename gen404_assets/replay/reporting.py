@@ -18,6 +18,7 @@ from gen404_assets.competition.match_under_play import MatchUnderPlay, Sides
 from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round, outputs_path, report_path, round_path
 from gen404_assets.competition.settings import Rules
+from gen404_assets.competition.state import Stage
 from gen404_assets.competition.versions import Version
 from gen404_assets.replay.compare import compare
 from gen404_assets.replay.exact import ExactReport, Undecided, exact_report
@@ -215,14 +216,30 @@ def _notes(score: int, undecided: Undecided, current: Round) -> list[str]:
 
 def sides_of(history: History, number: int, pair: Pair, index: int) -> Iterator[Sides]:
     """Both sides' outputs at commit `index`, then at the commits before it that changed either,
-    latest first.
+    latest first, back to the first duels of the round: none is judged by what was there while its
+    outputs were still collected.
 
     A match is judged before its report is committed, so its outputs may have changed meanwhile.
     """
     moments = history.moments((outputs_path(number, hotkey) for hotkey in pair), index)
+    began = _first_duels(history, number)
+    collecting = [moment for moment in moments if moment < began]
+    moments = [*moments[: len(moments) - len(collecting)], *collecting[:1]]
     for moment in moments[:_TRIES] or [index]:
         with suppress(MalformedFile):
             yield Sides.of_round(history.round(number, moment), pair)
+
+
+def _first_duels(history: History, number: int) -> int:
+    """The commit at which a round first came to its duels; 0 where no state says so."""
+    return next(
+        (
+            change.version.index
+            for change in history.states_of(number)
+            if change.after.current_round == number and change.after.stage is Stage.DUELS
+        ),
+        0,
+    )
 
 
 def counts_of(current: Round) -> list[int]:

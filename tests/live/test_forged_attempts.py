@@ -1,13 +1,16 @@
 """A draw for want of a usable answer that its attempts don't give is found by a replay."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from gen404_assets.competition.duels import NO_USABLE_ANSWER
-from simulators.outside import SimulatedOutside
+from simulators.outside import SimulatedDownloads, SimulatedOutside
 from tests.live.unusable_answers import PATH, PROMPT, SEED, dueled, loops_at, replayed
 
 
@@ -97,3 +100,23 @@ def test_an_empty_list_of_attempts_is_not_how_a_report_is_written() -> None:
     outside = dueled(lambda _: False)
     differences = changed(outside, PROMPT, lambda duel: duel["evidence"].update(unusable=[[], []]))
     assert "duels[1].evidence.unusable" in differences
+
+
+def test_a_forgery_is_held_to_what_was_there_when_the_duels_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not to what was published while files were still collected, of which its own came last."""
+    download = SimulatedDownloads.download
+
+    def late(downloads: SimulatedDownloads, url: str, to: Path) -> int:
+        if PurePosixPath(urlsplit(url).path).stem == PROMPT:
+            time.sleep(0.3)
+        return download(downloads, url, to)
+
+    monkeypatch.setattr(SimulatedDownloads, "download", late)
+    outside = dueled(loops_at(PROMPT))
+    published = [each for each in outside.repository.messages if "Update submitted" in each]
+    assert len(published) > 1
+    differences = changed(outside, PROMPT, lambda duel: duel["evidence"].update(seed=SEED + 1))
+    assert differences["duels[1].evidence.seed"] == str(SEED)
+    assert "duels[1].winner" not in differences
