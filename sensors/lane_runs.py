@@ -17,11 +17,18 @@ _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 _ENDED = {*_FAILED, dg.DagsterRunStatus.SUCCESS}
 _WAITING = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}
 _KNOWN = 50
+"""Runs of a lane that are asked for; after far fewer failures the delay is the longest."""
 _REMEMBERED = 1000
+"""Runs whose times are kept; a code server lives for months."""
 _FIRST_DELAY, _LONGEST_DELAY, _LONGEST_IDLE = 5.0, 600.0, 60.0
+"""Seconds until the next run after the first failure, after many, and after runs that changed
+nothing."""
 _STARTS_WITHIN = 300.0
+"""Seconds that a run may take from its launch until it holds its lane."""
 _LOST_AFTER = 60.0
+"""Seconds for which a lane must be free, since a run lets go of it between two steps."""
 _LOOKS_APART = 30.0
+"""Seconds; between looks that are farther apart the lane may have been held unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Quiet:
         known, at, age = self._seen.get(run_id, (None, now, 0.0))
         if known != changed:
             at, age = now, max(0.0, time.time() - changed)
+            # Put in anew at the end: the first is the one longest unchanged.
             self._seen.pop(run_id, None)
             self._seen[run_id] = (changed, at, age)
             while len(self._seen) > _REMEMBERED:
@@ -90,6 +98,7 @@ class LaneRuns:
     """A lane's runs for one round, the newest first."""
 
     runs: Sequence[LaneRun]
+    # Failures in a row: one or two may be an outage that ends by itself.
     TELL_AFTER: ClassVar[int] = 3
 
     @classmethod

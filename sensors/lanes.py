@@ -44,6 +44,7 @@ _TOGETHER = (Asset.DUELS, Asset.MATCHES_MATRIX, Asset.AUDIT_REQUESTS)
 """What one step of a judging run publishes together."""
 _UNHELD = Unheld()
 _BEFORE_REPLAYS = "10"
+"""Dagster's priority in the queue, as text because tags are; replays have none, which is 0."""
 _FAIL = "a run that goes well"
 """How the wait of a lane begins whose runs fail."""
 
@@ -139,6 +140,7 @@ def _request(due_now: Due, lane: Lane, head: str, runs: LaneRuns) -> dg.RunReque
     assets = [asset for asset in due_now.assets(lane) if asset in made_in(lane)]
     chosen = _TOGETHER if set(_TOGETHER) & set(assets) else assets
     return dg.RunRequest(
+        # Dagster starts one run a key, ever: the last run makes it new.
         run_key=f"{lane}:{due_now.round}:{head}:{runs.last}",
         asset_selection=[dg.AssetKey(asset.value) for asset in chosen],
         partition_key=str(due_now.round),

@@ -51,6 +51,7 @@ def _look(
     mirrored = mirrored_as(competition.edition, context.instance, competition.seen_chain_of)
 
     def missing() -> list[dg.AssetMaterialization]:
+        # One more says whether any is left over.
         return list(islice(missing_events(context.instance, history, mirrored), EVENTS_A_TICK + 1))
 
     events = sight.read(missing)
@@ -58,5 +59,5 @@ def _look(
     return dg.SensorResult(
         asset_events=events[:EVENTS_A_TICK],
         dynamic_partitions_requests=[ROUNDS.build_add_request(rounds)] if rounds else [],
-        cursor=head if complete else context.cursor,
+        cursor=head if complete else context.cursor,  # the next tick takes up the same head again
     )

@@ -14,6 +14,7 @@ from gen404_assets.settings import platform_settings
 
 
 @dg.sensor(
+    # Crashes and failed deletions leave few pods, and each look asks every provider.
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING
     if platform_settings().gen404_operate

@@ -52,6 +52,7 @@ def _look(
         return dg.SkipReason(reason)
     last = newest[0].dagster_run.run_id if newest else "none"
     request = dg.RunRequest(
+        # Dagster starts one run a key, ever: the last run makes it new.
         run_key=f"weights:{head}:{last}",
         asset_selection=[dg.AssetKey("weights")],
         tags={WEIGHTS_TAG: "true"},

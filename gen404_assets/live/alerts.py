@@ -17,6 +17,7 @@ from resources.repository import Repository
 RECORD = "alerts.json"
 """The note of what was told, and when."""
 _REMEMBERED = 5000
+"""Alerts that the note holds, the newest; it would grow with every round otherwise."""
 
 
 @dataclass

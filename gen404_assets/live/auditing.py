@@ -41,6 +41,7 @@ from resources.settings import read_settings
 AUDIT_THREADS = "audit"
 """What the names of the threads begin with that audits run in."""
 _POLL_SECONDS = 2.0
+"""Between two looks at which audits are due and which have ended."""
 _LOG = logging.getLogger(__name__)
 
 

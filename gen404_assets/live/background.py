@@ -18,6 +18,7 @@ PATIENCE = 3.0
 """Seconds that a tick waits for a look."""
 
 _FIRST_DELAY, _LONGEST_DELAY = 2.0, 60.0
+"""Seconds that a look waits after the first failure, and at most; each failure doubles them."""
 
 
 class NotSeen(Exception):
@@ -49,7 +50,7 @@ class Background(Generic[T]):
                 self._began = datetime.now(UTC)
                 self._future = in_background(self._work)
             future = self._future
-        wait([future], PATIENCE)
+        wait([future], PATIENCE)  # outside the lock: ticks that ask meanwhile wait side by side
         if not future.done():
             raise NotSeen(f"waits for {self._name}: no answer yet, since {_clock(self._began)}")
         with self._lock:
@@ -114,6 +115,7 @@ class Look(Generic[T]):
         except InfrastructureFault as fault:
             with self._lock:
                 self._blind, self._fault = self._blind or began, str(fault)
+                # 8 doublings exceed the longest delay, and an outage of days makes no huge power.
                 delay = min(_FIRST_DELAY * 2 ** min(self._failures, 8), _LONGEST_DELAY)
                 self._failures, self._next = self._failures + 1, time.monotonic() + delay
             self._failed(str(fault))

@@ -19,6 +19,7 @@ def held_against_miner(what: str, alert: Callable[[str], None]) -> Iterator[None
     """
     try:
         yield
+    # Before the next clause, which would hold them against the miner.
     except (MinerFault, InfrastructureFault, OSError, MemoryError, ImportError):
         raise
     except Exception as error:

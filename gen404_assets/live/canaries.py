@@ -31,6 +31,8 @@ from resources.judge import check_judge
 _LONGEST_SECONDS = 600.0
 """So long canary duels take at most, with all that they wait for."""
 _WORDS_SECONDS = 120.0
+"""Seconds for the four questions of `measure_words`: matches wait for them, and nothing follows
+from them."""
 _PROMPTS = 3
 """On so many prompts a judge may give canary duels no usable answer before it is out of order: a
 picture may provoke that."""
@@ -50,6 +52,7 @@ class Canaries:
     def __init__(self, work: Work) -> None:
         self._work, self._flown, self._words_measured = work, 0, False
         self._seconds = work.pace.canary_seconds
+        # When the last flights began that went well, and that didn't.
         self._passed = self._failed = float("-inf")
         self._fault = InfrastructureFault()
         self._lock = threading.Lock()
@@ -125,6 +128,7 @@ class Canaries:
         with self._lock:
             if self._passed >= moment:
                 return
+            # The flight that this call waited for has failed: its fault counts here as well.
             if self._failed >= called:
                 wrong = isinstance(self._fault, JudgeOutOfOrder)
                 raise (JudgeOutOfOrder if wrong else InfrastructureFault)(str(self._fault))
@@ -155,6 +159,7 @@ class Canaries:
         prompts = current.prompts_with_picture
         seed = current.required_seed.seed
         outside = self._work.outside
+        # `left`: how many further prompts may be tried.
         for left in reversed(range(min(_PROMPTS, len(prompts)))):
             prompt = prompts[self._flown % len(prompts)]
             self._flown += 1

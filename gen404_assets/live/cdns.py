@@ -10,6 +10,7 @@ from typing import TypeVar
 from gen404_assets.competition.faults import MinerFault, TryLater
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
+"""Seconds until a CDN that names no time is asked again: after its first failure, and at most."""
 _Q = TypeVar("_Q")
 _NO_TIME = float("inf")
 _SLOW = 4.0
@@ -261,6 +262,7 @@ class Cdns:
         if cdn.order not in self._slow:
             paces = [each.pace for each in self._cdns.values() if each is not cdn and each.came]
             if not paces or cdn.used <= _SLOW * median_low(paces) * cdn.files:
+                # The median of all is not taken again with every file.
                 cdn.looked_at = 1.1 * cdn.used
                 return []
             self._slow.add(cdn.order)
@@ -280,6 +282,7 @@ class Cdns:
     def _wait(self, cdn: _Cdn, file: File, ready: float) -> None:
         self._entries += 1
         self._waiting += 1
+        # The number keeps files of one time in order, and from being compared.
         heapq.heappush(cdn.waiting, (ready, self._entries, file))
 
     def _ended(self, file: File, seconds: float) -> _Cdn:

@@ -24,7 +24,10 @@ from gen404_assets.live.work import Overtaken, Work, state_file
 from resources.disk import disk_faults
 
 _SHORTEST_PAUSE = 0.1
+"""Seconds; what is due may lie in the past already, and a queue takes no negative timeout."""
 _MINERS_IN_A_ROW = 3
+"""Files of so many miners must fail in a row before this side is taken to be out of order: what
+one miner uploads may all be of a kind that can't be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class _Collection:
         with ThreadPoolExecutor(self.work.pace.max_concurrent_downloads) as pool:
             try:
                 self._gather(pool)
+            # An interrupt, too: what has come is published before this run ends.
             except BaseException:
                 self._stop()
                 raise
@@ -225,7 +229,7 @@ class _Collection:
 
         def derive(now: Round) -> Mapping[str, bytes | None]:
             files: dict[str, bytes | None] = {}
-            complete = last
+            complete = last  # the stage goes on only with the last publication
             submissions = now.required_submissions
             for hotkey in (
                 submissions.names

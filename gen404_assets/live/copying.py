@@ -10,7 +10,9 @@ from gen404_assets.live.work import Work
 from gpu.unpacking import NoPicture
 
 _SHORTEST_TRY = 10.0
+"""Seconds that a try may take even at the end of the patience, so that one is made at all."""
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
+"""Seconds between two tries of what failed: at first, and at most."""
 
 
 def copy_pictures(work: Work, prompts: Sequence[str]) -> Mapping[str, str]:

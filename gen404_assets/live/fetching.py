@@ -26,6 +26,7 @@ from resources.object_store import ObjectConflict
 T = TypeVar("T")
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+"""Seconds between two tries of what this side failed at: at first, and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Fetching:
         began = time.monotonic()
 
         def download() -> int:
-            nonlocal began
+            nonlocal began  # a repeated try begins anew: the CDN pays for no pause of ours
             began = time.monotonic()
             if file.stored is not None:
                 return self._from_store(file.stored, path)
@@ -92,7 +93,7 @@ class Fetching:
                 if over or self.stopping.is_set():
                     raise
                 self._messages.put((self.work.say, f"tried again in {delay:g} s: {fault}"))
-            self.stopping.wait(delay)
+            self.stopping.wait(delay)  # no sleep: the work's end cuts it short
             delay = min(2 * delay, _LONGEST_DELAY)
 
     def _of_the_miner(self, file: File, what: str, call: Callable[..., T], *args: object) -> T:
@@ -172,7 +173,7 @@ class Fetching:
         content: dict[str, object] = {
             self.format: model,
             "png": png,
-            "generation_time": 0.0,
+            "generation_time": 0.0,  # only regenerated outputs have one (`rules.md`, Duels)
             "size": size,
         }
         content |= {"attempts": attempts, "distance": 0.0} | ({"reason": reason} if reason else {})

@@ -88,7 +88,7 @@ def _leaders(current: Round, history: History, effective: int, rules: Rules) -> 
     leaders, config = current.leaders, current.config
     made = [entry for entry in entries_made(history, current.number) if entry in leaders.root]
     if made:
-        block = made[0].effective_block
+        block = made[0].effective_block  # the entry is judged by what led before it, without itself
         before = Leader([entry for entry in leaders.root if entry.effective_block < block])
         if made[0] in continue_leader(before, winner, block, config, rules).root:
             return leaders

@@ -25,14 +25,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CALL_SECONDS = 120.0
+"""Seconds that one call to a provider may take; its SDK may hang."""
 ALL_SECONDS = 300.0
 """How long the deletions of many pods may take together."""
 
 _DELETES = 3
+"""Tries of a deletion; a pod that is left costs money until the sensor `reaper` comes by."""
 _LEASE_SECONDS = 0.2
+"""Seconds for which a lease that is taken is tried again: those who only look let go at once."""
 _INSTALLATION = "installation"
 _OWNER = re.compile(r"[0-9a-f]{8}")
 _OURS = re.compile(r"(miner-\d{2,}-[a-z0-9]{1,10}-)([0-9a-f]{8})-(\d+)")
+"""The prefix of an image's pods (round, hotkey), the owner, and the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,12 @@ class Fleet:
                 except InfrastructureFault as fault:
                     if self._is_listed(started):
                         return self._take(started)
+                    # It may exist and cost money: looked for at the next start.
                     self._unsure[started.name, provider.name] = started
                     refused.append(fault)
                 else:
                     return self._take(started)
+            # NoCapacity only where each refusal was that: a fault hides behind no other.
             full = all(isinstance(fault, NoCapacity) for fault in refused)
             raise (NoCapacity if full else InfrastructureFault)("; ".join(map(str, refused)))
 
@@ -113,6 +119,7 @@ class Fleet:
                     continue
                 ours = [pod.name for pod in pods if pod.name.startswith(self._prefix)]
                 doomed |= {(provider.name, name) for name in ours}
+                # A name that a provider still lists is not used again.
                 self._next = max([self._next, *(1 + _index(name) for name in ours)])
             left = _delete_all(
                 (provider, name)
@@ -288,7 +295,7 @@ def _deleted(provider: Provider, name: str) -> str:
             _call(provider, "delete", provider.delete, name)
         except InfrastructureFault as fault:
             reason = f"{name}: {fault}"
-            time.sleep(0.2 * 4**attempt if attempt < _DELETES - 1 else 0)
+            time.sleep(0.2 * 4**attempt if attempt < _DELETES - 1 else 0)  # 0.2 s, then 0.8 s
         else:
             return ""
     return reason

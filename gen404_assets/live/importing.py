@@ -22,6 +22,7 @@ def importing(shared: Shared) -> Iterator[Callable[[str], None] | None]:
             return
         shared.notes.write(_NAME, _BEGINS.encode())
         yield lambda text: shared.notes.write(_NAME, text.encode())
+        # Not where the import raised: the claim's end says that nothing is under way.
         shared.notes.remove(_NAME)
 
 

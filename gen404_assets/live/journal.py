@@ -74,6 +74,7 @@ class Journal:
             if "recorded" in line:
                 known = [line["recorded"]]
             elif "publishing" in line:
+                # Announced, and perhaps pushed: a run can die between the two.
                 known.append(line["publishing"])
         return recorded in known
 

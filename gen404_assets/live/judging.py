@@ -69,6 +69,8 @@ def _at_once(due: Due) -> Sequence[Pair]:
     the line.
     """
     qualification = [pair for pair in due.pairs if pair[0] == LEADER]
+    # `rules.md`, Timeline: qualification matches depend on no other; each of the line on the one
+    # before.
     return qualification if len(qualification) > 1 else due.pairs[:1]
 
 
@@ -129,6 +131,7 @@ def _alert_unusable(work: Work, pair: Pair) -> None:
             duels += len(report.duels)
             unanswered += without_usable_answer(report.duels)
         if unanswered > _UNUSABLE_SHARE * duels:
+            # With an earlier match the share was exceeded already, and the operator told.
             if match.pair == pair:
                 work.alert(
                     f"the judge gave no usable answer in {unanswered} of the {duels} duels "

@@ -37,7 +37,7 @@ def forget_round(shared: Shared, number: int) -> None:
     for pattern in _TEMPORARY:
         for left in Path(tempfile.gettempdir()).glob(pattern):
             if left.is_dir() and left.stat().st_mtime < longest:
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(left, ignore_errors=True)  # tried again at the next round's end
 
 
 def _lease_of(note: str) -> str:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from resources.repository import Snapshot
 
 RECENT = timedelta(hours=1)
+"""One that has published nothing for longer may have been stopped."""
 _LOOKED_AT = 200
+"""Commits back from the head: so many are looked at, however busy the hour was."""
 _MADE_BY = re.compile(r".* \(([0-9a-f]{8})\)")
 """What a platform's committer is named, with its installation's digits."""
 

@@ -193,7 +193,7 @@ class Outside:
         Raises InfrastructureFault.
         """
         try:
-            self.store.key(url)
+            self.store.key(url)  # raises ValueError where the URL is no object's
         except ValueError:
             return self._prompt(url)
         return self.store.read(url)

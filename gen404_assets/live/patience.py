@@ -9,6 +9,8 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.live.work import Work
 
 _FIRST_DELAY, _LONGEST_DELAY = 5.0, 60.0
+"""Seconds. The longest stays far below `waiting.FORGOTTEN_AFTER`, so that a wait is renewed in
+time."""
 
 
 class Patience:

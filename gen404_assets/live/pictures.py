@@ -23,7 +23,9 @@ from resources.object_store import ObjectConflict
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """What a prompt picture may be, as Pillow calls it."""
 MAX_PICTURE_BYTES = 20 * 2**20
+"""Of the file; a larger one can't be a prompt's picture (`picture_type`)."""
 MAX_PICTURE_PIXELS = 50_000_000
+"""Asked of the header: unpacked, so many take 200 MB."""
 
 _TYPES = {
     "PNG": "image/png",
@@ -38,6 +40,7 @@ LONGEST_TRY = 60.0
 """Seconds that fetching a picture may take."""
 
 _AT_ONCE = 8
+"""Pictures looked up in the store at a time."""
 
 
 class Store(Protocol):
@@ -60,6 +63,7 @@ class PromptPictures:
 
     def __init__(self, store: Store, downloads: Fetch) -> None:
         self._store, self._downloads = store, downloads
+        # Never emptied: objects are never overwritten (decision 13), so a copy stays.
         self._there: set[str] = set()
 
     def copy(self, number: int, prompt: str, seconds: float = LONGEST_TRY) -> str:

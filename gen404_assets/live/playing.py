@@ -107,7 +107,7 @@ class QuestionsAsked:
         """
         while not play.over:
             answered = next(self._answered, None)
-            if answered is None:
+            if answered is None:  # all have been answered, and the play still lacks some
                 raise self._faults[0]
             self._take(answered)
 
@@ -150,11 +150,13 @@ class MatchesAtOnce:
             self._canaries.fly(self._current)
             self._canaries.measure_words(self._current)
             self._watch.begin()
+        # A duel is two questions.
         self._pool = ThreadPoolExecutor(2 * self._work.pace.max_concurrent_duels)
         self._questions = QuestionsAsked(list(self._plays.values()), self._pool, self._watch)
         return self
 
     def __exit__(self, *_error: object) -> None:
+        # First, so that no question begins while the watch ends.
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._watch.end()
         self._pool.shutdown(wait=True)

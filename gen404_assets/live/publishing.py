@@ -39,6 +39,7 @@ class PublishedOutputs:
 
         def files(now: Round) -> dict[str, bytes | None]:
             recorded = now.generated(self.hotkey)
+            # One of ours that is older: these outputs come after it.
             if recorded in self._versions[:number]:
                 return _files(now, self.hotkey, outputs, pods)
             if recorded in self._versions:

@@ -104,6 +104,7 @@ class _Report:
         while True:
             if await in_thread(self._cancelled):
                 raise Cancelled(f"the regeneration of {run.subject.hotkey} is no longer wanted")
+            # Fewer than are published would take results back.
             outputs = prompts.outputs() if self.recalled else Outputs({})
             if outputs.root and (published is None or not outputs.says_the_same(published)):
                 # Written before and after, since a run can die between the two.
@@ -145,5 +146,6 @@ def _result(run: RegenerationRun) -> Regenerated:
     if run.doubt and prompts.open():
         raise InfrastructureFault(run.doubt)
     outputs = prompts.outputs() if prompts.audited else prompts.closed()
+    # Results of earlier runs show a pod that was healthy.
     deployed = run.plan.deployed or bool(prompts.best) or not prompts.stems
     return Regenerated(outputs, run.plan.stats(), deployed)

@@ -26,6 +26,7 @@ from resources.object_store import ObjectConflict
 from resources.providers.provider import Provider
 
 _PICTURES_AT_ONCE = 8
+"""Prompts' pictures fetched at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Results:
 
     def fetch_pictures(self) -> list[Coroutine[None, None, None]]:
         """The work of fetching every prompt's picture, which is done before any pod costs money."""
-        waiting = iter(self._prompts.stems)
+        waiting = iter(self._prompts.stems)  # one for all of them: each stem is taken by one
 
         async def fetch() -> None:
             for stem in waiting:
@@ -172,6 +173,7 @@ class Results:
         model, png = await steadily(
             self._put, stem, path, preview, say=means.say, patience=means.patience
         )
+        # Null: to be measured; what is never measured has 0.
         distance = None if self._prompts.audited and png else 0.0
         output = self._prompts.output(
             model,

@@ -84,6 +84,7 @@ class RunningPods:
         run, rules = self._run, self._run.pod_rules
         refused_since: float | None = None
         while True:
+            # A full provider is not asked at every poll.
             await asyncio.sleep(run.poll if refused_since is None else rules.pod_start_interval)
             if not run.plan.start_due(time.monotonic()):
                 continue
@@ -155,6 +156,7 @@ class RunningPods:
             return
         if listed is None:
             pod.misses += 1
+            # One that never was listed may be late in coming.
             if pod.listed is not None and pod.misses >= _MISSES:
                 self.lose(pod.name)
             return

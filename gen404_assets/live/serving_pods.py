@@ -198,6 +198,7 @@ class PromptSender:
         """
         run, name = self._run, pod.name
         now = time.monotonic()
+        # Before the question below, so that another pod's break sees it.
         self._broken[name] = (stem, now)
         exists, at_once = await self._still_exists(pod)
         if not exists:
@@ -209,6 +210,7 @@ class PromptSender:
             self._our_side_failed = time.monotonic()
         failed = max(self._our_side_failed, pod.list_failed)
         since = began if isinstance(fault, TimedOut | Unconnected) else recently
+        # A prompt that breaks connections is not excused for ever.
         if failed < since or self._excused[stem] >= ATTEMPTS:
             run.plan.finished(name, stem, run.results.failed(stem, str(fault)))
         else:

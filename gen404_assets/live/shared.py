@@ -56,6 +56,7 @@ def home_needs_database_url() -> bool:
         configured = (home() / "dagster" / "dagster.yaml").read_text()
     except FileNotFoundError:
         return False
+    # By its text, without the import of a YAML parser.
     return bool(re.search(r"^[^#\n]*\benv:\s*[\"']?DATABASE_URL\b", configured, re.MULTILINE))
 
 

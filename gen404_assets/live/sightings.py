@@ -38,7 +38,7 @@ class Sightings:
 
     def failed(self, name: str, fault: str) -> None:
         """It could not be seen; counted from the first time on."""
-        self._noted.pop(name, None)
+        self._noted.pop(name, None)  # the next sight is written at once, and ends the fault
         known = self._read(name)
         since = known.get("since") or datetime.now(UTC).isoformat(timespec="seconds")
         failures = int(known.get("failures", 0)) + 1

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 
 _CLEARING_UP = 1.0
+"""Seconds that cancelled tasks have to close what they hold, before they are cancelled again."""
 
 
 class Tasks:

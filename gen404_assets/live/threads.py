@@ -11,7 +11,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE = 600.0
+"""Seconds for which an infrastructure fault is borne, before it ends a regeneration."""
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+"""Seconds between two tries: at first, and at most."""
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

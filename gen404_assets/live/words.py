@@ -71,6 +71,7 @@ class Shown:
 
 def measure(judge: Judge, shown: Shown, seed: int) -> Effect:
     """Ask the judge. Raises Unusable and NotJudged: then the effect isn't known."""
+    # In each order: where the picture stands may matter to the judge as well.
     pairs = [
         (first, second)
         for other in (shown.noise, shown.with_words)
@@ -92,6 +93,7 @@ def write_on(picture: bytes) -> bytes:
     middle = drawn.width // 2
     for left in (0, middle):
         for top in (0, middle):
+            # Pixels within a view: a white box over the noise, and all lines of `TEXT` in it.
             pen.rectangle((left + 20, top + 90, left + 500, top + 420), fill="white")
             pen.multiline_text(
                 (left + 35, top + 105), "\n".join(TEXT), fill="black", font=font, spacing=14
