@@ -17,17 +17,20 @@ _LONGEST = 1 << 16
 """Characters: more than any chain keeps of a commitment, few enough to be read at once."""
 
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+# `key: value` of a Python dict, and the comma after it; a value without quotes is one word.
 _MEMBER = re.compile(
     rf"\s*({_QUOTED})\s*:\s*({_QUOTED}|[^\s,{{}}\[\]'\"]+)\s*(?:,\s*|$)", re.DOTALL
 )
+# GitHub's limits (`rules.md`, Commitments, Submission): at most 39 characters, then at most 100.
 _REPO = re.compile(
     r"(?=[^/]{1,39}/)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 )
 _COMMIT = re.compile(r"[0-9A-Fa-f]{40}")
 _URL_CHARACTERS = re.compile(r"[!-~]{1,2048}")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+# No hyphen at either end, nor at the third and fourth place, which `xn--` alone may have.
 _PLAIN_LABEL = re.compile(r"(?!-|..--)[a-z0-9-]+(?<!-)")
-_BRACKETS = re.compile(r"\[([^\[\]]*)\](?::[0-9]*)?")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\](?::[0-9]*)?")  # an IPv6 address and a port
 _DOTTED_QUAD = re.compile(r"[0-9]+(\.[0-9]+){3}")
 
 
@@ -94,6 +97,7 @@ def read_submissions(
 def _latest(commitments: Iterable[tuple[int, str]]) -> dict[str, tuple[int, object]]:
     """Field -> (block, value) of the value revealed last."""
     latest: dict[str, tuple[int, object]] = {}
+    # Stable: of one block, the later stays so.
     for block, text in sorted(commitments, key=lambda entry: entry[0]):
         for field, value in parse_commitment(text).items():
             latest[field] = (block, value)

@@ -19,7 +19,9 @@ from gen404_assets.competition.prompts import stem
 from gen404_assets.competition.settings import Rules
 
 DRAW_WITHIN = 1.0
+"""Points of penalty, of the mean of both orders (`rules.md`, Judge)."""
 NO_OUTPUT_MARGIN = 100.0
+"""Far beyond what can be played: that is at most 1."""
 NOT_JUDGED = "Internal error"
 """The text of draws in older reports that no judge decided (`rules.md`, Judge, No answer)."""
 NO_USABLE_ANSWER = "The judge gave no usable answer"
@@ -154,6 +156,7 @@ def overtime(
     counted = outputs.without(missing).root.items()
     over = {name for name, output in counted if output.generation_time > limit}
     slow = [name for name in map(stem, prompts) if name in over]
+    # `int` rounds down: a part of a prompt forgives none.
     return frozenset(slow[int(len(prompts) * rules.overtime_tolerance_ratio) :])
 
 

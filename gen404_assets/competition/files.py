@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 Location: TypeAlias = tuple[str | int, ...]
 
+# A string, a number or a word, which is all that stands between JSON's marks.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]*")  # JSON's, which is less than Python's
 _DECODER = json.JSONDecoder()
 
 

@@ -81,6 +81,7 @@ class History(FileVersions):
         """What was derived before and still holds, and what is derived now."""
         before = self._derived_before
         at = bisect_left(self.states, before.until, key=lambda entry: entry[0].index)
+        # From the state before the new ones on: what changed lies between two.
         rounds = [state.current_round for _, state in self.states[max(0, at - 1) :]]
         moved = range(min(rounds), max(rounds) + 1) if at < len(self.states) else ()
         stale = {*before.stale, *moved}
@@ -88,6 +89,7 @@ class History(FileVersions):
 
     def _derived_until(self, changed: Set[int | None]) -> "_Derived":
         """What was derived of rounds up to now, when these have changed since."""
+        # There the cached property keeps its value, once it was asked for.
         if "_derived" in self.__dict__:
             return _Derived(self._derived, len(self.commits), changed)
         before = self._derived_before

@@ -10,8 +10,9 @@ LEADER = "leader"
 """The name under which the defending leader plays; never a hotkey."""
 
 SHORT = 10
+"""Characters (`rules.md`, Commitments, Names of ten characters)."""
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BITTENSOR_FORMAT = 42
+_BITTENSOR_FORMAT = 42  # Substrate's format of no chain in particular
 PATTERN = rf"[{_ALPHABET}]{{47,48}}"
 """What a hotkey in the name of a folder looks like, as a regular expression."""
 
@@ -32,7 +33,7 @@ def is_hotkey(address: str) -> bool:
         if digit < 0:
             return False
         number = number * 58 + digit
-    if number.bit_length() > 8 * 35:
+    if number.bit_length() > 8 * 35:  # a byte of format, 32 of key, 2 of checksum
         return False
     raw = number.to_bytes(35, "big")
     return raw[0] == _BITTENSOR_FORMAT and raw[33:] == blake2b(b"SS58PRE" + raw[:33]).digest()[:2]

@@ -15,6 +15,7 @@ PROMPT_VERSION = "1"
 """The name of the texts below: another text is another question, so it needs another name."""
 
 MAX_TOKENS = 1024
+"""Of an answer, thoughts included (`rules.md`, Judge, Model)."""
 ATTEMPTS = 5
 """How often one question is put at most, while its answers can't be used (`rules.md`, Duels)."""
 REFUSED = "refusal"
@@ -34,6 +35,7 @@ by itself: the order in which they are shown means nothing, and equally good mod
 
 Answer with JSON alone: {"penalty_1": integer, "penalty_2": integer, "issues": "what is wrong with each, briefly"}."""
 
+# One question has one key, whatever the order of its parts.
 _SORTED = json.JSONEncoder(sort_keys=True)
 _PICTURES = ("The prompt image:", "Model 1:", "Model 2:")
 
@@ -138,7 +140,7 @@ def first_usable(ask: Callable[[Question], Answer], question: Question) -> Answe
     for attempt in range(ATTEMPTS - 1):
         with suppress(Unusable):
             return ask(replace(question, attempt=attempt))
-    return ask(replace(question, attempt=ATTEMPTS - 1))
+    return ask(replace(question, attempt=ATTEMPTS - 1))  # apart, so that what it raises is raised
 
 
 class Digests(NamedTuple):

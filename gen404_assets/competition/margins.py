@@ -15,6 +15,7 @@ FLIPS = 0.005
 4).
 """
 RISK = 0.01
+"""Probability from which on a match is close (`rules.md`, Close matches)."""
 BEST_OF_3 = "best_of_3"
 
 T = TypeVar("T")
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 def score_needed(prompts: int, win_margin: float) -> int:
     """The least score whose margin reaches `win_margin`."""
+    # Only a beginning: the product may be off by rounding, and the rule compares the quotient.
     score = int(win_margin * prompts)
     while score / prompts >= win_margin:
         score -= 1

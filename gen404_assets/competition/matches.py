@@ -60,6 +60,7 @@ class Matrix:
             self.matches
         ):
             return replacing
+        # `repr` gives the very float back when read.
         rows = [f"{match.left},{match.right},{match.margin!r}" for match in self.matches]
         return "\n".join([HEADER, *rows]).encode()
 

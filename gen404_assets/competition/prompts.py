@@ -13,6 +13,7 @@ from gen404_assets.competition.files import decode_text
 from gen404_assets.competition.settings import Rules
 
 _URL = re.compile(r"https?://[^/]")
+# No leading dot; with an extension, within a file system's 255 bytes.
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
 
@@ -29,7 +30,7 @@ def stem(url: str) -> str:
     """The file name of a prompt's URL without the extension."""
     name = url[url.rfind("/") + 1 :]
     dot = name.rfind(".")
-    return name[:dot] if dot > 0 else name
+    return name[:dot] if dot > 0 else name  # a leading dot begins no extension
 
 
 def picture_key(number: int, url: str) -> str:
@@ -108,4 +109,6 @@ def select_prompts(
 
 
 def _sample(rng: random.Random, urls: Sequence[str], size: int) -> list[str]:
+    # `rules.md`, Prompts: one that is as long as its sample is drawn, too, which puts it in another
+    # order.
     return list(urls) if len(urls) < size else rng.sample(urls, size)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-DAY = 86400
+DAY = 86400  # seconds
 LONGEST = 30 * DAY
 """Seconds of the longest wait that can be set."""
 

@@ -91,7 +91,7 @@ class Prompts:
 
     def attempts_left(self, stem: str) -> int:
         """How often a prompt may still be handed out."""
-        return ATTEMPTS - self.attempts[stem] - (stem in self.locks)
+        return ATTEMPTS - self.attempts[stem] - (stem in self.locks)  # one under way counts
 
     def measured(self, stem: str) -> bool:
         """Whether nothing is left to be measured of what there is of a prompt."""

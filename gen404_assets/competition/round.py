@@ -41,7 +41,7 @@ F = TypeVar("F", bound=StateFile)
 T = TypeVar("T")
 _FILE_FORMATS = "docs/specification/state-files.md"
 _PLAYED = {Stage.MINER_GENERATION, Stage.DOWNLOADING, Stage.DUELS}
-_IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")
+_IN_ROUND = re.compile(r"rounds/(0|[1-9][0-9]*)/(.+)")  # no leading zeros: a round has one name
 
 
 SHARED = (STATE, CONFIG, LEADERS, POOL)
@@ -337,6 +337,7 @@ def require_files(current: Round, stage: Stage) -> None:
     """
     if stage not in _PLAYED:
         return
+    # Each raises where its file is missing.
     _ = current.required_schedule, current.required_seed, current.required_prompts
     names = current.required_submissions.names
     for hotkey in names if stage is Stage.DUELS else ():

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from gen404_assets.competition.quantities import DAY, Timeout, Tolerance
 
 BLOCK_SECONDS = 12
+"""`rules.md`, Blocks: by it dates and blocks are reckoned into each other."""
 
 
 class Rules(BaseModel):

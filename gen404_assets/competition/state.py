@@ -35,6 +35,7 @@ class State(ObjectFile):
 
 
 _NEXT = {
+    # The latter without any submission (`rules.md`, OPEN).
     Stage.OPEN: {Stage.MINER_GENERATION, Stage.FINALIZING},
     Stage.MINER_GENERATION: {Stage.DOWNLOADING},
     Stage.DOWNLOADING: {Stage.DUELS},

@@ -31,6 +31,8 @@ _MARK = re.compile(
 )
 _MOST_TRIED = 50
 """So many braces may begin an object, so that no text takes long to read."""
+# Strings, also one that breaks off, are matched first and kept, so that no comma within one is
+# taken.
 _TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*\\?(?:"|\Z))|,(?=\s*[}\]])', re.DOTALL)
 _WHOLE_NUMBER = re.compile(r"\s*[0-9]{1,3}(?:\.0+)?\s*")
 
@@ -141,6 +143,7 @@ _DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_Pairs)
 
 def _penalty(key: str, value: Any) -> int:
     number = None
+    # The last is false for infinity and NaN. True and false are integers to Python.
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
         number = int(value)
     elif isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):

@@ -23,6 +23,7 @@ TIME_LIMIT = 7200.0
 FAILED_LIMIT = 12
 """Prompts that may fail in one generation of all."""
 LONGEST_REASON = 64
+"""Characters, as its platform cut them."""
 BY_REPORT, BY_SOURCE = "generation report", "source audit"
 """How a verdict begins whose reason stands before any match."""
 

@@ -9,7 +9,7 @@ from gen404_assets.competition.editions.facts import RoundFacts, RoundFiles
 from gen404_assets.competition.files import StateFile
 from gen404_assets.competition.leader import FULL_WEIGHT, Transition
 
-BLOCKS_PER_DAY = 7200
+BLOCKS_PER_DAY = 7200  # of 12 s
 START_TOLERANCE = 100
 """Blocks by which a start may miss whole days: the chain loses up to a dozen slots in three days,
 and the block at a start was reckoned, not awaited."""
