@@ -21,7 +21,7 @@ from gen404_assets.competition.matches import Pair
 from gen404_assets.competition.round import Round, report_path
 
 CLOSE = "close"
-_MOST_KEPT = 4096
+_MOST_KEPT = 4096  # reports; beyond that all are read again, once
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from gen404_assets.assets.shown import code, link
 from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.competition.round import Round
 
-_PAIRS = 3
-_SIDE = 300
-_MAX_PIXELS = 1 << 24
+_PAIRS = 3  # of each audit
+_SIDE = 300  # pixels of a picture; it lies in Dagster's log, as text
+_MAX_PIXELS = 1 << 24  # unpacked 50 MB; a preview has a million
 Read = Callable[[str], bytes]
 
 

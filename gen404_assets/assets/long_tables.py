@@ -10,6 +10,7 @@ import dagster as dg
 from gen404_assets.competition.hotkeys import LEADER
 
 MOST_ROWS = 25
+"""Of one table that are shown."""
 
 
 def cut(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ NO_REPOSITORY = (
 """What to do where Dagster was started without a competition, as by a plain `dagster dev`."""
 
 _ENDS_WITHIN = 60.0
+"""Seconds to end in order: another process may work in the lane by then."""
 
 
 class CompetitionResource(dg.ConfigurableResource[None]):
@@ -200,6 +201,7 @@ def close_adapters() -> None:
     with _OPENING:
         while _OPENED:
             _OPENED.popitem()[1].close()
+        # It holds what has just been closed.
         _sight.cache_clear()
 
 

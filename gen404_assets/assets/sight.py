@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_TICK = 6.0
+"""Seconds after which no further file is waited for: each fetch takes up to
+`background.PATIENCE`."""
 Tick = dg.SensorResult | dg.SkipReason
 
 

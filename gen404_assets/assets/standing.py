@@ -23,7 +23,7 @@ from resources.chain.subtensor import Block
 STANDING = "standing"
 _NAMED = 4
 """So many hotkeys or waits are named in one line; the run's page and the tables tell of all."""
-_REPORTS = 20
+_REPORTS = 20  # the newest, among which each round's newest is looked for
 
 spec = with_sources(
     dg.AssetSpec(

@@ -14,7 +14,7 @@ from gen404_assets.live.outside import Outside
 from gen404_assets.live.work import see
 from resources.repository import Snapshot
 
-_NAMED = 5
+_NAMED = 5  # matches that a refusal names
 
 
 def make_again(outside: Outside, hotkey: str, stems: Sequence[str], reason: str) -> list[str]:

@@ -21,7 +21,7 @@ from resources.settings import BadSetting, read_settings
 SEEDS = (404, 404, 405)
 """The same seed twice, and another one."""
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 1.0  # between two looks at the container's health
 _EXPECTED_TYPE = "application/octet-stream"
 
 

@@ -14,7 +14,7 @@ from gpu.remarks import remarks_of
 from gpu.workers.sandbox import CPU_SECONDS
 from resources.renderer import DrawnHere, Renderer, open_renderer
 
-_LONGEST = 300
+_LONGEST = 300  # characters of a line
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # those imports.
 # ruff: noqa: PLC0415
 
-FAILED = 2
+FAILED = 2  # exit code; 1 is what a replay or a check has found wrong
 
 _EXPECTED = (BadSetting, MalformedFile, InfrastructureFault, MinerFault, Refused)
 """Errors that are printed as one sentence. Any other is a bug, and keeps its traceback."""

@@ -9,6 +9,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import SensorInstigatorData
 
 _STEP = 10.0
+"""Seconds; by less, ticks are late for so short a time that nothing is done."""
 
 
 class Steps:

@@ -19,6 +19,7 @@ class _ForksRuns(server.DagsterApiServer):
         # Before all else: this process and that of the runs import at the same time.
         forked = Forked(["gen404_assets.commands.run_imports"])
         super().__init__(*arguments, **named)
+        # Private: Dagster has no setting for how the processes of runs are started.
         self._mp_ctx = forked  # type: ignore[assignment]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 LOCATION = "gen404_assets.definitions"
 
 _CODE_SERVER_THREADS = 32
+"""Calls at a time: one that hangs takes a thread, and with none left the server counts as hung."""
 _PYTHON = [sys.executable, "-m"]
 
 

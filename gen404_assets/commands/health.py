@@ -30,7 +30,10 @@ from resources.deadlines import within
 from resources.notes import Notes
 
 _LATE_TICK = 120.0
+"""Seconds since a sensor's last tick after which that is a fault; by default each ticks every 5."""
 _DEADLINE = 8.0
+"""Seconds for Dagster's storage; whoever asks waits 10 (`occupied`), and is to hear that it
+hangs."""
 _CLOCKS_APART = 30.0
 """Seconds by which the clocks of the machines of one platform may differ."""
 
@@ -98,7 +101,7 @@ def _sensors(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
         ticks = instance.get_ticks(
             *(state.instigator_origin_id, state.selector_id),
             before=time.time() + _CLOCKS_APART,
-            limit=2,
+            limit=2,  # the newest may have only begun
         )
         ended = [tick for tick in ticks if tick.status is not TickStatus.STARTED]
         if not ended:
@@ -172,7 +175,7 @@ def served(
     """
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = 10
+        timeout = 10  # seconds for a request's next byte
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]

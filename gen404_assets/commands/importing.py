@@ -90,6 +90,7 @@ def import_beside(
 
     thread = threading.Thread(target=work, name="import", daemon=True)
     thread.start()
+    # The claim must be taken before the sensor `mirror` first looks, or both would import.
     began.wait()
     try:
         yield

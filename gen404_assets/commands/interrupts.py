@@ -11,7 +11,7 @@ _LOCKING = {logging._acquireLock.__code__, logging._releaseLock.__code__}  # typ
 """What Python calls around a fork, of the modules that are loaded: where it meets an exception
 there, it drops it, and logging's lock stays taken for ever.
 """
-_SOON = 0.05
+_SOON = 0.05  # seconds until the signal is sent again, outside of the lock
 
 
 def take_interrupts() -> None:

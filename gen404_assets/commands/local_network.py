@@ -42,6 +42,7 @@ _FIRST_IMAGE = "local/founder:first"
 _DAY_START_BLOCKS = 1000
 """Where in a day of the local chain, 7,200 blocks, its rounds start."""
 _MINERS_START_SECONDS = 120.0
+"""After which the chain starts without the miners that aren't ready."""
 _GENERATION_SECONDS = 24.0
 """Of this machine, for which miners may generate at least."""
 
@@ -212,7 +213,9 @@ def _make(environment: Mapping[str, str], settings: LocalSettings) -> None:
         "name": "local",
         "description": "A competition that runs itself on one machine.",
         "first_evaluation_date": genesis.date().isoformat(),
+        # On the first of a month, since another year may have no 29th of February.
         "last_competition_date": genesis.date().replace(year=genesis.year + 5, day=1).isoformat(),
+        # 300 blocks of 12 s are an hour, 5 a minute.
         "round_start_time": f"{_DAY_START_BLOCKS // 300:02}:{_DAY_START_BLOCKS % 300 // 5:02}:00",
         "generation_stage_minutes": _generation_minutes(settings.local_block_seconds),
         "finalization_buffer_hours": 1,

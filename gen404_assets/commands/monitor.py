@@ -40,11 +40,13 @@ from resources.providers.opening import ProviderSettings
 from resources.repository import Repository
 from resources.settings import read_settings
 
-PORT = 4000
+PORT = 4000  # where HEALTH_PORT is not set: 1000 above the UI's, as with `gen404 up`
 
-_ROUND_SECONDS = 0.5
+_ROUND_SECONDS = 0.5  # between two rounds, none of which waits for anything
 _FETCH_SECONDS = 15.0
+"""Between two fetches: alerts are that much later at most."""
 _SILENCE = 60.0
+"""Seconds without an answer; the daemon's threads say only every 30 s that they live."""
 
 
 def monitor(environment: Mapping[str, str], port: int | None) -> int:

@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 
 _EVERY = 5.0
+"""Seconds, of the 120 that `deploy/gen404.service` waits (WatchdogSec)."""
 
 
 class Notify:

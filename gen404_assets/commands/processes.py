@@ -28,8 +28,8 @@ from gen404_assets.live.shared import open_shared
 from gen404_assets.settings import PlatformSettings, home
 from resources.settings import read_settings, setting
 
-_ANSWER_SECONDS = 10
-_RETRY_SECONDS = 1.0
+_ANSWER_SECONDS = 10  # of one question to the code server
+_RETRY_SECONDS = 1.0  # between two tries to reach it
 
 
 def code_server(environment: Mapping[str, str]) -> None:

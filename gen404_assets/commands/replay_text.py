@@ -11,10 +11,10 @@ from gen404_assets.replay.derivable import derivable_with
 from gen404_assets.replay.result import Difference, FileReplay, Finding, RoundReplay
 from gen404_assets.report.addresses import round_page
 
-_SHOWN = 4
+_SHOWN = 4  # notes, at most; differences have a bound of their own
 _MOST = 20
 """So many differences of a file are shown."""
-_LONGEST = 160
+_LONGEST = 160  # characters of a value in a difference
 _FRACTION = re.compile(r"-?[0-9]+\.[0-9]{3,}")
 
 

@@ -17,9 +17,10 @@ PRUNE_SECONDS = 600.0
 FAILED_RUNS = 100
 """Runs without success that are kept; a standing failure adds one every ten minutes and lane."""
 
-_OLDER_LOGS = 3
-_IDLE_TICKS_SECONDS = 3600.0
+_OLDER_LOGS = 3  # of each log, beside the one that is written to
+_IDLE_TICKS_SECONDS = 3600.0  # that ticks which found nothing to do are kept
 _AT_ONCE = 200
+"""Runs deleted in one go; what is left is deleted with the next."""
 _FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _ENDED = [dg.DagsterRunStatus.SUCCESS, *_FAILED]
 
@@ -70,5 +71,7 @@ def rotate(logs: Iterable[Path], size: int) -> None:
             older = log.with_name(f"{log.name}.{number - 1}")
             if older.exists():
                 older.replace(log.with_name(f"{log.name}.{number}"))
+        # Copied and emptied, not renamed: the processes keep the file open, and would write to the
+        # old one.
         shutil.copyfile(log, log.with_name(f"{log.name}.1"))
         os.truncate(log, 0)

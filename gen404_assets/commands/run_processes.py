@@ -19,7 +19,7 @@ STARTUP_SECONDS, ANSWER_SECONDS = 180.0, 45.0
 imports, and for a later one."""
 
 _LOG = logging.getLogger(__name__)
-_DOUBLINGS = 3
+_DOUBLINGS = 3  # of a patience, at most: 45 s become six minutes
 
 
 @dataclass
@@ -55,6 +55,7 @@ class _Run(context.ForkServerProcess):
         without which no other run starts.
         """
         forkserver.ensure_running()
+        # Private: multiprocessing tells nobody which process it forks from.
         forks: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
         seconds = _KNOWN.patience(forks)
         try:

@@ -21,10 +21,11 @@ from gpu.bounded_http import Bounds, bounded_client
 
 CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
 
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 10  # of one question to a process
 _DAEMON_SILENCE = 50.0
 """The daemon's threads say every 30 s that they live."""
 _THREAD_SILENCE = 300.0
+"""Seconds without a word of one of the daemon's threads while others go on: that one hangs."""
 
 
 def dagster_services(

@@ -10,6 +10,7 @@ from gen404_assets.live.shared import open_shared
 from resources.settings import setting
 
 _STAND_BY_SECONDS = 1.0
+"""Of one try: between two, a signal is seen and systemd is told."""
 
 
 def is_alone(stack: ExitStack, stop: threading.Event, what: str) -> bool:

@@ -26,10 +26,12 @@ could answer meanwhile."""
 STOPPED_SECONDS = 30.0
 """For which a process that another one has started may be stopped by a signal (SIGSTOP)."""
 
-_ROUND_SECONDS = 0.5
+_ROUND_SECONDS = 0.5  # between two looks at all processes
 _LONGEST_DELAY = 30.0
+"""Seconds until a process that ends again and again is started once more."""
 _STEADY_SECONDS = 300.0
-_DOUBLINGS = 3
+"""One that has lasted so long begins anew with the shortest delay."""
+_DOUBLINGS = 3  # of a patience, at most: 45 s become six minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ class Supervisor:
             self._tell(f"{watched.service.name} {reason}: it is started again")
         if lasted > _STEADY_SECONDS:
             watched.in_a_row = watched.silences = 0
-        delay = min(2.0 ** min(watched.in_a_row, 8) - 1, _LONGEST_DELAY)
+        delay = min(2.0 ** min(watched.in_a_row, 8) - 1, _LONGEST_DELAY)  # the first time at once
         watched.child, watched.start_at, watched.reason = None, now + delay, reason
         watched.restarts += 1
         watched.in_a_row += 1
@@ -247,6 +249,7 @@ def _condition(watched: _Watched, now: float) -> Condition:
     elif watched.heard is None:
         state = "starting"
     else:
+        # "silent" is told before the process is killed for it.
         state = "up" if watched.quiet(now) <= 0.8 * watched.service.silence else "silent"
     return Condition(
         watched.service.name,

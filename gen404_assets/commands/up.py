@@ -55,8 +55,8 @@ _LIVE = [
     *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
     *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
 ]
-_ABOVE_UI = 1000
-_ROTATE_SECONDS = 30.0
+_ABOVE_UI = 1000  # the port of /healthz, where none is set
+_ROTATE_SECONDS = 30.0  # between two looks at the logs' sizes
 
 
 def operate(environment: Mapping[str, str], port: int) -> int:

@@ -112,6 +112,7 @@ def moment(history: History, index: int) -> Moment:
     at, states = history.state_before(index), history.states
     if at is None:
         first = states[0][1].current_round if states else 0
+        # Before any state people set the competition up.
         return Moment(first, frozenset({Stage.OPEN}))
     state = states[at][1]
     stages = {state.stage}

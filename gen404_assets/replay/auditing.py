@@ -316,6 +316,7 @@ def _verdicts(
     before = history.moments(paths, index)
     typed = bool(before) and by_person(history.commits[before[0]].message)
     for moment in [index, *after, *(before[1:_TRIES] if typed else ())]:
+        # What could not be read then led to no verdict.
         with suppress(MalformedFile):
             yield from _verdicts_at(history.round(number, moment), hotkey, rules)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gen404_assets.replay.result import Change, Difference
 
 LAYOUT = "the same content in another layout"
-_SHOWN = 20
+_SHOWN = 20  # lines of each side that are named
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -21,7 +21,7 @@ from gen404_assets.replay.baselines import baselines
 from gen404_assets.replay.judging import matrices
 from gen404_assets.replay.result import Act
 
-_SHOWN = 3
+_SHOWN = 3  # changes of a commit, and miners named one by one
 _DECISIVE = {
     *(Asset.MATCHES_MATRIX.entry.name, Asset.AUDITS.entry.name),
     *(Asset.WINNER.entry.name, Asset.REGENERATED.entry.name),
@@ -91,6 +91,7 @@ def _name(path: str) -> str:
 
 
 def _cut(value: str) -> str:
+    # Characters of a value.
     return value if len(value) <= 40 else value[:40] + "…"
 
 

@@ -199,6 +199,7 @@ def _unplayed_at_the_end(
 ) -> Iterator[Difference]:
     """The match that the round could not have ended without, by the margins as they stand."""
     margins = {row.match.pair: row.match.margin for row in rows}
+    # The file's own replay says what is wrong with it.
     with suppress(MalformedFile):
         timeline = history.round(number).timeline
         known = [arrivals(history, number)[-1].verdicts]

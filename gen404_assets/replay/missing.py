@@ -64,6 +64,7 @@ def _required(history: History, number: int) -> Iterator[tuple[str, str]]:
     for asset in (Asset.SCHEDULE, Asset.SUBMISSIONS, Asset.SEED, Asset.PROMPTS):
         yield asset, asset.path(number)
     names: list[str] = []
+    # Here and below: whose file can't be read is told by that file's own replay.
     with suppress(MalformedFile):
         submissions = history.round(number).submissions
         names = submissions.names if submissions is not None else []

@@ -18,7 +18,8 @@ from gen404_assets.replay.result import Act, Change, Difference, FileReplay, Fin
 
 _NAMES = {CONFIG: "config", POOL: "pool", LEADERS: Asset.LEADER, STATE: Asset.STATE}
 _REPORTS = Asset.DUELS.entry.name
-_SHOWN = 3
+_SHOWN = 3  # changes that a note names
+# Of an entry's name, such as `duels[3].winner`: a number in brackets, or a key.
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 

@@ -34,6 +34,7 @@ def reports(history: History, number: int) -> list[Pair]:
     submissions.
     """
     order: list[str] = []
+    # The file's own replay says what is wrong with it; here only the order is lost.
     with suppress(MalformedFile):
         order = [*history.round(number).timeline.order]
     rank = {hotkey: at for at, hotkey in enumerate([LEADER, *order])}
@@ -226,6 +227,7 @@ def sides_of(history: History, number: int, pair: Pair, index: int) -> Iterator[
     collecting = [moment for moment in moments if moment < began]
     moments = [*moments[: len(moments) - len(collecting)], *collecting[:1]]
     for moment in moments[:_TRIES] or [index]:
+        # Sides that could not be read then were not judged.
         with suppress(MalformedFile):
             yield Sides.of_round(history.round(number, moment), pair)
 

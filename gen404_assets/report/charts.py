@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "gen404",
+    "svg.fonttype": "none",  # texts stay texts, and fonts are the reader's
+    "svg.hashsalt": "gen404",  # the same ids each time: the same round gives the same bytes
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from gen404_assets.report.book import pages_of
 
-_AT_A_TIME = 8
+_AT_A_TIME = 8  # files put into the store at a time
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

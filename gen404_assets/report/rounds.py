@@ -26,7 +26,7 @@ from gen404_assets.replay.rounds import people
 
 _FULL_COLOUR = 0.3
 """The margin at which a cell has its full colour; the decisive ones are far below 1."""
-_SHADES = 5
+_SHADES = 5  # of each colour, by classes of the style sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +240,7 @@ def _moments(
     times: dict[str, datetime] = {}
     for version in history.versions(asset.path(number)):
         raw = history.content(version)
+        # A version that couldn't be read tells no time; a later one may.
         with suppress(MalformedFile):
             for hotkey in hotkeys(raw) if raw is not None else ():
                 times.setdefault(hotkey, version.commit.time)

@@ -32,7 +32,7 @@ from gpu.formats import FILE_BYTES
 
 SMALL_BYTES = 20 * 2**20
 """Most bytes of a picture or an answer."""
-_AT_ONCE = 8
+_AT_ONCE = 8  # entries checked at a time; each is fetched and drawn
 LACKING = {
     "competition-0": (
         "the files of competition 0 hold no digests, distances or answers of the judge, and its "

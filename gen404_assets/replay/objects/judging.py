@@ -18,7 +18,7 @@ from gen404_assets.replay.objects.duels import pictures_of
 from gen404_assets.replay.objects.means import Means
 from gen404_assets.replay.objects.named import NamedDuel
 
-_AT_ONCE = 8
+_AT_ONCE = 8  # duels judged at a time, as live (`MAX_CONCURRENT_DUELS`)
 
 
 class Judge(Protocol):

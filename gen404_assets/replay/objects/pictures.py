@@ -14,8 +14,8 @@ LEAST_DECIBELS = 35.0
 """
 LARGEST_BLOCK = 60.0
 """The mean difference of a block's colours, of 255, at most."""
-BLOCK = 16
-_MAX_PIXELS = 1 << 24
+BLOCK = 16  # pixels of a side
+_MAX_PIXELS = 1 << 24  # a preview has a million
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from gen404_assets.competition.faults import MinerFault, TryLater
 
 T = TypeVar("T")
 
-_TRIES = 3
-_PAUSE = 0.5
+_TRIES = 3  # of one object, where the fault may pass
+_PAUSE = 0.5  # seconds after the first, doubled with each
 _GIVEN_UP_AFTER = 5
 """After so many objects in a row that could not be had, a part of the store is asked no more."""
 _NOT_ASKED = f"after {_GIVEN_UP_AFTER} in a row the others were not asked for"
 _PICTURES_KEPT = 16
+"""Pictures in memory: an output's is read for several checks."""
 
 
 class Fetch(Protocol):
