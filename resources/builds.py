@@ -23,10 +23,11 @@ from resources.settings import BaseUrl, Secret, Settings, read_settings
 
 _JOB_PREFIX = "Bake and push images to Google Cloud"
 _SECONDS = 60.0
+"""Of one question, with all its pages."""
 _BOUNDS = Bounds(_SECONDS, 8 * 2**20, together=64 * 2**20)
 """Of an answer, and of all to one question. A hundred jobs with their steps are about 1 MiB."""
-_PAGE = 100
-_PAGES = 100
+_PAGE = 100  # items; GitHub's most
+_PAGES = 100  # ends a list whose pages never end
 
 
 _NO_FAULT = frozenset(

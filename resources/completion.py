@@ -96,6 +96,7 @@ def tokens_of(body: str) -> dict[str, int]:
         counts = {kind: usage.get(f"{kind}_tokens") for kind in ("prompt", "completion")}
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return {}
+    # `isinstance` would take true and false.
     return {kind: count for kind, count in counts.items() if type(count) is int and count >= 0}
 
 

@@ -17,13 +17,15 @@ from gpu.formats import FILE_BYTES
 from resources.http_answers import Head
 
 GENERATION_SECONDS = 180.0
+"""The default of `GENERATION_TIMEOUT` (`rules.md`, Audits)."""
 _UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
 """What httpx raises beside its own errors for headers that it makes something of, such as where
 a redirect leads."""
 
 _HEALTH_SECONDS = 10.0
-_REFUSALS = {401, 403}
-_MISSING = {404, 502, 503, 504}
+"""Of one question; it is repeated until the pod's time is over."""
+_REFUSALS = {401, 403}  # statuses for a token that isn't taken
+_MISSING = {404, 502, 503, 504}  # statuses also of a gateway with no container behind it
 
 
 _OUR_SIDE = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}

@@ -37,7 +37,10 @@ SETTLED_AFTER = 15.0
 """A server that has been up for fewer seconds gives a claim to nobody but who had it before."""
 
 _SERVER_KEEPALIVE = {"idle": 15, "interval": 5, "count": 3}
+"""Seconds, and probes: a session whose machine is gone ends after 15 + 3 * 5 = 30 s
+(`LOST_AFTER`)."""
 _RETRY_SECONDS = 0.2
+"""Between two tries of a claim that another process has."""
 _LOG = logging.getLogger(__name__)
 _MADE = """
 CREATE TABLE IF NOT EXISTS gen404_notes (
@@ -62,6 +65,8 @@ SELECT CASE
     WHEN clock_timestamp() - pg_postmaster_start_time() >= make_interval(secs => :settled)
     THEN pg_try_advisory_lock(:key) ELSE false END
 """
+# In pg_locks a lock of one 64-bit key has objsubid 1, its upper half as classid and its lower as
+# objid.
 _HELD = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -82,7 +87,7 @@ class Database:
         engine = create_engine(
             self._url,
             poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
+            isolation_level="AUTOCOMMIT",  # no transaction stays open while a claim is held
             connect_args=_arguments(name),
         )
         with database_faults():
@@ -114,10 +119,11 @@ def _arguments(name: str) -> dict[str, Any]:
     """How to connect: an end that is gone is noticed within half a minute by the other."""
     options = " ".join(f"-c tcp_keepalives_{k}={v}" for k, v in _SERVER_KEEPALIVE.items())
     return {
+        # PostgreSQL's longest name.
         "application_name": f"gen404 {name} on {socket.gethostname()}"[:63],
         "connect_timeout": 5,
-        "tcp_user_timeout": 15_000,
-        "options": f"{options} -c statement_timeout=10000",
+        "tcp_user_timeout": 15_000,  # milliseconds
+        "options": f"{options} -c statement_timeout=10000",  # milliseconds
     }
 
 
@@ -134,7 +140,7 @@ def database_faults() -> Iterator[None]:
 def key(name: str) -> int:
     """The 64-bit number of the advisory lock of a name."""
     digest = hashlib.sha256(f"gen404 {name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+    return int.from_bytes(digest[:8], "big", signed=True)  # PostgreSQL's bigint is signed
 
 
 class DatabaseClaims:
@@ -204,6 +210,7 @@ class _Session:
 
     def _watch(self, lost: Lost) -> None:
         answered, broken = time.monotonic(), False
+        # A new connection is tried more often.
         while not self._released.wait(BEAT_SECONDS if not broken else 1.0):
             try:
                 if broken:

@@ -14,7 +14,7 @@ def in_background(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
     harm when nobody waits for it any more.
     """
     future: Future[T] = Future()
-    future.set_running_or_notify_cancel()
+    future.set_running_or_notify_cancel()  # from now on `cancel` does nothing
 
     def run() -> None:
         try:

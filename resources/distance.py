@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 _SECONDS = 120.0
+"""Of one request: two pictures fetched and measured by the service."""
 _BYTES = 2**20
 """Of an answer: a number, or a sentence."""
 _ROUNDING = 1e-6  # a service's float32 can bring identical pictures a little below 0

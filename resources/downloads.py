@@ -26,9 +26,11 @@ from resources.settings import BaseUrl, Settings, read_settings
 from resources.whole_file import whole_file
 
 _TIMEOUT = 180.0
+"""Seconds of one download in all, redirects included."""
 _IDLE = {"connect": 10.0, "read": 30.0, "write": 30.0, "pool": 10.0}
-_REDIRECTS = 3
-_ADDRESSES = 4
+"""Seconds without progress; `_TIMEOUT` bounds their sum."""
+_REDIRECTS = 3  # followed for one file; a ring of them ends here
+_ADDRESSES = 4  # tried of a host, which may name any number
 _PRIVATE = [
     ipaddress.ip_network(block)
     for block in (
@@ -177,6 +179,7 @@ class Downloads:
 
     @contextmanager
     def _answer(self, url: httpx2.URL, deadline: float) -> Iterator[httpcore2.Response]:
+        # On the wire, TLS, headers and framing come to the content.
         wire = _Wire(
             self._pinned(url, deadline), deadline, budget=self.limit + self.limit // 16 + 2**20
         )

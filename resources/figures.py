@@ -69,6 +69,7 @@ class Figures:
             self._written = time.monotonic()
             counted, self._counted = self._counted, defaultdict(float)
         try:
+            # Outside the lock: a slow disk or database keeps nobody from counting.
             self._totals().add(counted)
         except InfrastructureFault:
             with self._lock:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-_RETRY_SECONDS = 0.05
+_RETRY_SECONDS = 0.05  # between two tries: the kernel's flock knows no timeout
 
 
 @contextmanager
@@ -25,6 +25,7 @@ def is_locked(path: Path) -> bool:
     """Whether a live process holds the lock on a file; none does where there is no file."""
     try:
         with path.open("rb") as file:
+            # Shared: two who look don't take each other for a holder.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

@@ -126,12 +126,13 @@ class GitCommands:
         if network:
             config |= self._config
             environment = {
-                "GIT_TERMINAL_PROMPT": "0",
+                "GIT_TERMINAL_PROMPT": "0",  # a question to nobody would last until the timeout
                 "GIT_ASKPASS": os.environ.get("GIT_ASKPASS", ""),
                 "SSH_ASKPASS_REQUIRE": "never",
             }
         else:  # whatever git's settings on this machine are, reading does not depend on them
             environment = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        # The operator's own come first, and stay.
         first = int(setting(os.environ, "GIT_CONFIG_COUNT") or 0)
         for number, (key, value) in enumerate(config.items(), first):
             environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 LOG = ("log", "-z", "--format=%H%x00%P%x00%an <%ae>%x00%cn%x00%ct%x00%B%x00")
+# Renames would be a guess of git's by likeness; what a merge changed is reckoned by `in_line`.
 LOG_CHANGES = (*LOG, "--raw", "--no-abbrev", "--root", "--no-renames", "--diff-merges=off")
 _LAST_SECOND = 253402300799  # of the year 9999; a commit may claim any time at all
 
@@ -64,7 +65,7 @@ def parse_log(log: bytes) -> tuple[list[Commit], list[Change]]:
                 "000000",
                 "160000",
             )  # neither deleted nor another repository's commit
-            link = mode == "120000"
+            link = mode == "120000"  # git's mode of a symbolic link
             changes.append(Change(commits[-1], next(fields), blob if is_file else None, link))
         elif head:
             parents, author, committer, seconds, message = (next(fields) for _ in range(5))

@@ -55,6 +55,8 @@ def remove_left_over(path: Path) -> None:
     """Remove what a killed git left in a repository that nobody else writes to now."""
     packs = path / "objects/pack"
     complete = {index.stem for index in packs.glob("pack-*.idx")}
+    # Git sees a pack by its index: one without it was being written. The caller's lock keeps this
+    # away from a fetch that goes on.
     left = [part for part in packs.glob("*") if part.stem not in complete or part.suffix == ".keep"]
     for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock"):
         left += path.glob(pattern)

@@ -35,9 +35,12 @@ _FETCH = (
         "-c",
         f"remote.{REMOTE}.partialCloneFilter=blob:none",
     ),
+    # A gc in the background would outlast the lock. Each fetch may make a pack: git's limit is 50.
     *("-c", "gc.autoDetach=false", "-c", "gc.autoPackLimit=200"),
     *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
 )
+# As a pack however small it is, since packs are what `_adopt` takes over; without deltas, which
+# only save space.
 _BUILD = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0")
 _PUSH = ("push", "--porcelain", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
 
@@ -150,6 +153,7 @@ class Mirror(GitObjects):
         if missing:
             with self._lock("refresh"):
                 wanted = (*_FETCH, "--no-auto-maintenance", "--stdin", REMOTE)
+                # What we have doesn't matter for blobs by name.
                 all_at_once = ("-c", "fetch.negotiationAlgorithm=noop")
                 self.git(*all_at_once, *wanted, data=lines(missing), network=True)
             contents |= self.contents(missing)
@@ -209,6 +213,7 @@ class Mirror(GitObjects):
                     answer = self.git(*_PUSH, REMOTE, target, directory=outgoing, network=True)
                 except RepositoryError as error:
                     return sha, str(error)
+                # `=` in porcelain: the remote's branch stood at this commit already.
                 if b"\n=" in answer:
                     return sha, "[rejected] (fetch first): the very same commit, of somebody else"
                 with self._lock("refresh"):

@@ -55,9 +55,12 @@ class GitObjects:
         return listed
 
     def _listing(self, *arguments: str) -> dict[str, str]:
+        # A path with `*` or `:(` in it is a name, no pattern.
         literal = {"GIT_LITERAL_PATHSPECS": "1"}
         output = self.git("ls-tree", "-z", "--full-tree", *arguments, environment=literal)
         entries = (entry.partition("\t") for entry in decode_path(output).split("\0")[:-1])
+        # An entry is "100644 blob SHA<tab>PATH": six digits of mode, then the type at 7, then the
+        # sha at 12.
         return {path: meta[12:] for meta, _, path in entries if meta[7:11] == "blob"}
 
     def log(self, sha: str, after: str | None = None) -> tuple[list[Commit], list[Change]] | None:

@@ -19,10 +19,10 @@ encoding, and S3 itself long kept an empty one in its place (boto3 issue 3629, v
 2398).
 """
 _COMPRESSED = {"gzip", "x-gzip", "deflate"}
-_MOST_CODINGS = 2
+_MOST_CODINGS = 2  # each may blow up what it holds a thousandfold
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib looks at the first bytes which of the two it is
-_PIECE = 1 << 16
-_BUSY = {408, 425, 429}
+_PIECE = 1 << 16  # bytes that are inflated at a time
+_BUSY = {408, 425, 429}  # request timeout, too early, too many requests
 _RANGE = re.compile(r"bytes\s+0-(\d{1,18})/(\d{1,18})", re.IGNORECASE)
 
 
@@ -96,6 +96,7 @@ class Head:
         if text is None:
             return None
         try:
+            # `float` alone would take "nan" and "inf", too.
             seconds = float(text) if re.match(r"[0-9]", text) else None
         except ValueError:
             seconds = None

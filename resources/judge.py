@@ -28,12 +28,17 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 _REQUEST_SECONDS = 120.0
+"""Of one try at a question."""
 _TOTAL_SECONDS = 600.0
+"""Of a question with all its tries and waits; then it counts as not answered."""
 ANSWER_BYTES = 2**20
 """Of an answer: 1,024 tokens are a few KiB."""
 _RETRIES = 6
+"""Of one question, by the package `openai`, within `_TOTAL_SECONDS`."""
 _CANARY_DRAW_WITHIN = 2
+"""Points of penalty between two equal pictures (`rules.md`, Judge, Canary duels)."""
 _CANARY_WIN_OVER = 1
+"""Points of penalty; a good picture must beat noise by more (`rules.md`, Judge, Canary duels)."""
 
 
 class Judge(Protocol):

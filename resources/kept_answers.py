@@ -28,7 +28,7 @@ from resources.judge import Judge
 from resources.object_store import ObjectConflict
 from resources.provisional_answers import ProvisionalAnswer, ProvisionalAnswers
 
-_PUTS_AT_ONCE = 8
+_PUTS_AT_ONCE = 8  # answers written to the store at a time
 
 
 class KeptAnswers:
@@ -46,6 +46,7 @@ class KeptAnswers:
     def __init__(self, judge: Judge, store: AnswerStore) -> None:
         self._judge = judge
         self._store = store
+        # Digests only, 64 characters each: those of a round's pictures stay known.
         self._digest = lru_cache(maxsize=1 << 16)(
             lambda url: hashlib.sha256(store.read(url)).hexdigest()
         )
@@ -111,6 +112,7 @@ class KeptAnswers:
             try:
                 reply = self._known(key) or self._new(key, question_asked, question, confirm)
                 answer.set_result(reply.answer())
+            # Whatever it is: others may wait for this answer, and would wait for ever.
             except BaseException as error:
                 answer.set_exception(error)
                 raise

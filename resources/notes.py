@@ -89,6 +89,7 @@ class FileNotes:
         path = self._path(name)
         with disk_faults(f"{name} can't be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: what the disk doesn't take is seen at the write.
             with path.open("ab", 0) as file:
                 end = file.seek(0, os.SEEK_END)
                 try:

@@ -21,10 +21,12 @@ from resources.store_answers import WHOLE_BYTES, bound_answers
 from resources.whole_file import whole_file
 
 _TIMEOUT = 600.0
-_CHUNK = 1 << 20
+"""Seconds of one call, the largest file's upload included."""
+_CHUNK = 1 << 20  # bytes that are read at a time
 _ABSENT = {"NoSuchKey", "404"}
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]+(/(?!\.)[A-Za-z0-9._-]+)*")
+"""No folder or name begins with a dot, so `.` and `..` are none."""
 _T = TypeVar("_T")
 
 
@@ -154,7 +156,7 @@ class ObjectStore:
                         Body=body,
                         ContentType=content_type,
                         Metadata={"sha256": digest},
-                        IfNoneMatch="*",
+                        IfNoneMatch="*",  # the store itself refuses to overwrite, whoever was first
                     )
                 )
             except self._client.exceptions.ClientError as error:

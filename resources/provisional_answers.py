@@ -115,6 +115,8 @@ class ProvisionalAnswers:
         """
         number = 1
         while (data := self._store.get(provisional_key(key, number))) is not None:
+            # A record that nobody can vouch for any more is passed over: a later number may hold
+            # one.
             if answer := self._read(provisional_key(key, number), data):
                 with self._lock:
                     self._answers[key] = answer

@@ -31,9 +31,11 @@ _SECONDS = 300.0
 _BYTES = 16 * 2**20
 """Of an answer. A picture of four views is at most 3.3 MB, whatever it shows."""
 _PATIENCE = 1800.0
+"""Seconds for which a service that is busy is asked again."""
 _LOG = logging.getLogger(__name__)
 Tell = Callable[[Sequence[str]], None]
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+"""Seconds until a busy service is asked again, whatever it says itself."""
 
 
 class Renderer(Protocol):
@@ -228,6 +230,7 @@ def open_renderer(environment: Mapping[str, str], tell: Tell | None = None) -> R
         return DrawnHere(environment, weak=settings.allow_weak_sandbox, memory=memory, tell=tell)
     if "," not in urls:
         return RenderService(urls, token)
+    # `Replicas` waits, for whichever has room first.
     return RenderServices([RenderService(url, token, patience=0) for url in urls.split(",")])
 
 

@@ -10,7 +10,10 @@ from typing import Generic, Protocol, TypeVar
 from gen404_assets.competition.faults import InfrastructureFault
 
 _OUT_OF_ORDER_SECONDS = 30.0
+"""For which a service that failed is left alone, so that the others' questions don't wait for
+it."""
 _PATIENCE = 1800.0
+"""Seconds for which a question waits while all are busy."""
 
 
 class Busy(InfrastructureFault):
@@ -76,6 +79,7 @@ class Replicas(Generic[S]):
                         f"all of {self._addresses} have been busy for {self._patience:g} s; there "
                         "must be more of them"
                     )
+                # It counts as under way already, so that others who wait take another service.
                 time.sleep(max(wait, 0.0))
                 try:
                     return question(replica.service)

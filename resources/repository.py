@@ -21,6 +21,7 @@ from resources.git_signatures import Signatures, Signers
 from resources.settings import git_address
 
 _TRIES = 10
+"""Of one publication: others may publish as often in between."""
 _LOST_RACE = (
     "fetch first",
     "non-fast-forward",
@@ -28,6 +29,7 @@ _LOST_RACE = (
     "failed to lock",
     "failed to update ref",
 )
+"""Git's words, of either side, where the branch has moved or another push holds its lock."""
 
 
 class PublishFailed(RepositoryError):
@@ -215,6 +217,7 @@ class Repository:
         """
         refusal = ""
         for attempt in range(_TRIES):
+            # Seconds; at random, so that two don't meet again.
             sleep(secrets.SystemRandom().uniform(0, min(0.05 * 2**attempt, 1)) if attempt else 0)
             self.refresh()
             base = self.snapshot()
@@ -265,4 +268,5 @@ def _changes(base: Snapshot, files: Mapping[str, bytes | None]) -> dict[str, byt
 def _blob_sha(data: bytes | None) -> str | None:
     if data is None:
         return None
+    # As git names a blob, so that nothing needs to be read to compare.
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

@@ -21,7 +21,7 @@ its value is never shown.
 """
 
 _PLAIN = "must be plain characters without blanks"
-_LONGEST_SHOWN = 80
+_LONGEST_SHOWN = 80  # characters of a bad value
 
 
 class BadSetting(ValueError):

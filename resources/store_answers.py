@@ -11,7 +11,7 @@ WHOLE_BYTES = 64 * 2**20
 """Of an object that is read into memory."""
 SAYING_BYTES = 2**20
 """Of any other answer: an error, or headers with hardly a body."""
-_CHUNK = 2**16
+_CHUNK = 2**16  # bytes that are read at a time
 
 
 def bound_answers(client: Any, seconds: float) -> None:
@@ -21,6 +21,7 @@ def bound_answers(client: Any, seconds: float) -> None:
     The client's own connections are used. botocore asks whoever listens to `before-send` whether
     they send a request in its place.
     """
+    # Private: botocore has no public way to the session that it sends by.
     send = client._endpoint.http_session.send
 
     def bounded(request: Any, **_: object) -> Any:

@@ -8,7 +8,7 @@ from gen404_assets.competition.faults import MinerFault
 from resources.downloads import Downloads, DownloadSettings
 from resources.settings import read_settings
 
-_TIMEOUT = 180.0
+_TIMEOUT = 180.0  # seconds of one object
 
 
 class StoreDownloads(Downloads):

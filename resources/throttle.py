@@ -46,7 +46,7 @@ class Throttle:
         with self._changed:
             self._asking -= 1
             if error is None:
-                self._limit += 1 / self._limit
+                self._limit += 1 / self._limit  # 0 where there is no limit: it is infinite then
             self._changed.notify_all()
 
     def overloaded(self) -> None:

@@ -41,7 +41,7 @@ def create_whole(to: Path, content: bytes) -> None:
     """
     with _part_beside(to) as part:
         part.write_bytes(content)
-        os.link(part, to)
+        os.link(part, to)  # unlike `replace`, it fails where there is one
 
 
 @contextmanager

@@ -13,8 +13,8 @@ MESSAGE_BYTES = 8 * 2**20
 ten reveals, of 1 KiB each. What is parsed of it takes up to twenty times as much memory."""
 MINUTE_BYTES = 128 * 2**20
 """Of all messages within a minute, which is as long as a call takes at most."""
-_MINUTE = 60.0
-_HANDSHAKE_SECONDS = 10.0
+_MINUTE = 60.0  # seconds
+_HANDSHAKE_SECONDS = 10.0  # the rest of a call's deadline is for another node
 
 
 def bounded_node(endpoint: str, fallbacks: list[str], archives: list[str]) -> "Substrate":
@@ -31,6 +31,8 @@ def bounded_node(endpoint: str, fallbacks: list[str], archives: list[str]) -> "S
         connections.add(connection)
         return connection
 
+    # `_interface` and `SubstrateConnection` are private: the SDK's public classes take no
+    # connections of their caller's.
     class Node(bittensor.RpcSubstrate):
         def _interface(self, endpoint: str, fallbacks: list[str]) -> SubstrateConnection:
             return SubstrateConnection(

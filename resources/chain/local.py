@@ -40,7 +40,7 @@ REVEAL_AFTER = 5
 _COAST = 3.0
 """Seconds that blocks go on without a tick: a ticker that is killed has stopped by then."""
 
-_TICK = 0.5
+_TICK = 0.5  # seconds between two ticks, several within `_COAST`
 
 
 class BrokenChain(InfrastructureFault):

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from bittensor import Balance, ExtrinsicResult, Substrate
 
 KEPT_REVEALS = 10
+"""Of each hotkey, as the real chain keeps them."""
 LARGEST_COMMITMENT = 1024
 """Bytes, as the chain allows for a timelocked one."""
 
 _PATIENCE = 60.0
+"""Seconds until a chain whose blocks don't come is told to stand; slow blocks get five of theirs
+besides."""
 _COMMIT = "Commitments.set_commitment"
 _REGISTER = "SubtensorModule.burned_register"
 _SET_WEIGHTS = "SubtensorModule.set_mechanism_weights"
@@ -155,6 +158,7 @@ class LocalSubstrate:
         return _fail(f"no block {block_hash}") if number is None else number
 
     def _timestamp(self, number: int) -> int:
+        # Milliseconds, as the pallet Timestamp has them.
         return round(self.chain.time(number).timestamp() * 1000)
 
     def _map(self, name: str, netuid: object, number: int) -> Mapping[Any, Any]:

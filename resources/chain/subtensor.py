@@ -22,9 +22,11 @@ DEADLINE = 60.0
 
 _CLOSING = 15.0  # more than the SDK waits for a node to agree to it
 _LEAVING = 5.0
+"""Seconds that `close` waits for the thread, a daemon that ends with the process at the latest."""
 _DISCARDED = "State discarded"
+"""A node's words where it keeps the state of recent blocks alone."""
 _REVEALED = ("Commitments", "RevealedCommitments")
-_HEX = re.compile(r"0x((?:[0-9a-f]{2})+)")
+_HEX = re.compile(r"0x((?:[0-9a-f]{2})+)")  # as the SDK writes bytes: whole pairs of small digits
 # What the SDK raises where a node answers in another shape: it looks at none before it reads it.
 _WRONG_ANSWERS = (
     ValueError,
@@ -125,7 +127,7 @@ class SubtensorChain:
         async def read(client: "Client", substrate: "Substrate") -> Block:
             number = await client.finalized_block()
             last = self._last
-            if last is None or last.number != number:
+            if last is None or last.number != number:  # a finalised block never changes
                 self._last = last = await _block(client, substrate, number)
             return last
 
@@ -252,6 +254,7 @@ def _text(data: object) -> str:
     match = _HEX.fullmatch(text)
     if match and not _is_utf8(raw := bytes.fromhex(match[1])):
         return revealed_text(raw)
+    # Half a surrogate pair in it doesn't make it fail.
     return revealed_text(text.encode(errors="surrogatepass"))
 
 

@@ -15,6 +15,7 @@ What is sealed is what the SDKs seal: `set_reveal_commitment` of bittensor 10
 from functools import lru_cache
 
 ROUND = 1
+"""Of quicknet: the round that `_SIGNATURE` opens."""
 _SIGNATURE = (
     "b55e7cb2d5c613ee0b2e28d6750aabbb78c39dcc96bd9d38"
     "c2c2e12198df95571de8e8e402a0cc48871c7089a2b3af4b"

@@ -28,8 +28,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from resources.local_network.json_files import read_json, write_json
 
-_POLL = 0.5
-_GIT_SECONDS = 30.0
+_POLL = 0.5  # seconds between two looks at the repository
+_GIT_SECONDS = 30.0  # for a git command
 _OURS = re.compile(r"submissions for round (\d+)\s*\Z")
 _PATHS = re.compile(
     r"/repos/[^/]+/[^/]+/(commits|actions/runs(?:/(\d+)(?:/attempts/(\d+))?(/jobs)?)?)"

@@ -32,7 +32,7 @@ from resources.local_network.likeness import Look, difference, in_words, look, l
 MODEL = "local-likeness"
 """The model's name, for `JUDGE_MODEL`."""
 
-_KEPT = 512
+_KEPT = 512  # pictures, of prompts and of grids each; a round shows them again and again
 _LOOPS = 0.01
 """The share of questions that the server of the local network loops at."""
 
@@ -151,6 +151,7 @@ def create_app(fetch: Callable[[str], bytes], loops: float = 0.0) -> FastAPI:
             judgement = likeness.answer(request.pictures)
         except BadRequest as error:
             return _error(400, "BadRequestError", str(error))
+        # Cut off after the first blank, as the limit of tokens cuts off an answer.
         if request.chance < loops:
             return _completion({"content": judgement.partition(" ")[0] + " " * 4000}, "length")
         return _completion(*_FORMS[int(request.chance * 2**20) % len(_FORMS)](judgement))

@@ -18,6 +18,7 @@ Floats = NDArray[np.floating[Any]]
 
 SIDE = 518
 """Pixels of a prompt's side, and of a view's (interfaces.md, Render service)."""
+# Camera and light as the renderer has them for meshes (interfaces.md, Render service).
 _DISTANCE = 2.0
 _ELEVATION = math.radians(15)
 _FOCAL = SIDE / 2 / math.tan(math.radians(49.1) / 2)
@@ -39,7 +40,7 @@ _FROM_PROMPT = np.array(
 )
 _AMBIENT = 0.3
 _LIGHT = 6
-_GAMMA = 2.2
+_GAMMA = 2.2  # of the pictures, as an approximation of sRGB
 _HARMONIC = 0.2820948  # of 3DGS: colour = 0.5 + _HARMONIC * f_dc
 _INSET = 2.0  # by how many of its deviations a Gaussian lies below the surface that it shows
 _OPAQUE, _UNSEEN = 4.6, -20.0  # logits: 99 %, and nothing
@@ -48,7 +49,7 @@ _EDGE = (
 )  # of the longest side, half of which a splat's picture shows as large as a mesh's
 _WHITE = 24  # how much darker than white is still white
 _LEVELS = 240  # heights at which the picture is measured
-_GOLDEN = math.pi * (3 - math.sqrt(5))
+_GOLDEN = math.pi * (3 - math.sqrt(5))  # the golden angle: turned by it, points spread evenly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,9 +321,11 @@ def _shade(points: Floats, normals: Floats) -> Floats:
     view, half = (
         np.clip((normals * other).sum(axis=1), 0.001, 1) for other in (to_camera, between)
     )
+    # F0 = 0.2 + 0.8 * 0.04, by Schlick.
     reflected = 0.232 + 0.768 * (1 - (to_camera * between).sum(axis=1)) ** 5
-    rest = 1.8**2 / 8
+    rest = 1.8**2 / 8  # k of the Schlick-GGX term, from roughness 0.8
     hidden = view / (view * (1 - rest) + rest) * light / (light * (1 - rest) + rest)
+    # The GGX distribution, alpha = 0.8 squared.
     spread = 0.8**4 / (math.pi * (half**2 * (0.8**4 - 1) + 1) ** 2)
     shine = reflected * hidden * spread / (4 * light * view + 0.001)
     return np.asarray(_AMBIENT + _LIGHT * light * ((1 - reflected) * 0.768 / math.pi + shine))

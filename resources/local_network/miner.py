@@ -42,10 +42,10 @@ from resources.whole_file import write_whole
 POLL = 0.5
 """Seconds between two looks at the repository and the chain."""
 
-_GIT_SECONDS = 30.0
+_GIT_SECONDS = 30.0  # for a git command
 _PICTURE = Bounds(seconds=10.0, size=32 * 2**20)
 _HANG_SECONDS = 6.0  # how long a bad CDN keeps a connection open without a word
-_NICE = 10
+_NICE = 10  # below the platform, which shares this machine
 
 
 def publish_code(network: Path, member_: Member, number: int, output_format: str) -> str:
@@ -312,7 +312,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Answer(BaseHTTPRequestHandler):
     server: _Server
-    timeout = 30
+    timeout = 30  # seconds that a client may be silent
 
     def do_GET(self) -> None:
         path = PurePosixPath(urlsplit(self.path).path)

@@ -10,14 +10,14 @@ from PIL import Image
 
 Floats = NDArray[np.float32]
 
-VIEW = 518
-GAP = 5
+VIEW = 518  # pixels of a view's side (interfaces.md, Render service)
+GAP = 5  # pixels between two views of a grid
 _SIDE = 128  # to which a view is reduced, pixels
 _WHITE = 255
 # Weights of the parts of a view's vector: lightness, red against green, yellow against blue; then
 # the bands of each from fine to coarse.
 _CHANNELS = (0.4, 0.3, 0.3)
-_LEVELS = 2
+_LEVELS = 2  # halvings of a view's size
 _NOTHING = 0.05  # what all views have in common, so that empty ones have a vector too
 # A band's root mean square below which it counts for little: noise, or a picture without colour.
 _FAINT = 0.02

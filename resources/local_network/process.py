@@ -11,7 +11,7 @@ from pathlib import Path
 
 Child = subprocess.Popen[bytes]
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _LIBC = ctypes.CDLL(None)  # looked up before any fork
 
 
@@ -76,6 +76,7 @@ def _processes() -> Iterator[tuple[int, str, int]]:
     """The number, state and session of each process of this machine."""
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
+            # A command's name may hold blanks and brackets.
             state, _, _, session = status.read_text().rpartition(")")[2].split()[:4]
             yield int(status.parent.name), state, int(session)
 
@@ -86,4 +87,5 @@ def _signal(group: int, what: signal.Signals) -> None:
 
 
 def _die_with_parent() -> None:
+    # Not SIGKILL: it can end what it has started itself.
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

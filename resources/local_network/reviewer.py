@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-_POLL = 1.0
+_POLL = 1.0  # seconds between two looks at the requests
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,8 +22,8 @@ from resources.whole_file import write_whole
 _BUCKET = "404-gen"
 _KEY_ID = "key-id-of-the-local-store"
 _WEED = Path(sysconfig.get_path("scripts")) / "weed"
-_START = 60.0
-_STOP = 10.0
+_START = 60.0  # seconds until the server must take an object; busy machines are slow
+_STOP = 10.0  # seconds for a killed server to let go of its lock
 _PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
     *("filer.port", "filer.port.grpc", "s3.port.grpc"),

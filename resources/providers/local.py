@@ -25,7 +25,7 @@ _GATE = 'cd "$1" && shift && read -r go && exec "$@" </dev/null'
 before.
 """
 
-_KILL_SECONDS = 10.0
+_KILL_SECONDS = 10.0  # until a killed process must be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class LocalProvider:
         while _runs(state):
             if time.monotonic() > deadline:
                 raise InfrastructureFault(f"pod {pod_name} does not end")
-            time.sleep(0.01)
+            time.sleep(0.01)  # a killed process is mostly gone by then
         if state.pid is not None:
             with suppress(ChildProcessError):  # somebody else's
                 os.waitpid(state.pid, os.WNOHANG)
@@ -176,4 +176,5 @@ def _start_time(pid: int) -> int | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    # From the third field on: 19 is the 22nd.
     return None if fields[0] in {"Z", "X"} else int(fields[19])

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from resources.providers.provider import Provider
 from resources.settings import BadSetting, Settings, read_settings
 
-_HIGHEST_COST = 1e6
+_HIGHEST_COST = 1e6  # an hour; more is a typing error, and infinity is refused
 
 
 class ProviderSettings(Settings):

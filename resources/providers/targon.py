@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _RESOURCE = "h200-small"
-_SECONDS = 60.0
+_SECONDS = 60.0  # of one call, with all its requests
 _AT_ONCE = 4  # requests that may be in flight to a pod
 _PLACED = {"running", "active", "deployed"}
 _FAILED = {"failed", "error"}
@@ -71,6 +71,7 @@ class Targon:
                     1, 1, container_concurrency=_AT_ONCE, target_concurrency=_AT_ONCE
                 ),
             )
+        # A cancellation by the deadline, too: what was half made costs money.
         except BaseException as error:
             self._half_made.add(pod_name)
             await self._delete(client, pod_name)
@@ -141,6 +142,7 @@ class Targon:
 
         async def within_a_minute() -> T:
             client = Client(self._api_key, timeout=_SECONDS)
+            # Private: the SDK takes no session of its caller's, and its own bounds no answer.
             client._async_session = bounded_session(client.config.headers, _SECONDS)
             try:
                 client.async_inventory.base_url = client.async_serverless.base_url = self._api

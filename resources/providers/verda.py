@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _COMPUTE = "H200"
-_SECONDS = 60.0
+_SECONDS = 60.0  # of one call, with all its requests
 _AT_ONCE = 4  # requests that may be in flight to a pod
 _QUEUE_SECONDS = 600
+"""For which Verda keeps a request that waits, and a replica that is idle."""
 _NOT_FOUND = "not_found"
 _REFUSALS = {"unauthorized_request", "insufficient_funds", "forbidden_action"}
 """Codes of errors after which nothing was made, as the API's documentation lists them. Not
@@ -55,6 +56,7 @@ class Verda:
         def start(client: "VerdaClient") -> None:
             if not any(
                 compute.name == _COMPUTE
+                # Of size 1, and available.
                 for compute in client.containers.get_compute_resources(1, True)
             ):
                 raise NoCapacity(f"verda: no {_COMPUTE} is free")
@@ -230,6 +232,7 @@ def _bound_the_sdk() -> None:
 
     from resources.providers.sdk_answers import BoundedRequests  # noqa: PLC0415
 
+    # Private modules: it takes no session.
     _authentication.requests = _http_client.requests = BoundedRequests(_SECONDS)
 
 
