@@ -57,6 +57,7 @@ class BoundedTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """See `httpx2.BaseTransport`. Raises AnswerRefused beside httpx2's own errors."""
         bounds = self._bounds
+        # Small chunks have as much around them.
         self._wire.begin(time.monotonic() + bounds.seconds, 2 * bounds.size + _OVERHEAD)
         request.headers["Accept-Encoding"] = "identity"
         url = request.url
@@ -162,6 +163,7 @@ class _Content(httpx2.SyncByteStream):
         length = headers.get("Content-Length", "")
         if headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
             return AnswerRefused("an answer that is compressed, though that wasn't asked for")
+        # Python refuses to read a number of thousands of digits.
         if length.isdecimal() and (len(length) > 18 or int(length) > self._most):
             return self._too_large()
         return None

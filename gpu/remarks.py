@@ -19,6 +19,7 @@ def with_remarks(picture: bytes, remarks: Iterable[str]) -> bytes:
     if not text:
         return picture
     content = b"tEXt" + _KEYWORD + text.encode("ascii")
+    # PNG's length leaves out the kind.
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     return picture[:_AFTER_HEADER] + chunk + picture[_AFTER_HEADER:]
 

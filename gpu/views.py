@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpu.picture_size import GAP, GRID, SIDE
 
 AZIMUTHS = (24.0, 120.0, 216.0, 312.0)  # degrees, left to right and top to bottom
-ELEVATION = 15.0
+ELEVATION = 15.0  # degrees
 FIELD_OF_VIEW = 49.1  # vertical, degrees
 
 Picture = NDArray[np.uint8]
@@ -56,11 +56,13 @@ def png(picture: Picture) -> bytes:
     above, fast deflate.
     """
     height, width, _ = picture.shape
+    # PNG's filter 2, "up", at each row's beginning.
     rows = np.full((height, 1 + 3 * width), 2, np.uint8)
     flat = picture.reshape(height, 3 * width)
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     parts = (
+        # 8 bits, RGB; deflate, the usual filters, not interlaced.
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
         (b"IDAT", isal_zlib.compress(rows, 1)),
         (b"IEND", b""),

@@ -15,6 +15,7 @@ from gpu.distance import MODEL_ID, MODEL_REVISION
 from gpu.distance.embedding import BATCH, Unmeasured
 
 SIDE = 224  # pixels
+# ImageNet's, of red, green and blue between 0 and 1; the model was trained with them.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
@@ -63,6 +64,7 @@ class DinoV3:
                     )
                     batch = torch.stack([*pixels, *filling]).to(network.device)
                     vectors.append(
+                        # Without what filled the batch up.
                         network(pixel_values=batch).pooler_output[: len(pixels)].cpu().numpy()
                     )
         except RuntimeError as error:

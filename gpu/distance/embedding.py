@@ -17,9 +17,13 @@ from gpu.unpacking import NoPicture, unpacked
 Vector = NDArray[np.float64]
 
 BATCH = 16
+"""Pictures that go through the model together."""
 _KEPT = 1 << 14
+"""Vectors, the oldest forgotten first; of 384 numbers each they take 50 MB."""
 _MAX_PIXELS = 1 << 25
+"""Unpacked, so many take 100 MB; a preview has a million."""
 _ROUNDING = 1e-6
+"""By which float32 may bring the distance of identical or opposite vectors out of 0 to 2."""
 
 
 class Unmeasured(Exception):
@@ -85,6 +89,7 @@ class Embeddings:
         futures = {digest: future for digest, (_, future) in batch.items()}
         try:
             vectors = self._embedder.embed([picture for picture, _ in batch.values()])
+        # Whatever it is: other threads wait for these vectors.
         except BaseException as error:
             for future in futures.values():
                 future.set_exception(error)

@@ -27,6 +27,7 @@ from gpu.meshes.gltf import (
 from gpu.meshes.tolerance import Note
 
 Array = NDArray[Any]
+# Component types by their codes (glTF 2.0, accessor data types): OpenGL's, always little-endian.
 _TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _FLOAT = 5126
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
@@ -77,6 +78,7 @@ class Buffers:
         return whole[view.byteOffset : end]
 
     def _has_data(self, index: int) -> bool:
+        # The GLB's binary chunk is the first buffer.
         return index == 0 or self._parts.buffers[index].uri is not None
 
     def _buffer(self, index: int) -> memoryview:
@@ -111,13 +113,14 @@ class Buffers:
         return (
             self._values(index, accessor, 16)
             .reshape(-1, 4, 4)
-            .transpose(0, 2, 1)
+            .transpose(0, 2, 1)  # glTF stores matrices column by column
             .astype(np.float64)
         )
 
     def _values(self, index: int, accessor: Accessor, width: int) -> Array:
         layout = _Layout(np.dtype(_TYPES[accessor.componentType]), width)
         if accessor.bufferView is None:
+            # As glTF has it, perhaps for `sparse` to replace.
             values = np.zeros((accessor.count, layout.width), layout.dtype)
         else:
             view = self.view(accessor.bufferView)
@@ -201,7 +204,7 @@ def normalized(values: Array) -> Array:
     if values.dtype.kind == "f":
         return values
     fractions = values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)
-    return fractions.clip(-1)
+    return fractions.clip(-1)  # -128 stands for -1, as -127 does
 
 
 def _strided(view: memoryview, offset: int, count: int, stride: int, layout: _Layout) -> Array:

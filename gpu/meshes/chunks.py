@@ -13,7 +13,9 @@ from gpu.faults import Refused
 from gpu.meshes.tolerance import Note
 
 JSON_BYTES = 2**25
+"""Parsed, it takes many times as much memory."""
 MANY_CHUNKS = 1024
+"""A GLB needs two; a file of empty ones ends here."""
 _JSON, _BINARY = b"JSON", b"BIN\0"
 
 
@@ -41,7 +43,7 @@ def read_glb(data: memoryview, note: Note) -> tuple[dict[str, Any], memoryview]:
 
 
 def _chunks(data: memoryview, note: Note) -> Iterator[tuple[bytes, memoryview]]:
-    position = 12
+    position = 12  # after magic, version and length
     for _ in range(MANY_CHUNKS):
         if position + 8 > len(data):
             break

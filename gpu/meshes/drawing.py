@@ -19,20 +19,21 @@ from gpu.meshes.reduce import Box, halve
 from gpu.picture_size import SIDE
 from gpu.views import AZIMUTHS, FIELD_OF_VIEW, Matrix, Picture, eye, world_to_camera
 
+# Camera and light: interfaces.md, Render service.
 DISTANCE = 2.0
-LARGE = 2 * SIDE
+LARGE = 2 * SIDE  # pixels of the side that is drawn; `halve` brings it to SIDE
 SAMPLES = 4  # a pixel, for edges
 AMBIENT = 0.3
 INTENSITY = 6.0
 LIGHT = np.array([1.0, 1.0, 0.0])  # from the camera, along the world's axes
-NEAR = 0.05
+NEAR = 0.05  # units before the eye; what is nearer isn't drawn
 _NO_WINDOW: dict[str, Any] = {"backend": "egl"}
-_MIRRORED = 33648
-_CLAMPED = 33071
+_MIRRORED = 33648  # GL_MIRRORED_REPEAT
+_CLAMPED = 33071  # GL_CLAMP_TO_EDGE
 _SRGB = (
     0x8C43  # GL_SRGB8_ALPHA8: texels are taken from sRGB before they are filtered, as glTF wants
 )
-_OPAQUE = 254.5 / 255
+_OPAQUE = 254.5 / 255  # alpha that 8 bits round to 255
 _BARE = Material(base_color=(1, 1, 1, 1))  # with colours of vertices, and no material
 
 
@@ -132,7 +133,7 @@ class MeshDrawing:
         self, array: moderngl.VertexArray, model: Model, target: _Target, at: Matrix
     ) -> None:
         """Draw what is opaque, and then over it, from back to front, what is translucent."""
-        _set(array.program, "alphas", (_OPAQUE, 2.0))
+        _set(array.program, "alphas", (_OPAQUE, 2.0))  # from, and to less than; no alpha reaches 2
         array.render(moderngl.TRIANGLES)
         _set(array.program, "alphas", (-1.0, _OPAQUE))
         array.index_buffer.write(
@@ -196,6 +197,8 @@ class MeshDrawing:
 
     def _texture(self, texture: Texture, *, srgb: bool) -> moderngl.Texture:
         picture, sampler = texture.picture, texture.sampler
+        # Picture and mirror image side by side, and repeated; `_coordinate_sets` halves the
+        # coordinates.
         if sampler.wrapS == _MIRRORED:
             picture = np.concatenate([picture, picture[:, ::-1]], axis=1)
         if sampler.wrapT == _MIRRORED:
@@ -205,7 +208,7 @@ class MeshDrawing:
         uploaded = self._gl.texture((width, height), 4, np.ascontiguousarray(picture), **stored)
         uploaded.repeat_x = sampler.wrapS != _CLAMPED
         uploaded.repeat_y = sampler.wrapT != _CLAMPED
-        if sampler.minFilter > moderngl.LINEAR:
+        if sampler.minFilter > moderngl.LINEAR:  # the filters that take mipmaps have greater codes
             uploaded.build_mipmaps()
         uploaded.filter = sampler.minFilter, sampler.magFilter
         return uploaded

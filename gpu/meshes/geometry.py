@@ -18,6 +18,7 @@ from gpu.meshes.posing import Floats, Indices, Posed, Values, optional, posed, t
 from gpu.meshes.scene import Shown
 
 TRIANGLES = 3_000_000
+"""Of all copies that are shown together, since that many are drawn in each view."""
 ROUNDING = 1e-6  # what float32 makes of 0.6 is a little more
 REACH = 0.6  # no vertex is further from the origin than this, on any axis
 
@@ -102,7 +103,7 @@ def _places(glb: Glb, positions: Array) -> Array:
 
 def _indices(glb: Glb, index: int) -> Array:
     accessor = glb.parts.accessors[index]
-    if accessor.componentType not in (5121, 5123, 5125):
+    if accessor.componentType not in (5121, 5123, 5125):  # unsigned byte, short and int
         raise Refused("the mesh's indices aren't unsigned integers")
     if accessor.type != "SCALAR":
         raise Refused("the mesh's indices aren't single numbers")
@@ -112,7 +113,7 @@ def _indices(glb: Glb, index: int) -> Array:
 
 
 def _triangles(glb: Glb, indices: Array | None, count: int, mode: int) -> Indices:
-    if mode not in (4, 5, 6):
+    if mode not in (4, 5, 6):  # TRIANGLES, TRIANGLE_STRIP, TRIANGLE_FAN
         raise Refused("the mesh isn't made of triangles")
     flat = np.arange(count, dtype=np.uint32) if indices is None else indices.astype(np.uint32)
     if len(flat) and flat.max() >= count:
@@ -127,6 +128,7 @@ def _triangles(glb: Glb, indices: Array | None, count: int, mode: int) -> Indice
             if len(flat) > 2
             else flat[:0].reshape(0, 3)
         )
+        # Each second one of a strip is turned (glTF 2.0, topology).
         corners[1::2] = corners[1::2][:, [1, 0, 2]]
     else:
         hub = np.broadcast_to(flat[:1], max(len(flat) - 2, 0))
@@ -218,7 +220,7 @@ def smooth_normals(positions: Any, triangles: Any) -> Any:
         y = edges[0, 2] * edges[1, 0] - edges[0, 0] * edges[1, 2]
         z = edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0]
         area = np.sqrt(x * x + y * y + z * z)
-        if area < 1e-12:
+        if area < 1e-12:  # degenerate: it faces nowhere
             continue
         for corner in range(3):
             before = (corner + 2) % 3

@@ -30,8 +30,8 @@ from gpu.meshes.tolerance import (
 )
 
 MANY = 65_536  # parts of a kind; the largest real files have a few thousand
-VERTICES = 4_000_000
-BYTES = 2**28
+VERTICES = 4_000_000  # of all copies that are shown together
+BYTES = 2**28  # above the largest file, so that sums of offsets stay small
 
 Index = Annotated[int, Field(ge=0, lt=MANY)]
 Offset = Annotated[int, Field(ge=0, le=BYTES)]
@@ -67,7 +67,7 @@ class BufferView(Part):
 class SparseIndices(Part):
     bufferView: Index
     byteOffset: Offset = 0
-    componentType: Annotated[int, one_of(5121, 5123, 5125)]
+    componentType: Annotated[int, one_of(5121, 5123, 5125)]  # unsigned byte, short and int
 
 
 class SparseValues(Part):
@@ -116,7 +116,7 @@ class Primitive(Part):
     attributes: dict[str, Any] = Field(max_length=64)
     indices: Index | None = None
     material: Any = None
-    mode: Annotated[int, Field(ge=0, le=6)] = 4
+    mode: Annotated[int, Field(ge=0, le=6)] = 4  # TRIANGLES
     targets: tuple[Any, ...] = Field((), max_length=1024)
     extensions: PrimitiveExtensions = PrimitiveExtensions()
 
@@ -241,6 +241,7 @@ class Texture(Look):
 
 
 class Sampler(Look):
+    # OpenGL's codes. glTF leaves the filters' defaults open: linear, with mipmaps that are blended.
     magFilter: Annotated[int, one_of(9728, 9729)] = 9729
     minFilter: Annotated[int, one_of(9728, 9729, 9984, 9985, 9986, 9987)] = 9987
     wrapS: Annotated[int, one_of(33071, 33648, 10497)] = 10497

@@ -253,4 +253,5 @@ def _coordinates(glb: Glb, info: gltf.TextureInfo, values: dict[str, Array]) -> 
         [cosine * scaled[:, 0] + sine * scaled[:, 1], cosine * scaled[:, 1] - sine * scaled[:, 0]],
         axis=1,
     )
+    # The extension's order: scale, rotation, offset.
     return (turned + move.offset).astype(np.float32)

@@ -16,7 +16,7 @@ _JPEG = b"\xff\xd8"
 # say how colours are meant, and comments
 _JPEG_LEFT_OUT = {0xE0 + number for number in range(1, 16) if number != 14} | {0xFE}
 _JPEG_BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
-_JPEG_SCAN = 0xDA
+_JPEG_SCAN = 0xDA  # SOS: entropy-coded data follows, without segments
 
 
 def pixels_alone(data: memoryview) -> memoryview:

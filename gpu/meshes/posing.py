@@ -88,6 +88,7 @@ def posed(glb: Glb, primitive: Primitive, values: Values, pose: Pose) -> Posed:
     normals, tangents = _usable(glb, values, "NORMAL", 3), _usable(glb, values, "TANGENT", 4)
     joints = None if pose.joints is None else _joints(glb, values, pose.joints)
     across = pose.transforms[:, :3, :3]
+    # Negative where a transform mirrors (glTF 2.0, instantiation: winding order).
     volumes = np.linalg.det(across)
     if joints is not None:
         moved = joints.move(local, 1)
@@ -101,6 +102,7 @@ def posed(glb: Glb, primitive: Primitive, values: Values, pose: Pose) -> Posed:
         if normals is not None and (np.linalg.matrix_rank(across) < 3).any():
             glb.note("a node's transform flattens the mesh, whose normals are computed")
             normals = None
+        # A normal goes by the inverse transpose; as a row, by the inverse.
         normals = None if normals is None else (normals @ np.linalg.inv(across)).reshape(-1, 3)
         along = (
             None
@@ -190,5 +192,6 @@ def _joints(glb: Glb, values: Values, transforms: Transforms) -> _Joints | None:
         return None
     weights = weights.astype(np.float64)
     sums = np.abs(weights).sum(axis=1, keepdims=True)
+    # As three.js: a vertex without weights goes with its first joint.
     weights = np.where(sums > 0, weights / np.where(sums > 0, sums, 1), (1, 0, 0, 0))
     return _Joints(numbers.astype(np.intp), weights, transforms)

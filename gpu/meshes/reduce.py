@@ -13,10 +13,10 @@ import numpy as np
 
 from gpu.views import Picture
 
-_BITS = 22
-_TAPS = 12
+_BITS = 22  # behind the point, PIL's for pictures of 8 bits
+_TAPS = 12  # neighbours: Lanczos reaches 3, of the smaller picture's pixels, to each side
 _EDGE = 3  # results this near to an edge miss some of their neighbours
-_HALF = 1 << (_BITS - 1)
+_HALF = 1 << (_BITS - 1)  # is added before bits are cut off, to round
 
 Box = tuple[
     int, int, int, int
@@ -49,7 +49,7 @@ def _weights() -> Any:
     places = np.arange(_TAPS)
     table = np.zeros((_EDGE + 1, _TAPS), np.int32)
     for row, first in enumerate((0, 5, 3, 1)):  # how many neighbours are missing
-        at = (places - 5.5) / 2
+        at = (places - 5.5) / 2  # from the result's middle, in its own pixels
         weights = np.where(places >= first, np.sinc(at) * np.sinc(at / 3), 0)
         scaled = weights / weights.sum() * (1 << _BITS)
         table[row] = np.trunc(scaled + np.copysign(0.5, scaled))

@@ -159,7 +159,7 @@ class Scenes:
         while above is not None and above not in self._world:
             path.append(above)
             above = parents.get(above)
-            if len(path) > len(parents) + 1:
+            if len(path) > len(parents) + 1:  # longer than all nodes: a ring
                 raise Refused(f"node {index} has two parents, or is its own")
         matrix = np.eye(4) if above is None else self._world[above]
         for step in reversed(path):
@@ -175,7 +175,7 @@ class Scenes:
         if not nodes:
             return np.zeros((0, 4, 4))
         rotations = np.array([node.rotation for node in nodes], np.float64)
-        if (np.abs((rotations**2).sum(axis=1) - 1) > 0.01).any():
+        if (np.abs((rotations**2).sum(axis=1) - 1) > 0.01).any():  # less is rounding
             self._note("a node's rotation isn't a unit quaternion, and is made one")
         transforms = composed(
             np.array([node.translation for node in nodes], np.float64),
@@ -184,6 +184,7 @@ class Scenes:
         )
         for number, node in enumerate(nodes):
             if node.matrix is not None:
+                # Stored column by column.
                 transforms[number] = np.array(node.matrix).reshape(4, 4).T
         return transforms
 
@@ -215,6 +216,7 @@ class Scenes:
         """The transforms (j, 4, 4) from where each joint was bound to where it is in the world."""
         missing = [joint for joint in skin.joints if joint not in parents]
         if missing:
+            # A joint may stand outside of the scene that is shown.
             parents = self._parents(missing) | parents
         placed = np.stack([self._place(joint, parents) for joint in skin.joints])
         if skin.inverseBindMatrices is None:

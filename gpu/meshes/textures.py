@@ -65,7 +65,7 @@ def _decoded(data: memoryview) -> Picture:
                 and "transparency" not in picture.info
             ):
                 picture.load()
-                pixels = picture.tobytes("raw", "RGBX")
+                pixels = picture.tobytes("raw", "RGBX")  # without the copy that `convert` makes
                 return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)
             return np.asarray(picture.convert("RGBA"))
     except UnidentifiedImageError:

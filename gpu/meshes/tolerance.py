@@ -27,7 +27,7 @@ from pydantic import (
 Note = Callable[[str], None]
 """Is called with each fault that was tolerated: a sentence without a full stop, in ASCII."""
 
-LARGEST = 1e9
+LARGEST = 1e9  # either way; products of a few such numbers stay finite in float32
 
 
 def quoted(value: object) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from gpu.services.bodies import App, Bodies, Message, Receive, Send
 
-SHORTEST_TOKEN = 20
+SHORTEST_TOKEN = 20  # characters; nobody guesses so many
 _OF_BROWSERS = {b"origin", b"sec-fetch-site"}
 
 
@@ -60,6 +60,7 @@ class AccessCheck:
         if _OF_BROWSERS & set(names):
             return 403, "web pages may not ask"
         sent = [value for name, value in headers if name.lower() == b"authorization"]
+        # In constant time: how long it takes tells nothing.
         if self._wanted and not (len(sent) == 1 and hmac.compare_digest(sent[0], self._wanted)):
             return 401, "a token is wanted"
         return None

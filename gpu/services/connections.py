@@ -26,13 +26,16 @@ class Connection(H11Protocol):
     """A connection with limits, as uvicorn's setting `http` takes it."""
 
     HEAD_SECONDS: ClassVar[float] = 20.0
+    """From the connection, or the answer before, to a whole head."""
     MOST: ClassVar[int] = 256
     """Those that have become websockets are not among them."""
     PACE: ClassVar[float] = 262_144.0  # bytes of a body in a second, after the first seconds
     GRACE_SECONDS: ClassVar[float] = 20.0
+    """By which a body may be behind `PACE`."""
     SEND_SECONDS: ClassVar[float] = 60.0
     """Without a byte of the answer being taken."""
     LOOK_SECONDS: ClassVar[float] = 1.0
+    """Between two looks at a connection; a limit is exceeded by so much at most."""
 
     _looking: asyncio.TimerHandle | None = None
     _head_since: float | None = None
@@ -42,6 +45,7 @@ class Connection(H11Protocol):
 
     def __init__(self, *settings: Any, **more: Any) -> None:
         super().__init__(*settings, **more)
+        # In place of uvicorn's own; see `_Heads`.
         self.conn = _Heads(h11.SERVER, _HEAD_BYTES)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -20,7 +20,7 @@ from gpu.workers.kernel import keep_private
 
 PORT = 8095
 TOKEN = "DISTANCE_TOKEN"  # noqa: S105 -- the variable's name
-_LARGEST_REQUEST = 16_384
+_LARGEST_REQUEST = 16_384  # bytes; it holds two URLs
 
 
 class Pair(BaseModel):

@@ -7,8 +7,8 @@ import httpx2
 
 from gpu.bounded_http import AnswerRefused, Bounds, bounded_client
 
-_SECONDS = 60.0
-_MAX_BYTES = 32 << 20
+_SECONDS = 60.0  # of one picture
+_MAX_BYTES = 32 << 20  # of one picture; a preview has 3.3 MB at most
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]+(?:/(?!\.)[A-Za-z0-9._-]+)*")
 """The keys of the store's objects, which are all that there is to fetch (interfaces.md)."""
 

@@ -27,8 +27,8 @@ PORT = 8094
 TOKEN = "RENDER_TOKEN"  # noqa: S105 -- the variable's name
 UPLOADS = 32  # at a time
 WAITING = 2  # requests that may wait for each worker; more are answered 503
-UPLOAD_SECONDS = 120.0
-STOP_SECONDS = 90
+UPLOAD_SECONDS = 120.0  # of one file, of 200 MiB at most
+STOP_SECONDS = 90  # for what is under way at SIGTERM: a file has a minute
 _AROUND = 65_536  # bytes of a request beside its file: headers of the form and other fields
 _LOG = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from gpu.picture_size import SIDE
 from gpu.splats.ply import Splats
 from gpu.views import AZIMUTHS, FIELD_OF_VIEW, Picture, eye, world_to_camera
 
+# Camera: interfaces.md, Render service. NEAR, BLUR, LEAST, MOST and SPENT are gsplat's.
 DISTANCE = 2.5
 NEAR = 0.01
 BLUR = 0.3  # px², on the diagonal
@@ -23,8 +24,8 @@ MOST = 0.999
 SPENT = 1e-4  # of the background showing through: what lies behind is no longer seen
 PAIRS = 100_000_000  # of a Gaussian and a tile that it touches, in a view
 TOO_MANY = "the Gaussians are so large and so many that they can't be drawn"
-TILE = 32
-ACROSS = -(-SIDE // TILE)
+TILE = 32  # pixels of a side
+ACROSS = -(-SIDE // TILE)  # rounded up: the last tiles reach over the edge
 LANES = 8  # pixels that are computed together
 _FOCAL = SIDE / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
 _LIMIT = 1.3 * np.tan(np.radians(FIELD_OF_VIEW) / 2)
@@ -125,7 +126,7 @@ def _project(means: Any, covariances: Any, opacities: Any, camera: Any) -> Any:
         b = u0 * cv0 + u1 * cv1 + u2 * cv2
         c = v0 * cv0 + v1 * cv1 + v2 * cv2 + BLUR
         det = a * c - b * b
-        if not det > 0:
+        if not det > 0:  # true for NaN as well
             continue
         reach = np.log(opacities[i] / LEAST)
         width, height = np.sqrt(2 * reach * a), np.sqrt(2 * reach * c)
@@ -148,6 +149,7 @@ def _project(means: Any, covariances: Any, opacities: Any, camera: Any) -> Any:
 def _span(middle: float, half: float) -> Any:
     """The first tile, and the one after the last, that an ellipse can touch along an axis."""
     first = min(max((middle - half) / TILE, 0.0), ACROSS)
+    # So that the one after it is ACROSS at most.
     last = min(max((middle + half) / TILE, 0.0), ACROSS - 0.5)
     return int(first), int(last) + 1
 
@@ -160,6 +162,7 @@ def _order(depths: Any) -> Any:
     keys = depths.view(np.uint32)  # of positive floats, the bits are in the same order
     order = np.flatnonzero(keys).astype(np.int32)
     other = np.empty_like(order)
+    # 11 bits a step, so that three steps sort by all 32.
     for shift in (np.uint32(0), np.uint32(11), np.uint32(22)):
         counts = np.zeros(2048, np.int64)
         for i in order:
@@ -224,6 +227,7 @@ def _paint(flat: Any, colors: Any, starts: Any, members: Any) -> Any:
         for row in range(TILE):
             for column in range(TILE):
                 for channel in range(3):
+                    # The background is white: what shows through of it is added to each channel.
                     value = paint[channel, row, column] + paint[3, row, column]
                     picture[top + row, left + column, channel] = np.uint8(
                         min(max(value, 0), 1) * 255
@@ -237,7 +241,7 @@ def _paint(flat: Any, colors: Any, starts: Any, members: Any) -> Any:
 def _paint_tile(flat: Any, colors: Any, members: Any, paint: Any, left: Any, top: Any) -> None:
     half, zero, most = np.float32(0.5), np.float32(0), np.float32(MOST)
     for number in range(len(members)):
-        if number % 64 == 63 and paint[3].max() < SPENT:
+        if number % 64 == 63 and paint[3].max() < SPENT:  # the look takes a whole tile
             return
         i = members[number]
         x, y = flat[i, 0] - left - half, flat[i, 1] - top - half
@@ -279,6 +283,7 @@ def _paint_tile(flat: Any, colors: Any, members: Any, paint: Any, left: Any, top
 @numba.njit(cache=True, inline="always")
 def _falloff(power: Any) -> Any:
     """exp(-power) to within 1e-6 for 0 to 5.6, in what compiles to a few vector instructions."""
+    # Exp(-power) is the eighth power of exp(t), which is a short series.
     t = power * np.float32(-0.125)
     p = np.float32(1 / 5040)
     p = p * t + np.float32(1 / 720)

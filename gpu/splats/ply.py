@@ -12,6 +12,8 @@ from gpu.splats.ply_header import Element, Header, read_header
 from gpu.splats.ply_text import after_lines, numbers
 
 LARGEST_SIDE = 1.5
+"""Of the box around all means, as it is shown (interfaces.md, Render service)."""
+# 1 / (2 sqrt(pi)), by which 3DGS has its colours.
 HARMONIC = 0.2820948  # of degree 0
 NAMES = (
     *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
@@ -98,7 +100,7 @@ def _parts(content: Any, start: int, size: int, count: int, offsets: Any) -> Any
             words[k] = low | high | np.uint32(source[at + np.uint64(3)]) << np.uint32(24)
         ok = True
         for k in range(14):
-            ok &= row[k] == row[k]
+            ok &= row[k] == row[k]  # false for NaN
         for axis in range(3):
             places[i, axis] = row[axis]
             ok &= abs(row[axis]) < np.inf
@@ -112,7 +114,7 @@ def _parts(content: Any, start: int, size: int, count: int, offsets: Any) -> Any
             colors[i, axis] = np.float32(0.5) + np.float32(HARMONIC) * row[3 + axis]
             ok &= abs(colors[i, axis]) < np.inf
             powers[i, 1 + axis] = row[7 + axis]
-        powers[i, 0] = -row[6]
+        powers[i, 0] = -row[6]  # for the sigmoid: 1 / (1 + exp(-logit))
         sound[i] = ok
     return places, turns, colors, powers, whole, sound
 
@@ -146,7 +148,7 @@ def _finish(places: Any, exponentials: Any, sound: Any, factor: Any) -> Any:
         for axis in range(3):
             places[i, axis] *= factor
             scales[i, axis] = exponentials[i, 1 + axis] * factor
-            sound[i] &= scales[i, axis] < 1e6
+            sound[i] &= scales[i, axis] < 1e6  # false for infinity and NaN as well
     return scales, opacities
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from gpu.faults import Refused
 
-HEADER_BYTES = 2**20
-VERTICES = 2_000_000
+HEADER_BYTES = 2**20  # room for comments of any kind; 3DGS writes 1.5 KB
+VERTICES = 2_000_000  # Gaussians, which bounds the memory that reading and drawing take
 TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),

@@ -13,9 +13,9 @@ from gpu.remarks import LENGTH, with_remarks
 
 HEAD = struct.Struct("<cI")
 PICTURE, REFUSED, DOWN, BUG, MEMORY = b"P", b"R", b"D", b"B", b"M"
-PIXELS = GRID * GRID * 3
+PIXELS = GRID * GRID * 3  # bytes
 _TEXT = 300  # characters of a reason
-_TEXT_BYTES = 4 * 1024
+_TEXT_BYTES = 4 * 1024  # workers send 1,024 at most
 LONGEST = {PICTURE: PIXELS + LENGTH, REFUSED: _TEXT_BYTES, DOWN: _TEXT_BYTES, BUG: _TEXT_BYTES}
 LONGEST[MEMORY] = 0
 """Letter -> bytes of an answer, at most."""

@@ -9,8 +9,8 @@ MS_REC, MS_PRIVATE = 0x4000, 0x40000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_CAPABILITIES_VERSION_3 = 0x20080522
-_CAP_SETPCAP = 8
+_CAPABILITIES_VERSION_3 = 0x20080522  # of <linux/capability.h>: sets of 64 bits, in two words
+_CAP_SETPCAP = 8  # the right to drop from the bounding set
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

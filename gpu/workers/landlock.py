@@ -14,7 +14,7 @@ from gpu.workers.kernel import system_call
 
 _CREATE, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # alike on every machine
 _VERSION = 1  # a flag
-_PATH_BENEATH = 1
+_PATH_BENEATH = 1  # LANDLOCK_RULE_PATH_BENEATH
 _WRITE_FILE, _READ_FILE, _READ_DIR, _IOCTL_DEVICE = 1 << 1, 1 << 2, 1 << 3, 1 << 15
 READ = _READ_FILE | _READ_DIR
 USE_DEVICE = READ | _WRITE_FILE | _IOCTL_DEVICE
@@ -67,7 +67,7 @@ def _size(known: int) -> int:
 
 
 def _allow(ruleset: int, access: int, path: Path) -> None:
-    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # names the path, and opens no device
     try:
         if not path.is_dir():
             access &= _OF_FILES

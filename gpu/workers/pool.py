@@ -26,7 +26,9 @@ from gpu.workers.supply import Supply, Terms
 WALL_SECONDS = 60.0
 WAIT_SECONDS = 300.0  # for a worker to be free
 WORKERS_PER_GPU = 8
+"""At most; each has the driver's and torch's memory on the GPU for itself."""
 _TRIES = 2
+"""Workers that see a file: the first may have ended for a reason of this machine's."""
 _SLOWER = 4.0  # so much less time than any file has, a file of our own takes on a GPU that works
 _TOO_MUCH = f"it takes more than {MEMORY // 2**20:,} MiB of memory to show the file"
 _USUAL = Terms()
@@ -71,6 +73,7 @@ class Pool:
         """
         if not isinstance(file, int):
             try:
+                # A named pipe would be waited for.
                 descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError as error:
                 raise RendererDown(f"the file can't be opened: {error.strerror}") from error

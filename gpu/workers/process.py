@@ -23,7 +23,7 @@ from gpu.workers.template import COMPILES, ENDING, REQUEST
 from gpu.workers.watch import Watch, use_of
 
 WATCH = "a watch on memory and time"
-_READY_BYTES = 2**16
+_READY_BYTES = 2**16  # of what a template reports: a few names
 _SENDER = struct.Struct("3i")  # process, user and group, as the kernel tells them to the receiver
 _SENDER_BYTES = socket.CMSG_SPACE(_SENDER.size)
 _ENDING_SECONDS = 5.0  # in which a worker that has closed its socket must end
@@ -193,6 +193,7 @@ class Worker:
         content = bytearray()
         while len(content) < length:
             try:
+                # A timeout of 0 would make the socket non-blocking, and negative ones are refused.
                 self._channel.settimeout(max(deadline - time.monotonic(), 0.001))
                 part = self._channel.recv(min(length - len(content), 2**20))
             except TimeoutError:
@@ -230,6 +231,7 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name in _PASSED or name.startswith(_PASSED_PREFIXES)
     }
+    # The sandbox allows no thread; and there is a worker for each core already.
     one_thread = {
         "LP_NUM_THREADS": "0",
         "OMP_NUM_THREADS": "1",

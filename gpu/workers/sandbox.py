@@ -25,9 +25,9 @@ CPU_SECONDS = 5  # of a file
 FILES = 100  # of a worker, at most; more than one are drawn by workers on a GPU alone
 MEMORY = 3 * 2**30  # bytes, beyond what the process has when it's ready
 _DESCRIPTORS, _DESCRIPTORS_OF_A_DRIVER = 64, 1024
-_THREADS_OF_A_DRIVER = 256
+_THREADS_OF_A_DRIVER = 256  # a driver starts threads of its own
 _FIRST_USER, _USERS = 60_600, 500  # ids that systemd's list of users and groups has as unused
-_CAP_SETGID, _CAP_SETUID = 6, 7
+_CAP_SETGID, _CAP_SETUID = 6, 7  # of <linux/capability.h>
 _SPACES = (
     kernel.CLONE_NEWNET
     | kernel.CLONE_NEWIPC
@@ -134,6 +134,8 @@ def _read_by_driver(environment: Mapping[str, str]) -> list[Path]:
 def close_in(have: Layers, number: int, *, hardware: bool) -> None:
     """Put every layer around this process, for good, before it opens a stranger's file. `number`
     tells it from the other workers: each is another user. Raises OSError."""
+    # The order matters: memory is measured before it is limited, the bounding set takes a
+    # capability that is dropped next, and a change of user forgets the parent's end.
     gc.collect()
     kernel.no_new_privileges()
     used = _used_memory(hardware=hardware)
@@ -152,13 +154,14 @@ def close_in(have: Layers, number: int, *, hardware: bool) -> None:
 def _become(user: int, *, hardware: bool) -> None:
     devices = [*Path("/dev/dri").glob("*"), *Path("/dev").glob("nvidia*")] if hardware else []
     os.setgroups(sorted({device.stat().st_gid for device in devices} - {0}))
-    os.setresgid(user, user, user)
+    os.setresgid(user, user, user)  # before the user, who may not change groups
     os.setresuid(user, user, user)
 
 
 def _used_memory(*, hardware: bool) -> int:
     """Bytes of addresses; of data alone where a GPU's driver reserves addresses without end."""
     pages = Path("/proc/self/statm").read_text().split()
+    # proc(5), statm: data, or the whole size.
     return int(pages[5 if hardware else 0]) * resource.getpagesize()
 
 
@@ -179,4 +182,5 @@ def _limit(memory: int, *, hardware: bool) -> None:
         resource.setrlimit(kind, (bound, bound))
     used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
     most = used + (FILES * CPU_SECONDS if hardware else CPU_SECONDS)
+    # SIGXCPU at the first limit, which tells its cause; SIGKILL at the second.
     resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))

@@ -75,6 +75,7 @@ def _numbers(table: str) -> dict[str, int]:
     return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
 
+# AUDIT_ARCH_... of <linux/audit.h>, and the number of the call seccomp.
 _MACHINES = {
     "x86_64": _Machine(0xC000003E, 317, _numbers(_X86_64)),
     "aarch64": _Machine(0xC00000B7, 277, _numbers(_AARCH64)),
@@ -93,6 +94,7 @@ _NAMESPACES = 0x7E020080  # each CLONE_NEW...
 _MAKING = 0o100 | 0o1000 | 0o20000000  # O_CREAT, O_TRUNC and the bit of O_TMPFILE
 _RULES = {
     # Not F_SETOWN, by which the kernel sends signals to others.
+    # F_DUPFD, F_GETFD, F_SETFD, F_GETFL and F_DUPFD_CLOEXEC.
     "fcntl": (Only(1, (0, 1, 2, 3, 1030)),),
     "clone": (Only(0, having=_THREAD, without=_NAMESPACES),),
     "open": (Only(1, without=_MAKING),),
@@ -118,6 +120,7 @@ def allow_calls(*, hardware: bool) -> None:
     machine = _MACHINES[platform.machine()]
     program = _program(machine, machine.calls if hardware else _DRAWING)
     code = ctypes.create_string_buffer(program, len(program))
+    # A struct sock_fprog: the number of steps, and where they are.
     filter_of_it = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
     system_call(machine.seccomp, _SET_FILTER, _EVERY_THREAD, filter_of_it)
 
@@ -128,6 +131,7 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _GIVE, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 
 
 def _program(machine: _Machine, names: "dict[str, int] | frozenset[str]") -> bytes:
     """The filter, 8 bytes a step."""
+    # In a struct seccomp_data the call's number is at 0, the machine at 4, arguments from 16 on.
     steps: list[_Step] = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, machine.audit), (_GIVE, 0, 0, _REFUSE)]
     steps += [(_LOAD, 0, 0, 0), (_AT_LEAST, 0, 1, _FOREIGN), (_GIVE, 0, 0, _REFUSE)]
     steps += [(_EQUAL, 0, 1, _CLONE3), (_GIVE, 0, 0, _MISSING)]

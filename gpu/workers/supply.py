@@ -21,7 +21,7 @@ IDLE_SECONDS = 10.0  # without a further file, and a batch is over
 NEEDED = ("Landlock", WATCH)
 """What a kernel must give. Namespaces and a user of its own are a matter of rights, which no
 container and no ordinary user has."""
-_TRIES = 2
+_TRIES = 2  # templates that are asked for a worker: one may just have ended
 _MESA = Path("/usr/share/glvnd/egl_vendor.d/50_mesa.json")
 _LOG = logging.getLogger(__name__)
 

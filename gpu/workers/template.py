@@ -105,7 +105,9 @@ class _Template:
         for end in (woken, waking):
             end.setblocking(False)
         signal.set_wakeup_fd(waking.fileno())
+        # Without a handler, Python writes nothing to the descriptor.
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Before the freeze: what is frozen is never collected.
         gc.collect()
         gc.freeze()  # a worker's collections then leave alone what it shares with the template
         self._control.send(json.dumps(ready).encode())
@@ -153,7 +155,7 @@ class _Template:
                 kept = os.dup2(channel.fileno(), 3)
                 channel.detach()
                 channel = socket.socket(fileno=kept)
-                os.closerange(kept + 1, 2**16)
+                os.closerange(kept + 1, 2**16)  # the template's, and other workers' life lines
             sandbox.close_in(self._layers, number, hardware=self._hardware)
             worker.serve(channel, self._rendering)
             status = 0
@@ -162,6 +164,7 @@ class _Template:
 
     def _tell_endings(self) -> None:
         for process in list(self._lives):
+            # WNOWAIT leaves the child to `_waited`, which asks for its use of the CPU.
             if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 self._tell(process)
 

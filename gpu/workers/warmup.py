@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+# Of a tetrahedron.
 _CORNERS = np.array([[0, 0, 0.3], [0.3, 0, -0.2], [-0.3, 0, -0.2], [0, 0.4, 0]], "<f4")
 _FACES = np.array([0, 1, 3, 1, 2, 3, 2, 0, 3, 0, 2, 1], "<u2")
 _PLY = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2")

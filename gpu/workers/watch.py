@@ -33,6 +33,7 @@ def use_of(process: int) -> Use | None:
     except OSError:
         return None
     kib = sum(int(line.split()[1]) for line in lines if line.startswith(("VmRSS:", "VmSwap:")))
+    # proc(5), stat: utime and stime.
     return Use(kib * 1024, sum(map(int, numbers.split()[11:13])) / _TICKS)
 
 

@@ -15,7 +15,7 @@ from gpu.faults import Refused, RendererDown
 from gpu.formats import FILE_BYTES, KINDS
 from gpu.workers import answers
 
-_PART = 2**24
+_PART = 2**24  # bytes that are read at a time
 
 
 class Draws(Protocol):
