@@ -5,6 +5,7 @@ columns, and links to the code.
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -77,6 +78,11 @@ def _tags(asset: Asset) -> Mapping[str, str]:
 
 def code_references(sources: Mapping[str, Source]) -> dict[str, Any]:
     """The metadata by which the UI links to source files; the keys say what each source is."""
+    # A derivation that two editions share is one function with other arguments in each.
+    functions = {
+        role: source.func if isinstance(source, partial) else source
+        for role, source in sources.items()
+    }
     with warnings.catch_warnings():
         # Links to code are new in 1.13, which is pinned.
         warnings.simplefilter("ignore", BetaWarning)
@@ -86,7 +92,7 @@ def code_references(sources: Mapping[str, Source]) -> dict[str, Any]:
                 line_number=inspect.getsourcelines(source)[1],
                 label=f"{role} {source.__name__}",
             )
-            for role, source in sources.items()
+            for role, source in functions.items()
         ]
         links = dg.CodeReferencesMetadataValue(code_references=references)
     return {"dagster/code_references": links}

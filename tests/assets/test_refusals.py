@@ -15,6 +15,7 @@ from gen404_assets.assets.refusals import COUNT, REASONS
 from gen404_assets.assets.resource import close_adapters, competition_resources
 from gen404_assets.competition.commitments import read_submissions
 from gen404_assets.competition.schedule import Schedule
+from gen404_assets.competition.seed import draw_seed
 from gen404_assets.competition_repository import open_repository
 from resources.chain.local import LocalChain, local_keypair
 from resources.chain.opening import open_chain
@@ -58,7 +59,7 @@ def reveal(platform: Platform, hotkey: str, data: bytes) -> None:
 
 
 def open_by_hand(platform: Platform) -> None:
-    """What the opening commits, without its prompts."""
+    """What the opening commits."""
     chain = open_chain({"SUBTENSOR_NETWORK": platform.chain.as_uri()})
     revealed = chain.reveals(600)
     chain.close()
@@ -70,6 +71,8 @@ def open_by_hand(platform: Platform) -> None:
             "rounds/0/submissions.json": read_submissions(
                 revealed, schedule, "mesh-0"
             ).submissions.to_bytes(),
+            "rounds/0/seed.json": draw_seed(600, "0x00", "mesh-0").to_bytes(),
+            "rounds/0/prompts.txt": b"https://pool.example/a.png\n",
             "state.json": json.dumps(state).encode(),
         }
 
