@@ -26,11 +26,12 @@ from gen404_assets.competition.faults import InfrastructureFault
 from gen404_assets.live.sandbox_told import sandbox_lacks
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
+from gen404_assets.settings import platform_settings
 from resources.deadlines import within
 from resources.notes import Notes
 
 _LATE_TICK = 120.0
-"""Seconds since a sensor's last tick after which that is a fault; by default each ticks every 5."""
+"""Seconds by which a sensor may be late, counted from when its next look was due."""
 _DEADLINE = 8.0
 """Seconds for Dagster's storage; whoever asks waits 10 (`occupied`), and is to hear that it
 hangs."""
@@ -59,10 +60,11 @@ def health(
             faults.append("no sensor has looked yet")
     except TimeoutError:
         faults.append(f"Dagster's storage has not answered for {_DEADLINE:g} s")
+    late = platform_settings().sensor_seconds + _LATE_TICK
     faults += [
         f"the sensor {sensor['name']} has not looked for {sensor['age']:.0f} s"
         for sensor in sensors
-        if sensor["age"] is not None and sensor["age"] > _LATE_TICK
+        if sensor["age"] is not None and sensor["age"] > late
     ]
     waits += [
         f"the sensor {sensor['name']} fails: {sensor['says']}"

@@ -272,6 +272,25 @@ def test_a_process_that_is_not_up_is_a_fault(
     json.dumps(result)
 
 
+@pytest.mark.parametrize(("every", "late"), [("5", 126), ("600", 721)])
+def test_a_sensor_is_late_two_minutes_after_its_next_look_was_due(
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: str,
+    late: float,
+) -> None:
+    monkeypatch.setenv("SENSOR_SECONDS", every)
+
+    def faults(age: float) -> list[str]:
+        sensor = {"name": "mirror", "age": age, "result": "skipped", "says": ""}
+        monkeypatch.setattr("gen404_assets.commands.health._sensors", lambda _: [sensor])
+        return list(health(instance, UP, FileNotes(tmp_path))["faults"])
+
+    assert faults(late - 2) == []
+    assert faults(late) == [f"the sensor mirror has not looked for {late} s"]
+
+
 def test_a_storage_that_hangs_is_named_and_no_sensor_is_blamed(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
