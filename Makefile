@@ -6,8 +6,8 @@ MADE_UP := .gen404/made-up.git
 export GEN404_HOME ?= $(CURDIR)/.gen404
 
 SOURCES := gen404_assets sensors resources gpu simulators
-# In the order of tests/conftest.py; on three processes, since tests wait for a third of their time.
-TOGETHER := pytest -n 3 --dist loadfile --no-loadscope-reorder
+# In the order of tests/conftest.py; on four processes, since tests wait for much of their time.
+TOGETHER := pytest -n 4 --dist loadfile --no-loadscope-reorder
 MINUTES ?= 10
 SEED ?= 1
 

@@ -15,7 +15,7 @@ from gen404_assets.competition.round import Round
 from gen404_assets.live.background import NotSeen
 from gen404_assets.live.other_platform import other_platform
 from gen404_assets.live.sightings import FILES, OTHER
-from gen404_assets.live.words_told import WordsTold
+from gen404_assets.live.words_measured import WordsMeasured
 from gen404_assets.live.work import see
 from gen404_assets.settings import platform_settings
 from resources.chain.subtensor import Block
@@ -83,7 +83,7 @@ def _standing(
     other = ""
     if block is not None:
         other = other_platform(snapshot, competition.outside().installation(), block.time)
-    words = WordsTold(competition.outside().shared.notes).of(current.number)
+    words = WordsMeasured(competition.outside().shared.notes).in_round(current.number)
     commit, leader = snapshot.commit.short, _leader(current)
     return Standing(due_now, block, unseen, lanes, commit, leader, other, words)
 

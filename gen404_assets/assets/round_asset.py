@@ -29,7 +29,7 @@ from gen404_assets.competition.history import History
 from gen404_assets.competition.plain_text import plain
 from gen404_assets.live.lane_run import run_lane
 from gen404_assets.live.progress import Progress
-from gen404_assets.live.words_told import WordsTold
+from gen404_assets.live.words_measured import WordsMeasured
 from gen404_assets.live.work import Work
 from gen404_assets.replay.rounds import replay_round
 from gen404_assets.settings import home
@@ -181,7 +181,7 @@ class _Partition:
                 anew=self.worked and not self.history.is_past(self.number),
             )
         if asset is Asset.DUELS and self.competition.operates:
-            words = WordsTold(self.competition.outside().shared.notes).of(self.number)
+            words = WordsMeasured(self.competition.outside().shared.notes).in_round(self.number)
             return metadata({"words in pictures": words})
         if asset is Asset.AUDITS and self.competition.operates:
             # Those who only look have no store to look into.

@@ -17,7 +17,7 @@ from gen404_assets.competition.catalogue import Asset, Lane
 from gen404_assets.competition.due import Due, Wait, due
 from gen404_assets.competition.hotkeys import short, shortened
 from gen404_assets.competition.settings import BLOCK_SECONDS
-from gen404_assets.live.words_told import NOT_MEASURED
+from gen404_assets.live.words_measured import NOT_MEASURED
 from resources.chain.subtensor import Block
 
 STANDING = "standing"
@@ -44,7 +44,7 @@ class Standing:
     """What is due at a `block` (None: the chain wasn't seen, `unseen` says why). `lanes`: what our
     own work waits for. `commit`: the head, as a person reads it; `leader`: who leads, in words;
     `other`: which other platform publishes here, in words. `words`: how far the judge obeys words
-    in pictures in this round (`live.words_told`).
+    in pictures in this round (`live.words_measured`).
     """
 
     due: Due

@@ -23,7 +23,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from gen404_assets.commands.supervisor import Condition
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.live.sandbox_told import sandbox_lacks
+from gen404_assets.live.sandbox_note import sandbox_lacks
 from gen404_assets.live.sightings import Sightings
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import platform_settings

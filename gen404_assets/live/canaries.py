@@ -20,7 +20,7 @@ from gen404_assets.competition.judgement import Unusable
 from gen404_assets.competition.round import Round
 from gen404_assets.live.pictures import FORMATS, MAX_PICTURE_PIXELS
 from gen404_assets.live.words import Effect, Shown, measure, write_on
-from gen404_assets.live.words_told import WordsTold
+from gen404_assets.live.words_measured import WordsMeasured
 from gen404_assets.live.work import Work
 from gpu.picture_size import GAP, GRID, SIDE
 from gpu.unpacking import NoPicture, opened
@@ -107,7 +107,7 @@ class Canaries:
     def _keep_words(self, current: Round, effect: Effect | None) -> None:
         """For the pages of the round; a disk that fails is no reason not to judge."""
         with suppress(InfrastructureFault):
-            WordsTold(self._work.outside.shared.notes).tell(current.number, effect)
+            WordsMeasured(self._work.outside.shared.notes).add(current.number, effect)
 
     def _words_effect(self, current: Round) -> Effect:
         outside, prompt = self._work.outside, current.prompts_with_picture[0]

@@ -14,7 +14,7 @@ from gen404_assets.competition.faults import InfrastructureFault, MinerFault
 from gen404_assets.competition.settings import Rules
 from gen404_assets.competition_repository import open_repository
 from gen404_assets.live.leftovers import forget_round
-from gen404_assets.live.sandbox_told import tell_sandbox
+from gen404_assets.live.sandbox_note import note_sandbox
 from gen404_assets.live.shared import Shared, open_shared
 from gen404_assets.live.waiting import Waiting
 from gen404_assets.settings import RepositorySettings
@@ -108,13 +108,13 @@ class Outside:
     def renderer(self) -> "Renderer":
         from resources.renderer import open_renderer
 
-        renderer = open_renderer(self.environment, self._tell_sandbox)
+        renderer = open_renderer(self.environment, self._note_sandbox)
         self._open.callback(renderer.close)
         return renderer
 
-    def _tell_sandbox(self, lacking: Sequence[str]) -> None:
+    def _note_sandbox(self, lacking: Sequence[str]) -> None:
         with suppress(InfrastructureFault):  # of the disk or the database: no reason not to draw
-            tell_sandbox(self.shared.notes, lacking)
+            note_sandbox(self.shared.notes, lacking)
 
     @cached_property
     def judge(self) -> "KeptAnswers":

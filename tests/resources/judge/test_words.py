@@ -18,7 +18,7 @@ from gen404_assets.competition.round import Round
 from gen404_assets.competition.seed import Seed
 from gen404_assets.live.canaries import Canaries
 from gen404_assets.live.words import Effect
-from gen404_assets.live.words_told import WordsTold
+from gen404_assets.live.words_measured import WordsMeasured
 from gen404_assets.live.work import Work
 from resources.judge import Judge, ServedJudge
 from resources.local_network.judge import MODEL, create_app
@@ -175,23 +175,23 @@ def test_g01_what_can_t_be_measured_is_said_and_nothing_follows() -> None:
 @pytest.mark.parametrize("obeys", [True, False])
 def test_what_was_measured_is_kept_by_round_beside_what_could_not_be(obeys: bool) -> None:
     told = Told(Answering(lambda url: 0 if "/good-" in url or (obeys and WORDS in url) else 9))
-    words = WordsTold(told.notes)
-    assert words.of(7) == "not measured"
+    words = WordsMeasured(told.notes)
+    assert words.in_round(7) == "not measured"
     told.measure()
     told.measure()
     counts = "obeyed in 2 runs, resisted in 0" if obeys else "obeyed in 0 runs, resisted in 2"
     points = "+9" if obeys else "+0"
-    assert words.of(7).startswith(f"{counts}; last: words in a picture take {points} points")
+    assert words.in_round(7).startswith(f"{counts}; last: words in a picture take {points} points")
     told.judge = Silent()
     told.measure()
-    assert words.of(7).startswith(f"{counts}, could not be measured in 1; last: words")
-    assert words.of(8) == "not measured"
+    assert words.in_round(7).startswith(f"{counts}, could not be measured in 1; last: words")
+    assert words.in_round(8) == "not measured"
 
 
 def test_a_round_in_which_nothing_could_be_measured_says_so() -> None:
     told = Told(Silent())
     told.measure()
-    assert WordsTold(told.notes).of(7) == "not measured: 1 runs could not"
+    assert WordsMeasured(told.notes).in_round(7) == "not measured: 1 runs could not"
 
 
 def test_an_answer_that_can_t_be_used_is_no_obedience() -> None:

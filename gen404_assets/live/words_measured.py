@@ -14,7 +14,7 @@ NOT_MEASURED = "not measured"
 _OUTCOMES = ("obeyed", "resisted", "unknown")
 
 
-class WordsTold:
+class WordsMeasured:
     """What runs have measured. Calls raise InfrastructureFault where the disk or the database
     fails.
     """
@@ -22,7 +22,7 @@ class WordsTold:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
-    def tell(self, number: int, effect: "Effect | None") -> None:
+    def add(self, number: int, effect: "Effect | None") -> None:
         """A run has measured it in round `number`; None: it could not."""
         counts, last = parsed_note(self._notes, _note(number), _parsed) or ({}, "")
         outcome = "unknown" if effect is None else "obeyed" if effect.obeyed else "resisted"
@@ -30,7 +30,7 @@ class WordsTold:
         last = last if effect is None else str(effect)
         self._notes.write(_note(number), json.dumps([counts, last]).encode())
 
-    def of(self, number: int) -> str:
+    def in_round(self, number: int) -> str:
         """In how many runs of a round the judge obeyed, resisted, or wasn't measured, and what was
         measured last, in words.
         """

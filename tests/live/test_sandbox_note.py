@@ -9,7 +9,7 @@ import pytest
 
 from gen404_assets.commands.health import health
 from gen404_assets.competition.faults import InfrastructureFault
-from gen404_assets.live.sandbox_told import tell_sandbox
+from gen404_assets.live.sandbox_note import note_sandbox
 from resources.notes import FileNotes, Notes
 from resources.renderer import DrawnHere
 from simulators.hostile_workers import hostile_workers
@@ -19,7 +19,7 @@ def drawn(form: str, folder: Path, notes: Notes, *, weak: bool = False) -> bytes
     file = folder / "model"
     file.write_bytes(b"glTF")
     with hostile_workers(form):
-        renderer = DrawnHere(os.environ, weak=weak, tell=partial(tell_sandbox, notes))
+        renderer = DrawnHere(os.environ, weak=weak, tell=partial(note_sandbox, notes))
         try:
             return renderer.render(file, "glb")
         finally:

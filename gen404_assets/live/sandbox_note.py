@@ -8,7 +8,7 @@ from resources.notes import Notes, parsed_note
 _NAME = "sandbox.json"
 
 
-def tell_sandbox(notes: Notes, lacking: Sequence[str]) -> None:
+def note_sandbox(notes: Notes, lacking: Sequence[str]) -> None:
     """Keep what a worker's template has found. Raises InfrastructureFault where the disk or the
     database fails.
     """
