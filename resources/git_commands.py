@@ -104,8 +104,8 @@ class GitCommands:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            said = quoted(output.decode(errors="replace"), 1000)
-            reason = _complaint(errors.decode(errors="replace") + said)
+            answer = quoted(output.decode(errors="replace"), 1000)
+            reason = _complaint(errors.decode(errors="replace") + answer)
             where = f" of {self._shown_url}" if network else ""
             raise RepositoryError(
                 f"{action}{where}: {reason or f'exit status {process.returncode}'}"

@@ -109,8 +109,8 @@ class ServedJudge:
                 "" if error.status_code in {401, 403} else f": {quoted(error.response.text, 300)}"
             )
             reason = f"status {error.status_code}{detail}"
-            said = quoted(error.response.text, ANSWER_BYTES)
-            filtered = filtered_reply(said, self._model)
+            text = quoted(error.response.text, ANSWER_BYTES)
+            filtered = filtered_reply(text, self._model)
             if filtered and error.status_code == 400:
                 return filtered.answer()
         except APIConnectionError as error:

@@ -84,16 +84,16 @@ def _only_looks(context: dg.AssetExecutionContext, competition: CompetitionResou
 
 
 def say_missing(
-    context: dg.AssetExecutionContext, missing: Sequence[str], where: str, of: int
+    context: dg.AssetExecutionContext, missing: Sequence[str], where: str, count: int
 ) -> None:
-    """Say which of a run's assets, `of` so many, are not there yet, and where the round stands.
+    """Say which of a run's `count` assets are not there yet, and where the round stands.
     Fails where that is all that a person asked for.
     """
     if not missing:
         return
     what = f"{', '.join(missing)} of round {context.partition_key}"
     reason = plain(f"{what}: not there yet ({where})")
-    if len(missing) == of and LANE_TAG not in context.run.tags:
+    if len(missing) == count and LANE_TAG not in context.run.tags:
         raise dg.Failure(reason, allow_retries=False)
     context.log.warning(reason)
 
@@ -150,7 +150,7 @@ class _Partition:
         where = (
             f"round {state.current_round} is {state.stage}" if state else "there is no state.json"
         )
-        say_missing(self.context, missing, where, of=len(assets))
+        say_missing(self.context, missing, where, len(assets))
 
     def _compared(self, asset: Asset, version: str) -> dg.MaterializeResult[None]:
         """The asset as the repository has it, beside what the rules derive."""

@@ -54,7 +54,7 @@ def monitor(environment: Mapping[str, str], port: int | None) -> int:
     stop = end_by_signal()
     variables, (host, code_port) = prepared(environment), address_of_code(environment)
     settings = read_settings(PlatformSettings, variables)
-    where = Competition.of(variables)
+    where = Competition.named_in(variables)
     if not where.repository:
         raise Refused("COMPETITION_REPO must be set: the monitor watches a competition")
     port = port or settings.health_port or PORT

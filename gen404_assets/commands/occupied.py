@@ -32,7 +32,7 @@ class Competition:
     branch: str
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "Competition":
+    def named_in(cls, environment: Mapping[str, str]) -> "Competition":
         """The one that the settings name; its repository is empty where none is. Raises
         BadSetting.
         """

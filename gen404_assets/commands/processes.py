@@ -40,7 +40,7 @@ def code_server(environment: Mapping[str, str]) -> None:
     if settings.gen404_operate:
         check(environment)
     variables, (_, port) = prepared(environment), address_of_code(environment)
-    is_of(open_shared(variables), Competition.of(environment))
+    is_of(open_shared(variables), Competition.named_in(environment))
     _become(code_server_command("--host", settings.bind_address, "--port", str(port)), variables)
 
 

@@ -76,7 +76,7 @@ def open_reporting(
     sender = open_sender(environment)
     if sender is None:
         return None
-    where = Competition.of(environment)
+    where = Competition.named_in(environment)
     repository = open_repository(where.repository, where.branch, environment)
     settings = read_settings(AlertSettings, environment)
     waiting, sightings = Waiting(notes), Sightings(notes)

@@ -73,7 +73,7 @@ def serve(environment: Mapping[str, str], port: int) -> int:
     stop = end_by_signal()
     settings = read_settings(PlatformSettings, environment)
     ports = _Ports.free(settings, port)
-    where = Competition.of(environment)
+    where = Competition.named_in(environment)
     with ExitStack() as stack:
         serves = stack.enter_context(occupied(home(), where))
         variables = prepare(environment)

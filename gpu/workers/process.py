@@ -92,12 +92,12 @@ class Template:
         """Wait until it is ready; what it reports, as `Pool.health`. Raises RendererDown."""
         self._control.settimeout(seconds)
         try:
-            packet, told, _, _ = self._control.recvmsg(_READY_BYTES, _SENDER_BYTES)
+            packet, sender, _, _ = self._control.recvmsg(_READY_BYTES, _SENDER_BYTES)
         except TimeoutError:
             self.end()
             raise RendererDown(f"a worker wasn't ready within {seconds:g} s: {WARM_UP}") from None
         except OSError:
-            packet, told = b"", []
+            packet, sender = b"", []
         if not packet.startswith(b"{"):
             self._process.wait()
             self._complaints.seek(0)
@@ -107,7 +107,7 @@ class Template:
             raise RendererDown(f"a worker can't start: {why}")
         self._control.settimeout(None)
         self.ready = json.loads(packet)
-        self.becomes, _, _ = _SENDER.unpack(told[0][2])
+        self.becomes, _, _ = _SENDER.unpack(sender[0][2])
         if not self.forks and use_of(self.becomes) is None:
             self.ready["lacking"].append(WATCH)
         return self.ready

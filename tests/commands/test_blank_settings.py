@@ -102,8 +102,8 @@ def test_a_blank_repository_hides_no_local_network() -> None:
 
 def test_the_competition_is_named_once_whatever_blanks_stand_around_it() -> None:
     named = {"COMPETITION_REPO": " /a/repository ", "GITHUB_BRANCH": " main\t"}
-    assert Competition.of(named) == Competition("/a/repository", "main")
-    assert Competition.of({"GITHUB_BRANCH": BLANK}) == Competition("", "main")
+    assert Competition.named_in(named) == Competition("/a/repository", "main")
+    assert Competition.named_in({"GITHUB_BRANCH": BLANK}) == Competition("", "main")
     assert without_blanks({"A": BLANK, "B": "", "C": " c "}) == {"C": " c "}
 
 
