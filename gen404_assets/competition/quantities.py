@@ -16,8 +16,8 @@ Seconds = Annotated[float, Field(ge=0.01, le=LONGEST)]
 Patience = Annotated[float, Field(ge=0, le=LONGEST)]
 """Seconds for which something is tried again, or put off; 0: not at all."""
 
-Timeout = Annotated[float, Field(ge=0.1, le=LONGEST)]
-"""Seconds after which something counts as failed: within no time, all would."""
+Timeout = Annotated[float, Field(ge=1, le=LONGEST)]
+"""Seconds after which something counts as failed: with less than one, everything would."""
 
 Count = Annotated[int, Field(ge=1, le=1000)]
 """How many of something there are, such as threads."""

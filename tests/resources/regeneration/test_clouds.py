@@ -265,7 +265,9 @@ def test_an_image_is_regenerated_on_it(rented: Rented) -> None:
 
 def test_g01_a_pod_that_is_never_placed_says_nothing_of_its_image(rented: Rented) -> None:
     rented.cloud.unplaced = True
-    pods = PodRules(pod_start_interval=0.6, pod_warmup_timeout=0.5, max_pod_attempts=1)
+    pods = PodRules(pod_start_interval=0.6, max_pod_attempts=1).model_copy(
+        update={"pod_warmup_timeout": 0.5}
+    )
     with pytest.raises(InfrastructureFault, match="never placed"):
         rented.world.regenerate(subject(2), providers=[rented.provider], pods=pods)
 

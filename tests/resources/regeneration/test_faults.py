@@ -33,7 +33,7 @@ from simulators.regeneration_world import (
 )
 
 FAULT = InfrastructureFault("out of order")
-IMPATIENT = PodRules(pod_start_interval=0.1, pod_capacity_timeout=0.3)
+IMPATIENT = PodRules(pod_start_interval=0.1).model_copy(update={"pod_capacity_timeout": 0.3})
 PREFIX = f"miner-03-{MINER[:10].lower()}-"
 BOTH = (RULES, PODS)
 
